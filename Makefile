@@ -1,0 +1,52 @@
+# The one entry point. Plain `make` prints the list below; every output goes under build/.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3#  interpreter that makes .venv (3.10 or newer)
+JOBS   ?= 2#        tests at a time
+EPOCHS ?= 22#       of `make train`
+VENV   := .venv/bin
+PYTEST := $(VENV)/pytest -n $(JOBS)
+
+##@ Use it
+demo: .venv/.dev            ## classify the shipped pictures with the shipped model; build/demo.png
+	@mkdir -p build
+	$(VENV)/qnn classify params/samples/*.png --model fashion-cnv --top 3 --save build/demo.png
+
+setup: .venv/.dev           ## only make the environment in .venv
+
+##@ Every change
+test: .venv/.dev            ## all tests that need no board and no vendor tool; CI runs this
+	$(PYTEST) tests
+lint: .venv/.dev            ## ruff and mypy over the Python
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+
+##@ The shipped model
+accuracy: .venv/.dev        ## its accuracy on the Fashion-MNIST test set, and how that is measured
+	$(VENV)/qnn eval --model fashion-cnv --save build/confusion.png $(DATASET)
+train: .venv/.train         ## train it again (about an hour on two cores) into params/networks
+	$(VENV)/python scripts/train_fashion.py --epochs $(EPOCHS) --checkpoint build/train/fashion.pt
+	$(VENV)/python scripts/export_fashion.py build/train/fashion.pt params
+
+##@ House-keeping
+clean:                      ## remove build/ and .venv/
+	rm -rf build .venv
+
+DATASET ?= /usr/share/datasets/fashion-mnist#  the IDX files (Debian: dataset-fashion-mnist)
+
+.venv/bin/python:
+	$(PYTHON) scripts/make_venv.py .venv
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+.venv/.train: pyproject.toml .venv/.dev
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@touch $@
+
+help:
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} \
+	  /^[a-z%-]+:.*## / {printf "  %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables and their defaults\n'; awk -F ' *[?]=|# *' \
+	  '/^[A-Z]+ *[?]=/ {printf "  %-8s%-36s%s\n", $$1, $$2, $$3}' $(MAKEFILE_LIST)
+.PHONY: demo setup test lint accuracy train clean help

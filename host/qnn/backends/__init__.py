@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What runs the layers of a network: a backend is entered here and named nowhere else."""
+
+from __future__ import annotations
+
+from qnn.backends.cpu import CpuBackend
+from qnn.backends.protocol import Backend, Session
+from qnn.errors import BackendError
+from qnn.network import Network
+
+# In the order in which "auto" tries them.
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (CpuBackend(),)}
+
+
+def open_session(name: str, network: Network) -> tuple[str, Session]:
+    """Opens `network` on the backend called `name`, or on the first that can run for "auto".
+
+    Returns:
+        The backend's name and the session.
+
+    Raises:
+        BackendError: unknown, or not available here.
+    """
+    if name == "auto":
+        name = next(n for n, backend in BACKENDS.items() if backend.unavailable() is None)
+    if name not in BACKENDS:
+        raise BackendError(f"unknown backend {name!r}; known are auto, {', '.join(BACKENDS)}")
+    if reason := BACKENDS[name].unavailable():
+        raise BackendError(f"backend {name} cannot run here: {reason}")
+    return name, BACKENDS[name].open(network)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Networks from the formats of others, folded into the canonical form of qnn.network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qnn.errors import FormatError
+from qnn.importers import bnn_pynq_network, qnn_mo_network
+from qnn.network import Network
+
+# Each takes a path and the name of the network to be.
+IMPORTERS: dict[str, Callable[[Path, str], Network]] = {
+    "qnn-mo": qnn_mo_network.import_network,
+    "bnn-pynq": bnn_pynq_network.import_network,
+}
+
+
+def import_network(format_name: str, path: Path, name: str) -> Network:
+    """Imports what lies at `path` as a network called `name`.
+
+    Args:
+        format_name: a key of IMPORTERS.
+        path: qnn-mo: a layer JSON, or a directory with exactly one; bnn-pynq: a directory.
+        name: for the network.
+
+    Raises:
+        FormatError: the format is unknown, or a file is missing, truncated or malformed.
+        NetworkError: the layers do not fit together.
+    """
+    if format_name not in IMPORTERS:
+        raise FormatError(f"unknown format {format_name!r}; known are {', '.join(IMPORTERS)}")
+    if not path.exists():
+        raise FormatError(f"{path}: no such file or directory")
+    return IMPORTERS[format_name](path, name)

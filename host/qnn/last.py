@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The last stage, on the host: what the layers give becomes probabilities or boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.dense import BinaryDense, FloatDense
+from qnn.errors import NetworkError
+from qnn.network import describe
+from qnn.region import Detection, detect
+
+if TYPE_CHECKING:
+    from qnn.network import Network
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """exp(x) over its sum along the last axis, float64; large values do not overflow."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Accumulators of the last layer are the scores: score = (acc + offset) / divisor.
+
+    Attributes:
+        offset: int64 (classes,).
+        divisor: 1, or 2 where two weight planes count everything twice.
+        scale: probability = softmax(score * scale); it never changes the order of classes.
+    """
+
+    offset: NDArray[np.int64]
+    divisor: int
+    scale: float
+
+    def check(self, network: Network) -> None:
+        """NetworkError if the layers of `network` do not fit in front of it."""
+        shape, count = network.layers[-1].out_shape, len(network.classes)
+        if network.layers[-1].out_bits is not None or shape != (1, 1, count):
+            raise NetworkError(
+                f"network {network.name}: {count} classes want accumulators of 1x1x{count}, but "
+                f"layer {network.layers[-1].name} gives {describe(shape)}"
+            )
+        if self.offset.shape != (count,) or self.divisor < 1 or not 0 < self.scale < np.inf:
+            raise NetworkError(f"network {network.name}: its scores do not fit {count} classes")
+
+    def scores(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Scores, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
+        return (maps.reshape(len(maps), -1) + self.offset) / self.divisor
+
+    def probabilities(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Probabilities, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
+        return softmax(self.scores(maps) * self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class DenseLayer:
+    """One fully connected layer of a DenseChain: its matrix and what follows it.
+
+    Attributes:
+        name: for reports.
+        matrix: one bit for each weight (BinaryDense), or floats (FloatDense).
+        levels: 0: outputs as they are; 1: clipped to 0..1; n > 1: clipped, then rounded (half to
+            even) to one of n + 1 equal steps.
+    """
+
+    name: str
+    matrix: BinaryDense | FloatDense
+    levels: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(inputs, outputs)."""
+        matrix = self.matrix
+        n_in = matrix.n_in if isinstance(matrix, BinaryDense) else len(matrix.weight)
+        return n_in, len(matrix.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class DenseChain:
+    """Fully connected layers, float, on the codes divided by the largest of them; softmax.
+
+    DoReFa-Net divides by the largest code of the picture at hand, which is all but always the
+    largest code there is. Codes are flattened as (row, column, channel).
+    """
+
+    layers: tuple[DenseLayer, ...]
+
+    def check(self, network: Network) -> None:
+        """NetworkError if the layers of `network` do not fit in front of it."""
+        last, count = network.layers[-1], int(np.prod(network.layers[-1].out_shape))
+        if last.out_bits is None:
+            raise NetworkError(f"layer {last.name}: fully connected layers read codes")
+        before = last.name
+        for layer in self.layers:
+            if layer.shape[0] != count:
+                raise NetworkError(
+                    f"layer {layer.name}: it reads {layer.shape[0]} values, but layer {before} "
+                    f"before it gives {count}"
+                )
+            before, count = layer.name, layer.shape[1]
+        if count != len(network.classes):
+            raise NetworkError(
+                f"layer {before}: it gives {count} values for {len(network.classes)} classes"
+            )
+
+    def probabilities(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Probabilities, float64 (N, classes), of codes (N, H, W, C)."""
+        return np.stack([softmax(self._logits(codes.ravel())) for codes in maps])
+
+    def _logits(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        x: NDArray[Any] = codes
+        scale = 1.0 / max(int(codes.max()), 1)  # x * scale are the values; x stays whole numbers
+        for layer in self.layers:
+            y = layer.matrix(x, scale)
+            if layer.levels > 1:
+                x, scale = np.rint(y.clip(0, 1) * layer.levels).astype(np.uint8), 1 / layer.levels
+            else:
+                x, scale = (y.clip(0, 1) if layer.levels else y), 1.0
+        return x * scale
+
+
+# Tinier-YOLO was trained on codes times 4/7, but published with the codes as they are.
+FEATURE_SCALES = {"published": 1.0, "dequantized": 4 / 7}
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A 1x1 float convolution and the region layer of YOLO v2 behind it.
+
+    Attributes:
+        matrix: FloatDense of (channels, anchors * (5 + classes)).
+        anchors: float64 (A, 2), width and height in cells.
+        input_size: side of the letterboxed picture, in pixels.
+        transposed: rows and columns of the map change places first.
+    """
+
+    matrix: FloatDense
+    anchors: NDArray[np.float64]
+    input_size: int
+    transposed: bool
+
+    def check(self, network: Network) -> None:
+        """NetworkError if the layers of `network` do not fit in front of it."""
+        last, shape = network.layers[-1], self.matrix.weight.shape
+        wanted = (last.out_shape[2], len(self.anchors) * (5 + len(network.classes)))
+        if last.out_bits is None or shape != wanted:
+            raise NetworkError(
+                f"network {network.name}: its region layer has weights of {describe(shape)}, but "
+                f"layer {last.name} and {len(network.classes)} classes want {describe(wanted)}"
+            )
+
+    def detect(
+        self,
+        codes: NDArray[np.uint8],
+        classes: int,
+        picture_size: tuple[int, int],
+        feature_scale: str = "published",
+        threshold: float = 0.3,
+    ) -> list[Detection]:
+        """Objects in the picture that gave the codes, uint8 (H, W, C); see qnn.region.detect."""
+        if self.transposed:
+            codes = codes.swapaxes(0, 1)
+        features = self.matrix(codes, FEATURE_SCALES[feature_scale])
+        return detect(features, classes, self.anchors, picture_size, self.input_size, threshold)
+
+
+Last = Scores | DenseChain | Region

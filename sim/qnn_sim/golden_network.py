@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A whole network through the golden model: what each stage must give, value by value."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.first import ConvFirst, First
+from qnn.float_conv import Uniform
+from qnn.network import Conv, Network
+from qnn_sim import float_layers, golden
+
+
+def first_codes(first: First, tensor: NDArray[Any]) -> NDArray[np.uint8]:
+    """Codes that the first stage must make of the tensor it reads (see qnn.first)."""
+    if not isinstance(first, ConvFirst):
+        codes = np.array([first.table[pixel] for pixel in tensor.ravel()], dtype=np.uint8)
+        return codes.reshape(first.out_shape)
+    convolution = {
+        "float64": float_layers.conv_float64,
+        "float32-sequential": float_layers.conv_float32_sequential,
+    }[first.arithmetic]
+    out = convolution(tensor, first.weight, first.bias, first.stride, first.padding)
+    if isinstance(first.quantizer, Uniform):
+        return float_layers.quantize_uniform(out, first.quantizer.top, first.quantizer.levels)
+    return float_layers.count_thresholds(out, np.array(first.quantizer.values))
+
+
+def run_layer(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
+    """Codes, uint8, or accumulators, int32, (OH, OW, O) that a layer makes of codes (H, W, C)."""
+    weight = golden.signed_weights(layer.weight, layer.coefficients)
+    acc = golden.convolution(
+        codes, weight, stride=layer.stride, padding=layer.padding, groups=layer.groups
+    )
+    if layer.thresholds is None:
+        return acc.astype(np.int32)
+    out = golden.multi_threshold(acc, layer.thresholds)
+    if layer.pool is None:
+        return out
+    pool = layer.pool
+    return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
+
+
+def trace(network: Network, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
+    """Output of each layer in turn for one picture's codes (H, W, C)."""
+    for layer in network.layers:
+        maps = run_layer(layer, codes)
+        yield maps
+        codes = maps.astype(np.uint8, copy=False)
