@@ -93,7 +93,9 @@ class FashionCnv(nn.Module):
             if i == len(LAYERS) - 1:
                 return x.flatten(1) * ACT_LEVELS * SCORE_SCALE
             x = self.norms[i](x)
-            if pooled:  # before the rounding, which is monotone: the same codes, a quarter of the work
+            if (
+                pooled
+            ):  # before the rounding, which is monotone: the same codes, a quarter of the work
                 x = F.max_pool2d(x, 2)
             x = Quantize.apply(x)
         raise AssertionError("LAYERS is empty")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qnn.errors import NetworkError, QnnError
 
 _COLUMNS_AT_ONCE = 128  # while packing: small against the matrix
-_OUTPUTS_AT_ONCE = 512  # while computing: the scratch memory stays in the cache
+_OUTPUTS_AT_ONCE = 128  # while computing: the scratch memory stays in the cache
 _ROWS_AT_ONCE = 256
 
 
@@ -149,21 +149,29 @@ class FloatDense:
 
 def _add_up_ones(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The number of ones in each uint64, by adding neighbours of 1, 2, 4, then all 8 bytes."""
-    one, two, four = (np.uint64(n) for n in (1, 2, 4))
     pairs, nibbles, octets, ones = (
         np.uint64(int(byte * 8, 16)) for byte in ("55", "33", "0f", "01")
     )
-    count = words - (words >> one & pairs)
-    count = (count & nibbles) + (count >> two & nibbles)
-    count = (count + (count >> four)) & octets
-    total: NDArray[np.uint64] = count * ones >> np.uint64(56)
-    return total
+    # In place, because new memory costs more than the arithmetic.
+    neighbour = words >> np.uint64(1)
+    neighbour &= pairs
+    count: NDArray[np.uint64] = words - neighbour
+    np.right_shift(count, np.uint64(2), out=neighbour)
+    neighbour &= nibbles
+    count &= nibbles
+    count += neighbour
+    np.right_shift(count, np.uint64(4), out=neighbour)
+    count += neighbour
+    count &= octets
+    count *= ones
+    count >>= np.uint64(56)
+    return count
 
 
 def count_ones(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Number of ones in each row, int64 (N,), of words, uint64 (N, M)."""
     each = np.bitwise_count(words) if hasattr(np, "bitwise_count") else _add_up_ones(words)
-    total: NDArray[np.int64] = each.sum(axis=1, dtype=np.int64)
+    total: NDArray[np.int64] = each.sum(axis=1).astype(np.int64)  # a dtype in sum is slow
     return total
 
 

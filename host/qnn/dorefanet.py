@@ -31,6 +31,6 @@ class Dorefanet(OffloadedNetwork):
         """
         first = self.network.first
         if first is None:
-            raise QnnError(f"model {self.name} is incomplete: {' '.join(self.network.missing)}")
+            raise QnnError(f"model {self.name} is incomplete: {'; '.join(self.network.missing)}")
         tensor = first.tensor(Picture.open(imgfile))
         return tensor.astype(np.float32)[None], os.path.basename(imgfile).split("_")[0]

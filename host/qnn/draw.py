@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import colorsys
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ class _Text:
         else:
             _, top, _, bottom = self._font.getmask("H").getbbox()
         self._middle = (top + bottom) / 2
-        self.height = round(1.6 * (bottom - top))  # of a line, with some air
+        self.height = max(round(1.6 * (bottom - top)), 13)  # of a line, with some air
 
     def width(self, text: str) -> int:
         text = self._clean(text)
@@ -54,10 +55,12 @@ class _Text:
         if self.width(text) <= width:
             return text
         ellipsis = "…" if self._scalable else "..."
-        for end in range(len(text) - 1, -1, -1):
-            if self.width(text[:end].rstrip() + ellipsis) <= width:
-                return text[:end].rstrip() + ellipsis
-        return ""
+
+        def needed(end: int) -> int:
+            return self.width(text[:end].rstrip() + ellipsis)
+
+        end = bisect_right(range(len(text)), width, key=needed) - 1
+        return text[:end].rstrip() + ellipsis if end >= 0 else ""
 
     def put(
         self, draw: ImageDraw.ImageDraw, left: float, middle: float, text: str, colour: Colour
@@ -161,7 +164,7 @@ def boxes(
             clipped to the picture; one that lies wholly outside is left out.
 
     Raises:
-        PictureError: the picture is refused.
+        PictureError: the picture is refused, or a box ends left of or above where it begins.
     """
     image = Image.fromarray(Picture.open(rgb).rgb())
     draw = ImageDraw.Draw(image)
@@ -169,18 +172,18 @@ def boxes(
     text = _Text(min(max(round(max(image.size) / 45), 11), 40))
     labels = []
     for name, probability, (left, top, right, bottom) in sorted(objects, key=lambda one: one[1]):
+        if right < left or bottom < top:
+            raise PictureError(
+                f"the box of {name} ends before it begins: {left, top, right, bottom}"
+            )
         if right < 0 or bottom < 0 or left >= image.width or top >= image.height:
             continue
-        edges = (
-            max(round(left), 0),
-            max(round(top), 0),
-            min(round(right), image.width - 1),
-            min(round(bottom), image.height - 1),
-        )
-        draw.rectangle(edges, outline=class_colour(name), width=line)
-        labels.append((name, f"{name} {100 * probability:.0f} %", edges))
-    for name, label, (left, top, _, _) in labels:
-        _label(image, draw, text, label, class_colour(name), (left, top))
+        x0, x1 = (min(max(round(x), 0), image.width - 1) for x in (left, right))
+        y0, y1 = (min(max(round(y), 0), image.height - 1) for y in (top, bottom))
+        draw.rectangle((x0, y0, x1, y1), outline=class_colour(name), width=line)
+        labels.append((f"{name} {100 * probability:.0f} %", class_colour(name), (x0, y0)))
+    for label, colour, corner in labels:  # after all boxes, so that no line crosses one
+        _label(image, draw, text, label, colour, corner)
     return image
 
 
@@ -233,7 +236,7 @@ def confusion(matrix: Array, names: Sequence[str]) -> Image.Image:
     title = f"right: {right} of {total} ({_share(right, total)})"
     legend = "rows: true class, columns: predicted class"
     shown = [small.shorten(name, 140) if named else "" for name in names]
-    band = max(map(small.width, shown))  # width of the row names, height of the column names
+    band = max(1, *map(small.width, shown))  # width of the row names, height of the column names
     left = 2 * _GAP + band if named else _GAP
     top = _GAP + 2 * text.height + (2 * _GAP + band if named else _GAP)
     side = classes * cell

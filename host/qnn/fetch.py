@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from qnn.errors import FetchError
 from qnn.sources import Source, SourceFile, blob_id
 
+UPSTREAM = "https://raw.githubusercontent.com"
 THREADS = 8
 _CHUNK = 1 << 16
 _MAX_BYTES = 512 << 20  # of a file whose size is not known
@@ -31,7 +32,7 @@ def collect(
     destination: Path,
     *,
     mirror: Path | None = None,
-    base_url: str = "https://raw.githubusercontent.com",
+    base_url: str = UPSTREAM,
     progress: Callable[[int, int], None] | None = None,
     timeout_s: float = 30,
     retries: int = 3,
@@ -86,7 +87,9 @@ def collect(
                 except BaseException as err:
                     results.put((file, err))
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(THREADS)]
+        threads = [
+            threading.Thread(target=work, name="qnn.fetch", daemon=True) for _ in range(THREADS)
+        ]
         try:
             for thread in threads:
                 thread.start()
@@ -228,7 +231,7 @@ class _Server:
                 if err.code < 500 and err.code != 429:
                     break
             except (OSError, http.client.HTTPException) as err:
-                reason = getattr(err, "reason", None) or err or type(err).__name__
+                reason = getattr(err, "reason", None) or str(err) or type(err).__name__
         raise FetchError(
             f"{path} cannot be fetched from {url}: {reason}; check the connection and try again, "
             f"or give a local copy of {self.source.repository} as mirror"

@@ -56,8 +56,8 @@ class Uniform:
     levels: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.levels <= 255 or not 0 < self.top < _LARGEST:
-            raise NetworkError(f"want a top above 0 and 1 to 255 levels, got {self}")
+        if not 1 <= self.levels <= 255 or not 1 / _LARGEST < self.top < _LARGEST:
+            raise NetworkError(f"want a top that fits float32 and 1 to 255 levels, got {self}")
 
     def steps(self, dtype: type[np.floating[Any]]) -> NDArray[np.float64]:
         """Float64 (levels,): the code of an output y of type dtype is the number of steps < y.

@@ -161,7 +161,7 @@ class Model:
         return opened, maps
 
     def _incomplete(self) -> QnnError:
-        reasons = " ".join(self.network.missing) or "It was imported without its other stages."
+        reasons = "; ".join(self.network.missing) or "its stages on the host are missing"
         return QnnError(f"model {self.network.name} is incomplete: {reasons}")
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, Union
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from qnn import dataset
 from qnn.errors import PictureError
 
 Source: TypeAlias = Union["Picture", str, "os.PathLike[str]", Image.Image, "np.ndarray[Any, Any]"]
@@ -58,7 +59,8 @@ class Picture:
         """The picture in a file, a PIL image or an array; a Picture is returned as it is.
 
         Of a JPEG with further pictures behind the first (MPO: previews, gain maps, stereo pairs)
-        the first is read. 16-bit grey keeps its upper eight bits.
+        the first is read. 16-bit grey keeps its upper eight bits. An IDX file or a CIFAR-10 binary
+        file (see qnn.dataset) counts as a picture if it holds one.
 
         Args:
             source: a path, a PIL image, or uint8 of shape (H, W), (H, W, 1) or (H, W, 3) in RGB
@@ -85,6 +87,10 @@ class Picture:
 
     @classmethod
     def _of_file(cls, name: str) -> Picture:
+        _check_readable(name)
+        if (array := _of_dataset(name)) is not None:
+            image = _from_array(array)
+            return cls(name, image.size, image)
         with _opened(name) as file:
             if file.format in ("JPEG", "MPO"):
                 lies = _turn(file) in (5, 6, 7, 8)
@@ -163,6 +169,12 @@ def _one_sentence(name: str) -> Iterator[None]:
 @contextmanager
 def _opened(name: str) -> Iterator[Image.Image]:
     """The file, its header read and checked, its pixels not yet decoded."""
+    with _one_sentence(name), Image.open(name, formats=_FORMATS) as file:
+        _check(file, name)
+        yield file
+
+
+def _check_readable(name: str) -> None:
     path = Path(name)
     if path.is_dir():
         raise PictureError(f"{name} is a directory: name one picture in it")
@@ -172,9 +184,16 @@ def _opened(name: str) -> Iterator[Image.Image]:
         path.open("rb").close()
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
-    with _one_sentence(name), Image.open(name, formats=_FORMATS) as file:
-        _check(file, name)
-        yield file
+
+
+def _of_dataset(name: str) -> np.ndarray[Any, Any] | None:
+    """The only picture of a file that is a data set; None where it is none."""
+    images = dataset.read_images(Path(name))
+    if images is None:
+        return None
+    if len(images) != 1:
+        raise PictureError(f"{name} holds {len(images)} pictures: use `qnn eval`, or one of them")
+    return images[0]
 
 
 def _check(image: Image.Image, name: str) -> None:

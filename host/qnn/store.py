@@ -7,14 +7,9 @@ is loaded, every field of the JSON against its type, and the network against its
 
 from __future__ import annotations
 
-import io
 import json
-import math
-import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +18,15 @@ from qnn.dense import BinaryDense, FloatDense
 from qnn.errors import FormatError
 from qnn.first import ConvFirst, First, LookupFirst
 from qnn.float_conv import Quantizer, Thresholds, Uniform
+from qnn.json_fields import Fields, read_object
 from qnn.last import DenseChain, DenseLayer, Last, Region, Scores
 from qnn.network import Conv, MaxPool, Network
+from qnn.tensor_file import TensorFile
 
 FORMAT, VERSION = "qnn-network", 1
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
-MAX_JSON_BYTES = 4 << 20
-MAX_TENSOR_BYTES = 1 << 30
 
 Tensors = dict[str, NDArray[Any]]
-Value = TypeVar("Value")
 
 
 def save(network: Network, directory: Path) -> None:
@@ -68,12 +62,12 @@ def load(directory: Path) -> Network:
         FormatError: a file is missing, truncated, or not of this format.
         NetworkError: the network contradicts itself.
     """
-    document = _Entry(directory / DESCRIPTION, "", _read_json(directory / DESCRIPTION))
+    document = Fields(directory / DESCRIPTION, "", read_object(directory / DESCRIPTION))
     if document.get("format", str) != FORMAT or document.get("version", int) != VERSION:
         raise FormatError(
             f"{directory / DESCRIPTION}: not a {FORMAT} of version {VERSION}; import it again"
         )
-    with _TensorFile(directory / TENSORS) as tensors:
+    with TensorFile(directory / TENSORS) as tensors:
         first, last = document.optional("first", dict), document.optional("last", dict)
         return Network(
             name=document.get("name", str),
@@ -115,7 +109,7 @@ def _layer_to_json(layer: Conv, tensors: Tensors) -> dict[str, Any]:
     }
 
 
-def _layer_of_json(entry: _Entry, tensors: _TensorFile) -> Conv:
+def _layer_of_json(entry: Fields, tensors: TensorFile) -> Conv:
     name = entry.get("name", str)
     in_shape, kernel = entry.integers("input", 3), entry.integers("kernel", 2)
     groups, outputs = entry.positive("groups"), entry.positive("outputs")
@@ -185,7 +179,7 @@ def _quantizer_to_json(quantizer: Quantizer) -> dict[str, Any]:
     return {"kind": "uniform", "top": quantizer.top, "levels": quantizer.levels}
 
 
-def _first_of_json(entry: _Entry, tensors: _TensorFile) -> First:
+def _first_of_json(entry: Fields, tensors: TensorFile) -> First:
     size = entry.positive("size")
     if entry.choice("kind", ("lookup", "convolution")) == "lookup":
         rows, columns, channels = entry.integers("output", 3)
@@ -252,7 +246,7 @@ def _dense_to_json(layer: DenseLayer, tensors: Tensors) -> dict[str, Any]:
     }
 
 
-def _last_of_json(entry: _Entry, tensors: _TensorFile) -> Last:
+def _last_of_json(entry: Fields, tensors: TensorFile) -> Last:
     kind = entry.choice("kind", ("scores", "fully-connected", "region"))
     if kind == "scores":
         offset = tensors.get("last.offset", np.int64, None)
@@ -266,7 +260,7 @@ def _last_of_json(entry: _Entry, tensors: _TensorFile) -> Last:
     return Region(matrix, anchors, entry.positive("input_size"), entry.get("transposed", bool))
 
 
-def _dense_of_json(entry: _Entry, tensors: _TensorFile) -> DenseLayer:
+def _dense_of_json(entry: Fields, tensors: TensorFile) -> DenseLayer:
     name, inputs, outputs = (
         entry.get("name", str),
         entry.positive("inputs"),
@@ -282,151 +276,3 @@ def _dense_of_json(entry: _Entry, tensors: _TensorFile) -> DenseLayer:
         weight = tensors.get(f"last.{name}.weight", np.float32, (inputs, outputs))
         matrix = FloatDense(weight, bias)
     return DenseLayer(name, matrix, entry.get("levels", int))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_JSON_BYTES + 1)
-        document = json.loads(text) if len(text) <= MAX_JSON_BYTES else None
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(document, dict):
-        raise FormatError(f"{path}: not a network description")
-    return document
-
-
-class _Entry:
-    """One object of the JSON; every field is asked for with its type."""
-
-    def __init__(self, path: Path, where: str, values: dict[str, Any]) -> None:
-        self._path, self._where, self._values = path, where, values
-
-    def _fail(self, key: str, wanted: str) -> FormatError:
-        found = repr(self._values.get(key))
-        return FormatError(
-            f"{self._path}: {self._where}{key} should be {wanted}, not "
-            f"{found if len(found) < 60 else found[:57] + '...'}"
-        )
-
-    def get(self, key: str, kind: type[Value]) -> Value:
-        value = self._values.get(key)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self._fail(key, f"of type {kind.__name__}")
-        return value
-
-    def optional(self, key: str, kind: type[Value]) -> Value | None:
-        return None if self._values.get(key) is None else self.get(key, kind)
-
-    def choice(self, key: str, choices: tuple[str, ...]) -> Any:
-        if self._values.get(key) not in choices:
-            raise self._fail(key, f"one of {', '.join(choices)}")
-        return self._values[key]
-
-    def positive(self, key: str) -> int:
-        value = self.get(key, int)
-        if not 1 <= value <= 1 << 24:
-            raise self._fail(key, "a positive whole number")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self._values.get(key)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise self._fail(key, "a number")
-        return float(value)
-
-    def _list(self, key: str, kind: type | tuple[type, ...], wanted: str) -> list[Any]:
-        values = self._values.get(key)
-        if not isinstance(values, list) or not all(
-            isinstance(v, kind) and not isinstance(v, bool) for v in values
-        ):
-            raise self._fail(key, wanted)
-        return values
-
-    def integers(self, key: str, count: int | None = None) -> tuple[int, ...]:
-        values = self._list(key, int, "a list of whole numbers")
-        if (count is not None and len(values) != count) or not all(
-            0 <= v <= 1 << 24 for v in values
-        ):
-            raise self._fail(key, f"a list of {count or 'non-negative'} whole numbers")
-        return tuple(values)
-
-    def numbers(self, key: str) -> tuple[float, ...]:
-        return tuple(map(float, self._list(key, (int, float), "a list of numbers")))
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        return tuple(self._list(key, str, "a list of strings"))
-
-    def entry(self, key: str) -> _Entry:
-        return _Entry(self._path, f"{self._where}{key}.", self.get(key, dict))
-
-    def entries(self, key: str) -> list[_Entry]:
-        values = self._list(key, dict, "a list of objects")
-        return [
-            _Entry(self._path, f"{self._where}{key}[{i}].", value) for i, value in enumerate(values)
-        ]
-
-
-class _TensorFile:
-    """The arrays of an .npz file, each loaded once its header was found to be plausible."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._zip = self._guard(lambda: zipfile.ZipFile(path))
-
-    def __enter__(self) -> _TensorFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
-
-    def _guard(self, action: Callable[[], Value]) -> Value:
-        try:
-            return action()
-        except OSError as error:
-            raise FormatError(f"{self._path}: cannot be read ({error.strerror or error})") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-            raise FormatError(
-                f"{self._path}: truncated or altered ({error}); fetch or import the network again"
-            ) from None
-
-    def get(
-        self, name: str, dtype: type[np.generic], shape: tuple[int, ...] | None
-    ) -> NDArray[Any]:
-        """The array `name`; FormatError unless it has that dtype and (if given) that shape."""
-        try:
-            member = self._zip.getinfo(f"{name}.npy")
-        except KeyError:
-            raise FormatError(
-                f"{self._path}: it has no tensor {name}; fetch or import the network again"
-            ) from None
-        if member.file_size > MAX_TENSOR_BYTES:
-            raise FormatError(f"{self._path}: tensor {name} is larger than any network here")
-        raw = self._guard(lambda: self._zip.read(member))
-        stream = io.BytesIO(raw)
-        header = self._guard(lambda: _read_header(stream))
-        wanted = f"{np.dtype(dtype)} {shape if shape is not None else ''}".strip()
-        if header[2] != np.dtype(dtype).newbyteorder("<") or shape not in (None, header[0]):
-            raise FormatError(
-                f"{self._path}: tensor {name} is {header[2]} {header[0]}, but {wanted} is expected"
-            )
-        if len(raw) - stream.tell() != math.prod(header[0]) * header[2].itemsize:
-            raise FormatError(f"{self._path}: tensor {name} is truncated")
-        stream.seek(0)
-        array = self._guard(lambda: np.lib.format.read_array(stream, allow_pickle=False))
-        return array
-
-
-def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(stream)
-    raise ValueError(f"npy version {version}")

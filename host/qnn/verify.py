@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from qnn import activation_buffer
+from qnn import activation_buffer, dataset
 from qnn.errors import QnnError
 from qnn.model import Model
 from qnn.network import Network, describe
@@ -112,6 +112,8 @@ def _random_codes(network: Network) -> NDArray[np.uint8]:
 
 def _is_picture(path: Path) -> bool:
     """False for files that no picture format owns; missing files count as pictures."""
+    if not path.is_file() or dataset.read_images(path) is not None:
+        return True
     try:
         with Image.open(path):
             return True

@@ -146,6 +146,9 @@ def test_region_suppresses_in_each_class_on_its_own():
     # B is suppressed by A, so it must not suppress C; of equals the first stays.
     assert found(at(c, 1, one), at(b, 2, one), at(a, 3, one)) == [(0, 40), (0, 0)]
     assert found(at(b, 2, one), at(a, 2, one)) == [(0, 20)]
+    # As much as allowed is not too much.
+    features, anchors = np.full((1, 1, 12), 9.0), np.ones((2, 2))
+    assert len(golden.region_boxes(features, 1, anchors, (9, 9), overlap=1.0)) == 2
     # A box that loses its best class keeps the next one.
     both = [math.log(3), math.log(2)]
     assert found(at(a, 9, one), at(b, 9, both)) == [(0, 0), (1, 20)]

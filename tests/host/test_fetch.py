@@ -382,6 +382,7 @@ def test_ctrl_c_ends_the_pause_between_tries(source, destination, server):
     with pytest.raises(KeyboardInterrupt):
         collect(source, destination, server, backoff_s=60, progress=interrupt)
     assert time.monotonic() - start < 5
+    assert not any(thread.name == "qnn.fetch" for thread in threading.enumerate())
 
 
 def write_mirror(root):

@@ -106,9 +106,22 @@ def test_a_constant_picture_on_a_step():
         assert_equals_golden(x, *layer)
 
 
+@arithmetics
+@pytest.mark.parametrize("sign", [1, -1])
+def test_terms_that_a_sequential_sum_swallows(sign, arithmetic):
+    """Half of the largest error there can be: 1, then terms just too small to change it alone."""
+    weight = np.full((1, 30, 20, 5), sign * 0.49 * 2.0**-23, np.float32)
+    weight[0, 0, 0, 0] = sign
+    x = np.ones((30, 20, 5), np.float32)
+    y = GOLDEN_CONV[arithmetic](x, weight, None, 1, 0).item()
+    for step in (y, float(np.nextafter(np.float32(y), np.float32(-9)))):
+        assert_equals_golden(x, weight, None, 1, 0, Thresholds((step,)), arithmetic)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("top", "levels"), [(4.0, 7), (1.0, 3), (1.0, 255), (0.1, 10), (6.3, 1), (3e-5, 15), (1e9, 7)]
+    ("top", "levels"),
+    [(4.0, 7), (1.0, 3), (1.0, 255), (0.1, 10), (6.3, 1), (3e-5, 15), (1e9, 7), (2e-38, 7)],
 )
 def test_steps_of_uniform_quantisation(top, levels, dtype):
     steps = Uniform(top, levels).steps(dtype)
@@ -137,6 +150,8 @@ def test_error_bound_holds(seed):
         x = np.concatenate([x, x * np.float32(1 + 1e-6)])
         w = np.concatenate([w, -w])
     b = np.float32(rng.normal())
+    if seed % 3 == 0:  # all products are subnormal
+        w, b = w * np.float32(1e-42), np.float32(0)
     exact = math.fsum([*(x.astype(np.float64) * w.astype(np.float64)), float(b)])
     bound = error_bound(
         np.array([np.abs(w.astype(np.float64)).sum()]), np.array([float(b)]), len(x),
@@ -227,6 +242,7 @@ def test_bad_layers():
         lambda: Thresholds((math.nan,)),
         lambda: Thresholds((0.0,) * 256),
         lambda: Uniform(0.0, 7),
+        lambda: Uniform(1e-40, 7),
         lambda: Uniform(math.inf, 7),
         lambda: Uniform(4.0, 256),
     ):

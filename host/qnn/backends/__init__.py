@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from qnn.backends.cpu import CpuBackend
+from qnn.backends.golden import GoldenBackend
 from qnn.backends.protocol import Backend, Session
 from qnn.errors import BackendError
 from qnn.network import Network
 
 # In the order in which "auto" tries them.
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (CpuBackend(),)}
+BACKENDS: dict[str, Backend] = {
+    backend.name: backend for backend in (CpuBackend(), GoldenBackend())
+}
 
 
 def open_session(name: str, network: Network) -> tuple[str, Session]:

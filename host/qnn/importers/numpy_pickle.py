@@ -124,7 +124,8 @@ class _Reader:
         except EOFError:
             raise self.truncated() from None
         except (OSError, ValueError, MemoryError) as err:
-            raise FormatError(f"{self.name} cannot be read: {err or type(err).__name__}") from None
+            reason = str(err) or type(err).__name__
+            raise FormatError(f"{self.name} cannot be read: {reason}") from None
 
     def truncated(self) -> FormatError:
         return FormatError(f"{self.name} is truncated; fetch or copy it again")

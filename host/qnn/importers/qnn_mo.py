@@ -14,7 +14,6 @@ The format is described in params/README.md. What has to be minded, and is:
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import FormatError, NetworkError
+from qnn.json_fields import read_object
 from qnn.network import Conv, MaxPool, describe, windows
 
 PE = 32  # files per prefix; output channel o lies in file o % PE, row o // PE
 SIMD = 64  # input channels per word
-MAX_JSON_BYTES = 1 << 20
 SUFFIXES = {"weights": "weights.bin", "thresholds": "thres.bin"}
 
 
@@ -70,17 +69,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FormatError: missing, not JSON, or without layers.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_JSON_BYTES + 1)
-        if len(text) > MAX_JSON_BYTES:
-            raise FormatError(f"{path}: larger than {MAX_JSON_BYTES} bytes; not a layer JSON")
-        description = json.loads(text)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: not valid JSON ({error})") from None
-    layers = description.get("layers") if isinstance(description, dict) else None
+    description = read_object(path)
+    layers = description.get("layers")
     if not isinstance(layers, list) or not all(isinstance(entry, dict) for entry in layers):
         raise FormatError(f'{path}: not a layer JSON, it has no list of "layers"')
     return description

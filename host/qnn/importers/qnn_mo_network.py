@@ -75,7 +75,11 @@ class _Stages:
 
 
 def _no_stages(folder: Path) -> _Stages:
-    return _Stages(missing=("The stages on the host are not known for this kind of network.",))
+    return _Stages(
+        missing=(
+            "its stages on the host are not known, so only activation codes can go in and out",
+        )
+    )
 
 
 def _dorefanet(folder: Path) -> _Stages:
@@ -85,7 +89,7 @@ def _dorefanet(folder: Path) -> _Stages:
     if conv0.exists() and mean.exists():
         stages.first = _dorefanet_first(conv0, mean)
     else:
-        missing.append(f"{conv0.name} or {mean.name}: without both no picture can go in.")
+        missing.append(f"{conv0.name} or {mean.name} is missing, so no picture can go in")
     labels = folder / "imagenet-classes.pkl"
     if not labels.exists():
         labels = folder.parent.parent / "notebooks" / labels.name
@@ -98,9 +102,9 @@ def _dorefanet(folder: Path) -> _Stages:
         stages.classes = _imagenet_classes(labels, count)
     else:
         missing.append(
-            f"{dense.name}, the fully connected layers (a binary file of the original's "
-            "repository): without it no classes come out; `qnn params fetch dorefanet` downloads "
-            "it, or put it beside the layer JSON and import that again."
+            f"{dense.name} (its fully connected layers) is missing, so no classes come out; "
+            "`qnn params fetch dorefanet` downloads it, or put it beside the layer JSON and import "
+            "that again"
         )
     stages.missing = tuple(missing)
     return stages
@@ -191,7 +195,7 @@ def _tinier_yolo(folder: Path) -> _Stages:
             transposed=True,
         )
     else:
-        missing.append(f"{files[0].name} or {files[1].name}: without both no picture can go in.")
+        missing.append(f"{files[0].name} or {files[1].name} is missing, so no picture can go in")
     files = [folder / f"tinier-yolo-{name}.npy" for name in ("conv8-W", "conv8-bias")]
     if all(file.exists() for file in files):
         weight, bias = _array(files[0], 4), _array(files[1], 1)
@@ -202,7 +206,7 @@ def _tinier_yolo(folder: Path) -> _Stages:
             transposed=True,
         )
     else:
-        missing.append(f"{files[0].name} or {files[1].name}: without both no boxes come out.")
+        missing.append(f"{files[0].name} or {files[1].name} is missing, so no boxes come out")
     stages.missing = tuple(missing)
     return stages
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The golden model as a backend: slow, and right by definition. Only in a checkout."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.backends.protocol import check_codes
+from qnn.network import Network
+
+
+class GoldenBackend:
+    """Runs the golden model of package qnn_sim; "auto" never takes it before the CPU."""
+
+    name = "golden"
+
+    def unavailable(self) -> str | None:
+        if importlib.util.find_spec("qnn_sim") is None:
+            return "package qnn_sim is not installed; use a checkout of the project"
+        return None
+
+    def open(self, network: Network) -> GoldenSession:
+        return GoldenSession(network)
+
+
+class GoldenSession:
+    """See qnn.backends.protocol.Session."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
+        *_, last = self.trace(codes)
+        return last
+
+    def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
+        from qnn_sim import golden_network
+
+        check_codes(self._network, codes)
+        traces = [golden_network.trace(self._network, one) for one in codes]
+        for maps in zip(*traces, strict=True):
+            yield np.stack(maps)
+
+    def close(self) -> None:
+        pass

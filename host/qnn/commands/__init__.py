@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One module for each command: add_parser(commands) declares it, run(args) does it."""

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn models: what can be run here."""
+
+from __future__ import annotations
+
+import argparse
+
+from qnn import library
+from qnn.commands import options
+
+
+def add_parser(commands: options.Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "models",
+        "List the networks: shipped, installed, and to be fetched.",
+        "qnn models",
+    )
+    options.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    entries = library.list_models()
+    if args.json:
+        options.print_json(
+            {
+                "models": [
+                    {
+                        "name": entry.name,
+                        "title": entry.title,
+                        "state": entry.state,
+                        "directory": None if entry.directory is None else str(entry.directory),
+                        "missing": list(entry.missing),
+                    }
+                    for entry in entries
+                ]
+            }
+        )
+        return
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        state = entry.state + (", incomplete" if entry.missing else "")
+        print(f"{entry.name:<{width}}  {state:<22}  {entry.title}")
+        for sentence in entry.missing:
+            print(f"{'':<{width}}  incomplete: {sentence}")
+    if any(entry.directory is None for entry in entries):
+        print("\nqnn params fetch NAME installs one that is not")

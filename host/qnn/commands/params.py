@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn params: fetch, import and describe the parameters of networks."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from qnn import library
+from qnn.commands import options
+from qnn.errors import QnnError
+from qnn.fetch import UPSTREAM, collect
+from qnn.importers import IMPORTERS, import_network
+from qnn.network import Network, describe
+from qnn.progress import Bar
+from qnn.sources import SOURCES, Source
+
+
+def add_parser(commands: options.Commands) -> None:
+    params = options.add_command(
+        commands,
+        "params",
+        "Fetch, import and describe the parameters of networks.",
+        "qnn params fetch cnv-w1a1",
+    )
+    verbs = params.add_subparsers(metavar="VERB", required=True)
+
+    parser = options.add_command(
+        verbs,
+        "fetch",
+        "Download a trained network of others, check every file, and install it for this user.",
+        "qnn params fetch dorefanet",
+    )
+    parser.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
+    parser.add_argument(
+        "--mirror",
+        metavar="DIR",
+        type=Path,
+        help="take the files from this local copy of the repository, with the same checks",
+    )
+    parser.set_defaults(run=run_fetch)
+
+    parser = options.add_command(
+        verbs,
+        "import",
+        "Install a network from files in the format of others.",
+        "qnn params import bnn-pynq road-signs/cnvW1A1 --name road-signs",
+    )
+    parser.add_argument("format", metavar="FORMAT", help=", ".join(IMPORTERS))
+    parser.add_argument(
+        "path", metavar="PATH", type=Path, help="qnn-mo: the layer JSON; bnn-pynq: the directory"
+    )
+    parser.add_argument("--name", metavar="NAME", required=True, help="what to call it")
+    parser.set_defaults(run=run_import)
+
+    parser = options.add_command(
+        verbs, "info", "Describe a network layer by layer.", "qnn params info fashion-cnv"
+    )
+    parser.add_argument("name", metavar="NAME", help="a name from `qnn models`, or a directory")
+    options.add_json(parser)
+    parser.set_defaults(run=run_info)
+
+    parser = options.add_command(
+        verbs, "remove", "Remove an installed network and its files.", "qnn params remove cnv-w1a1"
+    )
+    parser.add_argument("name", metavar="NAME", help="a name from `qnn models`")
+    parser.set_defaults(run=run_remove)
+
+
+def run_fetch(args: argparse.Namespace) -> None:
+    source = SOURCES.get(args.name)
+    if source is None:
+        raise QnnError(f"nothing called {args.name!r} can be fetched; known: {', '.join(SOURCES)}")
+    directory, network = fetch(source, args.mirror)
+    print(f"installed {network.name} in {directory}")
+    for sentence in network.missing:
+        print(f"incomplete: {sentence}")
+
+
+def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tuple[Path, Network]:
+    """Gathers, checks, imports and installs a source.
+
+    Returns:
+        The directory of the installed network, and the network.
+
+    Raises:
+        QnnError: a file is missing or altered, or the disk is full; nothing is left behind.
+    """
+    originals = library.originals_directory(source.name)
+    try:
+        originals.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{source.name}-", dir=originals.parent) as folder,
+            Bar(f"fetching {source.name}", "files") as bar,
+        ):
+            partial = Path(folder) / source.name
+            partial.mkdir()
+            collect(source, partial, mirror=mirror, base_url=base_url, progress=bar.update)
+            network = replace(
+                import_network(source.importer, partial / source.root, source.name),
+                title=source.title,
+                source=f"https://github.com/{source.repository} at {source.commit}",
+                licence=source.licence,
+            )
+            directory = library.install(network)
+            shutil.rmtree(originals, ignore_errors=True)
+            partial.replace(originals)
+    except OSError as error:
+        raise QnnError(
+            f"cannot install {source.name} in {originals.parent}: {error.strerror or error}; free "
+            "some space or set QNN_HOME to another directory"
+        ) from None
+    return directory, network
+
+
+def run_import(args: argparse.Namespace) -> None:
+    network = import_network(args.format, args.path, args.name)
+    directory = library.install(network)
+    print(f"installed {network.name} in {directory}")
+    for sentence in network.missing:
+        print(f"incomplete: {sentence}")
+
+
+def run_remove(args: argparse.Namespace) -> None:
+    library.remove(args.name)
+    print(f"removed {args.name}")
+
+
+def run_info(args: argparse.Namespace) -> None:
+    network = library.find(args.name)
+    if args.json:
+        options.print_json(_document(network))
+        return
+    print(f"{network.name}: {network.title}")
+    print(f"{len(network.classes)} classes, {network.macs / 1e6:.1f} M products in the layers")
+    for label, text in (("source", network.source), ("licence", network.licence)):
+        if text:
+            print(f"{label}: {text}")
+    print(
+        f"\n{'layer':<10}{'input':>13}{'bits':>5}{'kernel':>8}{'stride':>7}{'groups':>7}"
+        f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}"
+    )
+    for layer in network.layers:
+        pool = "" if layer.pool is None else f"{layer.pool.size}/{layer.pool.stride}"
+        planes = len(layer.coefficients)
+        weights = f"{layer.weight.size // planes}" + (f" x{planes}" if planes > 1 else "")
+        print(
+            f"{layer.name:<10}{describe(layer.in_shape):>13}{layer.in_bits:>5}"
+            f"{describe(layer.kernel):>8}{layer.stride:>7}{layer.groups:>7}{weights:>12}"
+            f"{pool:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}"
+        )
+    for sentence in network.missing:
+        print(f"\nincomplete: {sentence}")
+
+
+def _document(network: Network) -> dict[str, object]:
+    return {
+        "name": network.name,
+        "title": network.title,
+        "task": network.task,
+        "classes": list(network.classes),
+        "source": network.source,
+        "licence": network.licence,
+        "missing": list(network.missing),
+        "macs": network.macs,
+        "layers": [
+            {
+                "layer": layer.name,
+                "input": list(layer.in_shape),
+                "input_bits": layer.in_bits,
+                "output": list(layer.out_shape),
+                "output_bits": layer.out_bits,
+                "kernel": list(layer.kernel),
+                "groups": layer.groups,
+                "weight_planes": list(layer.coefficients),
+                "macs": layer.macs,
+            }
+            for layer in network.layers
+        ],
+    }

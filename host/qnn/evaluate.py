@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The accuracy of a model on labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.dataset import Dataset
+from qnn.errors import QnnError
+from qnn.last import DenseChain, Scores
+from qnn.model import Model
+from qnn.picture import Picture
+
+BATCH = 100
+
+
+def confusion(
+    model: Model, dataset: Dataset, progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.int64]:
+    """Counts of decisions, int64 (classes, classes): rows are labels, columns decisions.
+
+    Args:
+        model: one that classifies.
+        dataset: its labels are indexes of the model's classes.
+        progress: called with the number of pictures done and of all.
+
+    Raises:
+        QnnError: the model does not classify, or a label is none of its classes.
+    """
+    last, first, classes = model.network.last, model.first, len(model.network.classes)
+    if not isinstance(last, Scores | DenseChain):
+        reasons = "; ".join(model.network.missing) or "it detects objects"
+        raise QnnError(f"model {model.network.name} cannot classify: {reasons}")
+    if not 0 <= dataset.labels.min() <= dataset.labels.max() < classes:
+        raise QnnError(
+            f"labels from {dataset.labels.min()} to {dataset.labels.max()} do not fit the "
+            f"{classes} classes of model {model.network.name}"
+        )
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    total = len(dataset.labels)
+    for start in range(0, total, BATCH):
+        images = dataset.images[start : start + BATCH]
+        codes = np.stack([first.codes(first.tensor(Picture.open(image))) for image in images])
+        decisions = last.probabilities(model.run(codes)).argmax(axis=1)
+        np.add.at(counts, (dataset.labels[start : start + BATCH], decisions), 1)
+        if progress is not None:
+            progress(min(start + BATCH, total), total)
+    return counts
