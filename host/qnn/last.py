@@ -163,11 +163,16 @@ class Region:
         feature_scale: str = "published",
         threshold: float = 0.3,
     ) -> list[Detection]:
-        """Objects in the picture that gave the codes, uint8 (H, W, C); see qnn.region.detect."""
+        """Objects in the picture that gave the codes, uint8 (H, W, C); see qnn.region.detect.
+
+        Objects that lie wholly outside the picture are left out.
+        """
         if self.transposed:
             codes = codes.swapaxes(0, 1)
         features = self.matrix(codes, FEATURE_SCALES[feature_scale])
-        return detect(features, classes, self.anchors, picture_size, self.input_size, threshold)
+        found = detect(features, classes, self.anchors, picture_size, self.input_size, threshold)
+        # Clipped to the picture, a box wholly in the margin of the letterbox ends before it begins.
+        return [d for d in found if d.box[0] <= d.box[2] and d.box[1] <= d.box[3]]
 
 
 Last = Scores | DenseChain | Region
