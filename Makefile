@@ -1,9 +1,11 @@
 # The one entry point. Plain `make` prints the list below; every output goes under build/.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-PYTHON ?= python3#  interpreter that makes .venv (3.10 or newer)
-JOBS   ?= 2#        tests at a time
-EPOCHS ?= 22#       of `make train`
+PYTHON  ?= python3#  interpreter that makes .venv (3.10 or newer)
+JOBS    ?= 2#        tests at a time
+EPOCHS  ?= 22#       of `make train`
+BACKEND ?= cpu#      of `make accuracy`; golden takes some minutes
+DATASET ?= /usr/share/datasets/fashion-mnist#  of both; Debian: dataset-fashion-mnist
 VENV   := .venv/bin
 PYTEST := $(VENV)/pytest -n $(JOBS)
 
@@ -23,8 +25,11 @@ lint: .venv/.dev            ## ruff and mypy over the Python
 	$(VENV)/mypy
 
 ##@ The shipped model
-accuracy: .venv/.dev        ## its accuracy on the Fashion-MNIST test set, and how that is measured
-	$(VENV)/qnn eval --model fashion-cnv --save build/confusion.png $(DATASET)
+accuracy: .venv/.dev        ## its accuracy on the 10,000 Fashion-MNIST test pictures
+	@test -d $(DATASET) || { echo "$(DATASET) is missing: apt install dataset-fashion-mnist, \
+	or make accuracy DATASET=DIRECTORY"; exit 2; }
+	@mkdir -p build
+	$(VENV)/qnn eval --model fashion-cnv --backend $(BACKEND) --save build/confusion.png $(DATASET)
 train: .venv/.train         ## train it again (about an hour on two cores) into params/networks
 	$(VENV)/python scripts/train_fashion.py --epochs $(EPOCHS) --checkpoint build/train/fashion.pt
 	$(VENV)/python scripts/export_fashion.py build/train/fashion.pt params
@@ -32,8 +37,6 @@ train: .venv/.train         ## train it again (about an hour on two cores) into 
 ##@ House-keeping
 clean:                      ## remove build/ and .venv/
 	rm -rf build .venv
-
-DATASET ?= /usr/share/datasets/fashion-mnist#  the IDX files (Debian: dataset-fashion-mnist)
 
 .venv/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv

@@ -8,11 +8,13 @@ is taken from the package index and installs itself.
 
 import argparse
 import hashlib
-import json
+import html
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
@@ -25,13 +27,13 @@ OLDEST = (3, 10)
 
 def fetch_pip(folder: Path) -> Path:
     """Downloads the pip wheel from the package index; SystemExit if it is not the pinned one."""
-    index = os.environ.get("PIP_INDEX_URL", INDEX).rstrip("/")
-    request = urllib.request.Request(
-        f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
-    )
+    page = os.environ.get("PIP_INDEX_URL", INDEX).rstrip("/") + "/pip/"
+    request = urllib.request.Request(page, headers={"Accept": "text/html"})
     with urllib.request.urlopen(request, timeout=60) as answer:
-        files = json.load(answer)["files"]
-    url = next(file["url"] for file in files if file["filename"] == PIP)
+        found = re.search(rf'href="([^"]*{re.escape(PIP)})[#"]', answer.read().decode())
+    if found is None:
+        raise SystemExit(f"{page} does not list {PIP}; install python3-venv instead")
+    url = urllib.parse.urljoin(page, html.unescape(found[1]))
     with urllib.request.urlopen(url, timeout=60) as answer:
         content = answer.read()
     if hashlib.sha256(content).hexdigest() != PIP_SHA256:

@@ -45,6 +45,8 @@ def read(path: Path) -> Dataset:
     Raises:
         FormatError: missing, truncated, or of another format.
     """
+    if not path.exists():
+        raise FormatError(f"{path}: no such file or directory; name a data set")
     if path.is_dir():
         found = sorted(path.glob("t10k-images-idx3-ubyte*")) or sorted(path.glob("*-images-idx3*"))
         if not found:
