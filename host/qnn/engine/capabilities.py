@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an instance of the accelerator can do, as its registers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qnn.engine import regs
+from qnn.errors import QnnError
+
+
+def field(register: str, name: str, value: int) -> int:
+    """The field `name` of a register that reads as `value`."""
+    lowest, width = regs.FIELDS[register][name]
+    return value >> lowest & ((1 << width) - 1)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Sizes of one instance; the defaults are those of the PYNQ-Z1 configuration.
+
+    Attributes:
+        pe: output channels at a time; also the channels of a block of a feature map.
+        pixels: output pixels at a time.
+        simd: activation bits of one product row.
+        planes, passes: most activation planes and most weight passes.
+        weight_words: words of simd x pe weight bits on chip.
+        threshold_words: words of pe thresholds on chip.
+        window_words: 64-bit words of the input map on chip.
+        commands: longest command list.
+        accumulator_bits: width of an unsigned accumulator.
+        pool_columns: columns of a pooled map, at most.
+        kernel_rows: rows of a kernel, at most.
+        code_bits: bits of an output code, at most.
+    """
+
+    pe: int = 32
+    pixels: int = 4
+    simd: int = 64
+    planes: int = 8
+    passes: int = 15
+    weight_words: int = 1024
+    threshold_words: int = 512
+    window_words: int = 4096
+    commands: int = 64
+    accumulator_bits: int = 22
+    pool_columns: int = 256
+    kernel_rows: int = 7
+    code_bits: int = 8
+
+    @classmethod
+    def read(cls, read: Callable[[int], int]) -> Capabilities:
+        """Ask the hardware; `read` gives the 32-bit register at a byte address.
+
+        Raises:
+            QnnError: there is something else, or another version of it.
+        """
+        identity, version = read(regs.ID), read(regs.VERSION)
+        if identity != regs.ID_VALUE:
+            raise QnnError(
+                f"no accelerator there: its identity reads {identity:#010x}, expected "
+                f"{regs.ID_VALUE:#010x}; load its bitstream first"
+            )
+        if (major := field("VERSION", "major", version)) != regs.VERSION_MAJOR:
+            raise QnnError(
+                f"the accelerator speaks version {major}, this software version "
+                f"{regs.VERSION_MAJOR}: load the bitstream that belongs to it"
+            )
+        names = ("LANES", "STORES", "LIMITS", "SHAPES")
+        found = {
+            name: field(register, name, value)
+            for register, value in ((r, read(getattr(regs, r))) for r in names)
+            for name in regs.FIELDS[register]
+        }
+        return cls(**found)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Feature maps as they lie in memory.
+
+TightMap  what the host hands in: [group][row][plane] one string of bits each, pixel after pixel,
+          the group's channels side by side, filled up to 4 bits a pixel and 64 bits a string.
+BlockMap  what the accelerator writes and reads: [block][row][64/pe pixels][plane] one 64-bit word
+          each; bit p * pe + c of it is channel c of the block of pixel p.
+RawMap    accumulators: [block][pixel][channel of the block] int32.
+
+A block is up to `pe` consecutive channels (first, count). Words are little-endian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.errors import QnnError
+
+Blocks = tuple[tuple[int, int], ...]  # (first channel, channels)
+
+
+def _bits_to_bytes(bits: NDArray[np.uint8]) -> bytes:
+    """Bits, first one lowest, shape (..., n * 8), as bytes."""
+    return np.packbits(bits, axis=-1, bitorder="little").tobytes()
+
+
+def _check(codes: NDArray[np.integer], shape: tuple[int, int, int], planes: int) -> None:
+    if codes.shape != shape or not np.issubdtype(codes.dtype, np.integer):
+        raise QnnError(
+            f"expected integer codes of shape {shape}, got {codes.dtype} of shape {codes.shape}"
+        )
+    if codes.size and (codes.min() < 0 or codes.max() >= 1 << planes):
+        raise QnnError(f"codes {codes.min()}..{codes.max()} do not fit {planes} planes")
+
+
+@dataclass(frozen=True)
+class TightMap:
+    """Map of `groups` groups of `channels` channels each; see the head of this module."""
+
+    rows: int
+    columns: int
+    channels: int
+    planes: int
+    groups: int = 1
+
+    @property
+    def pixel_nibbles(self) -> int:
+        """Nibbles of one plane of one pixel of one group."""
+        return -(-self.channels // 4)
+
+    @property
+    def plane_words(self) -> int:
+        """64-bit words of one plane of one row."""
+        return -(-self.columns * self.pixel_nibbles // 16)
+
+    @property
+    def group_bytes(self) -> int:
+        return self.rows * self.planes * self.plane_words * 8
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole map."""
+        return self.groups * self.group_bytes
+
+    def pack(self, codes: NDArray[np.integer]) -> bytes:
+        """Codes, integers of shape (rows, columns, groups * channels), as they lie in memory.
+
+        Raises:
+            QnnError: shape, dtype or a value does not fit.
+        """
+        _check(codes, (self.rows, self.columns, self.groups * self.channels), self.planes)
+        split = codes.reshape(self.rows, self.columns, self.groups, self.channels)
+        planes = split[..., None] >> np.arange(self.planes) & 1
+        planes = planes.transpose(2, 0, 4, 1, 3).astype(np.uint8)
+        pixels = np.zeros((*planes.shape[:4], self.pixel_nibbles * 4), dtype=np.uint8)
+        pixels[..., : self.channels] = planes
+        strings = np.zeros((*planes.shape[:3], self.plane_words * 64), dtype=np.uint8)
+        strings[..., : self.columns * self.pixel_nibbles * 4] = pixels.reshape(
+            *planes.shape[:3], -1
+        )
+        return _bits_to_bytes(strings)
+
+
+@dataclass(frozen=True)
+class BlockMap:
+    """Map of channel blocks; see the head of this module."""
+
+    rows: int
+    columns: int
+    planes: int
+    pe: int
+    blocks: Blocks
+
+    @property
+    def channels(self) -> int:
+        return sum(count for _, count in self.blocks)
+
+    @property
+    def row_beats(self) -> int:
+        """64-bit words of one row of one block."""
+        return -(-self.columns * self.pe // 64) * self.planes
+
+    @property
+    def block_bytes(self) -> int:
+        return self.rows * self.row_beats * 8
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole map."""
+        return len(self.blocks) * self.block_bytes
+
+    def unpack(self, data: bytes) -> NDArray[np.uint8]:
+        """Codes, uint8 (rows, columns, channels), of what lies in memory.
+
+        Raises:
+            QnnError: not as many bytes as the map has.
+        """
+        if len(data) != self.size:
+            raise QnnError(f"expected a map of {self.size} bytes, got {len(data)}")
+        bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
+        bits = bits.reshape(len(self.blocks), self.rows, -1, self.planes, 64 // self.pe, self.pe)
+        codes = (bits << np.arange(self.planes, dtype=np.uint8)[:, None, None]).sum(
+            axis=3, dtype=np.uint8
+        )
+        codes = codes.reshape(len(self.blocks), self.rows, -1, self.pe)[:, :, : self.columns]
+        return np.concatenate(
+            [codes[b, ..., :count] for b, (_, count) in enumerate(self.blocks)], axis=-1
+        )
+
+
+@dataclass(frozen=True)
+class RawMap:
+    """Accumulators; `offset` is what the accelerator counts too much, for each channel."""
+
+    rows: int
+    columns: int
+    pe: int
+    blocks: Blocks
+    offset: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole map."""
+        return len(self.blocks) * self.rows * self.columns * self.pe * 4
+
+    def unpack(self, data: bytes) -> NDArray[np.int32]:
+        """Accumulators, int32 (rows, columns, channels), of what lies in memory.
+
+        Raises:
+            QnnError: not as many bytes as the map has.
+        """
+        if len(data) != self.size:
+            raise QnnError(f"expected accumulators of {self.size} bytes, got {len(data)}")
+        words = np.frombuffer(data, dtype="<i4").reshape(len(self.blocks), -1, self.pe)
+        parts = [words[b, :, :count] for b, (_, count) in enumerate(self.blocks)]
+        sums = np.concatenate(parts, axis=-1).reshape(self.rows, self.columns, -1)
+        return (sums - np.array(self.offset)).astype(np.int32)

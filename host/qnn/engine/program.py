@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Canonical layers as a program of the accelerator: command list, parameters, places of maps.
+
+The accelerator counts equal bits. With x the bits of an activation plane and w01 the weight bits,
+
+    popcount(~(w01 ^ x)) = sum of (2 w01 - 1) x + number of w01 that are 0
+
+so its sum is the canonical accumulator plus (2**planes - 1) * zeros of the channel: a constant,
+added to the thresholds here, taken from raw sums by RawMap. Lanes without a channel read x = 0 and
+get w01 = 1, which counts nothing. A coefficient c of a weight plane is c passes over that plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
+from qnn.errors import QnnError
+from qnn.network import Conv, MaxPool
+
+PAGE = 4096
+LINE = 128  # no burst crosses a multiple of it: parameters and maps begin there
+
+
+@dataclass(frozen=True)
+class Program:
+    """All that a run needs, for memory that begins at `base`.
+
+    Attributes:
+        image: command list and parameters, to lie at `base`; only read.
+        work: first byte of the maps, a multiple of 4096, and `work_bytes` their size.
+        commands: entries of the list, which begins at `base`.
+        names: for each command, its layer, with /group where there is more than one.
+        maps: for each layer, the map it writes, and `places` its address.
+        tight: the input map, and `input_address` its address.
+    """
+
+    base: int
+    image: bytes
+    work: int
+    work_bytes: int
+    commands: int
+    names: tuple[str, ...]
+    tight: TightMap
+    input_address: int
+    maps: tuple[BlockMap | RawMap, ...]
+    places: tuple[int, ...]
+
+    @property
+    def out_map(self) -> BlockMap | RawMap:
+        return self.maps[-1]
+
+    @property
+    def out_address(self) -> int:
+        return self.places[-1]
+
+
+def _fill(size: int, to: int) -> int:
+    return -(-size // to) * to
+
+
+def encode(fields: dict[str, int]) -> bytes:
+    """One command of the list.
+
+    Raises:
+        QnnError: a value does not fit its field.
+    """
+    beats = [0] * regs.COMMAND_BEATS
+    for name, value in fields.items():
+        beat, lowest, width = regs.COMMAND[name]
+        if not 0 <= value < 1 << width:
+            raise QnnError(f"{name} = {value} does not fit the {width} bits of its command field")
+        beats[beat] |= value << lowest
+    return np.array(beats, dtype="<u8").tobytes()
+
+
+def blocks_of(channels: int, groups: int, next_groups: int, pe: int) -> Blocks:
+    """Output channels in blocks of at most `pe`.
+
+    A block never crosses a border of the layer's own groups; and one of the next layer's only where
+    the border lies at a whole byte of the block, because the reader leaves out whole bytes.
+    """
+    cuts = {g * channels // groups for g in range(groups)}
+    borders = [g * channels // next_groups for g in range(1, next_groups)]
+    while True:
+        starts = sorted(cuts) + [channels]
+        blocks = tuple(
+            (first, min(pe, end - first))
+            for start, end in zip(starts, starts[1:], strict=False)
+            for first in range(start, end, pe)
+        )
+        crossed = [b for b in borders for f, n in blocks if f < b < f + n and (b - f) % 8]
+        if not crossed:
+            return blocks
+        cuts.add(crossed[0])
+
+
+@dataclass(frozen=True)
+class _Input:
+    """Input of one group, as a command describes it and as the lanes of a pixel see it."""
+
+    fields: dict[str, int]
+    lanes: NDArray[np.int64]  # channel of the group at each bit of a pixel, or -1
+
+
+def _read_tight(tight: TightMap, address: int, group: int) -> _Input:
+    lanes = np.full(tight.pixel_nibbles * 4, -1)
+    lanes[: tight.channels] = np.arange(tight.channels)
+    fields = {
+        "tight": 1,
+        "in_address": address + group * tight.group_bytes,
+        "row_beats": tight.planes * tight.plane_words,
+    }
+    return _Input(fields, lanes)
+
+
+def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _Input:
+    channels = source.channels // groups
+    begin, end = group * channels, (group + 1) * channels
+    chunk = source.pe // 8
+    used = [b for b, (f, n) in enumerate(source.blocks) if f < end and f + n > begin]
+    lanes = []
+    for b in used:
+        first, count = source.blocks[b]
+        channel = np.arange(first, first + source.pe)
+        real = (channel < first + count) & (channel >= begin) & (channel < end)
+        lanes.append(np.where(real, channel - begin, -1))
+    skip = max(0, begin - source.blocks[used[0]][0]) // 8
+    first, count = source.blocks[used[-1]]
+    last = -(-(min(end, first + count) - first) // 8)
+    pixel_bytes = len(used) * chunk - skip - (chunk - last)
+    fields = {
+        "in_address": address + used[0] * source.block_bytes,
+        "block_bytes": source.block_bytes,
+        "row_beats": source.row_beats,
+        "blocks": len(used),
+        "first_skip": skip,
+        "last_bytes": last,
+        "pixel_bytes": pixel_bytes,
+    }
+    return _Input(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
+
+
+def _passes(layer: Conv) -> NDArray[np.uint8]:
+    """Weight bits (passes, O, KH, KW, C)."""
+    return np.repeat(layer.weight, layer.coefficients, axis=0)
+
+
+def offsets(layer: Conv) -> NDArray[np.int64]:
+    """What the accelerator counts too much, for each output channel."""
+    zeros = (_passes(layer) == 0).sum(axis=(0, 2, 3, 4), dtype=np.int64)
+    return zeros * (2**layer.in_bits - 1)
+
+
+def _parameters(
+    layer: Conv, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
+) -> tuple[bytes, int]:
+    """Parameters of all tiles of one group, and the weight words of one tile."""
+    weight = _passes(layer)
+    passes, _, kernel_rows, kernel_columns, _ = weight.shape
+    words = -(-kernel_columns * len(lanes) // 64)
+    top = 2**caps.accumulator_bits - 1
+    if layer.in_bits > caps.planes or passes > caps.passes or kernel_rows > caps.kernel_rows:
+        raise QnnError(
+            f"layer {layer.name}: {layer.in_bits} activation planes, {passes} weight passes and "
+            f"{kernel_rows} kernel rows; the accelerator has {caps.planes}, {caps.passes} and "
+            f"{caps.kernel_rows}"
+        )
+    if (2**layer.in_bits - 1) * int(np.prod(weight.shape[2:])) * passes >= top:
+        raise QnnError(
+            f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
+        )
+    if passes * kernel_rows * words > caps.weight_words:
+        raise QnnError(
+            f"layer {layer.name}: {passes * kernel_rows * words} weight words for {caps.pe} "
+            f"outputs; the accelerator holds {caps.weight_words}"
+        )
+    thresholds = layer.thresholds
+    moved = None
+    if thresholds is not None:
+        moved = np.clip(thresholds.astype(np.int64) + offsets(layer)[:, None], 0, top)
+    data = []
+    for first, count in blocks:
+        if moved is not None:
+            tile = np.full((moved.shape[1], caps.pe), top, dtype="<u4")  # top is never reached
+            tile[:, :count] = moved[first : first + count].T
+            data.append(tile.tobytes())
+        pixel = np.ones((passes, caps.pe, kernel_rows, kernel_columns, len(lanes)), np.uint8)
+        real = lanes >= 0
+        pixel[:, :count, ..., real] = weight[:, first : first + count][..., lanes[real]]
+        rows = np.ones((passes, caps.pe, kernel_rows, words * 64), np.uint8)
+        rows[..., : kernel_columns * len(lanes)] = pixel.reshape(passes, caps.pe, kernel_rows, -1)
+        bits = rows.reshape(passes, caps.pe, kernel_rows, words, 64).transpose(0, 2, 3, 1, 4)
+        data.append(np.packbits(bits, axis=-1, bitorder="little").tobytes())
+    return b"".join(data), passes * kernel_rows * words
+
+
+def _ring(layer: Conv, row_words: int, caps: Capabilities) -> dict[str, int]:
+    """How the window buffer holds the input: all of it, or a ring of its rows for each tile."""
+    rows, top = layer.in_shape[0], layer.padding[0]
+    ring_rows = min(caps.window_words // row_words, rows)
+    reload = ring_rows < rows
+    if reload and (
+        ring_rows < layer.kernel[0] + 2 * layer.stride or layer.conv_shape[1] < caps.pixels
+    ):
+        raise QnnError(
+            f"layer {layer.name}: {row_words} words for a row of its input are too many for the "
+            f"{caps.window_words} words of the window buffer"
+        )
+    ring_words = ring_rows * row_words
+    return {
+        "reload": int(reload),
+        "ring_rows": ring_rows,
+        "ring_words": ring_words,
+        "ring_start": -top % ring_rows * row_words,
+        "stride_words": layer.stride * row_words % ring_words,
+        "pass_step": rows * row_words % ring_words if reload else 0,
+    }
+
+
+def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
+    """Fields that follow from the shapes alone; `lanes` are the bits of a pixel."""
+    rows, columns, _ = layer.in_shape
+    kernel_rows, kernel_columns = layer.kernel
+    conv_rows, conv_columns, _ = layer.conv_shape
+    out_rows, out_columns, _ = layer.out_shape
+    pool = layer.pool or MaxPool(1, 1)
+    top, left = pool.padding[:2]
+    if layer.stride not in (1, 2) or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
+        raise QnnError(
+            f"layer {layer.name}: the accelerator has strides 1 and 2 and pools of 1, 2 and 3"
+        )
+    if layer.padding[0] >= kernel_rows:
+        raise QnnError(f"layer {layer.name}: more padding than the kernel has rows")
+    if pool.size > 1 and out_columns > caps.pool_columns:
+        raise QnnError(
+            f"layer {layer.name}: {out_columns} pooled columns; the accelerator holds "
+            f"{caps.pool_columns}"
+        )
+    nibbles = lanes // 4
+    plane_words = -(-columns * nibbles // 16)
+    return {
+        "planes": layer.in_bits,
+        "kernel_rows": kernel_rows,
+        "stride": layer.stride,
+        "pool_size": pool.size,
+        "pool_stride": pool.stride,
+        "pool_top": top,
+        "pool_left": left,
+        "in_rows": rows,
+        "in_columns": columns,
+        "conv_rows": conv_rows,
+        "conv_columns": conv_columns,
+        "walk_rows": max((out_rows - 1) * pool.stride + pool.size, top + conv_rows),
+        "walk_columns": max((out_columns - 1) * pool.stride + pool.size, left + conv_columns),
+        "out_rows": out_rows,
+        "out_columns": out_columns,
+        "top": layer.padding[0],
+        "first_nibble": -layer.padding[1] * nibbles & 0xFFFF,
+        "step_nibbles": layer.stride * nibbles,
+        "row_nibbles": columns * nibbles,
+        "words": -(-kernel_columns * lanes // 64),
+        "window_nibbles": kernel_columns * nibbles,
+        "plane_words": plane_words,
+        "row_words": layer.in_bits * plane_words,
+    }
+
+
+def compile_layers(
+    layers: Sequence[Conv], caps: Capabilities | None = None, base: int = 0
+) -> Program:
+    """The program that runs `layers` one after the other.
+
+    Args:
+        layers: each reads what the one before it writes; only the last may hand out accumulators.
+        caps: of the accelerator; None for the PYNQ-Z1 configuration.
+        base: address where the program will lie, a multiple of 4096.
+
+    Raises:
+        QnnError: something does not fit the accelerator.
+    """
+    caps = caps or Capabilities()
+    if base % PAGE:
+        raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
+    count = sum(layer.groups for layer in layers)
+    if not 1 <= count <= caps.commands:
+        raise QnnError(f"{count} commands; the accelerator takes 1 to {caps.commands}")
+
+    fields: list[dict[str, int]] = []
+    parameters: list[bytes] = []
+    maps: list[BlockMap | RawMap] = []
+    names: list[str] = []
+    first = layers[0]
+    tight = TightMap(
+        first.in_shape[0], first.in_shape[1], first.in_shape[2] // first.groups, first.in_bits,
+        first.groups,
+    )  # fmt: skip
+    place = _fill(tight.size, LINE)  # within the maps, until their address is known
+    places: list[int] = []
+    for number, layer in enumerate(layers):
+        following = layers[number + 1].groups if number + 1 < len(layers) else 1
+        blocks = blocks_of(layer.outputs, layer.groups, following, caps.pe)
+        rows, columns, _ = layer.out_shape
+        out: BlockMap | RawMap
+        if layer.out_bits is None:
+            out = RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer).tolist()))
+        else:
+            planes = layers[number + 1].in_bits if number + 1 < len(layers) else layer.out_bits
+            if planes > caps.code_bits:
+                raise QnnError(f"layer {layer.name}: codes of {planes} bits are too wide")
+            out = BlockMap(rows, columns, planes, caps.pe, blocks)
+        written = 0
+        for group in range(layer.groups):
+            if number == 0:
+                read = _read_tight(tight, 0, group)
+            else:
+                source = maps[-1]
+                if not isinstance(source, BlockMap):
+                    raise QnnError(f"layer {layers[number - 1].name}: only the last may be raw")
+                read = _read_blocks(source, places[-1], group, layer.groups)
+            shape = _shape(layer, len(read.lanes), caps)
+            share = layer.outputs // layer.groups
+            own = tuple(b for b in blocks if group * share <= b[0] < (group + 1) * share)
+            data, tile_words = _parameters(layer, own, read.lanes, caps)
+            fields.append(
+                {
+                    "opcode": 0xC1,
+                    "raw": int(layer.out_bits is None),
+                    "passes": sum(layer.coefficients),
+                    "out_planes": 0 if isinstance(out, RawMap) else out.planes,
+                    "params_address": sum(_fill(len(p), LINE) for p in parameters),
+                    "tiles": len(own),
+                    "tile_words": tile_words,
+                    "thresholds": 0 if layer.thresholds is None else layer.thresholds.shape[1],
+                    "out_address": place + written,
+                    "index": len(fields),
+                    **read.fields,
+                    **shape,
+                    **_ring(layer, shape["row_words"], caps),
+                }
+            )
+            parameters.append(data)
+            written += out.size // len(blocks) * len(own)
+            names.append(layer.name if layer.groups == 1 else f"{layer.name}/{group}")
+        maps.append(out)
+        places.append(place)
+        place += _fill(out.size, LINE)
+
+    list_bytes = _fill(count * regs.COMMAND_BEATS * 8, LINE)
+    work = base + _fill(list_bytes + sum(_fill(len(p), LINE) for p in parameters), PAGE)
+    for command in fields:
+        command["params_address"] += base + list_bytes
+        command["in_address"] += work
+        command["out_address"] += work
+    image = b"".join(encode(command) for command in fields).ljust(list_bytes, b"\0")
+    image += b"".join(p.ljust(_fill(len(p), LINE), b"\0") for p in parameters)
+    return Program(
+        base, image, work, place, count, tuple(names), tight, work, tuple(maps),
+        tuple(work + p for p in places),
+    )  # fmt: skip

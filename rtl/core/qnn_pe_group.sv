@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Eight output channels by Pixels output pixels: products, sums, thresholds. Groups form a chain;
+// each hands its operands and its control to the next one cycle later, so that no net is wide.
+//
+//     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower plane
+//     code[c][m] = number of thresholds of channel c that are <= sum[c][m]    (ascending thresholds)
+//
+// In counting equal bits, sum = acc + constant of the channel, where acc is the canonical
+// accumulator: see rtl/README.md. Thresholds are moved by the same constant when they are packed.
+//
+// Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
+// be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
+// the codes to codes_o, which show it 4 cycles later; sums_o shows a sum from cycle 5 to that of the
+// next one.
+
+module qnn_pe_group
+  import qnn_pkg::*;
+#(
+  parameter  int unsigned Pixels         = 4,
+  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned WeightWords    = 1024,
+  parameter  int unsigned ThresholdWords = 512,
+  localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1
+) (
+  input  logic                       clk_i,
+  input  group_ctrl_t                ctrl_i,
+  input  logic [Pixels*SIMD-1:0]     act_i,              // pixel m is bits [m*SIMD +: SIMD]
+  output group_ctrl_t                ctrl_o,             // to the next group
+  output logic [Pixels*SIMD-1:0]     act_o,
+  // parameters: weights of one channel, or thresholds of two, a beat
+  input  logic [GROUP_PE-1:0]        weight_we_i,
+  input  logic [11:0]                weight_waddr_i,
+  input  logic [GROUP_PE/2-1:0]      threshold_we_i,     // bit i: channels 2*i (low half) and 2*i+1
+  input  logic [11:0]                threshold_waddr_i,
+  input  logic [63:0]                data_i,
+  // results of one pixel
+  input  logic [PixelW-1:0]          pixel_i,
+  output logic [GROUP_PE*CODE_W-1:0] codes_o,            // channel c is bits [c*CODE_W +: CODE_W]
+  output logic [GROUP_PE*AccW-1:0]   sums_o              // channel c is bits [c*AccW +: AccW]
+);
+  localparam int unsigned WeightAddrW = $clog2(WeightWords);
+  localparam int unsigned ThresholdAddrW = $clog2(ThresholdWords);
+
+  group_ctrl_t            ctrl;
+  logic [Pixels*SIMD-1:0] act;
+  logic [2:0]             valid, first, shift, last;      // index: age in cycles
+  logic [2:0]             compare_valid, compare_first, copy;
+  logic [7:0]             code_1, code_2;
+  always_ff @(posedge clk_i) begin
+    ctrl <= ctrl_i;
+    act <= act_i;
+    {valid[2:1], first[2:1], shift[2:1]} <= {valid[1:0], first[1:0], shift[1:0]};
+    last[2:1] <= last[1:0];
+    compare_valid[2:1] <= compare_valid[1:0];
+    compare_first[2:1] <= compare_first[1:0];
+    copy[2:1] <= copy[1:0];
+    code_1 <= ctrl.compare_code;
+    code_2 <= code_1;
+  end
+  assign valid[0] = ctrl.acc_valid;
+  assign first[0] = ctrl.acc_first;
+  assign shift[0] = ctrl.acc_shift;
+  assign last[0] = ctrl.acc_last;
+  assign compare_valid[0] = ctrl.compare_valid;
+  assign compare_first[0] = ctrl.compare_first;
+  assign copy[0] = ctrl.copy;
+  assign ctrl_o = ctrl;
+  assign act_o = act;
+
+  // the sum is complete one cycle after its last count
+  logic capture;
+  always_ff @(posedge clk_i) capture <= valid[2] && last[2];
+
+  logic [GROUP_PE*AccW-1:0] thresholds;
+  for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
+    logic [SIMD-1:0] weight_read, weight;
+    qnn_ram #(
+      .Width(SIMD), .Depth(WeightWords)
+    ) u_weights (
+      .clk_i,
+      .we_i   (weight_we_i[c]),
+      .waddr_i(weight_waddr_i[WeightAddrW-1:0]),
+      .wdata_i(data_i),
+      .raddr_i(ctrl.weight_address[WeightAddrW-1:0]),
+      .rdata_o(weight_read)
+    );
+    always_ff @(posedge clk_i) weight <= weight_read;
+
+    logic [AccW-1:0] threshold;
+    assign threshold = thresholds[c*AccW+:AccW];
+    logic [Pixels*CODE_W-1:0] codes;
+    logic [Pixels*AccW-1:0] sums;
+    for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
+      logic [6:0] count;
+      qnn_popcount u_popcount (
+        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .count_o(count)
+      );
+
+      logic [AccW-1:0] acc, sum;
+      always_ff @(posedge clk_i) begin
+        if (valid[2]) begin
+          acc <= ((first[2] ? '0 : (shift[2] ? {acc[AccW-2:0], 1'b0} : acc))) + AccW'(count);
+        end
+        if (capture) sum <= acc;
+      end
+
+      logic [CODE_W-1:0] code, code_out;
+      always_ff @(posedge clk_i) begin
+        if (compare_valid[2]) begin
+          if (sum >= threshold) code <= code_2;
+          else if (compare_first[2]) code <= '0;
+        end
+        if (copy[2]) code_out <= code;
+      end
+      assign codes[m*CODE_W+:CODE_W] = code_out;
+      assign sums[m*AccW+:AccW] = sum;
+    end
+    assign codes_o[c*CODE_W+:CODE_W] = codes[pixel_i*CODE_W+:CODE_W];
+    assign sums_o[c*AccW+:AccW] = sums[pixel_i*AccW+:AccW];
+  end
+
+  for (genvar c = 0; c < GROUP_PE; c += 2) begin : gen_threshold
+    logic [2*AccW-1:0] pair, pair_q;
+    qnn_ram #(
+      .Width(2 * AccW), .Depth(ThresholdWords)
+    ) u_thresholds (
+      .clk_i,
+      .we_i   (threshold_we_i[c/2]),
+      .waddr_i(threshold_waddr_i[ThresholdAddrW-1:0]),
+      .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
+      .raddr_i(ctrl.threshold_address[ThresholdAddrW-1:0]),
+      .rdata_o(pair)
+    );
+    always_ff @(posedge clk_i) pair_q <= pair;
+    assign thresholds[c*AccW+:2*AccW] = pair_q;
+  end
+endmodule

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Compares finished sums with thresholds and collects the results, one row of results a cycle:
+// codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the pixel's first group of
+// channels first.
+//
+// Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
+// Timing: finish_i comes 6 cycles before the sum can be compared in the first group of the chain.
+
+module qnn_readout
+  import qnn_pkg::*;
+#(
+  parameter  int unsigned Pe             = 32,
+  parameter  int unsigned Pixels         = 4,
+  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned ThresholdWords = 512,
+  localparam int unsigned Groups         = Pe / GROUP_PE,
+  localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,
+  localparam int unsigned ResultW        = (Pe * CODE_W > 256) ? Pe * CODE_W : 256
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_i,
+  input  logic                 run_start_i,         // thresholds are used from the first again
+  input  logic                 raw_i,
+  input  logic [7:0]           thresholds_i,
+  input  logic                 finish_i,            // last product row of a group is issued
+  input  logic [Pixels-1:0]    present_i,
+  input  logic                 tile_last_i,
+  // to the chain
+  output logic [11:0]          threshold_address_o,
+  output logic                 compare_valid_o,
+  output logic                 compare_first_o,
+  output logic [7:0]           compare_code_o,
+  output logic                 copy_o,
+  output logic [PixelW-1:0]    pixel_o,
+  input  logic [Pe*CODE_W-1:0] codes_i,
+  input  logic [Pe*AccW-1:0]   sums_i,
+  // results
+  output logic                 result_valid_o,
+  output logic                 result_present_o,    // the pixel exists
+  output logic [ResultW-1:0]   result_o,
+  output logic                 tile_done_o,         // parameters of a tile are free
+  output logic                 busy_o
+);
+  // from issue to the first compare, and from copy to the last group's codes
+  localparam int unsigned Delay = 6;
+  localparam int unsigned Settle = Groups + 4;
+  localparam int unsigned SettleW = $clog2(Settle + 1);
+  localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
+
+  typedef struct packed {
+    logic              valid;
+    logic              tile_last;
+    logic [Pixels-1:0] present;
+  } token_t;
+  token_t token [Delay];
+  always_ff @(posedge clk_i) begin
+    token[0] <= '{valid: finish_i && !rst_i, tile_last: tile_last_i, present: present_i};
+    for (int i = 1; i < int'(Delay); i++) begin
+      token[i] <= token[i-1];
+      if (rst_i) token[i].valid <= 1'b0;
+    end
+  end
+  token_t arrived;
+  assign arrived = token[Delay-1];
+
+  // compare: one threshold a cycle, then copy
+  logic              comparing;
+  logic [7:0]        compared;
+  logic              compare_tile_last;
+  logic [Pixels-1:0] compare_present;
+  logic [11:0]       base;
+  always_ff @(posedge clk_i) begin
+    copy_o <= 1'b0;
+    tile_done_o <= 1'b0;
+    if (comparing) compared <= compared + 1'b1;
+    if (comparing && (raw_i || compared + 1'b1 == thresholds_i)) begin
+      comparing <= 1'b0;
+      copy_o <= 1'b1;
+      tile_done_o <= compare_tile_last;
+      if (compare_tile_last) base <= base + 12'(thresholds_i);
+    end
+    if (arrived.valid) begin
+      comparing <= 1'b1;
+      compared <= '0;
+      compare_tile_last <= arrived.tile_last;
+      compare_present <= arrived.present;
+    end
+    if (run_start_i) base <= '0;
+    if (rst_i) begin
+      comparing <= 1'b0;
+      copy_o <= 1'b0;
+      tile_done_o <= 1'b0;
+    end
+  end
+  assign compare_valid_o = comparing && !raw_i;
+  assign compare_first_o = compared == '0;
+  assign compare_code_o = compared + 1'b1;
+  assign threshold_address_o = (base + 12'(compared)) & 12'(ThresholdWords - 1);
+
+  // drain
+  logic               settling, draining;
+  logic [SettleW-1:0] settle;
+  logic [Pixels-1:0]  present_next, present;
+  logic [PixelW-1:0]  pixel;
+  logic [GroupW-1:0]  group;
+  always_ff @(posedge clk_i) begin
+    if (settle != '0) settle <= settle - 1'b1;
+    if (settling && settle == '0) begin
+      settling <= 1'b0;
+      draining <= 1'b1;
+      present <= present_next;
+      pixel <= '0;
+      group <= '0;
+    end
+    if (draining) begin
+      group <= group + 1'b1;
+      if (!raw_i || group == GroupW'(Groups - 1)) begin
+        group <= '0;
+        pixel <= pixel + 1'b1;
+        if (pixel == PixelW'(Pixels - 1)) draining <= 1'b0;
+      end
+    end
+    if (copy_o) begin
+      settling <= 1'b1;
+      settle <= SettleW'(Settle - 1);
+      present_next <= compare_present;
+    end
+    if (rst_i) begin
+      settling <= 1'b0;
+      draining <= 1'b0;
+    end
+  end
+  assign pixel_o = pixel;
+
+  logic [255:0] sums;
+  always_comb begin
+    sums = '0;
+    for (int unsigned c = 0; c < GROUP_PE; c++) begin
+      sums[c*32+:AccW] = sums_i[(32'(group)*GROUP_PE+c)*AccW+:AccW];
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    result_valid_o <= draining && !rst_i;
+    result_present_o <= present[pixel];
+    result_o <= raw_i ? ResultW'(sums) : ResultW'(codes_i);
+  end
+
+  logic any;
+  always_comb begin
+    any = comparing || copy_o || settling || draining || result_valid_o;
+    for (int i = 0; i < int'(Delay); i++) any = any || token[i].valid;
+  end
+  assign busy_o = any;
+endmodule

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Issues the reads of windows and weights, one product row a cycle:
+//
+//     for each tile of Pe output channels
+//       for each group of Pixels output pixels                                  (qnn_walker)
+//         for each activation plane, highest first
+//           for each weight pass, for each kernel row, for each word of that row
+//
+// It waits where input rows or the tile's parameters are not there yet. The last product row of a
+// group is held back until its results can be taken: behind it nothing ever stalls.
+//
+// Timing: window_*_o are registered; weight_address_o belongs to the same product row and comes
+// together with them, ctrl flags too.
+
+module qnn_sequencer
+  import qnn_pkg::*;
+  import qnn_regs_pkg::*;
+#(
+  parameter int unsigned Pe          = 32,
+  parameter int unsigned Pixels      = 4,
+  parameter int unsigned WeightWords = 1024,
+  parameter int unsigned WindowWords = 4096,
+  parameter int unsigned ResultDepth = 32,              // rows of results that can be stored
+  localparam int unsigned WordW      = $clog2(WindowWords)
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_i,
+  input  logic                    run_start_i,          // weights are used from the first again
+  input  logic                    start_i,
+  input  command_t                command_i,
+  output logic                    busy_o,               // groups are left to issue
+  // what is there
+  input  logic [15:0]             rows_loaded_i,
+  output logic [15:0]             rows_done_o,
+  input  logic                    tile_ready_i,         // parameters of the next tile are loaded
+  output logic                    tile_take_o,
+  input  logic                    result_taken_i,       // one row of results has left
+  // product rows
+  output logic                    issue_o,
+  output logic                    first_o,
+  output logic                    shift_o,
+  output logic                    last_o,
+  output logic [Pixels-1:0]       present_o,
+  output logic                    tile_last_o,
+  output logic [11:0]             weight_address_o,
+  output logic [Pixels*WordW-1:0] window_word_o,        // pixel m is bits [m*WordW +: WordW]
+  output logic [Pixels*4-1:0]     window_nibble_o,
+  output logic [Pixels*5-1:0]     window_low_o,
+  output logic [Pixels*5-1:0]     window_high_o,
+  // why there was no product row in this cycle
+  output logic                    wait_weights_o,
+  output logic                    wait_input_o,
+  output logic                    wait_output_o
+);
+  localparam int unsigned Groups = Pe / GROUP_PE;
+
+  logic                walking, next_valid, next_take, next_tile_last;
+  pixel_t [Pixels-1:0] next_pixels;
+  logic [Pixels-1:0]   next_present;
+  logic [15:0]         next_need, next_done;
+  qnn_walker #(
+    .Pixels(Pixels)
+  ) u_walker (
+    .clk_i, .rst_i, .start_i, .command_i,
+    .busy_o           (walking),
+    .group_valid_o    (next_valid),
+    .group_take_i     (next_take),
+    .group_pixels_o   (next_pixels),
+    .group_present_o  (next_present),
+    .group_need_o     (next_need),
+    .group_done_o     (next_done),
+    .group_tile_last_o(next_tile_last)
+  );
+
+  // the group being issued
+  logic                full, begun, tile_first, tile_last;
+  pixel_t [Pixels-1:0] pixels;
+  logic [Pixels-1:0]   present;
+  logic [15:0]         need;
+  logic [12:0]         ring      [Pixels];
+  logic [12:0]         plane_offset;
+  logic [3:0]          pass;
+  logic [2:0]          kernel_row;
+  logic [7:0]          word;
+  logic [11:0]         weight, weight_tile;
+  logic [8:0]          interval;
+  logic [7:0]          credit;
+
+  logic last_word, last_row, last_pass, last_plane, last_issue;
+  assign last_word = word + 1'b1 == command_i.words;
+  assign last_row = kernel_row + 1'b1 == command_i.kernel_rows;
+  assign last_pass = pass + 1'b1 == command_i.passes;
+  assign last_plane = plane_offset == '0;
+  assign last_issue = last_word && last_row && last_pass && last_plane;
+
+  logic [7:0] result_rows;
+  logic [8:0] interval_min;
+  always_comb begin
+    result_rows = command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
+    interval_min = command_i.raw ? 9'(Groups * Pixels + Groups + 6)
+        : (command_i.thresholds >= 8'(Groups + Pixels + 2) ? 9'(command_i.thresholds) + 9'd1
+        : 9'(Groups + Pixels + 2));
+  end
+
+  logic input_there, weights_there, output_there, issue;
+  assign input_there = begun || !(16'(rows_loaded_i - need) >= 16'h8000);
+  assign weights_there = begun || !tile_first || tile_ready_i;
+  assign output_there = !last_issue || (interval == '0 && credit >= result_rows);
+  assign issue = full && input_there && weights_there && output_there;
+  assign tile_take_o = issue && !begun && tile_first;
+  assign next_take = next_valid && (!full || (issue && last_issue));
+  assign wait_weights_o = full && !weights_there;
+  assign wait_input_o = full && weights_there && !input_there;
+  assign wait_output_o = full && weights_there && input_there && !output_there;
+  assign busy_o = full || walking || issue_o;
+
+  function automatic logic [12:0] wrapped(logic [12:0] position, logic [12:0] step);
+    logic [13:0] sum;
+    sum = 14'(position) + 14'(step);
+    wrapped = sum >= {1'b0, command_i.ring_words} ? 13'(sum - {1'b0, command_i.ring_words})
+        : 13'(sum);
+  endfunction
+
+  always_ff @(posedge clk_i) begin
+    if (interval != '0) interval <= interval - 1'b1;
+    if (issue) begin
+      begun <= 1'b1;
+      word <= word + 1'b1;
+      weight <= weight + 1'b1;
+      if (last_word) begin
+        word <= '0;
+        kernel_row <= kernel_row + 1'b1;
+        if (last_row) begin
+          kernel_row <= '0;
+          pass <= pass + 1'b1;
+          if (last_pass) begin
+            pass <= '0;
+            weight <= weight_tile;
+            plane_offset <= plane_offset - command_i.plane_words;
+          end
+        end
+      end
+      if (last_issue) begin
+        interval <= interval_min;
+        full <= 1'b0;
+        if (tile_last) begin
+          weight <= weight_tile + command_i.tile_words;
+          weight_tile <= weight_tile + command_i.tile_words;
+        end
+      end
+    end
+    if (next_take) begin
+      full <= 1'b1;
+      begun <= 1'b0;
+      tile_first <= tile_last;
+      tile_last <= next_tile_last;
+      pixels <= next_pixels;
+      present <= next_present;
+      need <= next_need;
+      if (command_i.reload) rows_done_o <= next_done;
+      plane_offset <= command_i.row_words - command_i.plane_words;
+      pass <= '0;
+      kernel_row <= '0;
+      word <= '0;
+    end
+    credit <= credit - ((issue && last_issue) ? result_rows : '0) + 8'(result_taken_i);
+    if (start_i) begin
+      tile_last <= 1'b1;  // so that the first group begins a tile
+      rows_done_o <= '0;
+    end
+    if (run_start_i) begin
+      weight <= '0;
+      weight_tile <= '0;
+    end
+    if (rst_i) begin
+      full <= 1'b0;
+      interval <= '0;
+      credit <= 8'(ResultDepth);
+    end
+  end
+
+  // addresses
+  logic [12:0] offset;
+  assign offset = plane_offset + 13'(word);
+  for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
+    logic [9:0] low, high;
+    assign low = pixels[m].low[13:4];
+    assign high = pixels[m].high[13:4];
+    always_ff @(posedge clk_i) begin
+      if (next_take) ring[m] <= next_pixels[m].row;
+      else if (issue && last_word) begin
+        ring[m] <= last_row ? pixels[m].row : wrapped(ring[m], command_i.row_words);
+      end
+      window_word_o[m*WordW+:WordW] <= WordW'(ring[m]) + WordW'(offset)
+          + WordW'($signed(pixels[m].first[16:4]));
+      window_nibble_o[m*4+:4] <= pixels[m].first[3:0];
+      if (10'(word) < low) window_low_o[m*5+:5] <= 5'd16;
+      else window_low_o[m*5+:5] <= 10'(word) == low ? {1'b0, pixels[m].low[3:0]} : '0;
+      if (!pixels[m].rows[kernel_row] || 10'(word) > high) window_high_o[m*5+:5] <= '0;
+      else window_high_o[m*5+:5] <= 10'(word) == high ? {1'b0, pixels[m].high[3:0]} : 5'd16;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    issue_o <= issue && !rst_i;
+    first_o <= !begun;
+    shift_o <= word == '0 && kernel_row == '0 && pass == '0;
+    last_o <= last_issue;
+    present_o <= present;
+    tile_last_o <= tile_last;
+    weight_address_o <= weight & 12'(WeightWords - 1);
+  end
+endmodule

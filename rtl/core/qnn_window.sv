@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One copy of the input map, and one 64-bit piece of a window out of it, at any nibble.
+//
+// Two banks hold the even and the odd words, so that any 64 bits can be read in one cycle. Nibbles
+// outside low_i .. high_i-1 of the piece are padding and read as 0.
+// Timing: latency 3 cycles, one piece a cycle. A write is seen by the reads after it.
+
+module qnn_window #(
+  parameter  int unsigned Words = 4096,
+  localparam int unsigned BankW = $clog2(Words) - 1
+) (
+  input  logic             clk_i,
+  input  logic [7:0]       even_we_i,     // one a byte
+  input  logic [7:0]       odd_we_i,
+  input  logic [BankW-1:0] even_waddr_i,
+  input  logic [BankW-1:0] odd_waddr_i,
+  input  logic [63:0]      even_wdata_i,
+  input  logic [63:0]      odd_wdata_i,
+  input  logic [BankW:0]   word_i,        // the piece begins in this word
+  input  logic [3:0]       nibble_i,      // ... at this nibble
+  input  logic [4:0]       low_i,         // 0..16
+  input  logic [4:0]       high_i,        // 0..16
+  output logic [63:0]      piece_o
+);
+  logic [63:0] even, odd;
+  logic [BankW:0] next_word;
+  assign next_word = word_i + 1'b1;
+
+  qnn_ram #(
+    .Width(64), .Depth(Words / 2), .Enables(8)
+  ) u_even (
+    .clk_i, .we_i(even_we_i), .waddr_i(even_waddr_i), .wdata_i(even_wdata_i),
+    .raddr_i(next_word[BankW:1]), .rdata_o(even)
+  );
+  qnn_ram #(
+    .Width(64), .Depth(Words / 2), .Enables(8)
+  ) u_odd (
+    .clk_i, .we_i(odd_we_i), .waddr_i(odd_waddr_i), .wdata_i(odd_wdata_i),
+    .raddr_i(word_i[BankW:1]), .rdata_o(odd)
+  );
+
+  logic [1:0]  quarter;
+  logic [2:0]  nibble_1, nibble_2;
+  logic [4:0]  low_1, high_1, low_2, high_2;
+  logic [95:0] turned;
+  logic [63:0] shifted, mask;
+  always_comb begin
+    shifted = 64'(turned >> {nibble_2, 2'b0});
+    for (int unsigned n = 0; n < 16; n++) mask[n*4+:4] = {4{5'(n) >= low_2 && 5'(n) < high_2}};
+  end
+  always_ff @(posedge clk_i) begin
+    {quarter, nibble_1} <= {word_i[0], nibble_i};
+    {low_1, high_1} <= {low_i, high_i};
+    unique case (quarter)
+      2'd0: turned <= {odd[31:0], even};
+      2'd1: turned <= {odd, even[63:32]};
+      2'd2: turned <= {even[31:0], odd};
+      2'd3: turned <= {even, odd[63:32]};
+    endcase
+    nibble_2 <= nibble_1;
+    {low_2, high_2} <= {low_1, high_1};
+    piece_o <= shifted & mask;
+  end
+endmodule

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Is this command one that the engine can run without leaving its buffers or waiting for ever?
+//
+// Addresses are not looked at here: every burst is checked against the windows.
+// Timing: bad_o is registered, one cycle after command_i.
+
+module qnn_command_check
+  import qnn_pkg::*;
+  import qnn_regs_pkg::*;
+#(
+  parameter int unsigned Pe             = 32,
+  parameter int unsigned Pixels         = 4,
+  parameter int unsigned WeightWords    = 1024,
+  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WindowWords    = 4096,
+  parameter int unsigned PoolColumns    = 256
+) (
+  input  logic       clk_i,
+  input  command_t   command_i,
+  input  logic [7:0] index_i,
+  output logic       bad_o
+);
+  localparam int unsigned Chunk = Pe / 8;
+
+  logic        bad;
+  logic [10:0] rows_kept;
+  always_comb begin
+    bad = command_i.opcode != 8'hc1 || command_i.index != index_i;
+    bad = bad || command_i.planes == '0 || command_i.planes > 4'd8;
+    bad = bad || command_i.passes == '0 || command_i.kernel_rows == '0;
+    bad = bad || command_i.stride == '0 || command_i.stride == 2'd3;
+    bad = bad || command_i.words == '0 || command_i.window_nibbles == '0;
+    bad = bad || command_i.in_rows == '0 || command_i.in_columns == '0;
+    bad = bad || command_i.conv_rows == '0 || command_i.conv_columns == '0;
+    bad = bad || command_i.out_rows == '0 || command_i.out_columns == '0;
+    bad = bad || command_i.top >= command_i.kernel_rows;
+    // output
+    bad = bad || command_i.pool_size == '0 || command_i.pool_stride == '0
+        || command_i.pool_stride == 2'd3 || command_i.pool_top >= command_i.pool_size
+        || command_i.pool_left >= command_i.pool_size;
+    bad = bad || command_i.walk_rows < command_i.conv_rows + 10'(command_i.pool_top)
+        || command_i.walk_columns < command_i.conv_columns + 10'(command_i.pool_left);
+    bad = bad || (command_i.pool_size != 2'd1 && 32'(command_i.out_columns) > PoolColumns);
+    if (command_i.raw) begin
+      bad = bad || command_i.thresholds != '0 || command_i.pool_size != 2'd1;
+    end else begin
+      bad = bad || command_i.thresholds == '0 || command_i.out_planes == '0
+          || command_i.out_planes > 4'd8;
+    end
+    // parameters
+    bad = bad || command_i.tiles == '0 || command_i.tile_words == '0
+        || 32'(command_i.tile_words) > WeightWords || 32'(command_i.thresholds) > ThresholdWords;
+    // window buffer: the whole map, or the rows that a group of pixels can touch
+    rows_kept = 11'(command_i.kernel_rows) + {8'b0, command_i.stride, 1'b0};
+    bad = bad || command_i.plane_words == '0 || command_i.row_beats == '0
+        || command_i.row_words < command_i.plane_words
+        || command_i.ring_words < command_i.row_words
+        || 32'(command_i.ring_words) > WindowWords
+        || command_i.stride_words >= command_i.ring_words
+        || command_i.pass_step >= command_i.ring_words
+        || command_i.ring_start >= command_i.ring_words;
+    if (command_i.reload) begin
+      bad = bad || 11'(command_i.ring_rows) < rows_kept
+          || 32'(command_i.conv_columns) < Pixels;
+    end else begin
+      bad = bad || command_i.ring_rows < command_i.in_rows;
+    end
+    if (command_i.tight) begin
+      bad = bad || command_i.row_beats != command_i.row_words;
+    end else begin
+      bad = bad || command_i.blocks == '0 || command_i.pixel_bytes == '0
+          || 32'(command_i.first_skip) >= Chunk || command_i.last_bytes == '0
+          || 32'(command_i.last_bytes) > Chunk;
+    end
+    // what has no meaning must be 0
+    bad = bad || command_i.unused_1 != '0 || command_i.unused_3 != '0
+        || command_i.unused_4 != '0 || command_i.unused_5 != '0 || command_i.unused_6 != '0
+        || command_i.unused_7 != '0 || command_i.unused_0 != '0;
+  end
+  always_ff @(posedge clk_i) bad_o <= bad;
+endmodule

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Streams the parameters of all commands into the weight and threshold rings of the PE groups, as
+// far ahead of the computation as there is room. A tile lies in memory as
+//
+//     thresholds words of Pe thresholds, 32 bits each, channel 0 first
+//     tile_words words of Pe * 64 weight bits, channel 0 first
+//
+// and the tiles of a command follow each other. It reads the beat of each command that it needs
+// from a command store of its own.
+
+module qnn_weight_loader
+  import qnn_pkg::*;
+  import qnn_regs_pkg::*;
+#(
+  parameter int unsigned Pe             = 32,
+  parameter int unsigned WeightWords    = 1024,
+  parameter int unsigned ThresholdWords = 512
+) (
+  input  logic            clk_i,
+  input  logic            rst_i,
+  input  logic            start_i,
+  input  logic [7:0]      commands_i,
+  // command store: beat 1 of command_o, one cycle later
+  output logic [7:0]      command_o,
+  input  logic [63:0]     beat_i,
+  // bus
+  output logic            req_valid_o,
+  input  logic            req_ready_i,
+  output logic [31:0]     req_address_o,
+  output logic [4:0]      req_beats_o,
+  input  logic            data_valid_i,
+  input  logic [63:0]     data_i,
+  // rings
+  output logic [Pe-1:0]   weight_we_o,
+  output logic [11:0]     weight_waddr_o,
+  output logic [Pe/2-1:0] threshold_we_o,
+  output logic [11:0]     threshold_waddr_o,
+  output logic [63:0]     data_o,
+  // tiles
+  output logic            tile_ready_o,              // a tile is loaded that was not taken
+  input  logic            tile_take_i,
+  input  logic            tile_done_i,               // the oldest tile is used up
+  input  logic [11:0]     tile_done_words_i,
+  input  logic [7:0]      tile_done_thresholds_i,
+  output logic            resident_o                 // nothing was overwritten since start_i
+);
+  localparam int unsigned PeW = $clog2(Pe);
+  localparam int unsigned Tiles = 8;                 // tiles asked for and not yet loaded
+
+  typedef struct packed {
+    logic [7:0]  thresholds;
+    logic [11:0] words;
+  } tile_t;
+
+  // asking
+  typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, ASK} state_t;
+  state_t      state;
+  logic [7:0]  command, tiles_left;
+  logic [31:0] address;
+  tile_t       tile;
+  logic [17:0] beats_left;
+  logic [12:0] weights_free;                         // ring words not asked for
+  logic [12:0] thresholds_free;
+  logic [31:0] weights_total, thresholds_total;
+  logic [4:0]  to_line;
+  logic        order_room, tile_fits;
+  assign command_o = command;
+  assign to_line = 5'd16 - {1'b0, address[6:3]};
+  assign req_valid_o = state == ASK;
+  assign req_address_o = address;
+  assign req_beats_o = beats_left < 18'(to_line) ? 5'(beats_left) : to_line;
+  assign tile_fits = weights_free >= 13'(tile.words) && thresholds_free >= 13'(tile.thresholds)
+      && order_room;
+
+  always_ff @(posedge clk_i) begin
+    unique case (state)
+      IDLE: ;
+      LOOK: state <= command == commands_i ? IDLE : READ;
+      READ: begin
+        {tile.thresholds, tile.words, tiles_left, address} <= beat_i[59:0];
+        state <= TILE;
+      end
+      TILE: begin
+        if (tiles_left == '0) begin
+          command <= command + 1'b1;
+          state <= LOOK;
+        end else if (tile_fits) begin
+          tiles_left <= tiles_left - 1'b1;
+          beats_left <= 18'({tile.words, {PeW{1'b0}}}) + 18'({tile.thresholds, {(PeW-1){1'b0}}});
+          weights_total <= weights_total + 32'(tile.words);
+          thresholds_total <= thresholds_total + 32'(tile.thresholds);
+          state <= ASK;
+        end
+      end
+      default: begin
+        if (req_ready_i) begin
+          address <= address + {24'b0, req_beats_o, 3'b0};
+          beats_left <= beats_left - 18'(req_beats_o);
+          if (beats_left == 18'(req_beats_o)) state <= TILE;
+        end
+      end
+    endcase
+    weights_free <= weights_free
+        - (state == TILE && tiles_left != '0 && tile_fits ? 13'(tile.words) : '0)
+        + (tile_done_i ? 13'(tile_done_words_i) : '0);
+    thresholds_free <= thresholds_free
+        - (state == TILE && tiles_left != '0 && tile_fits ? 13'(tile.thresholds) : '0)
+        + (tile_done_i ? 13'(tile_done_thresholds_i) : '0);
+    if (start_i) begin
+      state <= LOOK;
+      command <= '0;
+      weights_total <= '0;
+      thresholds_total <= '0;
+      weights_free <= 13'(WeightWords);
+      thresholds_free <= 13'(ThresholdWords);
+    end
+    if (rst_i) state <= IDLE;
+  end
+
+  // loading
+  tile_t       loading;
+  logic        loading_valid, loading_done;
+  logic [$clog2(Tiles+1)-1:0] order_count;
+  qnn_fifo #(
+    .Width($bits(tile_t)), .Depth(Tiles)
+  ) u_order (
+    .clk_i, .rst_i,
+    .push_i (state == TILE && tiles_left != '0 && tile_fits),
+    .data_i (tile),
+    .valid_o(loading_valid),
+    .pop_i  (loading_done),
+    .data_o (loading),
+    .count_o(order_count)
+  );
+  assign order_room = order_count != ($clog2(Tiles + 1))'(Tiles);
+
+  logic [12:0]    word;                              // thresholds first, then weights
+  logic [PeW-1:0] lane;                              // beat of the word
+  logic [11:0]    weight_address, threshold_address;
+  logic           is_threshold, word_end;
+  assign is_threshold = word < 13'(loading.thresholds);
+  assign word_end = lane == (is_threshold ? PeW'(Pe / 2 - 1) : PeW'(Pe - 1));
+  assign loading_done = data_valid_i && word_end
+      && word + 1'b1 == 13'(loading.thresholds) + 13'(loading.words);
+
+  logic [15:0] tiles_loaded;
+  always_ff @(posedge clk_i) begin
+    weight_we_o <= '0;
+    threshold_we_o <= '0;
+    data_o <= data_i;
+    weight_waddr_o <= weight_address;
+    threshold_waddr_o <= threshold_address;
+    if (data_valid_i && loading_valid) begin
+      if (is_threshold) threshold_we_o[lane[PeW-2:0]] <= 1'b1;
+      else weight_we_o[lane] <= 1'b1;
+      lane <= word_end ? '0 : lane + 1'b1;
+      if (word_end) begin
+        word <= loading_done ? '0 : word + 1'b1;
+        if (is_threshold) begin
+          threshold_address <= (threshold_address + 1'b1) & 12'(ThresholdWords - 1);
+        end else begin
+          weight_address <= (weight_address + 1'b1) & 12'(WeightWords - 1);
+        end
+      end
+    end
+    tiles_loaded <= tiles_loaded + 16'(loading_done) - 16'(tile_take_i);
+    if (start_i || rst_i) begin
+      lane <= '0;
+      word <= '0;
+      weight_address <= '0;
+      threshold_address <= '0;
+      tiles_loaded <= '0;
+    end
+  end
+  assign tile_ready_o = tiles_loaded != '0;
+  assign resident_o = weights_total <= WeightWords && thresholds_total <= ThresholdWords;
+endmodule

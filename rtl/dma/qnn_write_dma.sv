@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Writes a stream of 64-bit words to consecutive addresses, in bursts of up to 16 beats.
+//
+// A burst begins only when all its words are here, so the bus is never held up; it stays within 128
+// bytes and must lie inside the window, else error_window_o and nothing goes out. After stop_i no
+// burst begins; one that has begun is finished.
+
+module qnn_write_dma #(
+  parameter int unsigned Outstanding = 8,
+  parameter int unsigned Depth       = 64            // words stored, at least 32
+) (
+  input  logic        clk_i,
+  input  logic        rst_i,
+  input  logic        stop_i,
+  input  logic        start_i,                       // at address_i, a multiple of 8
+  input  logic [31:0] address_i,
+  input  logic        flush_i,                       // no word is to come: write short bursts too
+  input  logic [24:0] window_base_i,                 // first and last 128-byte line
+  input  logic [24:0] window_last_i,
+  output logic        error_window_o,
+  output logic        error_response_o,
+  output logic        busy_o,                        // a transfer is on the bus
+  output logic        empty_o,                       // no word is stored
+  input  logic        in_valid_i,
+  output logic        in_ready_o,
+  input  logic [63:0] in_data_i,
+  // AXI
+  output logic        awvalid_o,
+  input  logic        awready_i,
+  output logic [31:0] awaddr_o,
+  output logic [7:0]  awlen_o,
+  output logic        wvalid_o,
+  input  logic        wready_i,
+  output logic [63:0] wdata_o,
+  output logic        wlast_o,
+  input  logic        bvalid_i,
+  output logic        bready_o,
+  input  logic [1:0]  bresp_i
+);
+  localparam int unsigned CountW = $clog2(Depth + 1);
+  localparam int unsigned PendingW = $clog2(Outstanding + 1);
+
+  logic [CountW-1:0] count;
+  logic stored;
+  qnn_fifo #(
+    .Width(64), .Depth(Depth)
+  ) u_words (
+    .clk_i, .rst_i,
+    .push_i (in_valid_i && in_ready_o),
+    .data_i (in_data_i),
+    .valid_o(stored),
+    .pop_i  (wvalid_o && wready_i),
+    .data_o (wdata_o),
+    .count_o(count)
+  );
+  assign in_ready_o = count != CountW'(Depth);
+  assign empty_o = !stored;
+
+  logic [31:0]         address;
+  logic [4:0]          to_line, beats, left;         // left: beats of the burst on the bus
+  logic [PendingW-1:0] pending;                      // bursts not answered
+  logic                allowed, ready, begin_burst;
+  assign to_line = 5'd16 - {1'b0, address[6:3]};
+  assign beats = count >= CountW'(to_line) ? to_line : 5'(count);
+  assign ready = stored && (flush_i || count >= CountW'(to_line)) && left == '0 && !awvalid_o
+      && pending != PendingW'(Outstanding) && !stop_i;
+  assign allowed = address[31:7] >= window_base_i && address[31:7] <= window_last_i;
+  assign begin_burst = ready && allowed;
+  assign wvalid_o = left != '0;
+  assign wlast_o = left == 5'd1;
+  assign bready_o = 1'b1;
+  assign busy_o = awvalid_o || wvalid_o || pending != '0;
+
+  always_ff @(posedge clk_i) begin
+    error_window_o <= ready && !allowed;
+    error_response_o <= bvalid_i && bresp_i[1];
+    if (awready_i) awvalid_o <= 1'b0;
+    if (wvalid_o && wready_i) left <= left - 1'b1;
+    if (begin_burst) begin
+      awvalid_o <= 1'b1;
+      awaddr_o <= address;
+      awlen_o <= 8'(beats - 1'b1);
+      left <= beats;
+      address <= address + {24'b0, beats, 3'b0};
+    end
+    pending <= pending + PendingW'(begin_burst) - PendingW'(bvalid_i && pending != '0);
+    if (start_i) address <= address_i;
+    if (rst_i) begin
+      awvalid_o <= 1'b0;
+      left <= '0;
+      pending <= '0;
+      error_window_o <= 1'b0;
+      error_response_o <= 1'b0;
+    end
+  end
+endmodule

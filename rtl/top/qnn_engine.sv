@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The whole accelerator: control registers, one 64-bit memory port, interrupt.
+//
+// See rtl/README.md for how it works and rtl/regs/README.md for how it is told what to do.
+
+module qnn_engine
+  import qnn_pkg::*;
+  import qnn_regs_pkg::*;
+#(
+  parameter int unsigned Pe             = 32,      // output channels at a time: 8, 16 or 32
+  parameter int unsigned Pixels         = 4,       // output pixels at a time: 2, 4 or 8
+  parameter int unsigned AccW           = 22,      // accumulator bits
+  parameter int unsigned WeightWords    = 1024,    // powers of two, at most 4096
+  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WindowWords    = 4096,
+  parameter int unsigned PoolColumns    = 256,
+  parameter int unsigned Commands       = 64
+) (
+  input  logic        aclk,
+  input  logic        aresetn,
+  output logic        irq,
+  // control, AXI4-Lite
+  input  logic        s_axi_ctrl_awvalid,
+  output logic        s_axi_ctrl_awready,
+  input  logic [11:0] s_axi_ctrl_awaddr,
+  input  logic [2:0]  s_axi_ctrl_awprot,
+  input  logic        s_axi_ctrl_wvalid,
+  output logic        s_axi_ctrl_wready,
+  input  logic [31:0] s_axi_ctrl_wdata,
+  input  logic [3:0]  s_axi_ctrl_wstrb,
+  output logic        s_axi_ctrl_bvalid,
+  input  logic        s_axi_ctrl_bready,
+  output logic [1:0]  s_axi_ctrl_bresp,
+  input  logic        s_axi_ctrl_arvalid,
+  output logic        s_axi_ctrl_arready,
+  input  logic [11:0] s_axi_ctrl_araddr,
+  input  logic [2:0]  s_axi_ctrl_arprot,
+  output logic        s_axi_ctrl_rvalid,
+  input  logic        s_axi_ctrl_rready,
+  output logic [31:0] s_axi_ctrl_rdata,
+  output logic [1:0]  s_axi_ctrl_rresp,
+  // memory, AXI4 with bursts that AXI3 has too
+  output logic        m_axi_awvalid,
+  input  logic        m_axi_awready,
+  output logic [31:0] m_axi_awaddr,
+  output logic [7:0]  m_axi_awlen,
+  output logic [2:0]  m_axi_awsize,
+  output logic [1:0]  m_axi_awburst,
+  output logic [3:0]  m_axi_awcache,
+  output logic [2:0]  m_axi_awprot,
+  output logic        m_axi_wvalid,
+  input  logic        m_axi_wready,
+  output logic [63:0] m_axi_wdata,
+  output logic [7:0]  m_axi_wstrb,
+  output logic        m_axi_wlast,
+  input  logic        m_axi_bvalid,
+  output logic        m_axi_bready,
+  input  logic [1:0]  m_axi_bresp,
+  output logic        m_axi_arvalid,
+  input  logic        m_axi_arready,
+  output logic [31:0] m_axi_araddr,
+  output logic [7:0]  m_axi_arlen,
+  output logic [2:0]  m_axi_arsize,
+  output logic [1:0]  m_axi_arburst,
+  output logic [3:0]  m_axi_arcache,
+  output logic [2:0]  m_axi_arprot,
+  input  logic        m_axi_rvalid,
+  output logic        m_axi_rready,
+  input  logic [63:0] m_axi_rdata,
+  input  logic [1:0]  m_axi_rresp,
+  input  logic        m_axi_rlast
+);
+  if (Pe != 8 && Pe != 16 && Pe != 32) begin : gen_bad_pe
+    $fatal(1, "qnn_engine: Pe=%0d is not 8, 16 or 32", Pe);
+  end
+  if (Pixels != 2 && Pixels != 4 && Pixels != 8) begin : gen_bad_pixels
+    $fatal(1, "qnn_engine: Pixels=%0d is not 2, 4 or 8", Pixels);
+  end
+
+  localparam int unsigned Groups = Pe / GROUP_PE;
+  localparam int unsigned PixelW = $clog2(Pixels);
+  localparam int unsigned WordW = $clog2(WindowWords);
+  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
+  localparam int unsigned ResultDepth = 64;
+
+  logic clk, rst, clear;
+  assign clk = aclk;
+  assign rst = !aresetn;
+
+  // control
+  logic        start, start_resident, abort, soft_reset, busy, resident, ended, ended_silent;
+  logic        resident_run, stop, run_start, command_start, flush, progress;
+  logic [7:0]  ended_code, ended_index, list_count, weights_command;
+  logic [31:0] list_address, timeout, cycles, perf;
+  logic [24:0] read_base, read_last, write_base, write_last;
+  logic [8:0]  perf_address;
+  logic [63:0] weights_beat;
+  command_t    command;
+
+  qnn_csr #(
+    .Lanes ({4'd15, 4'd8, 8'(Pixels), 8'(Pe), 8'(SIMD)}),
+    .Stores({16'(ThresholdWords), 16'(WeightWords)}),
+    .Limits({8'(AccW), 8'(Commands), 16'(WindowWords)}),
+    .Shapes({8'(CODE_W), 8'(KERNEL_ROWS), 16'(PoolColumns)})
+  ) u_csr (
+    .clk_i(clk), .rst_i(rst),
+    .awvalid_i(s_axi_ctrl_awvalid), .awready_o(s_axi_ctrl_awready), .awaddr_i(s_axi_ctrl_awaddr),
+    .wvalid_i(s_axi_ctrl_wvalid), .wready_o(s_axi_ctrl_wready), .wdata_i(s_axi_ctrl_wdata),
+    .wstrb_i(s_axi_ctrl_wstrb), .bvalid_o(s_axi_ctrl_bvalid), .bready_i(s_axi_ctrl_bready),
+    .arvalid_i(s_axi_ctrl_arvalid), .arready_o(s_axi_ctrl_arready), .araddr_i(s_axi_ctrl_araddr),
+    .rvalid_o(s_axi_ctrl_rvalid), .rready_i(s_axi_ctrl_rready), .rdata_o(s_axi_ctrl_rdata),
+    .start_o(start), .start_resident_o(start_resident), .abort_o(abort), .reset_o(soft_reset),
+    .list_address_o(list_address), .list_count_o(list_count), .timeout_o(timeout),
+    .read_base_o(read_base), .read_last_o(read_last),
+    .write_base_o(write_base), .write_last_o(write_last),
+    .busy_i(busy), .resident_i(resident), .ended_i(ended), .ended_code_i(ended_code),
+    .ended_index_i(ended_index), .ended_silent_i(ended_silent), .cycles_i(cycles),
+    .perf_address_o(perf_address), .perf_i(perf), .irq_o(irq)
+  );
+  assign s_axi_ctrl_bresp = 2'b00;
+  assign s_axi_ctrl_rresp = 2'b00;
+
+  // memory port: the list, the input maps, the parameters; and the output maps
+  localparam int unsigned Clients = 3;
+  logic [Clients-1:0]    req_valid, req_ready, data_valid;
+  logic [Clients*32-1:0] req_address;
+  logic [Clients*5-1:0]  req_beats;
+  logic [63:0]           data;
+  logic read_window_error, read_response_error, read_error_of_weights, read_busy;
+  logic write_window_error, write_response_error, write_busy, write_empty;
+  logic pack_valid, pack_ready;
+  logic [63:0] pack_data;
+
+  qnn_read_dma #(
+    .Clients(Clients)
+  ) u_read (
+    .clk_i(clk), .rst_i(clear), .stop_i(stop),
+    .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
+    .error_window_o(read_window_error), .error_response_o(read_response_error),
+    .error_client_o(read_error_of_weights),
+    .busy_o(read_busy),
+    .req_valid_i(req_valid), .req_ready_o(req_ready), .req_address_i(req_address),
+    .req_beats_i(req_beats), .data_valid_o(data_valid), .data_o(data),
+    .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
+    .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
+    .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
+  );
+  qnn_write_dma u_write (
+    .clk_i(clk), .rst_i(clear), .stop_i(stop),
+    .start_i(command_start), .address_i(command.out_address), .flush_i(flush),
+    .window_base_i(write_base), .window_last_i(write_last),
+    .error_window_o(write_window_error), .error_response_o(write_response_error),
+    .busy_o(write_busy), .empty_o(write_empty),
+    .in_valid_i(pack_valid), .in_ready_o(pack_ready), .in_data_i(pack_data),
+    .awvalid_o(m_axi_awvalid), .awready_i(m_axi_awready), .awaddr_o(m_axi_awaddr),
+    .awlen_o(m_axi_awlen), .wvalid_o(m_axi_wvalid), .wready_i(m_axi_wready),
+    .wdata_o(m_axi_wdata), .wlast_o(m_axi_wlast), .bvalid_i(m_axi_bvalid),
+    .bready_o(m_axi_bready), .bresp_i(m_axi_bresp)
+  );
+  assign m_axi_awsize = 3'd3;
+  assign m_axi_awburst = 2'b01;
+  assign m_axi_awcache = 4'b0011;
+  assign m_axi_awprot = '0;
+  assign m_axi_wstrb = '1;
+  assign m_axi_arsize = 3'd3;
+  assign m_axi_arburst = 2'b01;
+  assign m_axi_arcache = 4'b0011;
+  assign m_axi_arprot = '0;
+
+  logic drained, issue, wait_weights, wait_input, wait_output, weights_resident, weights_start;
+  logic list_data_valid;
+  assign list_data_valid = data_valid[0];
+  qnn_control #(
+    .Commands(Commands), .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords),
+    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+  ) u_control (
+    .clk_i(clk), .rst_i(rst),
+    .start_i(start), .start_resident_i(start_resident), .abort_i(abort), .reset_i(soft_reset),
+    .list_address_i(list_address), .list_count_i(list_count), .timeout_i(timeout),
+    .busy_o(busy), .resident_o(resident), .ended_o(ended), .ended_code_o(ended_code),
+    .ended_index_o(ended_index), .ended_silent_o(ended_silent), .cycles_o(cycles),
+    .perf_address_i(perf_address), .perf_o(perf),
+    .req_valid_o(req_valid[0]), .req_ready_i(req_ready[0]), .req_address_o(req_address[31:0]),
+    .req_beats_o(req_beats[4:0]), .data_valid_i(list_data_valid), .data_i(data),
+    .stop_o(stop), .bus_busy_i(read_busy || write_busy),
+    .weights_start_o(weights_start), .weights_command_i(weights_command),
+    .weights_beat_o(weights_beat), .weights_resident_i(weights_resident),
+    .resident_run_o(resident_run),
+    .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
+    .command_o(command), .drained_i(drained), .written_i(write_empty && !write_busy),
+    .flush_o(flush), .progress_i(progress),
+    .count_busy_i(issue), .count_weights_i(wait_weights), .count_input_i(wait_input),
+    .count_output_i(wait_output),
+    .error_read_window_i(read_window_error), .error_read_response_i(read_response_error),
+    .error_of_weights_i(read_error_of_weights), .error_write_window_i(write_window_error),
+    .error_write_response_i(write_response_error)
+  );
+  assign progress = issue || m_axi_rvalid || (m_axi_arvalid && m_axi_arready)
+      || (m_axi_wvalid && m_axi_wready) || (m_axi_awvalid && m_axi_awready) || m_axi_bvalid;
+
+  // parameters
+  logic            tile_ready, tile_take, tile_done;
+  logic [Pe-1:0]   weight_we;
+  logic [Pe/2-1:0] threshold_we;
+  logic [11:0]     weight_waddr, threshold_waddr;
+  logic [63:0]     parameter_data;
+  qnn_weight_loader #(
+    .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
+  ) u_weight_loader (
+    .clk_i(clk), .rst_i(clear), .start_i(weights_start), .commands_i(list_count),
+    .command_o(weights_command), .beat_i(weights_beat),
+    .req_valid_o(req_valid[2]), .req_ready_i(req_ready[2]), .req_address_o(req_address[95:64]),
+    .req_beats_o(req_beats[14:10]), .data_valid_i(data_valid[2]), .data_i(data),
+    .weight_we_o(weight_we), .weight_waddr_o(weight_waddr), .threshold_we_o(threshold_we),
+    .threshold_waddr_o(threshold_waddr), .data_o(parameter_data),
+    .tile_ready_o(tile_ready), .tile_take_i(tile_take), .tile_done_i(tile_done),
+    .tile_done_words_i(command.tile_words), .tile_done_thresholds_i(command.thresholds),
+    .resident_o(weights_resident)
+  );
+
+  // input map
+  logic [15:0]      rows_loaded, rows_done;
+  logic [7:0]       even_we, odd_we;
+  logic [WordW-2:0] even_waddr, odd_waddr;
+  logic [63:0]      even_wdata, odd_wdata;
+  logic             input_busy;
+  qnn_input_loader #(
+    .Pe(Pe), .WindowWords(WindowWords)
+  ) u_input_loader (
+    .clk_i(clk), .rst_i(clear), .start_i(command_start), .command_i(command),
+    .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(input_busy),
+    .req_valid_o(req_valid[1]), .req_ready_i(req_ready[1]), .req_address_o(req_address[63:32]),
+    .req_beats_o(req_beats[9:5]), .data_valid_i(data_valid[1]), .data_i(data),
+    .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
+    .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
+  );
+
+  // product rows
+  logic                    sequencer_busy, result_pop;
+  logic                    first, shift, last, tile_last;
+  logic [Pixels-1:0]       present;
+  logic [11:0]             weight_address;
+  logic [Pixels*WordW-1:0] window_word;
+  logic [Pixels*4-1:0]     window_nibble;
+  logic [Pixels*5-1:0]     window_low, window_high;
+  qnn_sequencer #(
+    .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .WindowWords(WindowWords),
+    .ResultDepth(ResultDepth)
+  ) u_sequencer (
+    .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .start_i(command_start),
+    .command_i(command), .busy_o(sequencer_busy),
+    .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
+    .tile_ready_i(tile_ready || resident_run), .tile_take_o(tile_take),
+    .result_taken_i(result_pop),
+    .issue_o(issue), .first_o(first), .shift_o(shift), .last_o(last), .present_o(present),
+    .tile_last_o(tile_last), .weight_address_o(weight_address),
+    .window_word_o(window_word), .window_nibble_o(window_nibble),
+    .window_low_o(window_low), .window_high_o(window_high),
+    .wait_weights_o(wait_weights), .wait_input_o(wait_input), .wait_output_o(wait_output)
+  );
+
+  logic [Pixels*SIMD-1:0] pieces;
+  for (genvar m = 0; m < Pixels; m++) begin : gen_window
+    qnn_window #(
+      .Words(WindowWords)
+    ) u_window (
+      .clk_i(clk),
+      .even_we_i(even_we), .odd_we_i(odd_we), .even_waddr_i(even_waddr),
+      .odd_waddr_i(odd_waddr), .even_wdata_i(even_wdata), .odd_wdata_i(odd_wdata),
+      .word_i(window_word[m*WordW+:WordW]), .nibble_i(window_nibble[m*4+:4]),
+      .low_i(window_low[m*5+:5]), .high_i(window_high[m*5+:5]),
+      .piece_o(pieces[m*SIMD+:SIMD])
+    );
+  end
+
+  // the flags of a product row wait for its pieces (3 cycles), its weight address 2 cycles less
+  logic [2:0]  issue_q, first_q, shift_q, last_q;
+  logic [11:0] weight_address_q;
+  always_ff @(posedge clk) begin
+    issue_q <= {issue_q[1:0], issue};
+    first_q <= {first_q[1:0], first};
+    shift_q <= {shift_q[1:0], shift};
+    last_q <= {last_q[1:0], last};
+    weight_address_q <= weight_address;
+  end
+
+  // the chain of channels
+  group_ctrl_t [Groups:0] ctrl;
+  logic [Groups:0][Pixels*SIMD-1:0] act;
+  logic [Pe*CODE_W-1:0] codes;
+  logic [Pe*AccW-1:0]   sums;
+  logic [PixelW-1:0]    read_pixel;
+  logic [11:0] threshold_address;
+  logic        compare_valid, compare_first, copy;
+  logic [7:0]  compare_code;
+  assign ctrl[0] = '{
+    weight_address: weight_address_q,
+    acc_valid: issue_q[2], acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
+    threshold_address: threshold_address, compare_valid: compare_valid,
+    compare_first: compare_first, compare_code: compare_code, copy: copy
+  };
+  assign act[0] = pieces;
+  for (genvar g = 0; g < Groups; g++) begin : gen_group
+    qnn_pe_group #(
+      .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
+    ) u_group (
+      .clk_i(clk), .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
+      .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]), .weight_waddr_i(weight_waddr),
+      .threshold_we_i(threshold_we[g*GROUP_PE/2+:GROUP_PE/2]),
+      .threshold_waddr_i(threshold_waddr), .data_i(parameter_data),
+      .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
+      .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW])
+    );
+  end
+
+  logic               result_valid, result_present, readout_busy;
+  logic [ResultW-1:0] result;
+  qnn_readout #(
+    .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
+  ) u_readout (
+    .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .raw_i(command.raw),
+    .thresholds_i(command.thresholds), .finish_i(issue && last), .present_i(present),
+    .tile_last_i(tile_last), .threshold_address_o(threshold_address),
+    .compare_valid_o(compare_valid), .compare_first_o(compare_first),
+    .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
+    .codes_i(codes), .sums_i(sums), .result_valid_o(result_valid),
+    .result_present_o(result_present), .result_o(result), .tile_done_o(tile_done),
+    .busy_o(readout_busy)
+  );
+
+  logic               head_valid, head_present, pool_busy, pack_busy;
+  logic [ResultW-1:0] head;
+  qnn_fifo #(
+    .Width(ResultW + 1), .Depth(ResultDepth)
+  ) u_results (
+    .clk_i(clk), .rst_i(clear), .push_i(result_valid), .data_i({result_present, result}),
+    .valid_o(head_valid), .pop_i(result_pop), .data_o({head_present, head}), .count_o()
+  );
+
+  logic               pooled_valid, pooled_ready, pooled_row_end;
+  logic [ResultW-1:0] pooled;
+  qnn_pool #(
+    .Pe(Pe), .ResultW(ResultW), .Columns(PoolColumns)
+  ) u_pool (
+    .clk_i(clk), .rst_i(clear), .start_i(command_start), .command_i(command), .busy_o(pool_busy),
+    .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(result_pop),
+    .out_valid_o(pooled_valid), .out_ready_i(pooled_ready), .out_data_o(pooled),
+    .out_row_end_o(pooled_row_end)
+  );
+  qnn_pack #(
+    .Pe(Pe), .ResultW(ResultW)
+  ) u_pack (
+    .clk_i(clk), .rst_i(clear), .raw_i(command.raw), .planes_i(command.out_planes),
+    .in_valid_i(pooled_valid), .in_ready_o(pooled_ready), .in_data_i(pooled),
+    .in_row_end_i(pooled_row_end), .out_valid_o(pack_valid), .out_ready_i(pack_ready),
+    .out_data_o(pack_data), .busy_o(pack_busy)
+  );
+
+  assign drained = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy && !input_busy;
+endmodule
