@@ -10,7 +10,7 @@ VENV   := .venv/bin
 PYTEST := $(VENV)/pytest -n $(JOBS)
 
 ##@ Use it
-demo: .venv/.dev            ## classify the shipped pictures with the shipped model; build/demo.png
+demo: .venv/.run            ## classify the shipped pictures with the shipped model; build/demo.png
 	@mkdir -p build
 	$(VENV)/qnn classify params/samples/*.png --model fashion-cnv --top 3 --save build/demo.png
 
@@ -25,7 +25,7 @@ lint: .venv/.dev            ## ruff and mypy over the Python
 	$(VENV)/mypy
 
 ##@ The shipped model
-accuracy: .venv/.dev        ## its accuracy on the 10,000 Fashion-MNIST test pictures
+accuracy: .venv/.run        ## its accuracy on the 10,000 Fashion-MNIST test pictures
 	@test -d $(DATASET) || { echo "$(DATASET) is missing: apt install dataset-fashion-mnist, \
 	or make accuracy DATASET=DIRECTORY"; exit 2; }
 	@mkdir -p build
@@ -40,12 +40,17 @@ clean:                      ## remove build/ and .venv/
 
 .venv/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv
+.venv/.run: pyproject.toml | .venv/bin/python
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[run]'
+	@touch $@
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
-.venv/.train: pyproject.toml .venv/.dev
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+.venv/.train: pyproject.toml | .venv/bin/python
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	@touch $@
+
+-include rtl/rtl.mk
 
 help:
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} \

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+
 from qnn import store
 from qnn.backends import open_session
 from qnn.first import LookupFirst

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 DATASET = Path("/usr/share/datasets/fashion-mnist")
 ACT_LEVELS = 3  # 2-bit codes 0..3
@@ -89,14 +88,14 @@ class FashionCnv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for i, (_, _, _, padding, pooled) in enumerate(LAYERS):
-            x = F.conv2d(x, Sign.apply(self.convs[i].weight), padding=padding)
+            x = nn.functional.conv2d(x, Sign.apply(self.convs[i].weight), padding=padding)
             if i == len(LAYERS) - 1:
                 return x.flatten(1) * ACT_LEVELS * SCORE_SCALE
             x = self.norms[i](x)
             if (
                 pooled
             ):  # before the rounding, which is monotone: the same codes, a quarter of the work
-                x = F.max_pool2d(x, 2)
+                x = nn.functional.max_pool2d(x, 2)
             x = Quantize.apply(x)
         raise AssertionError("LAYERS is empty")
 
@@ -125,14 +124,14 @@ def augment(x: torch.Tensor, shift: int) -> torch.Tensor:
     mirrored = torch.rand(len(x)) < 0.5
     x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
     dy, dx = torch.randint(0, 2 * shift + 1, (2,)).tolist()
-    return F.pad(x, (shift,) * 4)[:, :, dy : dy + 28, dx : dx + 28]
+    return nn.functional.pad(x, (shift,) * 4)[:, :, dy : dy + 28, dx : dx + 28]
 
 
 @torch.no_grad()
 def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     model.eval()
-    right = sum((model(a).argmax(1) == b).sum().item() for a, b in zip(x.split(500), y.split(500)))
-    return right / len(y)
+    decisions = torch.cat([model(part).argmax(1) for part in x.split(500)])
+    return (decisions == y).float().mean().item()
 
 
 def train(args: argparse.Namespace) -> None:
@@ -152,7 +151,7 @@ def train(args: argparse.Namespace) -> None:
         total = 0.0
         for batch in torch.randperm(len(x)).split(args.batch):
             inputs = augment(x[batch], args.shift).contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(forward(inputs), y[batch])
+            loss = nn.functional.cross_entropy(forward(inputs), y[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
