@@ -98,9 +98,10 @@ module qnn_sequencer
   logic [8:0] interval_min;
   always_comb begin
     result_rows = command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
-    interval_min = command_i.raw ? 9'(Groups * Pixels + Groups + 6)
-        : (command_i.thresholds >= 8'(Groups + Pixels + 2) ? 9'(command_i.thresholds) + 9'd1
-        : 9'(Groups + Pixels + 2));
+    // results stay until those of the next group overwrite them: compare and read them before
+    if (command_i.raw) interval_min = 9'(Groups * Pixels + Groups + 5);
+    else if (command_i.thresholds >= 8'(Groups + Pixels)) interval_min = 9'(command_i.thresholds) + 9'd1;
+    else interval_min = 9'(Groups + Pixels);
   end
 
   logic input_there, weights_there, output_there, issue;

@@ -38,6 +38,13 @@ module qnn_walker
   logic signed [16:0] edge_first;      // left edge of the window, in nibbles
   logic [15:0] base;                   // rows loaded for the tiles before
 
+  // 0..in_rows: rows of padding are neither waited for nor given back
+  function automatic logic signed [11:0] clamped(logic signed [11:0] in_rows);
+    if (in_rows < 0) clamped = '0;
+    else if (in_rows > $signed({2'b0, command_i.in_rows})) clamped = $signed({2'b0, command_i.in_rows});
+    else clamped = in_rows;
+  endfunction
+
   // the window against the borders of the map
   pixel_t      pixel;
   logic signed [17:0] right;
@@ -55,7 +62,7 @@ module qnn_walker
           && in_row + 12'(k) < $signed({2'b0, command_i.in_rows});
     end
     bottom = in_row + $signed({9'b0, command_i.kernel_rows});
-    if (bottom > $signed({2'b0, command_i.in_rows})) bottom = $signed({2'b0, command_i.in_rows});
+    bottom = clamped(bottom);
   end
 
   function automatic logic [12:0] wrapped(logic [12:0] position, logic [12:0] step);
@@ -79,7 +86,7 @@ module qnn_walker
     if (fill_step && !tile_over) begin
       group_pixels_o[fill[FillW-2:0]] <= pixel;
       if (fill == '0) begin
-        group_done_o <= base + (in_row > 0 ? 16'(in_row) : '0);
+        group_done_o <= base + 16'(clamped(in_row));
       end
       group_need_o <= base + 16'(bottom);
     end

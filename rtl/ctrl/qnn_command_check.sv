@@ -34,7 +34,6 @@ module qnn_command_check
     bad = bad || command_i.in_rows == '0 || command_i.in_columns == '0;
     bad = bad || command_i.conv_rows == '0 || command_i.conv_columns == '0;
     bad = bad || command_i.out_rows == '0 || command_i.out_columns == '0;
-    bad = bad || command_i.top >= command_i.kernel_rows;
     // output
     bad = bad || command_i.pool_size == '0 || command_i.pool_stride == '0
         || command_i.pool_stride == 2'd3 || command_i.pool_top >= command_i.pool_size

@@ -236,8 +236,6 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
         raise QnnError(
             f"layer {layer.name}: the accelerator has strides 1 and 2 and pools of 1, 2 and 3"
         )
-    if layer.padding[0] >= kernel_rows:
-        raise QnnError(f"layer {layer.name}: more padding than the kernel has rows")
     if pool.size > 1 and out_columns > caps.pool_columns:
         raise QnnError(
             f"layer {layer.name}: {out_columns} pooled columns; the accelerator holds "
