@@ -64,7 +64,7 @@ module qnn_pool
   end
 
   // horizontal
-  logic               step, drop, is_real, stage_free;
+  logic               step, drop, is_real, stage_free, collision;
   logic [VectorW-1:0] here, before_1, before_2, horizontal;
   assign is_real = real_row && real_column;
   assign here = is_real ? in_data_i[VectorW-1:0] : '0;
@@ -75,7 +75,7 @@ module qnn_pool
   end
   assign drop = in_valid_i && !in_present_i;
   assign step = active && !command_i.raw && !drop && (!is_real || in_valid_i)
-      && (stage_free || !column_counts);
+      && ((stage_free && !collision) || !column_counts);
 
   // vertical: the rows before lie in the half of the RAM that is named after their lowest bit
   logic               stage_valid, stage_second, stage_finish, stage_counts, stage_row_end;
@@ -106,6 +106,8 @@ module qnn_pool
     stage_finish = stage_valid && (stage_second || !three) && (!stage_counts || out_ready_i);
   end
   assign stage_free = !stage_valid || stage_finish;
+  // a narrow map may want to read what is just being written
+  assign collision = stage_finish && {stage_row_0, stage_column} == {~row[0], out_column[ColumnW-1:0]};
 
   always_ff @(posedge clk_i) begin
     if (stage_valid && three && !stage_second) begin

@@ -145,7 +145,9 @@ module qnn_input_loader
   assign row_end = block_end && last_block;
 
   logic row_room;
-  assign row_room = 16'(rows_loaded_o - rows_done_i) < 16'(command_i.ring_rows);
+  logic signed [15:0] rows_held;                   // less than 0: rows that are skipped
+  assign rows_held = $signed(rows_loaded_o - rows_done_i);
+  assign row_room = rows_held < $signed({6'b0, command_i.ring_rows});
   assign place = placing && beat_valid && row_room;
   assign busy_o = asking || placing;
 
