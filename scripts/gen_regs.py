@@ -100,7 +100,7 @@ def page(source: dict) -> str:
         f"<!-- {NOTE} -->",
         "",
         "AXI4-Lite, 32 bits, 4 kB. Access: `ro` read, `wo` write, `rw` both, "
-        "`rw1c` writing 1 clears.",
+        "`rw idle` both, but writes while busy are ignored, `rw1c` writing 1 clears.",
         "",
         "| address | register | access | bits | field | meaning |",
         "|---:|---|---|---:|---|---|",

@@ -2,7 +2,7 @@
 //
 // Is this command one that the engine can run without leaving its buffers or waiting for ever?
 //
-// Addresses are not looked at here: every burst is checked against the windows.
+// Of addresses only the alignment is looked at here: every burst is checked against the windows.
 // Timing: bad_o is registered, one cycle after command_i.
 
 module qnn_command_check
@@ -34,6 +34,8 @@ module qnn_command_check
     bad = bad || command_i.in_rows == '0 || command_i.in_columns == '0;
     bad = bad || command_i.conv_rows == '0 || command_i.conv_columns == '0;
     bad = bad || command_i.out_rows == '0 || command_i.out_columns == '0;
+    bad = bad || command_i.in_address[2:0] != '0 || command_i.block_bytes[2:0] != '0
+        || command_i.params_address[2:0] != '0 || command_i.out_address[2:0] != '0;
     // output
     bad = bad || command_i.pool_size == '0 || command_i.pool_stride == '0
         || command_i.pool_stride == 2'd3 || command_i.pool_top >= command_i.pool_size

@@ -47,7 +47,8 @@ module qnn_control
   input  logic        bus_busy_i,
   // weight loader: runs through the list on its own
   output logic        weights_start_o,
-  input  logic [7:0]  weights_command_i,
+  input  logic [7:0]  weights_command_i,  // that it asks for
+  input  logic [7:0]  weights_loading_i,  // whose answers come
   output logic [63:0] weights_beat_o,    // beat 1 of that command, one cycle later
   input  logic        weights_resident_i,
   output logic        resident_run_o,
@@ -250,7 +251,8 @@ module qnn_control
     if (running) begin
       if (error_read_window_i || error_read_response_i) begin
         code <= error_read_window_i ? ERROR_READ_WINDOW : ERROR_READ_RESPONSE;
-        code_index <= error_of_weights_i ? weights_command_i : index;
+        if (!error_of_weights_i) code_index <= index;
+        else code_index <= error_read_window_i ? weights_command_i : weights_loading_i;
       end else if (error_write_window_i || error_write_response_i) begin
         code <= error_write_window_i ? ERROR_WRITE_WINDOW : ERROR_WRITE_RESPONSE;
         code_index <= index;

@@ -88,6 +88,10 @@ module qnn_csr
           if (wdata_i[3]) refused <= 1'b0;
         end
         IRQ_ENABLE: if (wstrb_i[0]) irq_enable <= wdata_i[0];
+        default: ;
+      endcase
+      // what a run depends on stays as it was when the run began
+      if (!busy_i) unique case (awaddr_i)
         LIST_ADDRESS: list_address_o <= merged(list_address_o);
         LIST_COUNT: if (wstrb_i[0]) list_count_o <= wdata_i[7:0];
         TIMEOUT: timeout_o <= merged(timeout_o);

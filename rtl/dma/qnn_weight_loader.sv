@@ -22,7 +22,8 @@ module qnn_weight_loader
   input  logic            start_i,
   input  logic [7:0]      commands_i,
   // command store: beat 1 of command_o, one cycle later
-  output logic [7:0]      command_o,
+  output logic [7:0]      command_o,                 // that it asks for
+  output logic [7:0]      loading_command_o,         // whose answers come
   input  logic [63:0]     beat_i,
   // bus
   output logic            req_valid_o,
@@ -49,6 +50,7 @@ module qnn_weight_loader
   localparam int unsigned Tiles = 8;                 // tiles asked for and not yet loaded
 
   typedef struct packed {
+    logic [7:0]  command;
     logic [7:0]  thresholds;
     logic [11:0] words;
   } tile_t;
@@ -78,6 +80,7 @@ module qnn_weight_loader
       IDLE: ;
       LOOK: state <= command == commands_i ? IDLE : READ;
       READ: begin
+        tile.command <= command;
         {tile.thresholds, tile.words, tiles_left, address} <= beat_i[59:0];
         state <= TILE;
       end
@@ -134,6 +137,8 @@ module qnn_weight_loader
     .count_o(order_count)
   );
   assign order_room = order_count != ($clog2(Tiles + 1))'(Tiles);
+
+  assign loading_command_o = loading.command;
 
   logic [12:0]    word;                              // thresholds first, then weights
   logic [PeW-1:0] lane;                              // beat of the word

@@ -91,7 +91,7 @@ module qnn_engine
   // control
   logic        start, start_resident, abort, soft_reset, busy, resident, ended, ended_silent;
   logic        resident_run, stop, run_start, command_start, flush, progress;
-  logic [7:0]  ended_code, ended_index, list_count, weights_command;
+  logic [7:0]  ended_code, ended_index, list_count, weights_command, weights_loading;
   logic [31:0] list_address, timeout, cycles, perf;
   logic [24:0] read_base, read_last, write_base, write_last;
   logic [8:0]  perf_address;
@@ -185,6 +185,7 @@ module qnn_engine
     .req_beats_o(req_beats[4:0]), .data_valid_i(list_data_valid), .data_i(data),
     .stop_o(stop), .bus_busy_i(read_busy || write_busy),
     .weights_start_o(weights_start), .weights_command_i(weights_command),
+    .weights_loading_i(weights_loading),
     .weights_beat_o(weights_beat), .weights_resident_i(weights_resident),
     .resident_run_o(resident_run),
     .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
@@ -209,7 +210,7 @@ module qnn_engine
     .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
   ) u_weight_loader (
     .clk_i(clk), .rst_i(clear), .start_i(weights_start), .commands_i(list_count),
-    .command_o(weights_command), .beat_i(weights_beat),
+    .command_o(weights_command), .loading_command_o(weights_loading), .beat_i(weights_beat),
     .req_valid_o(req_valid[2]), .req_ready_i(req_ready[2]), .req_address_o(req_address[95:64]),
     .req_beats_o(req_beats[14:10]), .data_valid_i(data_valid[2]), .data_i(data),
     .weight_we_o(weight_we), .weight_waddr_o(weight_waddr), .threshold_we_o(threshold_we),
