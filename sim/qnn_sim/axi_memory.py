@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Memory behind an AXI4 master, for benches: random stalls and latencies, faults, and a referee.
+
+Whatever the master does that no AXI3 memory would take, or that leaves `allowed`, is put down in
+`violations`: bursts of more than 16 beats or across 4 KiB, payload that changes before it is taken,
+a wrong last beat. Accesses are put down in `bursts`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from qnn_sim.streams import generator, port
+
+OKAY, SLVERR, DECERR = 0, 2, 3
+MOST_BEATS = 16
+LINE = 128
+
+
+@dataclass(frozen=True)
+class Burst:
+    """One accepted burst."""
+
+    kind: str  # "read" or "write"
+    address: int
+    beats: int
+
+
+@dataclass
+class _Job:
+    burst: Burst
+    due: int
+    response: int
+    done: int = 0
+
+
+@dataclass
+class AxiMemory:
+    """Memory of `size` bytes at address 0; serve_reads and serve_writes connect it.
+
+    Attributes:
+        stall: chance that a channel pauses for a cycle.
+        latency: least and most cycles to the first data or the answer.
+        faults: (kind, line) -> response, for bursts in that 128-byte line.
+        dead: kinds of bursts that are taken but not answered while they are in here.
+        deaf: kinds of bursts that are not even taken.
+        allowed: kind -> ranges of addresses; None allows everything.
+    """
+
+    size: int
+    stall: float = 0.0
+    latency: tuple[int, int] = (1, 1)
+    faults: dict[tuple[str, int], int] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+    deaf: set[str] = field(default_factory=set)
+    allowed: dict[str, list[range]] | None = None
+    violations: list[str] = field(default_factory=list)
+    bursts: list[Burst] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.data = bytearray(self.size)
+        self.pending = 0  # bursts taken and not yet answered to the end
+        self.random = generator("memory")
+
+    def stalls(self) -> bool:
+        return self.random.random() < self.stall
+
+    def accept(self, kind: str, request: list[int], cycle: int) -> _Job:
+        """A burst at request[0] of request[1] + 1 beats of 8 bytes."""
+        address, length = request
+        burst = Burst(kind, address, length + 1)
+        end = address + 8 * burst.beats
+        self.bursts.append(burst)
+        self.pending += 1
+        if address % 8 or burst.beats > MOST_BEATS:
+            self.violations.append(f"not a burst of AXI3 with whole words: {burst}")
+        if address // 4096 != (end - 1) // 4096:
+            self.violations.append(f"crosses 4 KiB: {burst}")
+        ranges = [range(self.size)] if self.allowed is None else self.allowed[kind]
+        if not any(address in r and end - 1 in r for r in ranges):
+            self.violations.append(f"leaves what is allowed: {burst}")
+        response = self.faults.get((kind, address // LINE), OKAY)
+        return _Job(burst, cycle + self.random.randint(*self.latency), response)
+
+
+class _Watch:
+    """Valid and payload of a channel must stay until they are taken."""
+
+    def __init__(self, memory: AxiMemory, name: str) -> None:
+        self._memory, self._name = memory, name
+        self._held: list[int] | None = None
+
+    def see(self, valid: bool, ready: bool, payload: list[int]) -> None:
+        if self._held is not None and (not valid or payload != self._held):
+            self._memory.violations.append(f"{self._name} changed before it was taken")
+        self._held = payload if valid and not ready else None
+
+    def forget(self) -> None:
+        self._held = None
+
+
+def _in_reset(reset: Any, active: int) -> bool:
+    return int(reset.value) == active
+
+
+async def _serve_reads(
+    memory: AxiMemory, dut: Any, prefix: str, clock: Any,
+    reset: Any, active: int,
+) -> None:  # fmt: skip
+    names = "arvalid arready araddr arlen rvalid rready rdata rresp rlast".split()
+    arvalid, arready, araddr, arlen, rvalid, rready, rdata, rresp, rlast = (
+        port(dut, prefix + name) for name in names
+    )
+    jobs: deque[_Job] = deque()
+    watch, cycle = _Watch(memory, "AR"), 0
+    ready = valid = False
+    arready.value = rvalid.value = 0
+    while True:
+        await RisingEdge(clock)
+        cycle += 1
+        if _in_reset(reset, active):
+            memory.pending -= len(jobs)
+            jobs.clear()
+            watch.forget()
+            ready = valid = False
+            arready.value = rvalid.value = 0
+            continue
+        asked = bool(arvalid.value)
+        payload = [int(araddr.value), int(arlen.value)] if asked else []
+        watch.see(asked, ready, payload)
+        if asked and ready:
+            jobs.append(memory.accept("read", payload, cycle))
+        if valid and rready.value:
+            valid = False
+            jobs[0].done += 1
+            if jobs[0].done == jobs[0].burst.beats:
+                jobs.popleft()
+                memory.pending -= 1
+        if not valid and jobs and jobs[0].due <= cycle and "read" not in memory.dead:
+            job = jobs[0]
+            if not memory.stalls():
+                valid = True
+                address = (job.burst.address + 8 * job.done) % memory.size
+                rdata.value = int.from_bytes(memory.data[address : address + 8], "little")
+                rresp.value = job.response
+                rlast.value = int(job.done + 1 == job.burst.beats)
+        if not valid:  # what nobody may look at
+            rdata.value = memory.random.getrandbits(64)
+            rresp.value = memory.random.getrandbits(2)
+            rlast.value = memory.random.getrandbits(1)
+        ready = "read" not in memory.deaf and not memory.stalls()
+        rvalid.value, arready.value = int(valid), int(ready)
+
+
+async def _serve_writes(
+    memory: AxiMemory, dut: Any, prefix: str, clock: Any,
+    reset: Any, active: int,
+) -> None:  # fmt: skip
+    names = "awvalid awready awaddr awlen wvalid wready wdata wlast bvalid bready bresp".split()
+    awvalid, awready, awaddr, awlen, wvalid, wready, wdata, wlast, bvalid, bready, bresp = (
+        port(dut, prefix + name) for name in names
+    )
+    wstrb = getattr(dut, f"{prefix}wstrb", None)
+    jobs: deque[_Job] = deque()  # with words to come
+    answers: deque[_Job] = deque()
+    words: deque[list[int]] = deque()  # that came before their address
+    watch_address, watch_data, cycle = _Watch(memory, "AW"), _Watch(memory, "W"), 0
+    address_ready = data_ready = valid = False
+    awready.value = wready.value = bvalid.value = 0
+    while True:
+        await RisingEdge(clock)
+        cycle += 1
+        if _in_reset(reset, active):
+            memory.pending -= len(jobs) + len(answers)
+            jobs.clear()
+            answers.clear()
+            words.clear()
+            watch_address.forget()
+            watch_data.forget()
+            address_ready = data_ready = valid = False
+            awready.value = wready.value = bvalid.value = 0
+            continue
+        asked, given = bool(awvalid.value), bool(wvalid.value)
+        request = [int(awaddr.value), int(awlen.value)] if asked else []
+        watch_address.see(asked, address_ready, request)
+        strobes = 255 if wstrb is None or not given else int(wstrb.value)
+        word = [int(wdata.value), int(wlast.value), strobes] if given else []
+        watch_data.see(given, data_ready, word)
+        if asked and address_ready:
+            jobs.append(memory.accept("write", request, cycle))
+        if given and data_ready:
+            words.append(word)
+        while jobs and words:
+            job, (value, last, strobes) = jobs[0], words.popleft()
+            address = job.burst.address + 8 * job.done
+            job.done += 1
+            for i, byte in enumerate(value.to_bytes(8, "little")):
+                if strobes >> i & 1 and job.response == OKAY and address + i < memory.size:
+                    memory.data[address + i] = byte
+            if bool(last) != (job.done == job.burst.beats):
+                memory.violations.append(f"last word in the wrong place: {job.burst}")
+            if job.done == job.burst.beats:
+                job.due = max(job.due, cycle + memory.random.randint(*memory.latency))
+                answers.append(jobs.popleft())
+        if valid and bready.value:
+            valid = False
+            answers.popleft()
+            memory.pending -= 1
+        alive = "write" not in memory.dead
+        if not valid and answers and answers[0].due <= cycle and alive and not memory.stalls():
+            valid = True
+        bresp.value = answers[0].response if valid else memory.random.getrandbits(2)
+        address_ready = "write" not in memory.deaf and not memory.stalls()
+        data_ready = alive and not memory.stalls()
+        awready.value, wready.value, bvalid.value = int(address_ready), int(data_ready), int(valid)
+
+
+def serve_reads(
+    memory: AxiMemory, dut: Any, prefix: str, clock: Any,
+    reset: Any, active: int = 1,
+) -> None:  # fmt: skip
+    """Connect the ports {prefix}ar* and {prefix}r*; `reset` is in force while it is `active`."""
+    cocotb.start_soon(_serve_reads(memory, dut, prefix, clock, reset, active))
+
+
+def serve_writes(
+    memory: AxiMemory, dut: Any, prefix: str, clock: Any,
+    reset: Any, active: int = 1,
+) -> None:  # fmt: skip
+    """Connect the ports {prefix}aw*, {prefix}w* and {prefix}b*; see serve_reads."""
+    cocotb.start_soon(_serve_writes(memory, dut, prefix, clock, reset, active))

