@@ -60,7 +60,10 @@ def systemverilog(source: dict) -> str:
 def python(source: dict) -> str:
     lines = [
         "# SPDX-License-Identifier: BSD-3-Clause",
-        f'"""Registers, error codes and command fields of the accelerator. {NOTE}"""',
+        '"""Registers, error codes and command fields of the accelerator.',
+        "",
+        NOTE,
+        '"""',
         "",
         f"VERSION_MAJOR = {source['version']['major']}",
         f"VERSION_MINOR = {source['version']['minor']}",

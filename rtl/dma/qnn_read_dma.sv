@@ -61,9 +61,8 @@ module qnn_read_dma #(
       allowed = allowed
           || (address[31:7] >= window_base_i[i] && address[31:7] <= window_last_i[i]);
     end
-    req_ready_o = '0;
-    req_ready_o[chosen] = take && allowed;
   end
+  assign req_ready_o = take && allowed ? Clients'(1) << chosen : '0;
   assign take = any && room && !stop_i && (!arvalid_o || arready_i);
 
   logic               pending;

@@ -332,11 +332,12 @@ module qnn_engine
 
   logic               head_valid, head_present, pool_busy, pack_busy;
   logic [ResultW-1:0] head;
+  logic [$clog2(ResultDepth+1)-1:0] head_count;
   qnn_fifo #(
     .Width(ResultW + 1), .Depth(ResultDepth)
   ) u_results (
     .clk_i(clk), .rst_i(clear), .push_i(result_valid), .data_i({result_present, result}),
-    .valid_o(head_valid), .pop_i(result_pop), .data_o({head_present, head}), .count_o()
+    .valid_o(head_valid), .pop_i(result_pop), .data_o({head_present, head}), .count_o(head_count)
   );
 
   logic               pooled_valid, pooled_ready, pooled_row_end;

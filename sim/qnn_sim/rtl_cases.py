@@ -112,9 +112,7 @@ def case(name: str, reference: Path | None) -> Case:
     if reference is None:
         raise FileNotFoundError(f"{name}: QNN_REFERENCE does not name the reference data")
     if name == "dorefanet":
-        return _qnn_mo(
-            reference, name, "n07920052_4", "dorefanet_n07920052_4_tensors.npz", "conv0"
-        )
+        return _qnn_mo(reference, name, "n07920052_4", "dorefanet_n07920052_4_tensors.npz", "conv0")
     if name == "tinier-yolo":
         return _qnn_mo(reference, name, "dog", "tinier_yolo_dog_tensors.npz", "conv0_xyc")
     return _cnv(reference, name)

@@ -122,9 +122,13 @@ def _load(library: Path) -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class MemoryModel:
-    """Latency in cycles; one pause after period - 1 beats (0: none); shared: one beat a cycle in all.
+    """How the memory answers.
 
-    chaos: every channel stalls at random, by `seed`.
+    Attributes:
+        latency: cycles from an address to its first data, or from the last data to the answer.
+        period: one pause after period - 1 beats; 0: none.
+        shared: reads and writes together move one beat a cycle, else one each.
+        chaos: every channel stalls at random, by `seed`.
     """
 
     latency: int = 40
@@ -218,9 +222,13 @@ class RtlEngine:
         value = self.read(regs.STATUS)
         found = {name: field("STATUS", name, value) for name in regs.FIELDS["STATUS"]}
         return Status(
-            *(bool(found[n]) for n in ("busy", "done", "error", "refused", "resident")),
-            regs.ERRORS[found["code"]][0],
-            found["index"],
+            busy=bool(found["busy"]),
+            done=bool(found["done"]),
+            error=bool(found["error"]),
+            refused=bool(found["refused"]),
+            resident=bool(found["resident"]),
+            code=regs.ERRORS[found["code"]][0],
+            index=found["index"],
         )
 
     def load(self, program: Program) -> None:
@@ -279,8 +287,6 @@ class RtlEngine:
         ]
 
 
-def compile_for(
-    engine: RtlEngine, layers: Sequence[Conv], base: int = 4096
-) -> Program:
+def compile_for(engine: RtlEngine, layers: Sequence[Conv], base: int = 4096) -> Program:
     """The program of `layers` for this engine."""
     return compile_layers(layers, engine.capabilities, base)

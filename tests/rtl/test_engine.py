@@ -36,9 +36,7 @@ def random_layer(rng: np.random.Generator, shape, bits, name, last) -> Conv:
     pool = None
     if levels and rng.random() < 0.6:
         size = int(rng.integers(2, 4))
-        sides = [
-            (padding[s] + shape[s] + padding[s + 2] - kernel[s]) // stride + 1 for s in (0, 1)
-        ]
+        sides = [(padding[s] + shape[s] + padding[s + 2] - kernel[s]) // stride + 1 for s in (0, 1)]
         before = rng.integers(0, size, 2).tolist()
         after = [
             max(int(rng.integers(0, size)), size - side - first)
@@ -224,7 +222,7 @@ def test_resident_weights(running):
 
 
 def test_start_while_busy_is_refused(running):
-    engine, program, runs_well = running
+    engine, _program, runs_well = running
     engine.start()
     engine.clocks(200)
     engine.start()
@@ -237,7 +235,7 @@ def test_start_while_busy_is_refused(running):
 
 @pytest.mark.parametrize("after", [0, 3, 40, 150, 400, 900, 1300])
 def test_abort_at_any_moment(running, after):
-    engine, program, runs_well = running
+    engine, _program, runs_well = running
     engine.start()
     engine.clocks(after)
     engine.write(regs.CTRL, ABORT)
@@ -250,7 +248,7 @@ def test_abort_at_any_moment(running, after):
 
 @pytest.mark.parametrize("after", [0, 3, 40, 150, 400, 900, 1300])
 def test_soft_reset_at_any_moment(running, after):
-    engine, program, runs_well = running
+    engine, _program, runs_well = running
     engine.start()
     engine.clocks(after)
     engine.write(regs.CTRL, RESET)
@@ -320,7 +318,7 @@ def test_windows_stop_every_access(running):
 
 
 def test_dead_memory_times_out_and_recovers(running):
-    engine, program, runs_well = running
+    engine, _program, runs_well = running
     engine.write(regs.TIMEOUT, 2000)
     engine.start()
     engine.clocks(600)

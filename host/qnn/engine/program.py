@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,10 +90,10 @@ def blocks_of(channels: int, groups: int, next_groups: int, pe: int) -> Blocks:
     cuts = {g * channels // groups for g in range(groups)}
     borders = [g * channels // next_groups for g in range(1, next_groups)]
     while True:
-        starts = sorted(cuts) + [channels]
+        starts = [*sorted(cuts), channels]
         blocks = tuple(
             (first, min(pe, end - first))
-            for start, end in zip(starts, starts[1:], strict=False)
+            for start, end in pairwise(starts)
             for first in range(start, end, pe)
         )
         crossed = [b for b in borders for f, n in blocks if f < b < f + n and (b - f) % 8]

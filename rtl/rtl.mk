@@ -1,0 +1,24 @@
+# Everything about rtl/; included by the Makefile.
+SIM     ?= verilator#  simulator of `make sim-<module>`: verilator or icarus
+SEED    ?=#            repeat a failing run with the seed it printed
+WAVES   ?=#            1: record waves under build/
+NETWORK ?= fashion-cnv#  of `make sim-network`; the others need QNN_REFERENCE
+export SIM SEED WAVES
+
+##@ The accelerator
+lint-rtl: .venv/.dev        ## verilator -Wall over rtl/; waivers with reasons in rtl/lint.vlt
+	$(VENV)/python scripts/lint_rtl.py
+regs: .venv/.dev            ## write registers and command format from rtl/regs/qnn_regs.json
+	$(VENV)/python scripts/gen_regs.py
+check-generated: .venv/.dev ## fail where a generated file differs from its source
+	$(VENV)/python scripts/gen_regs.py --check
+sim-%: .venv/.dev           ## tests of one module, for example make sim-qnn_pool WAVES=1
+	$(VENV)/pytest tests/rtl/test_$*.py
+sim-network: .venv/.dev     ## one whole network through the RTL
+	$(VENV)/python scripts/bench_rtl.py $(NETWORK) --out build/sim-network.json \
+	  $(if $(WAVES),--waves build/$(NETWORK).fst)
+bench-rtl: .venv/.dev       ## cycles of every network, per layer; build/bench-rtl.json
+	$(VENV)/python scripts/bench_rtl.py
+synth: .venv/.dev           ## what it needs of an XC7Z020, by Yosys; build/synth.json
+	$(VENV)/python scripts/synth.py
+.PHONY: lint-rtl regs check-generated sim-network bench-rtl synth

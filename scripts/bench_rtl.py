@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cycles of whole networks on the RTL, per layer, with the published and an ideal memory.
+
+Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
+weight planes / lanes. Networks of the reference data are left out where QNN_REFERENCE is not set. Fails
+where a value differs from what the network must give, or where a target is missed.
+
+    python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [network ...]
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from qnn.network import Conv
+from qnn_sim import rtl_cases
+from qnn_sim.rtl_engine import IDEAL, PUBLISHED, CommandCycles, RtlEngine, build, compile_for
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGETS = {  # network -> (cycles with the published memory, cycles with resident weights)
+    "dorefanet": (300_000, None),
+    "tinier-yolo": (950_000, None),
+    "cnv-w1a1": (60_000, 25_000),
+}
+WAITS = ("wait_weights", "wait_input", "wait_output")
+
+
+def ideal(layer: Conv, lanes: int) -> float:
+    return layer.macs * layer.in_bits * sum(layer.coefficients) / lanes
+
+
+def by_layer(layers: tuple[Conv, ...], account: list[CommandCycles]) -> list[dict[str, int]]:
+    """Accounts of the groups of each layer added up."""
+    found, commands = [], iter(account)
+    for layer in layers:
+        own = [next(commands) for _ in range(layer.groups)]
+        found.append({k: sum(getattr(a, k) for a in own) for k in ("cycles", "busy", *WAITS)})
+    return found
+
+
+def measure(config: str, name: str, waves: Path | None) -> dict:
+    reference = os.environ.get("QNN_REFERENCE")
+    case = rtl_cases.case(name, Path(reference) if reference else None)
+    result: dict = {}
+    with RtlEngine(config, model=PUBLISHED, waves=waves) as engine:
+        caps = engine.capabilities
+        lanes = caps.simd * caps.pe * caps.pixels
+        program = compile_for(engine, case.layers)
+        engine.load(program)
+        begin = time.perf_counter()
+        result["cycles"] = engine.run(program, case.codes)
+        result["seconds"] = round(time.perf_counter() - begin, 2)
+        result["ideal_cycles"] = round(sum(ideal(layer, lanes) for layer in case.layers))
+        published = by_layer(case.layers, engine.account(program))
+        result["mismatches"] = case.mismatches(engine, program)
+        if engine.status().resident:
+            result["cycles_resident"] = engine.run(program, case.codes, resident=True)
+            result["mismatches"] += case.mismatches(engine, program)
+        engine.model(IDEAL)
+        result["cycles_ideal_memory"] = engine.run(program, case.codes)
+        result["mismatches"] += case.mismatches(engine, program)
+        free = by_layer(case.layers, engine.account(program))
+    result["layers"] = [
+        {
+            "name": layer.name,
+            **account,
+            "ideal_cycles": round(ideal(layer, lanes)),
+            "busy_percent": round(100 * account["busy"] / account["cycles"], 1),
+            "cycles_ideal_memory": other["cycles"],
+        }
+        for layer, account, other in zip(case.layers, published, free, strict=True)
+    ]
+    return result
+
+
+def show(name: str, result: dict) -> None:
+    print(f"\n{name:14}{'cycles':>9}{'ideal':>9}{'busy %':>8}{'weights':>9}{'input':>8}"
+          f"{'output':>8}{'ideal memory':>14}")  # fmt: skip
+    for layer in result["layers"]:
+        print(f"  {layer['name']:12}{layer['cycles']:>9}{layer['ideal_cycles']:>9}"
+              f"{layer['busy_percent']:>8}{layer['wait_weights']:>9}{layer['wait_input']:>8}"
+              f"{layer['wait_output']:>8}{layer['cycles_ideal_memory']:>14}")  # fmt: skip
+    busy = 100 * sum(layer["busy"] for layer in result["layers"]) / result["cycles"]
+    print(f"  {'all':12}{result['cycles']:>9}{result['ideal_cycles']:>9}{busy:>8.1f}"
+          f"{'':25}{result['cycles_ideal_memory']:>14}")  # fmt: skip
+    if "cycles_resident" in result:
+        print(f"  {'resident':12}{result['cycles_resident']:>9}   (weights of the run before)")
+    print(f"  {result['mismatches']} values differ; simulated in {result['seconds']} s")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("networks", nargs="*", help=f"of {', '.join(rtl_cases.NAMES)}")
+    parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
+    parser.add_argument("--waves", type=Path, help="write an FST of everything here")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
+    arguments = parser.parse_args()
+    names = arguments.networks or list(rtl_cases.NAMES)
+    if unknown := set(names) - set(rtl_cases.NAMES):
+        parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(rtl_cases.NAMES)}")
+    if "QNN_REFERENCE" not in os.environ:
+        left_out = [name for name in names if name != "fashion-cnv"]
+        names = [name for name in names if name == "fashion-cnv"]
+        if left_out:
+            print(f"left out, because QNN_REFERENCE is not set: {', '.join(left_out)}")
+    build(arguments.config, arguments.waves is not None)
+
+    failed, networks = False, {}
+    for name in names:
+        networks[name] = result = measure(arguments.config, name, arguments.waves)
+        show(name, result)
+        failed |= result["mismatches"] != 0
+        if arguments.config == "pynq-z1" and name in TARGETS:
+            most, most_resident = TARGETS[name]
+            failed |= result["cycles"] > most
+            failed |= most_resident is not None and result["cycles_resident"] > most_resident
+            resident = f", {most_resident} resident" if most_resident else ""
+            print(f"  targets: {most} cycles{resident}")
+    with RtlEngine(arguments.config) as engine:
+        caps = engine.capabilities
+    config = {
+        "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
+        "lanes": caps.simd * caps.pe * caps.pixels, "memory_ports": 1, "latency": PUBLISHED.latency,
+    }  # fmt: skip
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"config": config, "networks": networks}, indent=1)
+    arguments.out.write_text(text + "\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

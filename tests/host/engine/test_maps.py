@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Feature maps lie in memory bit for bit as their head says."""
+
+import numpy as np
+import pytest
+
+from qnn.engine.maps import BlockMap, RawMap, TightMap
+from qnn.errors import QnnError
+
+
+@pytest.mark.parametrize(("channels", "groups", "planes"), [(3, 1, 8), (34, 2, 2), (16, 1, 3)])
+def test_every_bit_of_a_tight_map(channels, groups, planes):
+    tight = TightMap(3, 5, channels, planes, groups)
+    codes = np.random.default_rng(7).integers(0, 2**planes, (3, 5, channels * groups))
+    data = tight.pack(codes)
+    assert len(data) == tight.size
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    strings = bits.reshape(groups, 3, planes, -1)
+    assert strings.shape[3] % 64 == 0
+    used = np.zeros_like(strings)
+    for g in range(groups):
+        for y, x in np.ndindex(3, 5):
+            for c in range(channels):
+                at = x * -(-channels // 4) * 4 + c
+                code = (strings[g, y, :, at].astype(int) << np.arange(planes)).sum()
+                assert code == codes[y, x, g * channels + c]
+                used[g, y, :, at] = 1
+    assert not (strings & ~used & 1).any()
+
+
+@pytest.mark.parametrize("pe", [8, 16, 32])
+@pytest.mark.parametrize("columns", [1, 2, 5, 8])
+def test_every_bit_of_a_block_map(pe, columns):
+    blocks = ((0, pe), (pe, 3))
+    planes, share = 3, 64 // pe
+    image = BlockMap(2, columns, planes, pe, blocks)
+    words = np.random.default_rng(3).integers(0, 2**64, image.size // 8, dtype=np.uint64)
+    codes = image.unpack(words.astype("<u8").tobytes())
+    assert codes.shape == (2, columns, pe + 3)
+    shaped = words.reshape(2, 2, -1, planes)
+    for b, (first, count) in enumerate(blocks):
+        for y, x, c in np.ndindex(2, columns, count):
+            position = np.uint64(x % share * pe + c)
+            bits = shaped[b, y, x // share] >> position & np.uint64(1)
+            assert codes[y, x, first + c] == (bits.astype(int) << np.arange(planes)).sum()
+
+
+def test_raw_map_takes_the_offset_away():
+    raw = RawMap(1, 2, 8, ((0, 8), (8, 2)), tuple(range(10)))
+    words = np.arange(32, dtype="<i4")
+    out = raw.unpack(words.tobytes())
+    assert out.dtype == np.int32
+    assert out.tolist() == [[[0] * 8 + [8, 8], [8] * 8 + [16, 16]]]
+
+
+def test_what_does_not_fit_is_refused():
+    tight = TightMap(2, 2, 3, 2)
+    with pytest.raises(QnnError, match="expected integer codes of shape"):
+        tight.pack(np.zeros((2, 2, 4), int))
+    with pytest.raises(QnnError, match="expected integer codes of shape"):
+        tight.pack(np.zeros((2, 2, 3)))
+    with pytest.raises(QnnError, match="do not fit 2 planes"):
+        tight.pack(np.full((2, 2, 3), 4))
+    with pytest.raises(QnnError, match="expected a map of 64 bytes, got 3"):
+        BlockMap(2, 4, 2, 32, ((0, 32),)).unpack(b"abc")
+    with pytest.raises(QnnError, match="expected accumulators of 128 bytes, got 3"):
+        RawMap(1, 1, 32, ((0, 3),), (0, 0, 0)).unpack(b"abc")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Programs: fields of commands, borders of blocks, weights and thresholds bit for bit."""
+
+import numpy as np
+import pytest
+import random_networks
+
+from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.program import blocks_of, compile_layers, encode, offsets
+from qnn.errors import QnnError
+from qnn.network import Conv
+
+
+def decode(image: bytes, index: int) -> dict[str, int]:
+    beats = np.frombuffer(image, "<u8")[index * 8 : index * 8 + 8]
+    return {
+        name: int(beats[beat]) >> lowest & ((1 << width) - 1)
+        for name, (beat, lowest, width) in regs.COMMAND.items()
+    }
+
+
+def test_fields_do_not_overlap_and_come_back():
+    taken = [0] * regs.COMMAND_BEATS
+    for beat, lowest, width in regs.COMMAND.values():
+        mask = ((1 << width) - 1) << lowest
+        assert not taken[beat] & mask and mask < 1 << 64
+        taken[beat] |= mask
+    fields = {name: (1 << width) - 1 for name, (_, _, width) in regs.COMMAND.items()}
+    assert decode(encode(fields), 0) == fields
+    with pytest.raises(QnnError, match="stride = 4 does not fit the 2 bits"):
+        encode({"stride": 4})
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "following", "blocks"),
+    [
+        (64, 1, 1, ((0, 32), (32, 32))),
+        (180, 2, 1, ((0, 32), (32, 32), (64, 26), (90, 32), (122, 32), (154, 26))),
+        # 136 lies 8 channels into its block: the reader leaves them out
+        (272, 1, 2, (*tuple((32 * i, 32) for i in range(8)), (256, 16))),
+        # 25 does not lie at a byte of a block: a block begins there
+        (50, 1, 2, ((0, 25), (25, 25))),
+    ],
+)
+def test_blocks(channels, groups, following, blocks):
+    assert blocks_of(channels, groups, following, 32) == blocks
+
+
+def test_parameters_bit_for_bit():
+    rng = np.random.default_rng(5)
+    layer = random_networks.random_conv(rng, (5, 6, 5), 35, (2, 3), levels=3, coefficients=(1, 2))
+    program = compile_layers([layer], base=8192)
+    command = decode(program.image, 0)
+    assert (command["passes"], command["words"], command["tile_words"]) == (3, 1, 6)
+    assert (command["tiles"], command["thresholds"]) == (2, 3)
+    data = program.image[command["params_address"] - program.base :]
+    top = 2**22 - 1
+    tile_bytes = 3 * 32 * 4 + 6 * 32 * 8
+    for o in range(64):
+        tile = data[o // 32 * tile_bytes :][:tile_bytes]
+        levels = np.frombuffer(tile[: 3 * 32 * 4], "<u4").reshape(3, 32)[:, o % 32]
+        if o >= 35:
+            assert (levels == top).all()
+            continue
+        zeros = sum(
+            c * int((layer.weight[n, o] == 0).sum()) for n, c in enumerate(layer.coefficients)
+        )
+        assert offsets(layer)[o] == 3 * zeros
+        expected = np.clip(layer.thresholds[o].astype(int) + 3 * zeros, 0, top)
+        np.testing.assert_array_equal(levels, expected)
+        words = np.frombuffer(tile[3 * 32 * 4 :], "<u8").reshape(3, 2, 32)[:, :, o % 32]
+        for number, plane in enumerate((0, 1, 1)):
+            for ky in range(2):
+                word = int(words[number, ky])
+                for bit in range(64):
+                    kx, c = divmod(bit, 8)
+                    real = kx < 3 and c < 5
+                    want = int(layer.weight[plane, o, ky, kx, c]) if real else 1
+                    assert word >> bit & 1 == want
+
+
+def test_maps_do_not_overlap():
+    rng = np.random.default_rng(1)
+    layers = [
+        random_networks.random_conv(rng, (9, 9, 6), 40, name="a", padding=(1, 1, 1, 1)),
+        random_networks.random_conv(rng, (9, 9, 40), 20, name="b", groups=2),
+        random_networks.random_conv(rng, (7, 7, 20), 4, (7, 7), name="c", levels=None),
+    ]
+    program = compile_layers(layers, base=4096)
+    assert program.names == ("a", "b/0", "b/1", "c")
+    assert program.work >= program.base + len(program.image) and program.work % 4096 == 0
+    areas = [(program.input_address, program.tight.size)]
+    areas += [(p, m.size) for p, m in zip(program.places, program.maps, strict=True)]
+    for (at, size), (following, _) in zip(areas, [*areas[1:], (None, 0)], strict=True):
+        assert at % 128 == 0
+        end = program.work + program.work_bytes if following is None else following
+        assert at + size <= end
+    written = {1: program.places[1], 2: program.places[1] + program.maps[1].size // 2}
+    assert all(decode(program.image, i)["out_address"] == at for i, at in written.items())
+
+
+def conv(**options) -> Conv:
+    rng = np.random.default_rng(0)
+    return random_networks.random_conv(rng, **options)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (conv(coefficients=(128, 1)), "129 weight passes"),
+        (conv(in_shape=(9, 9, 4), kernel=(9, 1)), "9 kernel rows"),
+        (conv(in_shape=(9, 9, 4), stride=3), "strides 1 and 2"),
+        (conv(in_shape=(1, 1, 70_000), kernel=(1, 1)), "weight words"),
+        (conv(in_shape=(7, 7, 1000), kernel=(7, 7), in_bits=8), "accumulators"),
+        (conv(in_shape=(9, 200, 900), kernel=(1, 1)), "window buffer"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layer, sentence):
+    with pytest.raises(QnnError, match=sentence):
+        compile_layers([layer])
+
+
+def test_lists_and_places_that_do_not_fit():
+    layer = conv()
+    with pytest.raises(QnnError, match="multiple of 4096"):
+        compile_layers([layer], base=64)
+    with pytest.raises(QnnError, match="0 commands"):
+        compile_layers([])
+    with pytest.raises(QnnError, match="takes 1 to 1"):
+        compile_layers([conv(), conv()], Capabilities(commands=1))
