@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_input_loader lays rows into the window buffer as the arithmetic reads them.
+
+What must be there is worked out from the codes alone: each plane of a row is one string of bits,
+pixel after pixel, and the lanes of a pixel are those that the program gives its weights.
+"""
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from qnn.engine.maps import BlockMap, TightMap
+from qnn.engine.program import _read_blocks, _read_tight, blocks_of, encode
+from qnn_sim.streams import generator, reset, start
+
+ADDRESS = 0x4000
+
+
+@pytest.mark.parametrize("pe", [8, 16, 32])
+def test_qnn_input_loader(pe):
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(__file__, Pe=pe, WindowWords=256, Depth=32)
+
+
+class Bench:
+    """The bus, the window buffer, and whoever gives rows back."""
+
+    def __init__(self, dut, stall):
+        self.dut, self.stall, self.random = dut, stall, generator("bus")
+        self.data, self.rows_done = b"", 0
+
+    async def begin(self):
+        self.dut.rows_done_i.value = 0
+        cocotb.start_soon(self.bus())
+        cocotb.start_soon(self.buffer())
+        await start(self.dut, start_i=0, command_i=0, req_ready_i=0, data_valid_i=0)
+
+    async def bus(self):
+        """Words in the order of the requests; the loader must be able to take them at once."""
+        dut, words, ready = self.dut, [], False
+        while True:
+            await RisingEdge(dut.clk_i)
+            if dut.rst_i.value:
+                words.clear()
+            elif ready and dut.req_valid_o.value:
+                address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
+                assert address % 8 == 0 and 1 <= beats <= 16
+                assert address // 128 == (address + 8 * beats - 1) // 128, "crosses a line"
+                place = address - ADDRESS
+                assert place >= 0 and place + 8 * beats <= len(self.data), "not of this map"
+                words += [
+                    int.from_bytes(self.data[place + 8 * i :][:8], "little") for i in range(beats)
+                ]
+            ready = self.random.random() >= self.stall
+            dut.req_ready_i.value = int(ready)
+            comes = bool(words) and self.random.random() >= self.stall
+            dut.data_valid_i.value = int(comes)
+            dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
+
+    async def buffer(self):
+        """The two banks of the window buffer as one string of bytes."""
+        dut = self.dut
+        self.bytes = bytearray(8 * int(dut.WindowWords.value))
+        while True:
+            await RisingEdge(dut.clk_i)
+            for bank, name in enumerate(("even", "odd")):
+                enables = int(getattr(dut, f"{name}_we_o").value)
+                if enables:
+                    word = 2 * int(getattr(dut, f"{name}_waddr_o").value) + bank
+                    value = int(getattr(dut, f"{name}_wdata_o").value).to_bytes(8, "little")
+                    for i in range(8):
+                        if enables >> i & 1:
+                            self.bytes[8 * word + i] = value[i]
+
+    async def load(self, data, fields, expected, lanes):
+        """One command; `expected` is bits (rows, planes, columns, lanes) of the input map."""
+        dut = self.dut
+        self.data = data
+        rows, planes, columns, _ = expected.shape
+        maps = fields["tiles"] if fields["reload"] else 1
+        dut.command_i.value = int.from_bytes(encode(fields), "little")
+        dut.rows_done_i.value = 0
+        dut.start_i.value = 1
+        await RisingEdge(dut.clk_i)
+        dut.start_i.value = 0
+        await RisingEdge(dut.clk_i)
+        row_bytes, ring_rows = 8 * fields["row_words"], fields["ring_rows"]
+        plane_bytes = 8 * fields["plane_words"]
+        for done in range(rows * maps):
+            for _ in range(5000):
+                if int(dut.rows_loaded_o.value) > done:
+                    break
+                await RisingEdge(dut.clk_i)
+            if self.random.random() < 0.3:
+                await ClockCycles(dut.clk_i, 40)  # so that the ring fills
+            await ClockCycles(dut.clk_i, 2)
+            loaded = int(dut.rows_loaded_o.value)
+            assert done < loaded <= done + ring_rows, f"{loaded} rows with {done} given back"
+            place = done % ring_rows * row_bytes
+            for plane in range(planes):
+                first = place + plane * plane_bytes
+                got = np.unpackbits(
+                    np.frombuffer(self.bytes[first : first + plane_bytes], dtype=np.uint8),
+                    bitorder="little",
+                )[: columns * len(lanes)].reshape(columns, len(lanes))
+                want = expected[done % rows, plane]
+                wrong = np.argwhere((got != want) & (lanes >= 0))
+                assert not len(wrong), (done, plane, wrong[0], fields)
+            if fields["reload"]:
+                dut.rows_done_i.value = done + 1
+        await ClockCycles(dut.clk_i, 3)
+        assert not dut.busy_o.value
+        assert int(dut.rows_loaded_o.value) == rows * maps
+
+
+def case(rng, pe, tight, window_words):
+    """A random map as it lies in memory, the command that reads a group of it, and its bits."""
+    while True:
+        groups = int(rng.choice([1, 1, 2, 3]))
+        rows, columns = (int(v) for v in rng.integers(1, 9, 2))
+        channels, planes = groups * int(rng.integers(1, 24)), int(rng.integers(1, 9))
+        group = int(rng.integers(groups))
+        codes = rng.integers(0, 2**planes, (rows, columns, channels), dtype=np.uint8)
+        if tight:
+            source = TightMap(rows, columns, channels // groups, planes, groups)
+            read, data = _read_tight(source, ADDRESS, group), source.pack(codes)
+        else:
+            source = BlockMap(rows, columns, planes, pe, blocks_of(channels, 1, groups, pe))
+            read, data = _read_blocks(source, ADDRESS, group, groups), blocks(rng, source, codes)
+        pixel = len(read.lanes)
+        plane_words = -(-columns * pixel // 64)
+        row_words = planes * plane_words
+        ring_rows = min(window_words // row_words, rows)
+        if not ring_rows:
+            continue
+        reload = int(rng.integers(2))
+        if reload:
+            ring_rows = int(rng.integers(1, ring_rows + 1))
+        elif ring_rows < rows:
+            continue
+        fields = {
+            "planes": planes, "in_rows": rows, "in_columns": columns, "reload": reload,
+            "tiles": int(rng.integers(1, 4)), "plane_words": plane_words, "row_words": row_words,
+            "ring_rows": ring_rows, "ring_words": ring_rows * row_words, **read.fields,
+        }  # fmt: skip
+        share = channels // groups
+        own = codes[..., group * share + np.maximum(read.lanes, 0)]
+        bits = own[:, None] >> np.arange(planes)[:, None, None] & 1
+        return data, fields, bits, read.lanes
+
+
+def blocks(rng, source, codes):
+    """Channel blocks as qnn_pack writes them, with anything where no channel is."""
+    share = 64 // source.pe
+    words = []
+    for first, count in source.blocks:
+        for row in codes:
+            for column in range(0, source.columns, share):
+                for plane in range(source.planes):
+                    word = int(rng.integers(2**63))
+                    for p in range(min(share, source.columns - column)):
+                        for c in range(count):
+                            bit = int(row[column + p, first + c]) >> plane & 1
+                            word &= ~(1 << p * source.pe + c)
+                            word |= bit << p * source.pe + c
+                    words.append(word)
+    return np.array(words, dtype="<u8").tobytes()
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(tight=[True, False], stall=[0.0, 0.4])
+async def rows_lie_as_the_arithmetic_reads_them(dut, tight, stall):
+    bench = Bench(dut, stall)
+    await bench.begin()
+    rng = np.random.default_rng([cocotb.RANDOM_SEED, tight])
+    for _ in range(25):
+        await bench.load(*case(rng, int(dut.Pe.value), tight, int(dut.WindowWords.value)))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def reset_in_mid_flight_leaves_nothing_behind(dut):
+    bench = Bench(dut, 0.3)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for number in range(16):
+        job = case(rng, int(dut.Pe.value), number % 2, int(dut.WindowWords.value))
+        task = cocotb.start_soon(bench.load(*job))
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))
+        task.cancel()
+        dut.start_i.value = 0
+        await reset(dut)
+        assert not dut.busy_o.value and not dut.req_valid_o.value
+        await bench.load(*case(rng, int(dut.Pe.value), number % 3, int(dut.WindowWords.value)))

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_weight_loader fills the parameter rings tile by tile, and never where a tile is in use."""
+
+from collections import deque
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from qnn.engine import regs
+from qnn_sim.streams import generator, reset, start
+
+PE, WEIGHTS, THRESHOLDS = 16, 32, 16
+ADDRESS = 0x10000
+
+
+def test_qnn_weight_loader():
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(__file__, Pe=PE, WeightWords=WEIGHTS, ThresholdWords=THRESHOLDS)
+
+
+class Bench:
+    """The command store, the bus, the rings, and a datapath that takes and gives back tiles."""
+
+    def __init__(self, dut, stall):
+        self.dut, self.stall, self.random = dut, stall, generator("bus")
+        self.commands, self.data, self.hold = [], b"", False
+
+    async def begin(self):
+        cocotb.start_soon(self.store())
+        cocotb.start_soon(self.bus())
+        cocotb.start_soon(self.rings())
+        dut = self.dut
+        await start(dut, start_i=0, commands_i=0, req_ready_i=0, data_valid_i=0, tile_take_i=0,
+                    tile_done_i=0)  # fmt: skip
+
+    def program(self, rng, count, fits=False):
+        """Random commands (tiles, weight words, thresholds) and their parameters in memory."""
+        most = (3, 3) if fits else (WEIGHTS, THRESHOLDS)
+        self.commands, self.tiles, data = [], [], b""
+        for number in range(count):
+            tiles = 1 if fits else int(rng.integers(1, 6))
+            words = int(rng.integers(1, most[0] + 1))
+            thresholds = int(rng.integers(0, most[1] + 1))
+            if not fits and number % 3 == 0:
+                words, thresholds = most  # a tile that fills the rings
+            address = ADDRESS + len(data)
+            for _ in range(tiles):
+                tile = (
+                    rng.integers(0, 2**22, (thresholds, PE), dtype=np.uint32),
+                    rng.integers(0, 2**64, (words, PE), dtype=np.uint64),
+                )
+                data += tile[0].astype("<u4").tobytes() + tile[1].astype("<u8").tobytes()
+                self.tiles.append(tile)
+            data += rng.bytes(8 * int(rng.integers(0, 20)))  # commands begin anywhere
+            fields = {
+                "params_address": address, "tiles": tiles, "tile_words": words,
+                "thresholds": thresholds,
+            }  # fmt: skip
+            self.commands.append(sum(v << regs.COMMAND[n][1] for n, v in fields.items()))
+        self.data = data
+
+    async def store(self):
+        while True:
+            await RisingEdge(self.dut.clk_i)
+            asked = int(self.dut.command_o.value)
+            known = asked < len(self.commands)
+            self.dut.beat_i.value = self.commands[asked] if known else self.random.getrandbits(64)
+
+    async def bus(self):
+        dut, words, ready = self.dut, deque(), False
+        while True:
+            await RisingEdge(dut.clk_i)
+            if dut.rst_i.value:
+                words.clear()
+            elif ready and dut.req_valid_o.value:
+                address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
+                assert address % 8 == 0 and 1 <= beats <= 16
+                assert address // 128 == (address + 8 * beats - 1) // 128, "crosses a line"
+                place = address - ADDRESS
+                assert place >= 0 and place + 8 * beats <= len(self.data)
+                for i in range(beats):
+                    words.append(int.from_bytes(self.data[place + 8 * i :][:8], "little"))
+            ready = self.random.random() >= self.stall
+            dut.req_ready_i.value = int(ready)
+            comes = bool(words) and self.random.random() >= self.stall
+            dut.data_valid_i.value = int(comes)
+            dut.data_i.value = words.popleft() if comes else self.random.getrandbits(64)
+
+    async def rings(self):
+        """Rings of words, one for each channel."""
+        dut = self.dut
+        self.weights = np.zeros((WEIGHTS, PE), dtype=np.uint64)
+        self.thresholds = np.zeros((THRESHOLDS, PE), dtype=np.uint64)
+        while True:
+            await RisingEdge(dut.clk_i)
+            if dut.rst_i.value:
+                continue
+            weight_we, threshold_we = int(dut.weight_we_o.value), int(dut.threshold_we_o.value)
+            assert (weight_we | threshold_we << PE).bit_count() <= 1
+            data = int(dut.data_o.value)
+            if weight_we:
+                lane = weight_we.bit_length() - 1
+                self.weights[int(dut.weight_waddr_o.value), lane] = data
+            if threshold_we:
+                lane = 2 * (threshold_we.bit_length() - 1)
+                pair = data & 0xFFFFFFFF, data >> 32
+                self.thresholds[int(dut.threshold_waddr_o.value), lane : lane + 2] = pair
+
+    def check(self, tile, weight, threshold):
+        """A tile that begins at these ring places is there, whole."""
+        thresholds, weights = tile
+        places = (weight + np.arange(len(weights))) % WEIGHTS
+        assert (self.weights[places] == weights).all()
+        places = (threshold + np.arange(len(thresholds))) % THRESHOLDS
+        assert (self.thresholds[places] == thresholds).all()
+
+    async def run(self, count):
+        """Take and give back all tiles of `count` commands; each is checked all the while."""
+        dut = self.dut
+        dut.commands_i.value, dut.start_i.value = count, 1
+        await RisingEdge(dut.clk_i)
+        dut.start_i.value = 0
+        weight = threshold = 0
+        waiting, in_use = deque(self.tiles), deque()
+        idle = 0
+        while waiting or in_use:
+            await RisingEdge(dut.clk_i)
+            dut.tile_take_i.value = dut.tile_done_i.value = 0
+            await RisingEdge(dut.clk_i)
+            for held in in_use:
+                self.check(*held)
+            idle += 1
+            assert idle < 20_000, "no tile comes"
+            if dut.tile_ready_o.value and self.random.random() < 0.3:
+                assert waiting, "more tiles than there are"
+                tile = waiting.popleft()
+                await ClockCycles(dut.clk_i, 2)  # a write takes a cycle
+                self.check(tile, weight, threshold)
+                in_use.append((tile, weight, threshold))
+                weight += len(tile[1])
+                threshold += len(tile[0])
+                dut.tile_take_i.value = 1
+                idle = 0
+            elif in_use and self.random.random() < 0.03:
+                tile, *_ = in_use.popleft()
+                dut.tile_done_words_i.value = len(tile[1])
+                dut.tile_done_thresholds_i.value = len(tile[0])
+                dut.tile_done_i.value = 1
+        await RisingEdge(dut.clk_i)
+        dut.tile_take_i.value = dut.tile_done_i.value = 0
+        await ClockCycles(dut.clk_i, 100)
+        assert not dut.tile_ready_o.value and not dut.req_valid_o.value
+        fits = weight <= WEIGHTS and threshold <= THRESHOLDS
+        assert dut.resident_o.value == fits
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def tiles_come_whole_and_in_order(dut, stall):
+    bench = Bench(dut, stall)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for count in (1, 3, 7):
+        await reset(dut)
+        bench.program(rng, count)
+        await bench.run(count)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def what_fits_stays_resident(dut):
+    bench = Bench(dut, 0.2)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for count in (1, 4, 5):
+        await reset(dut)
+        bench.program(rng, count, fits=True)
+        await bench.run(count)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def reset_in_mid_flight_leaves_nothing_behind(dut):
+    bench = Bench(dut, 0.3)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for _ in range(8):
+        bench.program(rng, 3)
+        task = cocotb.start_soon(bench.run(3))
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 1000)))
+        task.cancel()
+        dut.start_i.value = dut.tile_take_i.value = dut.tile_done_i.value = 0
+        await reset(dut)
+        assert not dut.req_valid_o.value and not dut.tile_ready_o.value
+    bench.program(rng, 3)
+    await bench.run(3)
