@@ -2,8 +2,8 @@
 """Cycles of whole networks on the RTL, per layer, with the published and an ideal memory.
 
 Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
-weight planes / lanes. Networks of the reference data are left out where QNN_REFERENCE is not set. Fails
-where a value differs from what the network must give, or where a target is missed.
+weight planes / lanes. Networks of the reference data are left out where QNN_REFERENCE is not set.
+Fails where a value differs from what the network must give, or where a target is missed.
 
     python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [network ...]
 """
@@ -95,7 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", help=f"of {', '.join(rtl_cases.NAMES)}")
     parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
-    parser.add_argument("--waves", type=Path, help="write an FST of everything here")
+    parser.add_argument("--waves", type=Path, help="write a VCD of everything here")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
     arguments = parser.parse_args()
     names = arguments.networks or list(rtl_cases.NAMES)

@@ -14,7 +14,7 @@
 #include "Vengine.h"
 #include "verilated.h"
 #ifdef WAVES
-#include "verilated_fst_c.h"
+#include "verilated_vcd_c.h"
 #endif
 
 namespace {
@@ -29,7 +29,7 @@ struct Engine {
   VerilatedContext context;
   Vengine top{&context, ""};
 #ifdef WAVES
-  VerilatedFstC waves;
+  VerilatedVcdC waves;
 #endif
   std::vector<uint8_t> memory;
   unsigned latency, period, burst_limit = 8;

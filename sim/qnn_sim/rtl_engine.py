@@ -70,7 +70,7 @@ def build(configuration: str = "pynq-z1", waves: bool = False) -> Path:
             return library
         folder.mkdir(exist_ok=True)
         env = {**os.environ, "VERILATOR_ROOT": str(root)}
-        flags = ["--trace-fst"] if waves else []
+        flags = ["--trace-vcd"] if waves else []
         define = ["-DWAVES"] if waves else []
         objects = ["libVengine.a", "libverilated.a"]
         steps: list[list[str]] = [
@@ -88,8 +88,7 @@ def build(configuration: str = "pynq-z1", waves: bool = False) -> Path:
             [
                 "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
                 f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
-                *(str(folder / name) for name in objects), "-pthread",
-                *(["-lz", "-llz4"] if waves else []), "-o", f"{library}.part",
+                *(str(folder / name) for name in objects), "-pthread", "-o", f"{library}.part",
             ],
         ]  # fmt: skip
         with open(folder / "build.log", "w") as log:
