@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Reads bursts for Clients; a lower index goes first. Answers come in the order of the requests.
+// Reads bursts for Clients; of those that ask when one is chosen, the lowest index goes first. Answers
+// come in the order of the requests.
 //
 // A client asks only for what it can take at once, so the bus is never held up. A burst has 1 to 16
-// beats and stays within 128 bytes; it must lie inside a window, else error_window_o and nothing
-// goes out. After stop_i no burst begins; the answers still to come are counted, not handed on.
+// beats and stays within 128 bytes; it must lie inside a window, else error_window_o and neither it
+// nor another goes out. After stop_i no burst begins; the answers still to come are counted, not
+// handed on.
+//
+// Timing: a request is chosen, then looked at, then taken: at most one in three cycles.
 
 module qnn_read_dma #(
   parameter  int unsigned Clients     = 3,
@@ -41,8 +45,8 @@ module qnn_read_dma #(
 );
   localparam int unsigned CountW = $clog2(Outstanding + 1);
 
-  logic [ClientW-1:0] chosen;
-  logic               any, allowed, room, take;
+  logic [ClientW-1:0] chosen, asking;
+  logic               any, asked, checked, allowed, good, room, begin_burst;
   logic [31:0]        address;
   logic [4:0]         beats;
   always_comb begin
@@ -54,16 +58,14 @@ module qnn_read_dma #(
         any = 1'b1;
       end
     end
-    address = req_address_i[32'(chosen)*32+:32];
-    beats = req_beats_i[32'(chosen)*5+:5];
     allowed = 1'b0;
     for (int i = 0; i < 2; i++) begin
       allowed = allowed
           || (address[31:7] >= window_base_i[i] && address[31:7] <= window_last_i[i]);
     end
   end
-  assign req_ready_o = take && allowed ? Clients'(1) << chosen : '0;
-  assign take = any && room && !stop_i && (!arvalid_o || arready_i);
+  assign req_ready_o = begin_burst ? Clients'(1) << asking : '0;
+  assign begin_burst = checked && good && room && !stop_i && (!arvalid_o || arready_i);
 
   logic               pending;
   logic [ClientW-1:0] client;
@@ -72,8 +74,8 @@ module qnn_read_dma #(
     .Width(ClientW), .Depth(Outstanding)
   ) u_order (
     .clk_i, .rst_i,
-    .push_i (take && allowed),
-    .data_i (chosen),
+    .push_i (begin_burst),
+    .data_i (asking),
     .valid_o(pending),
     .pop_i  (rvalid_i && rlast_i),
     .data_o (client),
@@ -84,21 +86,31 @@ module qnn_read_dma #(
   assign rready_o = 1'b1;
 
   always_ff @(posedge clk_i) begin
-    error_window_o <= take && !allowed;
+    error_window_o <= checked && !good;
     error_response_o <= rvalid_i && rresp_i[1];
-    error_client_o <= (take && !allowed) ? chosen == ClientW'(Clients - 1)
+    error_client_o <= (checked && !good) ? asking == ClientW'(Clients - 1)
         : client == ClientW'(Clients - 1);
     if (arready_i) arvalid_o <= 1'b0;
-    if (take && allowed) begin
+    if (!asked && any) begin
+      asking <= chosen;
+      address <= req_address_i[32'(chosen)*32+:32];
+      beats <= req_beats_i[32'(chosen)*5+:5];
+    end
+    if (begin_burst) begin
       arvalid_o <= 1'b1;
       araddr_o <= address;
       arlen_o <= 8'(beats - 1'b1);
     end
+    asked <= asked ? !begin_burst : any && !stop_i;
+    checked <= asked && !begin_burst;
+    good <= allowed;
     data_valid_o <= '0;
     if (rvalid_i && pending && !stop_i) data_valid_o[client] <= 1'b1;
     data_o <= rdata_i;
     if (rst_i) begin
       arvalid_o <= 1'b0;
+      asked <= 1'b0;
+      checked <= 1'b0;
       error_window_o <= 1'b0;
       error_response_o <= 1'b0;
       data_valid_o <= '0;

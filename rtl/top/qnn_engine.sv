@@ -332,13 +332,21 @@ module qnn_engine
 
   logic               head_valid, head_present, pool_busy, pack_busy;
   logic [ResultW-1:0] head;
-  logic [$clog2(ResultDepth+1)-1:0] head_count;
+  logic               stored, head_pop;
+  logic [ResultW:0]   oldest;
+  logic [$clog2(ResultDepth+1)-1:0] stored_count;
   qnn_fifo #(
     .Width(ResultW + 1), .Depth(ResultDepth)
   ) u_results (
     .clk_i(clk), .rst_i(clear), .push_i(result_valid), .data_i({result_present, result}),
-    .valid_o(head_valid), .pop_i(result_pop), .data_o({head_present, head}), .count_o(head_count)
+    .valid_o(stored), .pop_i(result_pop), .data_o(oldest), .count_o(stored_count)
   );
+  // a register between the LUT RAM and the comparisons of the pool
+  assign result_pop = stored && (!head_valid || head_pop);
+  always_ff @(posedge clk) begin
+    if (result_pop) {head_present, head} <= oldest;
+    head_valid <= (result_pop || (head_valid && !head_pop)) && !clear;
+  end
 
   logic               pooled_valid, pooled_ready, pooled_row_end;
   logic [ResultW-1:0] pooled;
@@ -346,7 +354,7 @@ module qnn_engine
     .Pe(Pe), .ResultW(ResultW), .Columns(PoolColumns)
   ) u_pool (
     .clk_i(clk), .rst_i(clear), .start_i(command_start), .command_i(command), .busy_o(pool_busy),
-    .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(result_pop),
+    .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(head_pop),
     .out_valid_o(pooled_valid), .out_ready_i(pooled_ready), .out_data_o(pooled),
     .out_row_end_o(pooled_row_end)
   );
