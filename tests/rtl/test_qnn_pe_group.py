@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_pe_group: sums and codes of eight channels by some pixels, at the times its header gives."""
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from qnn_sim.streams import generator, pack
+
+ACC, WEIGHTS, THRESHOLDS, PE = 14, 16, 16, 8
+
+
+@pytest.mark.parametrize("pixels", [2, 4])
+def test_qnn_pe_group(pixels):
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(__file__, Pixels=pixels, AccW=ACC, WeightWords=WEIGHTS, ThresholdWords=THRESHOLDS)
+
+
+# fields of group_ctrl_t, the lowest first
+CTRL = {
+    "copy": 1, "compare_code": 8, "compare_first": 1, "compare_valid": 1, "threshold_address": 12,
+    "acc_last": 1, "acc_shift": 1, "acc_first": 1, "acc_valid": 1, "weight_address": 12,
+}  # fmt: skip
+
+
+def control(fields):
+    """group_ctrl_t as a number."""
+    value = place = 0
+    for name, width in CTRL.items():
+        value |= fields.get(name, 0) << place
+        place += width
+    return value
+
+
+class Bench:
+    def __init__(self, dut):
+        self.dut, self.pixels = dut, int(dut.Pixels.value)
+        self.rng, self.random = np.random.default_rng(cocotb.RANDOM_SEED), generator("bits")
+
+    async def begin(self, weights, thresholds):
+        """Parameters into the memories: (words, channels) each."""
+        dut = self.dut
+        self.weights, self.thresholds = weights, thresholds
+        dut.ctrl_i.value = dut.act_i.value = dut.pixel_i.value = 0
+        dut.weight_we_i.value = dut.threshold_we_i.value = 0
+        Clock(dut.clk_i, 2, unit="ns").start()
+        for address, row in enumerate(weights):
+            for channel, word in enumerate(row):
+                dut.weight_we_i.value, dut.weight_waddr_i.value = 1 << channel, address
+                dut.data_i.value = word
+                await RisingEdge(dut.clk_i)
+        dut.weight_we_i.value = 0
+        for address, row in enumerate(thresholds):
+            for pair in range(PE // 2):
+                dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << pair, address
+                low, high = row[2 * pair : 2 * pair + 2]
+                top = self.random.getrandbits(32) >> ACC << ACC  # bits beyond are not looked at
+                dut.data_i.value = int(low) | (int(high) | top) << 32
+                await RisingEdge(dut.clk_i)
+        dut.threshold_we_i.value = 0
+
+    def group(self, rows, planes, levels, base, at, weights=None, ones=False):
+        """One group of pixels from cycle `at` on: inputs by cycle, its sums and codes."""
+        inputs, acts = {}, {}
+        sums = np.zeros((PE, self.pixels), dtype=np.int64)
+        for plane in range(planes):
+            sums *= 2
+            for row in range(rows):
+                cycle = at + plane * rows + row
+                address = int(self.rng.integers(WEIGHTS))
+                act = [self.random.getrandbits(64) if not ones else 2**64 - 1
+                       for _ in range(self.pixels)]  # fmt: skip
+                for channel in range(PE):
+                    for m in range(self.pixels):
+                        word = self.weights[address][channel]
+                        sums[channel, m] += 64 - (word ^ act[m]).bit_count()
+                acts[cycle] = pack(act, 64)
+                inputs.setdefault(cycle - 2, {})["weight_address"] = address
+                inputs.setdefault(cycle, {}).update(
+                    acc_valid=1, acc_first=int(plane == row == 0),
+                    acc_shift=int(row == 0), acc_last=int(plane == planes - 1 and row == rows - 1),
+                )  # fmt: skip
+        last = at + planes * rows - 1
+        used = [self.thresholds[(base + k) % THRESHOLDS] for k in range(levels)]
+        codes = sum((sums >= np.array(t)[:, None]).astype(int) for t in used)
+        for k in range(levels):
+            inputs.setdefault(last + 2 + k, {}).update(
+                compare_valid=1, compare_first=int(k == 0), compare_code=k + 1,
+                threshold_address=(base + k) % THRESHOLDS,
+            )  # fmt: skip
+        inputs.setdefault(last + 2 + levels, {})["copy"] = 1
+        return inputs, acts, sums, codes, last
+
+    async def run(self, groups):
+        """Groups that follow each other as closely as compares and copies let them."""
+        dut = self.dut
+        inputs, acts, sums, codes = {}, {}, {}, {}
+        free = 4  # no sum may be complete earlier
+        at = 4
+        for options in groups:
+            levels, length = options["levels"], options["rows"] * options["planes"]
+            at = max(at, free - length + 1)
+            more, act, want_sums, want_codes, last = self.group(at=at, **options)
+            for cycle, fields in more.items():
+                inputs.setdefault(cycle, {}).update(fields)
+            acts.update(act)
+            sums[last + 5], codes[last + 2 + levels + 4] = want_sums, want_codes
+            # the next sum must not be there before the last compare of this one
+            at, free = last + 1 + int(self.rng.integers(3)), last + levels
+        end = at + 40
+        shown_sums = shown_codes = None
+        chain = []
+        for cycle in range(end):
+            fields = dict(inputs.get(cycle, {}))
+            for name in ("acc_first", "acc_shift", "acc_last"):  # mean nothing without acc_valid
+                if "acc_valid" not in fields:
+                    fields[name] = self.random.getrandbits(1)
+            if "weight_address" not in fields:
+                fields["weight_address"] = self.random.randrange(WEIGHTS)
+            pixel = self.random.randrange(self.pixels)
+            act = acts.get(cycle, self.random.getrandbits(64 * self.pixels))
+            dut.ctrl_i.value, dut.act_i.value, dut.pixel_i.value = control(fields), act, pixel
+            chain.append((control(fields), act))
+            await RisingEdge(dut.clk_i)
+            shown_sums, shown_codes = sums.get(cycle, shown_sums), codes.get(cycle, shown_codes)
+            if shown_sums is not None:
+                want = pack((int(v) % 2**ACC for v in shown_sums[:, pixel]), ACC)
+                assert int(dut.sums_o.value) == want, f"sums at cycle {cycle}"
+            if shown_codes is not None:
+                want = pack(shown_codes[:, pixel].tolist(), 8)
+                assert int(dut.codes_o.value) == want, f"codes at cycle {cycle}"
+            if cycle:
+                assert (int(dut.ctrl_o.value), int(dut.act_o.value)) == chain[-2]
+        assert shown_codes is not None
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sums_and_codes_are_right(dut):
+    bench = Bench(dut)
+    weights = [[bench.random.getrandbits(64) for _ in range(PE)] for _ in range(WEIGHTS)]
+    thresholds = np.sort(bench.rng.integers(30, 200, (THRESHOLDS, PE)), axis=0)
+    await bench.begin(weights, thresholds)
+    for levels in (1, 2, 7, 15):
+        await bench.run(
+            {
+                "rows": int(bench.rng.integers(1, 6)), "planes": int(bench.rng.integers(1, 4)),
+                "levels": levels, "base": int(bench.rng.integers(THRESHOLDS + 1 - levels)),
+            }
+            for _ in range(20)
+        )  # fmt: skip
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def extremes_and_ties(dut):
+    """The least and the largest sums; thresholds at, below and above them, and out of reach."""
+    bench = Bench(dut)
+    weights = [[(0, 2**64 - 1)[c % 2] for c in range(PE)] for _ in range(WEIGHTS)]
+    reached = 64 * 3 * 7  # of odd channels: three rows, three planes
+    values = [0, 0, 1, reached - 1, reached, reached, reached + 1, 2**ACC - 1]
+    thresholds = np.array([[values[k % 8]] * PE for k in range(THRESHOLDS)])
+    await bench.begin(weights, thresholds)
+    await bench.run([{"rows": 3, "planes": 3, "levels": 8, "base": 0, "ones": True}] * 3)
+    # the largest sum that fits
+    rows = (2**ACC - 1) // 64
+    await bench.run([{"rows": rows, "planes": 1, "levels": 1, "base": 7, "ones": True}])

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_readout compares every finished group once and collects all its results in order.
+
+The bench stands for the chain: group g of channels shows the codes of a copy 4 + g cycles after it,
+and the sums of a group of pixels 8 + g cycles after its last product row, until the next ones come.
+"""
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
+
+from qnn_sim.streams import generator, pack, reset, start
+
+ACC, THRESHOLDS = 22, 16
+
+
+@pytest.mark.parametrize(("pe", "pixels"), [(8, 4), (32, 2)])
+def test_qnn_readout(pe, pixels):
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(__file__, Pe=pe, Pixels=pixels, AccW=ACC, ThresholdWords=THRESHOLDS)
+
+
+class Bench:
+    def __init__(self, dut):
+        self.dut, self.random = dut, generator("chain")
+        self.pe, self.pixels = int(dut.Pe.value), int(dut.Pixels.value)
+        self.groups = self.pe // 8
+        self.cycle = 0
+
+    async def begin(self):
+        self.clear()
+        cocotb.start_soon(self.watch())
+        await start(self.dut, run_start_i=0, raw_i=0, thresholds_i=1, finish_i=0, codes_i=0,
+                    sums_i=0)  # fmt: skip
+        await self.run_start()
+
+    def clear(self):
+        self.finished, self.copies = [], []  # (cycle, values [pixel][channel])
+        self.compares, self.results, self.tiles_done = [], [], 0
+
+    async def run_start(self):
+        self.dut.run_start_i.value = 1
+        await RisingEdge(self.dut.clk_i)
+        self.dut.run_start_i.value = 0
+        self.base = 0
+
+    def values(self, width):
+        """Random ones, [pixel][channel]."""
+        bits = self.random.getrandbits
+        return [[bits(width) for _ in range(self.pe)] for _ in range(self.pixels)]
+
+    def shown(self, history, delay, pixel):
+        """Channels of one pixel as the chain shows them in this cycle."""
+        out = []
+        for g in range(self.groups):
+            seen = [v for cycle, v in history if cycle + delay + g <= self.cycle]
+            out += seen[-1][pixel][8 * g : 8 * g + 8] if seen else [0] * 8
+        return out
+
+    async def watch(self):
+        dut = self.dut
+        while True:
+            await FallingEdge(dut.clk_i)  # all but the chain has settled
+            pixel = int(dut.pixel_o.value)
+            dut.codes_i.value = pack(self.shown(self.copies, 4, pixel), 8)
+            dut.sums_i.value = pack(self.shown(self.finished, 8, pixel), ACC)
+            await RisingEdge(dut.clk_i)
+            if not dut.rst_i.value:
+                if dut.compare_valid_o.value:
+                    names = ("threshold_address", "compare_first", "compare_code")
+                    seen = tuple(int(getattr(dut, f"{name}_o").value) for name in names)
+                    self.compares.append((self.cycle, *seen))
+                if dut.finish_i.value:
+                    self.finished.append((self.cycle, self.values(ACC)))
+                if dut.copy_o.value:
+                    self.copies.append((self.cycle, self.values(8)))
+                if dut.result_valid_o.value:
+                    result = int(dut.result_o.value), int(dut.result_present_o.value)
+                    self.results.append(result)
+                self.tiles_done += int(dut.tile_done_o.value)
+            self.cycle += 1
+
+    async def command(self, rng, raw, thresholds, tiles, per_tile):
+        """Groups of pixels as close together as qnn_sequencer lets them come."""
+        dut = self.dut
+        settle = self.groups + max(4, self.pixels)
+        distance = self.groups * self.pixels + self.groups + 6
+        if not raw:
+            distance = 1 + (thresholds + 1 if thresholds >= settle else settle)
+        self.clear()
+        dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
+        compares, present_of = [], []
+        for tile in range(tiles):
+            for group in range(per_tile):
+                last = group == per_tile - 1
+                count = int(rng.integers(1, self.pixels + 1)) if last else self.pixels
+                dut.finish_i.value, dut.tile_last_i.value = 1, int(last)
+                dut.present_i.value = (1 << count) - 1
+                await RisingEdge(dut.clk_i)
+                present_of.append(count)
+                for k in range(thresholds):
+                    address = (self.base + tile * thresholds + k) % THRESHOLDS
+                    compares.append((address, int(k == 0), k + 1))
+                dut.finish_i.value = 0
+                dut.tile_last_i.value = self.random.getrandbits(1)
+                dut.present_i.value = self.random.getrandbits(self.pixels)
+                pause = distance - 1 + (0 if rng.random() < 0.7 else int(rng.integers(20)))
+                await ClockCycles(dut.clk_i, pause)
+        for _ in range(300):
+            await RisingEdge(dut.clk_i)
+            if not dut.busy_o.value:
+                break
+        await ClockCycles(dut.clk_i, 3)
+        assert not dut.busy_o.value
+        self.base += tiles * thresholds
+        assert self.tiles_done == tiles and len(self.copies) == tiles * per_tile
+        if not raw:
+            assert [seen[1:] for seen in self.compares] == compares
+            for number, (at, _) in enumerate(self.finished):
+                mine = self.compares[number * thresholds : (number + 1) * thresholds]
+                cycles = [seen[0] for seen in mine]
+                assert cycles == list(range(cycles[0], cycles[0] + thresholds)), "with gaps"
+                # the sum is there from 5 cycles after the issue on, until the next one is
+                assert cycles[0] >= at + 5
+                if number + 1 < len(self.finished):
+                    assert cycles[-1] < self.finished[number + 1][0] + 5
+                assert self.copies[number][0] == cycles[-1] + 1
+        else:
+            assert not self.compares
+        wanted = [values for _, values in (self.finished if raw else self.copies)]
+        self.check_results(raw, wanted, present_of)
+
+    def check_results(self, raw, wanted, present_of):
+        expected = []
+        for values, count in zip(wanted, present_of, strict=True):
+            for m, channels in enumerate(values):
+                if raw:
+                    rows = [pack(channels[8 * g : 8 * g + 8], 32) for g in range(self.groups)]
+                else:
+                    rows = [pack(channels, 8)]
+                expected += [(row, int(m < count)) for row in rows]
+        assert len(self.results) == len(expected)
+        for number, (got, want) in enumerate(zip(self.results, expected, strict=True)):
+            assert got == want, f"result {number}"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def codes_come_in_order(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for thresholds in (1, 2, 3, 7, 8, 9, 15, 1):
+        await bench.command(rng, False, thresholds, 3, int(rng.integers(1, 6)))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sums_come_in_order(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for per_tile in (1, 2, 5):
+        await bench.command(rng, True, 0, 2, per_tile)
+    await bench.command(rng, False, 3, 2, 3)
+    await bench.run_start()
+    await bench.command(rng, False, 3, 2, 3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def reset_in_mid_flight_leaves_nothing_behind(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for _ in range(12):
+        task = cocotb.start_soon(bench.command(rng, bool(rng.integers(2)), 3, 2, 4))
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))
+        task.cancel()
+        dut.finish_i.value = 0
+        await reset(dut)
+        assert not dut.busy_o.value and not dut.result_valid_o.value
+        await bench.run_start()
+        await bench.command(rng, False, 3, 1, 2)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_sequencer, with its qnn_walker, issues every product row of a layer once, in order, in time.
+
+The bench holds a window buffer, filled row by row as room is given back. What a product row must
+read is worked out from the map itself: 64 bits of one row of a window, one plane, zeros outside.
+"""
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import ClockCycles, RisingEdge
+from random_networks import random_conv
+
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.program import _ring, _shape, encode
+from qnn.errors import QnnError
+from qnn.network import MaxPool
+from qnn_sim.streams import generator, reset, start, unpack
+
+WEIGHTS, WINDOW, RESULTS = 64, 256, 32
+
+
+@pytest.mark.parametrize(("pe", "pixels"), [(8, 2), (16, 4)])
+def test_qnn_sequencer(pe, pixels):
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(
+        __file__, Pe=pe, Pixels=pixels, WeightWords=WEIGHTS, WindowWords=WINDOW,
+        ResultDepth=RESULTS,
+    )  # fmt: skip
+
+
+class Case:
+    """A random layer, its command, and the bits of its map."""
+
+    def __init__(self, rng, caps, large=False):
+        while True:
+            self.rng, self.pixels = rng, caps.pixels
+            lanes = 4 * int(rng.integers(1, 12))
+            sides = [int(v) for v in rng.integers(1, 10, 2)]
+            if large:
+                lanes, sides = 64, [20, 10]
+            kernel = [int(rng.integers(1, min(5, side) + 1)) for side in sides]
+            padding = tuple(int(v) for v in rng.integers(0, 4, 4))
+            levels = None if rng.random() < 0.3 else int(rng.choice([1, 3, 15]))
+            layer = random_conv(
+                rng, (*sides, lanes), 2, tuple(kernel), in_bits=int(rng.integers(1, 5)),
+                levels=levels, stride=int(rng.integers(1, 3)), padding=padding,
+                coefficients=((1,), (1,), (1, 2))[int(rng.integers(3))],
+                pool=MaxPool(2, 1, (1, 1, 0, 0)) if levels and rng.random() < 0.2 else None,
+            )  # fmt: skip
+            try:
+                shape = _shape(layer, lanes, caps)
+                ring = _ring(layer, shape["row_words"], caps)
+            except QnnError:
+                continue
+            passes = sum(layer.coefficients)
+            tile_words = passes * kernel[0] * shape["words"]
+            if tile_words <= WEIGHTS and bool(ring["reload"]) == large:
+                break
+        self.layer, self.lanes, self.passes = layer, lanes, passes
+        self.tiles = int(rng.integers(1, 4))
+        self.fields = {
+            **shape, **ring, "raw": int(levels is None), "passes": passes, "tiles": self.tiles,
+            "tile_words": tile_words, "thresholds": levels or 0,
+        }  # fmt: skip
+        rows, columns = sides
+        self.bits = rng.integers(0, 2, (layer.in_bits, rows, columns * lanes), dtype=np.uint8)
+
+    def string(self, row):
+        """A row as it lies in the window buffer."""
+        plane_bits = 64 * self.fields["plane_words"]
+        out = self.rng.integers(0, 2, (self.layer.in_bits, plane_bits), dtype=np.uint8)
+        out[:, : self.bits.shape[2]] = self.bits[:, row]
+        return out.ravel()
+
+    def window_row(self, plane, y, x, kernel_row):
+        """Bits of one row of the window of output pixel (y, x), in whole words."""
+        layer, lanes = self.layer, self.lanes
+        row = y * layer.stride - layer.padding[0] + kernel_row
+        left = (x * layer.stride - layer.padding[1]) * lanes
+        out = np.zeros(64 * self.fields["words"], dtype=np.uint8)
+        if 0 <= row < layer.in_shape[0]:
+            for i in range(layer.kernel[1] * lanes):
+                if 0 <= left + i < self.bits.shape[2]:
+                    out[i] = self.bits[plane, row, left + i]
+        return out
+
+    def product_rows(self):
+        """(tile, pixels, plane, pass, kernel row, word) of every product row, and its flags."""
+        rows, columns, _ = self.layer.conv_shape
+        places = [(y, x) for y in range(rows) for x in range(columns)]
+        groups = [places[i : i + self.pixels] for i in range(0, len(places), self.pixels)]
+        inner = [
+            (plane, passed, kernel_row, word)
+            for plane in reversed(range(self.layer.in_bits))
+            for passed in range(self.passes)
+            for kernel_row in range(self.layer.kernel[0])
+            for word in range(self.fields["words"])
+        ]
+        for tile in range(self.tiles):
+            for group in groups:
+                for i, row in enumerate(inner):
+                    flags = {
+                        "first": i == 0, "last": i == len(inner) - 1,
+                        "shift": row[1:] == (0, 0, 0),
+                        "tile_last": group is groups[-1], "tile_first": group is groups[0],
+                    }  # fmt: skip
+                    yield tile, group, row, flags
+
+
+class Bench:
+    """Window buffer, weights and results around the sequencer."""
+
+    def __init__(self, dut):
+        self.dut, self.random = dut, generator("around")
+        self.pe, self.pixels = int(dut.Pe.value), int(dut.Pixels.value)
+        self.caps = Capabilities(
+            pe=self.pe, pixels=self.pixels, weight_words=WEIGHTS, window_words=WINDOW
+        )
+        self.weight_base = 0  # since the run began
+
+    async def begin(self):
+        await start(self.dut, run_start_i=0, start_i=0, command_i=0, rows_loaded_i=0,
+                    tile_ready_i=0, result_taken_i=0)  # fmt: skip
+        await self.run_start()
+
+    async def run_start(self):
+        self.dut.run_start_i.value = 1
+        await RisingEdge(self.dut.clk_i)
+        self.dut.run_start_i.value = 0
+        self.weight_base = 0
+
+    def piece(self, pixel, values):
+        """The 64 bits that one window reader would give."""
+        word, nibble, low, high = (v[pixel] for v in values)
+        places = (64 * word + 4 * nibble + np.arange(64)) % self.ram.size
+        inside = (np.arange(64) // 4 >= low) & (np.arange(64) // 4 < high)
+        return self.ram[places] * inside
+
+    async def layer(self, case, slow):
+        """One command; each channel of the surroundings waits a cycle with its chance in `slow`."""
+        dut, fields = self.dut, case.fields
+        loading, weights, results = slow
+        self.ram = case.rng.integers(0, 2, 64 * WINDOW, dtype=np.uint8)
+        dut.command_i.value = int.from_bytes(encode(fields), "little")
+        dut.rows_loaded_i.value, dut.start_i.value = 0, 1
+        await RisingEdge(dut.clk_i)
+        dut.start_i.value = 0
+        rows = fields["in_rows"] * (case.tiles if fields["reload"] else 1)
+        row_bits, ring_rows = 64 * fields["row_words"], fields["ring_rows"]
+        result_rows = self.pixels * (self.pe // 8 if fields["raw"] else 1)
+        loaded = stored = tiles_taken = 0
+        tile_ready = result_taken = False
+        dut.tile_ready_i.value = dut.result_taken_i.value = 0
+        idle, interval = 0, 10_000
+        word_bits = WINDOW.bit_length() - 1
+        expected = list(case.product_rows())
+        position, tile_words = 0, fields["tile_words"]
+        while position < len(expected) or stored:
+            await RisingEdge(dut.clk_i)
+            idle += 1
+            interval += 1
+            assert idle < 3000, f"stands still at product row {position}: {fields}"
+            waits = [int(getattr(dut, f"wait_{w}_o").value) for w in ("weights", "input", "output")]
+            assert sum(waits) <= 1
+            if result_taken:
+                stored -= 1
+            if dut.issue_o.value:
+                idle = 0
+                assert position < len(expected), "too many product rows"
+                tile, group, (plane, passed, kernel_row, word), flags = expected[position]
+                where = f"row {position}: tile {tile} plane {plane} {group[0]} {kernel_row} {word}"
+                for name in ("first", "last", "shift", "tile_last"):
+                    got = int(getattr(dut, f"{name}_o").value)
+                    assert got == flags[name], f"{where}: {name}; {fields}"
+                assert int(dut.present_o.value) == (1 << len(group)) - 1, where
+                weight = (passed * fields["kernel_rows"] + kernel_row) * fields["words"] + word
+                weight += self.weight_base + tile * tile_words
+                assert int(dut.weight_address_o.value) == weight % WEIGHTS, where
+                assert tiles_taken == tile + 1, where
+                values = [
+                    unpack(int(getattr(dut, f"window_{name}_o").value), width, self.pixels)
+                    for name, width in (("word", word_bits), ("nibble", 4), ("low", 5), ("high", 5))
+                ]
+                for m, (y, x) in enumerate(group):
+                    want = case.window_row(plane, y, x, kernel_row)[64 * word : 64 * word + 64]
+                    got = self.piece(m, values)
+                    assert (got == want).all(), f"{where}: pixel {m}; {fields}"
+                if flags["last"]:
+                    # all compares of the group before fit between
+                    assert interval > fields["thresholds"], where
+                    interval = 0
+                    stored += result_rows
+                    assert stored <= RESULTS, "more results than there is room"
+                position += 1
+            # a tile is taken with its first product row, in the cycle before it shows
+            if dut.tile_take_o.value:
+                assert tile_ready, "took a tile that is not there"
+                tiles_taken += 1
+            # the loader: one row more where there is room
+            if loaded < rows and self.random.random() >= loading:
+                if loaded - int(dut.rows_done_o.value) < ring_rows:
+                    place = loaded % ring_rows * row_bits
+                    row = case.string(loaded % fields["in_rows"])
+                    self.ram[place : place + row_bits] = row
+                    loaded += 1
+                    dut.rows_loaded_i.value = loaded
+            tile_ready = self.random.random() >= weights
+            dut.tile_ready_i.value = int(tile_ready)
+            result_taken = stored > 0 and self.random.random() >= results
+            dut.result_taken_i.value = int(result_taken)
+        dut.result_taken_i.value = 0
+        await ClockCycles(dut.clk_i, 20)
+        assert not dut.busy_o.value and not dut.issue_o.value
+        self.weight_base += case.tiles * tile_words
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+@cocotb.parametrize(slow=[(0.0, 0.0, 0.0), (0.9, 0.5, 0.9)])
+async def product_rows_come_in_order(dut, slow):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for number in range(12):
+        await bench.layer(Case(rng, bench.caps, number % 6 == 5), slow)
+        if number % 4 == 3:
+            await bench.run_start()
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+@cocotb.parametrize(which=[0, 1, 2])
+async def each_thing_that_is_missing_is_waited_for(dut, which):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    slow = [0.0, 0.0, 0.0]
+    slow[which] = 0.97
+    for _ in range(3):
+        await bench.layer(Case(rng, bench.caps), slow)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def reset_in_mid_flight_leaves_nothing_behind(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for _ in range(6):
+        task = cocotb.start_soon(bench.layer(Case(rng, bench.caps), (0.1, 0.1, 0.1)))
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))
+        task.cancel()
+        dut.start_i.value = dut.result_taken_i.value = 0
+        await reset(dut)
+        assert not dut.issue_o.value and not dut.busy_o.value
+        await bench.run_start()
+        await bench.layer(Case(rng, bench.caps), (0.1, 0.1, 0.1))
