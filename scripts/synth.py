@@ -43,12 +43,30 @@ COST = {
     "MUXF7": (0, 0, 0, 0),
     "MUXF8": (0, 0, 0, 0),
 }
-PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF*"
+PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF* w:*"
 
 
-def plain(name: str) -> str:
-    """Module name without the marks of the tool: qnn_ram$engine.u_a -> qnn_ram."""
-    return name.lstrip("\\").split("$")[0]
+def merge_copies(design: libyosys.Design) -> None:
+    """Make one module of all copies of it: the front end makes one for each instance.
+
+    Modules of one source and with the same ports have the same parameters here.
+    """
+    kept: dict[tuple, str] = {}
+    renamed = {}
+    modules = dict(design.modules_)
+    for name, module in modules.items():
+        ports = sorted((w.name.str(), w.width) for w in dict(module.wires_).values() if w.port_id)
+        base = name.str().split("$")[0]
+        key = (base, *ports)
+        if key not in kept:
+            alike = sum(k[0] == base for k in kept)
+            kept[key] = base + f"_{alike + 1}" * bool(alike)
+            design.rename(module, libyosys.IdString(kept[key]))
+        renamed[name.str()] = kept[key]
+    for module in modules.values():
+        for cell in dict(module.cells_).values():
+            if (kind := cell.type.str()) in renamed:
+                cell.type = libyosys.IdString(renamed[kind])
 
 
 def longest_path(design: libyosys.Design, module: str, folder: Path) -> int:
@@ -71,13 +89,16 @@ def main() -> int:
     design = libyosys.Design()
     files = " ".join(str(RTL / name) for name in (RTL / "files.f").read_text().split())
     top = arguments.top
+    log = f"tee -q -a {folder / 'yosys.log'}"
+    libyosys.run_pass(f"{log} read_slang --keep-hierarchy --top {top} {files}", design)
+    merge_copies(design)
     for command in (
-        f"read_slang --keep-hierarchy --top {top} {files}",
+        f"hierarchy -check -top {top}",
         f"synth_xilinx -family xc7 -noiopad -noclkbuf -top {top}",
         f"write_json {folder / 'netlist.json'}",
         f"tee -q -o {folder / 'stat.json'} stat -json -tech xilinx",
     ):
-        libyosys.run_pass(f"tee -q -a {folder / 'yosys.log'} {command}", design)
+        libyosys.run_pass(f"{log} {command}", design)
     modules = json.loads((folder / "stat.json").read_text())["modules"]
     cells = {name: module["num_cells_by_type"] for name, module in modules.items()}
     cells = {name.lstrip("\\"): kinds for name, kinds in cells.items()}
@@ -104,7 +125,7 @@ def main() -> int:
         needs, _ = count(name)
         rows.append(
             {
-                "module": plain(name),
+                "module": name,
                 "instances": times,
                 "lut": int(needs[0]),
                 "ff": int(needs[1]),
@@ -113,7 +134,7 @@ def main() -> int:
                 "longest_path": longest_path(design, name, folder),
             }
         )
-        ram = plain(name) == "qnn_ram"
+        ram = name.startswith("qnn_ram")
         if ram and (not needs[2] or needs[1]):
             raise SystemExit(f"{name}: a qnn_ram became {needs} instead of block RAM")
     rows.sort(key=lambda row: (-row["lut"], row["module"]))

@@ -116,8 +116,16 @@ module qnn_pe_group
       assign codes[m*CODE_W+:CODE_W] = code_out;
       assign sums[m*AccW+:AccW] = sum;
     end
-    assign codes_o[c*CODE_W+:CODE_W] = codes[pixel_i*CODE_W+:CODE_W];
-    assign sums_o[c*AccW+:AccW] = sums[pixel_i*AccW+:AccW];
+    always_comb begin
+      codes_o[c*CODE_W+:CODE_W] = '0;
+      sums_o[c*AccW+:AccW] = '0;
+      for (int unsigned m = 0; m < Pixels; m++) begin
+        if (pixel_i == PixelW'(m)) begin
+          codes_o[c*CODE_W+:CODE_W] = codes[m*CODE_W+:CODE_W];
+          sums_o[c*AccW+:AccW] = sums[m*AccW+:AccW];
+        end
+      end
+    end
   end
 
   for (genvar c = 0; c < GROUP_PE; c += 2) begin : gen_threshold

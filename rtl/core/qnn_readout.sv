@@ -136,8 +136,10 @@ module qnn_readout
   logic [255:0] sums;
   always_comb begin
     sums = '0;
-    for (int unsigned c = 0; c < GROUP_PE; c++) begin
-      sums[c*32+:AccW] = sums_i[(32'(group)*GROUP_PE+c)*AccW+:AccW];
+    for (int unsigned g = 0; g < Groups; g++) begin
+      for (int unsigned c = 0; c < GROUP_PE; c++) begin
+        if (group == GroupW'(g)) sums[c*32+:AccW] = sums_i[(g*GROUP_PE+c)*AccW+:AccW];
+      end
     end
   end
   always_ff @(posedge clk_i) begin
