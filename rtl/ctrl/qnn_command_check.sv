@@ -40,8 +40,8 @@ module qnn_command_check
     bad = bad || command_i.pool_size == '0 || command_i.pool_stride == '0
         || command_i.pool_stride == 2'd3 || command_i.pool_top >= command_i.pool_size
         || command_i.pool_left >= command_i.pool_size;
-    bad = bad || command_i.walk_rows < command_i.conv_rows + 10'(command_i.pool_top)
-        || command_i.walk_columns < command_i.conv_columns + 10'(command_i.pool_left);
+    bad = bad || 11'(command_i.walk_rows) < 11'(command_i.conv_rows) + 11'(command_i.pool_top)
+        || 11'(command_i.walk_columns) < 11'(command_i.conv_columns) + 11'(command_i.pool_left);
     bad = bad || (command_i.pool_size != 2'd1 && 32'(command_i.out_columns) > PoolColumns);
     if (command_i.raw) begin
       bad = bad || command_i.thresholds != '0 || command_i.pool_size != 2'd1;
