@@ -65,6 +65,8 @@ class Bench:
         self.bytes = bytearray(8 * int(dut.WindowWords.value))
         while True:
             await RisingEdge(dut.clk_i)
+            if dut.rst_i.value:
+                continue
             for bank, name in enumerate(("even", "odd")):
                 enables = int(getattr(dut, f"{name}_we_o").value)
                 if enables:

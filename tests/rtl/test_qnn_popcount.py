@@ -2,6 +2,7 @@
 """qnn_popcount counts equal lanes, two cycles later, one count a cycle."""
 
 import cocotb
+from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from qnn_sim.streams import generator
@@ -32,9 +33,8 @@ def pairs(random):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def counts_equal_lanes(dut):
-    from cocotb.clock import Clock
-
     Clock(dut.clk_i, 2, unit="ns").start()
+    await RisingEdge(dut.clk_i)
     waiting = []
     for w, x in [*pairs(generator("words")), (0, 0), (0, 0), (0, 0)]:
         dut.w_i.value, dut.x_i.value = w, x

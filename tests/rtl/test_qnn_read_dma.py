@@ -34,6 +34,8 @@ class Bench:
         self.got = [[] for _ in range(self.clients)]
         self.errors = []
         self.offers = [None] * self.clients
+        self.since = [None] * self.clients  # the first cycle of the offer
+        self.cycle = self.taken = 0  # the last cycle in which one was taken
         self.asking = True
         self.memory.bursts.clear()
 
@@ -66,11 +68,19 @@ class Bench:
                 self.forget()
                 self.drive()
                 continue
+            self.cycle += 1
+            for i, offer in enumerate(self.offers):
+                if offer and self.since[i] is None:
+                    self.since[i] = self.cycle
             ready = int(dut.req_ready_o.value)
             assert ready.bit_count() <= 1
             for i, offer in enumerate(self.offers):
                 if offer and ready >> i & 1:
-                    assert not any(self.offers[:i]), f"client {i} went before a lower one"
+                    since = [seen for seen in self.since if seen is not None]
+                    chosen = max(self.taken + 1, min(since))  # the cycle of the choice
+                    lower = [seen for seen in self.since[:i] if seen is not None]
+                    assert all(seen > chosen for seen in lower), f"{i} went before a lower client"
+                    self.since[i], self.taken = None, self.cycle
                     self.asked[i].append(offer)
                     self.offers[i] = None
             valid = int(dut.data_valid_o.value)

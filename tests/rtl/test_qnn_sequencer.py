@@ -199,13 +199,12 @@ class Bench:
                 assert tile_ready, "took a tile that is not there"
                 tiles_taken += 1
             # the loader: one row more where there is room
-            if loaded < rows and self.random.random() >= loading:
-                if loaded - int(dut.rows_done_o.value) < ring_rows:
-                    place = loaded % ring_rows * row_bits
-                    row = case.string(loaded % fields["in_rows"])
-                    self.ram[place : place + row_bits] = row
-                    loaded += 1
-                    dut.rows_loaded_i.value = loaded
+            room = loaded - int(dut.rows_done_o.value) < ring_rows
+            if loaded < rows and room and self.random.random() >= loading:
+                place = loaded % ring_rows * row_bits
+                self.ram[place : place + row_bits] = case.string(loaded % fields["in_rows"])
+                loaded += 1
+                dut.rows_loaded_i.value = loaded
             tile_ready = self.random.random() >= weights
             dut.tile_ready_i.value = int(tile_ready)
             result_taken = stored > 0 and self.random.random() >= results

@@ -64,9 +64,10 @@ class Bench:
     async def store(self):
         while True:
             await RisingEdge(self.dut.clk_i)
-            asked = int(self.dut.command_o.value)
-            known = asked < len(self.commands)
-            self.dut.beat_i.value = self.commands[asked] if known else self.random.getrandbits(64)
+            asked, beat = self.dut.command_o.value, self.random.getrandbits(64)
+            if asked.is_resolvable and int(asked) < len(self.commands):  # unknown before a start
+                beat = self.commands[int(asked)]
+            self.dut.beat_i.value = beat
 
     async def bus(self):
         dut, words, ready = self.dut, deque(), False

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_command_check tells good commands from bad ones, on commands of random layers and beside."""
+
+import itertools
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from random_networks import random_conv
+
+from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.program import compile_layers
+from qnn.errors import QnnError
+from qnn.network import MaxPool
+
+PE, PIXELS = 16, 4
+CAPS = Capabilities(
+    pe=PE, pixels=PIXELS, weight_words=256, threshold_words=128, window_words=512, pool_columns=32
+)
+
+
+def test_qnn_command_check():
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(
+        __file__, Pe=PE, Pixels=PIXELS, WeightWords=256, ThresholdWords=128, WindowWords=512,
+        PoolColumns=32,
+    )  # fmt: skip
+
+
+def decode(command):
+    """All fields of a 512-bit command, by name."""
+    return {
+        name: command >> (64 * beat + lowest) & ((1 << width) - 1)
+        for name, (beat, lowest, width) in regs.COMMAND.items()
+    }
+
+
+USED = sum(((1 << w) - 1) << (64 * beat + low) for beat, low, w in regs.COMMAND.values())
+
+
+def reasons(command, index):
+    """Why a command must be refused; none for a good one."""
+    f = decode(command)
+    bounds = {
+        "opcode": (0xC1, 0xC1), "index": (index, index), "planes": (1, CAPS.planes),
+        "passes": (1, CAPS.passes), "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 2),
+        "pool_size": (1, 3), "pool_stride": (1, 2), "pool_top": (0, f["pool_size"] - 1),
+        "pool_left": (0, f["pool_size"] - 1), "tiles": (1, 255),
+        "tile_words": (1, CAPS.weight_words), "thresholds": (0, CAPS.threshold_words),
+        "ring_words": (f["row_words"], CAPS.window_words),
+        "row_words": (f["plane_words"], 8191),
+        "walk_rows": (f["conv_rows"] + f["pool_top"], 1023),
+        "walk_columns": (f["conv_columns"] + f["pool_left"], 1023),
+    }  # fmt: skip
+    for name in ("words window_nibbles in_rows in_columns conv_rows conv_columns out_rows "
+                 "out_columns plane_words row_beats").split():  # fmt: skip
+        bounds[name] = (1, 1 << 16)
+    for name in ("stride_words", "pass_step", "ring_start"):
+        bounds[name] = (0, f["ring_words"] - 1)
+    if f["raw"]:
+        bounds["thresholds"], bounds["pool_size"] = (0, 0), (1, 1)
+    else:
+        bounds["out_planes"] = (1, CAPS.code_bits)
+        bounds["thresholds"] = (1, CAPS.threshold_words)
+    if f["pool_size"] != 1:
+        bounds["out_columns"] = (1, CAPS.pool_columns)
+    if f["reload"]:
+        bounds["ring_rows"] = (f["kernel_rows"] + 2 * f["stride"], 1023)
+        bounds["conv_columns"] = (CAPS.pixels, 1023)
+    else:
+        bounds["ring_rows"] = (f["in_rows"], 1023)
+    if f["tight"]:
+        bounds["row_beats"] = (max(1, f["row_words"]), f["row_words"])
+    else:
+        bounds |= {"blocks": (1, 255), "pixel_bytes": (1, 4095)}
+        bounds |= {"first_skip": (0, CAPS.pe // 8 - 1), "last_bytes": (1, CAPS.pe // 8)}
+    found = [name for name, (low, high) in bounds.items() if not low <= f[name] <= high]
+    for name in ("in_address", "params_address", "out_address", "block_bytes"):
+        if f[name] % 8:
+            found.append(name)
+    if command & ~USED:
+        found.append("unused bits")
+    return found
+
+
+def good_commands(rng):
+    """Commands of random layers, as the software makes them."""
+    while True:
+        rows, columns, channels = (int(v) for v in rng.integers(3, 14, 3))
+        levels = None if rng.random() < 0.3 else 3
+        pool = MaxPool(int(rng.integers(2, 4)), 1) if levels and rng.random() < 0.5 else None
+        try:
+            layers = [
+                random_conv(rng, (rows, columns, channels), 20, (1, 1)),
+                random_conv(
+                    rng, (rows, columns, 20), 18, (2, 2), name="layer1", levels=levels, pool=pool,
+                    stride=int(rng.integers(1, 3)) if pool is None else 1,
+                ),
+            ]  # fmt: skip
+            program = compile_layers(layers, CAPS)
+        except QnnError:
+            continue
+        for index in range(program.commands):
+            yield int.from_bytes(program.image[64 * index :][:64], "little"), index
+
+
+async def judge(dut, command, index):
+    """Whether the module refuses it."""
+    dut.command_i.value, dut.index_i.value = command, index
+    await RisingEdge(dut.clk_i)
+    await RisingEdge(dut.clk_i)
+    return bool(dut.bad_o.value)
+
+
+def changed(rng, command):
+    """One field with another value: at random, near what it was, or at an end."""
+    name = str(rng.choice(list(regs.COMMAND)))
+    beat, lowest, width = regs.COMMAND[name]
+    place = 64 * beat + lowest
+    old, top = command >> place & ((1 << width) - 1), (1 << width) - 1
+    others = [*decode(command).values(), 0, 1, 3, top, int(rng.integers(top + 1))]
+    near = int(rng.choice([old, int(rng.choice([v & 0x7FFFFFFF for v in others]))]))
+    value = (near + int(rng.integers(-1, 2))) & top
+    return command & ~(top << place) | value << place
+
+
+def with_fields(command, **fields):
+    """The command with other values in these fields."""
+    for name, value in fields.items():
+        beat, lowest, width = regs.COMMAND[name]
+        place = 64 * beat + lowest
+        command = command & ~(((1 << width) - 1) << place) | value << place
+    return command
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sums_of_fields_do_not_wrap(dut):
+    Clock(dut.clk_i, 2, unit="ns").start()
+    for command, index in itertools.islice(good_commands(np.random.default_rng(1)), 8):
+        pool = {"pool_size": 3, "pool_top": 2, "pool_left": 2, "raw": 0, "thresholds": 3}
+        pool |= {"out_planes": 2, "out_columns": 3, "walk_rows": 900, "walk_columns": 900}
+        for fields in (
+            {"conv_rows": 1023, "walk_rows": 1},
+            {"conv_columns": 1022, "walk_columns": 0},
+        ):
+            changed = with_fields(command, **pool | fields)
+            assert reasons(changed, index)
+            assert await judge(dut, changed, index), fields
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def tells_good_from_bad(dut):
+    Clock(dut.clk_i, 2, unit="ns").start()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    source, seen = good_commands(rng), {}
+    for number in range(4000):
+        if number % 20 == 0:
+            good, index = next(source)
+            assert not reasons(good, index), reasons(good, index)
+            assert not await judge(dut, good, index), decode(good)
+            assert await judge(dut, good, index ^ 1)
+        command = changed(rng, good)
+        if number % 4 == 0:
+            command = changed(rng, command)
+        if number % 50 == 1:
+            command ^= 1 << int(rng.choice([bit for bit in range(512) if not USED >> bit & 1]))
+        found = reasons(command, index)
+        assert await judge(dut, command, index) == bool(found), (found, decode(command))
+        for name in found:
+            seen[name] = seen.get(name, 0) + 1
+        seen[None] = seen.get(None, 0) + (not found)
+    dut._log.info("refused for %s", seen)
+    assert seen[None] > 500 and len(seen) > 25, seen
