@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_control runs a list command by command, ends a run once, and tells why and where.
+
+The bench stands for the bus, the weight loader and the datapath.
+"""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ClockCycles, RisingEdge
+from random_networks import random_conv
+
+from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.program import compile_layers
+from qnn_sim.streams import generator, start
+
+COMMANDS, PE, PIXELS = 8, 16, 2
+CAPS = Capabilities(pe=PE, pixels=PIXELS, weight_words=256, threshold_words=128, window_words=512)
+CODES = {name: number for number, (name, _) in enumerate(regs.ERRORS)}
+ADDRESS, TIMEOUT = 0x4000, 150
+
+
+def test_qnn_control():
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(
+        __file__, Commands=COMMANDS, Pe=PE, Pixels=PIXELS, WeightWords=256, ThresholdWords=128,
+        WindowWords=512,
+    )  # fmt: skip
+
+
+def command_list(rng, count):
+    """Commands that the check lets pass."""
+    layers = [
+        random_conv(rng, (4, 4, int(rng.integers(1, 20)) if not i else 8), 8, (1, 1), name=f"l{i}")
+        for i in range(count)
+    ]
+    image = compile_layers(layers, CAPS).image
+    return [int.from_bytes(image[64 * i : 64 * i + 64], "little") for i in range(count)]
+
+
+class Bench:
+    def __init__(self, dut):
+        self.dut, self.random = dut, generator("around")
+        self.commands, self.started, self.ends, self.counts = [], [], [], []
+        self.hang = self.working = False
+
+    async def begin(self):
+        cocotb.start_soon(self.bus())
+        cocotb.start_soon(self.datapath())
+        cocotb.start_soon(self.watch())
+        names = "start start_resident abort reset req_ready data_valid bus_busy drained written"
+        names += " progress count_busy count_weights count_input count_output weights_command"
+        names += " weights_loading weights_resident perf_address error_read_window"
+        names += " error_read_response error_of_weights error_write_window error_write_response"
+        zeros = {f"{name}_i": 0 for name in names.split()}
+        await start(
+            self.dut, timeout_i=TIMEOUT, list_address_i=ADDRESS, list_count_i=0, **zeros
+        )  # fmt: skip
+
+    async def bus(self):
+        """Gives the words of the list; progress is that, or work in the datapath."""
+        dut, words, ready = self.dut, [], False
+        while True:
+            await RisingEdge(dut.clk_i)
+            if dut.rst_i.value:
+                continue
+            if ready and dut.req_valid_o.value and not dut.stop_o.value:
+                address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
+                place = (address - ADDRESS) // 8
+                assert 1 <= beats <= 16 and place + beats <= 8 * len(self.commands)
+                for word in range(place, place + beats):
+                    words.append(self.commands[word // 8] >> 64 * (word % 8) & (2**64 - 1))
+            ready = self.random.random() < 0.6
+            comes = bool(words) and not self.hang and self.random.random() < 0.6
+            dut.req_ready_i.value, dut.data_valid_i.value = int(ready), int(comes)
+            dut.bus_busy_i.value = int(bool(words))
+            dut.progress_i.value = int(comes or self.working)
+            dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
+
+    async def datapath(self):
+        """Is busy for a while with each command, then writes for a while."""
+        dut, left, writing = self.dut, 0, 0
+        while True:
+            await RisingEdge(dut.clk_i)
+            if dut.rst_i.value or dut.clear_o.value:
+                left = writing = 0
+            elif dut.command_start_o.value:
+                self.started.append(int(dut.command_o.value))
+                self.counts.append([0, 0, 0, 0])
+                left, writing = self.random.randrange(1, 60), self.random.randrange(1, 20)
+            elif left:
+                left -= 1
+            elif writing and dut.flush_o.value:
+                writing -= 1
+            self.working = bool(left or writing)
+            flags = [0, 0, 0, 0]
+            if left:
+                flags[self.random.randrange(4)] = 1
+                self.counts[-1] = [a + b for a, b in zip(self.counts[-1], flags, strict=True)]
+            for name, flag in zip(("busy", "weights", "input", "output"), flags, strict=True):
+                getattr(dut, f"count_{name}_i").value = flag
+            dut.drained_i.value, dut.written_i.value = int(not left), int(not writing)
+
+    async def watch(self):
+        while True:
+            await RisingEdge(self.dut.clk_i)
+            if not self.dut.rst_i.value and self.dut.ended_o.value:
+                names = ("code", "index", "silent")
+                seen = tuple(int(getattr(self.dut, f"ended_{name}_o").value) for name in names)
+                self.ends.append(seen)
+
+    async def start(self, commands, resident=0):
+        dut = self.dut
+        self.commands = commands
+        self.started.clear()
+        self.counts.clear()
+        self.ends.clear()
+        dut.list_count_i.value, dut.start_resident_i.value = len(commands), resident
+        await self.pulse("start_i")
+
+    async def pulse(self, *names):
+        for name in names:
+            getattr(self.dut, name).value = 1
+        await RisingEdge(self.dut.clk_i)
+        for name in names:
+            getattr(self.dut, name).value = 0
+
+    async def idle(self, most_cycles=5000):
+        for _ in range(most_cycles):
+            await RisingEdge(self.dut.clk_i)
+            if not self.dut.busy_o.value:
+                break
+        assert not self.dut.busy_o.value
+        await ClockCycles(self.dut.clk_i, 5)
+
+    async def good_run(self, commands, resident=0):
+        await self.start(commands, resident)
+        await self.idle()
+        assert self.ends == [(0, 0, 0)], self.ends
+        assert self.started == commands
+        # the accounts
+        for index, counts in enumerate(self.counts):
+            account = []
+            for word in range(8):
+                self.dut.perf_address_i.value = 8 * index + word
+                await ClockCycles(self.dut.clk_i, 2)
+                account.append(int(self.dut.perf_o.value))
+            assert account[1:] == [*counts, 0, 0, 0], account
+            assert account[0] > sum(counts)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def commands_run_in_order(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for count in (1, 2, 5, COMMANDS):
+        await bench.good_run(command_list(rng, count))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_bad_command_anywhere_keeps_all_from_running(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for bad in range(COMMANDS):
+        commands = command_list(rng, COMMANDS)
+        await bench.start([c ^ (i == bad) for i, c in enumerate(commands)])
+        await bench.idle()
+        assert bench.ends == [(CODES["BAD_COMMAND"], bad, 0)] and not bench.started
+    await bench.good_run(commands)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def every_cause_ends_a_run_at_any_moment(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    causes = {
+        ("error_read_window_i",): "READ_WINDOW", ("error_read_response_i",): "READ_RESPONSE",
+        ("error_write_window_i",): "WRITE_WINDOW", ("error_write_response_i",): "WRITE_RESPONSE",
+        ("abort_i",): "ABORTED", ("reset_i",): None,
+        ("error_read_window_i", "error_of_weights_i"): "READ_WINDOW",
+        ("error_read_response_i", "error_of_weights_i"): "READ_RESPONSE",
+    }  # fmt: skip
+    commands = command_list(rng, 4)
+    dut.weights_command_i.value, dut.weights_loading_i.value = 3, 2
+    for number in range(64):
+        names, code = list(causes.items())[number % len(causes)]
+        await bench.start(commands)
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 250)))
+        if not dut.busy_o.value or dut.stop_o.value:
+            await bench.idle()
+            continue
+        running = len(bench.started)
+        await bench.pulse(*names)
+        await RisingEdge(dut.clk_i)
+        assert dut.stop_o.value, "bursts may still begin"
+        await bench.idle()
+        assert len(bench.ends) == 1, bench.ends
+        got_code, index, silent = bench.ends[0]
+        if code is None:
+            assert silent
+        else:
+            assert (got_code, silent) == (CODES[code], 0), (names, bench.ends)
+            if "error_of_weights_i" in names:
+                assert index == (3 if code == "READ_WINDOW" else 2)
+            elif running:  # between two commands it may be either
+                assert index in (running - 1, running), (index, running)
+        assert not dut.resident_o.value
+    await bench.good_run(commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def silence_of_the_bus_ends_a_run_once(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    commands = command_list(np.random.default_rng(cocotb.RANDOM_SEED), 3)
+    await bench.start(commands)
+    bench.hang = True
+    await ClockCycles(dut.clk_i, 4 * TIMEOUT)
+    assert bench.ends == [(CODES["TIMED_OUT"], 0, 0)]
+    if dut.bus_busy_i.value:
+        assert dut.busy_o.value and dut.stop_o.value, "the bus is not quiet yet"
+    bench.hang = False
+    await bench.idle()
+    assert len(bench.ends) == 1, "reported twice"
+    await bench.good_run(commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def resident_runs_need_a_run_before(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    commands = command_list(np.random.default_rng(cocotb.RANDOM_SEED), 2)
+    for resident in (0, 1):
+        dut.weights_resident_i.value = resident
+        await bench.good_run(commands)
+        assert dut.resident_o.value == resident
+        if resident:
+            await bench.good_run(commands, resident=1)
+            assert dut.resident_run_o.value and dut.resident_o.value
+            await bench.pulse("reset_i")
+            await RisingEdge(dut.clk_i)
+            assert not dut.resident_o.value
+        await bench.start(commands, resident=1)
+        await bench.idle()
+        assert bench.ends == [(CODES["NOT_RESIDENT"], 0, 0)] and not bench.started
+    for count, address in ((0, ADDRESS), (COMMANDS + 1, ADDRESS), (2, ADDRESS + 32)):
+        dut.list_address_i.value = address
+        await bench.start([0] * count)
+        await bench.idle()
+        assert bench.ends == [(CODES["BAD_LIST"], 0, 0)] and not bench.started
