@@ -56,7 +56,12 @@ def read(path: Path, shape: Shape, bits: int) -> NDArray[np.uint8]:
     pixels, tight = rows * columns, tight_pitch(channels, bits)
     pitch = next((p for p in (tight, -(-tight // 8) * 8) if len(raw) == pixels * p), None)
     overlay = OVERLAY_PITCH.get(bits, 0)
-    if pitch is None and overlay >= tight and len(raw) >= pixels * overlay:
+    if (
+        pitch is None
+        and overlay >= tight
+        and len(raw) >= pixels * overlay
+        and not len(raw) % overlay
+    ):
         pitch = overlay
     if pitch is None:
         raise FormatError(

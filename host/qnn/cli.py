@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,20 +40,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error; 130 after Ctrl-C.
     """
     args = build_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be in the terminal's code
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(status or 0)
     except QnnError as error:
         print(f"qnn: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader has gone (`| head`); what is left in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has gone (`| head`)
         return 0
+    except OSError as error:
+        _drop_output()
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"qnn: {name}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("qnn: interrupted", file=sys.stderr)
         return 130
+
+
+def _drop_output() -> None:
+    """What is left in the buffer of standard output has nowhere to go."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

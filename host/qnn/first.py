@@ -97,7 +97,12 @@ class ConvFirst:
             raise NetworkError(f"first stage: unknown geometry {self.geometry!r}")
         if self.mean is not None and self.mean.shape != (self.size, self.size, 3):
             raise NetworkError(f"first stage: the mean is {describe(self.mean.shape)}")
-        if self.weight.ndim != 4 or self.weight.shape[3] != 3 or min(self.out_shape) < 1:
+        if self.mean is not None and not np.isfinite(self.mean).all():
+            raise NetworkError("first stage: the mean has values that are not finite")
+        if self.weight.ndim != 4 or self.weight.shape[3] != 3:
+            raise NetworkError(f"first stage: weights of shape {describe(self.weight.shape)}")
+        _ = self._convolution  # it refuses what does not fit
+        if min(self.out_shape) < 1:
             raise NetworkError(f"first stage: weights of shape {describe(self.weight.shape)}")
 
     @property

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,13 +68,14 @@ class Fields:
         return value
 
     def number(self, key: str) -> float:
-        value = self._values.get(key)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        return self._float(key, self._values.get(key))
+
+    def _float(self, key: str, value: Any) -> float:
+        """Of a number that a float can hold."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._fail(key, "a number")
+        if not abs(value) <= sys.float_info.max:  # compared exactly, also if it is a huge integer
+            raise self._fail(key, "a number that fits a float")
         return float(value)
 
     def _list(self, key: str, kind: type | tuple[type, ...], wanted: str) -> list[Any]:
@@ -94,7 +95,8 @@ class Fields:
         return tuple(values)
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        return tuple(map(float, self._list(key, (int, float), "a list of numbers")))
+        values = self._list(key, (int, float), "a list of numbers")
+        return tuple(self._float(key, value) for value in values)
 
     def strings(self, key: str) -> tuple[str, ...]:
         return tuple(self._list(key, str, "a list of strings"))

@@ -96,8 +96,16 @@ class DenseChain:
         last, count = network.layers[-1], int(np.prod(network.layers[-1].out_shape))
         if last.out_bits is None:
             raise NetworkError(f"layer {last.name}: fully connected layers read codes")
-        before = last.name
+        names = [layer.name for layer in self.layers]
+        if len(set(names)) < len(names):
+            raise NetworkError(f"two of the fully connected layers {', '.join(names)} share a name")
+        before, codes = last.name, True
         for layer in self.layers:
+            if not 0 <= layer.levels <= 255:
+                raise NetworkError(f"layer {layer.name}: {layer.levels} levels are not in 0..255")
+            if isinstance(layer.matrix, BinaryDense) and not codes:
+                raise NetworkError(f"layer {layer.name}: its bits read codes, not floats")
+            codes = layer.levels > 1
             if layer.shape[0] != count:
                 raise NetworkError(
                     f"layer {layer.name}: it reads {layer.shape[0]} values, but layer {before} "

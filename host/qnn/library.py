@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from qnn import store
-from qnn.errors import NetworkError, QnnError
+from qnn.errors import QnnError
 from qnn.network import Network
 from qnn.sources import SOURCES
 
@@ -90,7 +90,7 @@ def find(name: str | os.PathLike[str]) -> Network:
             raise QnnError(f"{path}: no such directory; a network is a directory, or a name")
         return store.load(path)
     for base in (models_directory(), shipped_directory()):
-        if (base / text / store.DESCRIPTION).exists():
+        if os.path.exists(base / text / store.DESCRIPTION):  # False, too, for impossible names
             return store.load(base / text)
     if text in SOURCES:
         raise QnnError(f"model {text} is not installed; run `qnn params fetch {text}`")
@@ -131,43 +131,60 @@ def install(network: Network) -> Path:
         QnnError: it cannot be written (a full disk, no permission); nothing is left behind.
     """
     target = models_directory() / network.name
-    try:
-        with _partial(target) as partial:
-            store.save(network, partial)
-            partial.chmod(0o755)
-            if target.exists():
-                aside = partial.with_name(partial.name + "-old")
-                target.rename(aside)
-                partial.rename(target)
-                shutil.rmtree(aside, ignore_errors=True)
-            else:
-                partial.rename(target)
-    except OSError as error:
-        raise QnnError(
-            f"cannot install {network.name} in {target.parent}: {error.strerror or error}; free "
-            "some space or set QNN_HOME to another directory"
-        ) from None
+    with installing(network.name), replacing(target) as partial:
+        store.save(network, partial)
     return target
 
 
 def remove(name: str) -> None:
-    """Removes an installed network.
+    """Removes an installed network and the files it was fetched as.
 
     Raises:
-        QnnError: no such network is installed for this user.
+        QnnError: no such network is installed for this user, or it cannot be removed.
     """
     target = models_directory() / name
-    if Path(name).name != name or not (target / store.DESCRIPTION).exists():
-        raise NetworkError(f"model {name!r} is not installed for this user")
-    shutil.rmtree(target)
+    is_name = Path(name).name == name and name not in ("", "..")
+    if not is_name or not os.path.exists(target / store.DESCRIPTION):
+        raise QnnError(f"model {name!r} is not installed for this user")
+    for directory in (target, originals_directory(name)):
+        try:
+            if directory.exists():
+                shutil.rmtree(directory)
+        except OSError as error:
+            raise QnnError(f"cannot remove {directory}: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager
-def _partial(target: Path) -> Iterator[Path]:
-    """A new directory beside `target` that is gone afterwards unless it was renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+def installing(name: str) -> Iterator[None]:
+    """Turns what the file system refuses while `name` is installed into a QnnError."""
     try:
+        yield
+    except OSError as error:
+        raise QnnError(
+            f"cannot install {name} in {models_directory()}: {error.strerror or error}; "
+            "free some space or set QNN_HOME to another directory"
+        ) from None
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A new directory that takes the place of `target` when the block ends without an error.
+
+    After an error, also one of the last step, all is as it was before.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    partial, aside = scratch / "new", scratch / "old"
+    try:
+        partial.mkdir()
         yield partial
+        if target.exists():
+            target.rename(aside)
+        try:
+            partial.rename(target)
+        except BaseException:
+            if aside.exists():
+                aside.rename(target)
+            raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -37,7 +37,7 @@ Shape = tuple[int, int, int]  # rows, columns, channels
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 
 MAX_BITS = 8  # activation planes
-MAX_FAN_IN = 1 << 20  # products in one accumulator: keeps every sum far inside 32 bits
+MAX_FAN_IN = 1 << 20  # products in one accumulator
 
 
 def describe(shape: tuple[int, ...]) -> str:
@@ -154,6 +154,9 @@ def _check_layer(layer: Conv) -> None:
         if not holds:
             raise NetworkError(f"layer {layer.name}: {reason}")
 
+    if not layer.name.isprintable() or not layer.name:
+        raise NetworkError(f"layer name {layer.name!r}: use printable characters")
+
     weight, thresholds = layer.weight, layer.thresholds
     require(len(layer.in_shape) == 3 and min(layer.in_shape) > 0, f"bad input {layer.in_shape}")
     require(1 <= layer.in_bits <= MAX_BITS, f"{layer.in_bits} activation bits are not in 1..8")
@@ -162,6 +165,7 @@ def _check_layer(layer: Conv) -> None:
     require(weight.ndim == 5 and weight.dtype == np.uint8, "weights are not 5-dimensional uint8")
     require(min(weight.shape) > 0, f"weights are empty: {describe(weight.shape)}")
     require(weight.max() <= 1, "weight bits are not 0 or 1")
+    require(len(weight) <= MAX_BITS, f"{len(weight)} weight planes are more than {MAX_BITS}")
     require(
         len(layer.coefficients) == len(weight) and all(1 <= c <= 128 for c in layer.coefficients),
         f"{len(weight)} weight planes do not fit the coefficients {layer.coefficients}",
@@ -192,7 +196,8 @@ def _check_layer(layer: Conv) -> None:
             len(thresholds) == layer.outputs and 1 <= thresholds.shape[1] <= 2**MAX_BITS - 1,
             f"thresholds of shape {describe(thresholds.shape)} do not fit {layer.outputs} outputs",
         )
-        require((np.diff(thresholds, axis=1) >= 0).all(), "thresholds are not in ascending order")
+        ascending = (thresholds[:, 1:] >= thresholds[:, :-1]).all()  # a difference could overflow
+        require(ascending, "thresholds are not in ascending order")
     if (pool := layer.pool) is not None:
         require(thresholds is not None, "accumulators cannot be pooled: it has no thresholds")
         require(pool.size >= 1 and pool.stride >= 1, f"bad pool {pool}")
@@ -204,6 +209,7 @@ def _check_layer(layer: Conv) -> None:
             min(layer.out_shape) >= 1,
             f"a pool of {pool.size}x{pool.size} does not fit into {describe(layer.conv_shape)}",
         )
+    require(layer.bound < 1 << 31, f"sums up to {layer.bound} do not fit 32 bits")
     require(
         len(layer.parts) in (0, layer.groups),
         f"{len(layer.parts)} part names for {layer.groups} groups",
@@ -276,6 +282,8 @@ def _check_network(network: Network) -> None:
     if not network.layers:
         raise NetworkError(f"network {name}: it has no layers")
     names = [layer.name for layer in network.layers]
+    if taken := [n for n in names if n.split(".")[0] in ("first", "last")]:
+        raise NetworkError(f"layer {taken[0]}: this name is kept for the stages on the host")
     if twice := {n for n in names if names.count(n) > 1}:
         raise NetworkError(f"network {name}: two layers are called {sorted(twice)[0]}")
     for before, layer in zip(network.layers, network.layers[1:], strict=False):

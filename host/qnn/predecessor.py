@@ -19,6 +19,7 @@ from qnn.network import Network, describe
 
 RUNTIME_HW = "python_hw"  # the best backend there is
 RUNTIME_SW = "python_sw"  # this processor
+ROUNDING = 1e-3  # how far a code computed in floats may be from a whole number
 
 
 class OffloadedNetwork:
@@ -88,12 +89,21 @@ class OffloadedNetwork:
         return np.zeros((dim, dim, channels), dtype=np.uint8)
 
     def prepare_buffer(self, buffer: NDArray[Any]) -> NDArray[np.uint8]:
-        """Codes (C, H, W) of any numeric type, packed: uint8 (H, W, bytes)."""
+        """Codes (C, H, W) of any numeric type, packed: uint8 (H, W, bytes).
+
+        Raises:
+            QnnError: another number of dimensions, or values that are no codes.
+        """
         self._require_ready()
-        codes = np.asarray(buffer).astype(np.uint8)
-        if codes.ndim != 3:
-            raise QnnError(f"prepare_buffer takes codes of CxHxW, not {describe(codes.shape)}")
-        return activation_buffer.pack(np.moveaxis(codes, 0, 2), self.activation_bits)
+        values = np.asarray(buffer)
+        if values.ndim != 3:
+            raise QnnError(f"prepare_buffer takes codes of CxHxW, not {describe(values.shape)}")
+        codes, most = np.rint(values), 2**self.activation_bits - 1
+        if not ((codes >= 0) & (codes <= most) & (abs(values - codes) < ROUNDING)).all():
+            raise QnnError(f"prepare_buffer takes whole numbers from 0 to {most}; quantize first")
+        return activation_buffer.pack(
+            np.moveaxis(codes.astype(np.uint8), 0, 2), self.activation_bits
+        )
 
     def inference(self, img: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """Runs the layers on what `prepare_buffer` gave; the result is left in `out`, packed."""

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import io
 import math
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,27 @@ from numpy.typing import NDArray
 from qnn.errors import FormatError
 
 MAX_TENSOR_BYTES = 1 << 30
+
+MAX_DIMS = 8
+ENCRYPTED = 1
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+# As numpy.save writes version 1.0: magic, length, and a dictionary padded by blanks.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z]\d+)', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\),? *\} *\n",
+    re.DOTALL,
+)
+# What zipfile raises on a file it cannot make sense of.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+)
 
 Value = TypeVar("Value")
 
@@ -39,9 +61,9 @@ class TensorFile:
             return action()
         except OSError as error:
             raise FormatError(f"{self._path}: cannot be read ({error.strerror or error})") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        except _DAMAGED:
             raise FormatError(
-                f"{self._path}: truncated or altered ({error}); fetch or import the network again"
+                f"{self._path}: truncated or altered; fetch or import the network again"
             ) from None
 
     def get(
@@ -54,27 +76,26 @@ class TensorFile:
             raise FormatError(
                 f"{self._path}: it has no tensor {name}; fetch or import the network again"
             ) from None
+        if member.flag_bits & ENCRYPTED or member.compress_type not in COMPRESSIONS:
+            raise FormatError(f"{self._path}: tensor {name} is encrypted or packed in another way")
         if member.file_size > MAX_TENSOR_BYTES:
             raise FormatError(f"{self._path}: tensor {name} is larger than any network here")
         raw = self._guard(lambda: self._zip.read(member))
-        stream = io.BytesIO(raw)
-        header = self._guard(lambda: _read_header(stream))
+        header = _HEADER.match(raw)
+        if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
+            raise FormatError(f"{self._path}: tensor {name} is not an array as numpy saves it")
+        _, found, order, digits = header.groups()
+        found_dtype = found.decode()
+        found_shape = tuple(int(n) for n in re.findall(rb"\d+", digits))
         wanted = f"{np.dtype(dtype)} {shape if shape is not None else ''}".strip()
-        if header[2] != np.dtype(dtype).newbyteorder("<") or shape not in (None, header[0]):
+        expected = np.dtype(dtype).newbyteorder("<")
+        if found_dtype != expected.str or shape not in (None, found_shape):
             raise FormatError(
-                f"{self._path}: tensor {name} is {header[2]} {header[0]}, but {wanted} is expected"
+                f"{self._path}: tensor {name} is {found_dtype} {found_shape}, but {wanted} is "
+                "expected"
             )
-        if len(raw) - stream.tell() != math.prod(header[0]) * header[2].itemsize:
+        data = raw[header.end() :]
+        if len(data) != math.prod(found_shape) * expected.itemsize or len(found_shape) > MAX_DIMS:
             raise FormatError(f"{self._path}: tensor {name} is truncated")
-        stream.seek(0)
-        array = self._guard(lambda: np.lib.format.read_array(stream, allow_pickle=False))
-        return array
-
-
-def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(stream)
-    raise ValueError(f"npy version {version}")
+        array = np.frombuffer(data, expected).copy()
+        return array.reshape(found_shape, order="F" if order == b"True" else "C")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,10 @@ def _is_picture(path: Path) -> bool:
     if not path.is_file() or dataset.read_images(path) is not None:
         return True
     try:
-        with Image.open(path):
-            return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path).close()
+        return True
     except UnidentifiedImageError:
         return False
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

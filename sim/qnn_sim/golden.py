@@ -36,9 +36,10 @@ def signed_weights(bits: ArrayLike, coefficients: Sequence[int] = (1,)) -> NDArr
         int64, shape of one plane.
 
     Raises:
+        TypeError: floats.
         ValueError: a value is not 0 or 1, or the number of planes and coefficients differ.
     """
-    planes = np.asarray(bits).astype(np.int64)
+    planes = _integers("bits", bits, np.ndim(bits))
     if not np.isin(planes, (0, 1)).all():
         raise ValueError("weight bits are 0 or 1")
     if len(planes) != len(coefficients):
@@ -140,11 +141,13 @@ def multi_threshold(
     acc = _integers("acc", acc, np.ndim(acc))
     thresholds = _integers("thresholds", thresholds, 2)
     channels, count = thresholds.shape
-    if acc.shape[-1] != channels or not 1 <= count <= 255:
+    if acc.shape[-1:] != (channels,) or not 1 <= count <= 255:
         raise ValueError(f"acc {acc.shape} and thresholds {thresholds.shape} do not fit")
     compared = acc[..., None] > thresholds if strict else acc[..., None] >= thresholds
     codes = compared.sum(axis=-1)
     if inverted is not None:
+        if np.shape(inverted) != (channels,):
+            raise ValueError(f"flags {np.shape(inverted)} do not fit {channels} channels")
         codes = np.where(np.asarray(inverted, dtype=bool), count - codes, codes)
     return codes.astype(np.uint8)
 

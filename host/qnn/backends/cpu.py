@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.backends.protocol import check_codes
+from qnn.errors import BackendError
 from qnn.network import Conv, Network
 
 Floats = NDArray[np.floating[Any]]
@@ -46,7 +47,11 @@ class CpuSession:
 
     def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
         """See qnn.backends.protocol.Session."""
+        self._check_open()
         check_codes(self._network, codes)
+        if not len(codes):
+            last = self._network.layers[-1]
+            return np.empty((0, *last.out_shape), np.int32 if last.thresholds is None else np.uint8)
         outputs = []
         for start in range(0, len(codes), self._step):
             maps: NDArray[np.integer[Any]] = codes[start : start + self._step]
@@ -57,6 +62,7 @@ class CpuSession:
 
     def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
         """See qnn.backends.protocol.Session."""
+        self._check_open()
         check_codes(self._network, codes)
         maps: NDArray[np.integer[Any]] = codes
         for layer in self._layers:
@@ -66,6 +72,10 @@ class CpuSession:
     def close(self) -> None:
         """See qnn.backends.protocol.Session."""
         self._layers = []
+
+    def _check_open(self) -> None:
+        if not self._layers:
+            raise BackendError(f"the session of network {self._network.name} is closed")
 
 
 class _CpuLayer:

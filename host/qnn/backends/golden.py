@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.backends.protocol import check_codes
+from qnn.errors import BackendError
 from qnn.network import Network
 
 
@@ -33,6 +34,7 @@ class GoldenSession:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._open = True
 
     def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
         *_, last = self.trace(codes)
@@ -41,10 +43,17 @@ class GoldenSession:
     def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
         from qnn_sim import golden_network
 
+        if not self._open:
+            raise BackendError(f"the session of network {self._network.name} is closed")
         check_codes(self._network, codes)
-        traces = [golden_network.trace(self._network, one) for one in codes]
-        for maps in zip(*traces, strict=True):
-            yield np.stack(maps)
+        maps: NDArray[np.integer[Any]] = codes
+        for layer in self._network.layers:
+            dtype = np.int32 if layer.thresholds is None else np.uint8
+            out = np.empty((len(codes), *layer.out_shape), dtype)
+            for one, into in zip(maps, out, strict=True):
+                into[:] = golden_network.run_layer(layer, one)
+            maps = out
+            yield maps
 
     def close(self) -> None:
-        pass
+        self._open = False

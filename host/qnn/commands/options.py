@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -84,6 +85,8 @@ def print_json(document: dict[str, Any]) -> None:
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Writes a picture; QnnError if that fails, and nothing half written stays."""
+    if not path.name or path.is_dir() or (path.exists() and not path.is_file()):
+        raise QnnError(f"cannot write {path}: not the name of a file")
     partial = path.with_name(f".{path.name}.partial")
     try:
         image.save(partial, format="PNG")
@@ -91,7 +94,8 @@ def save_picture(image: Image.Image, path: Path) -> None:
     except OSError as error:
         raise QnnError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     print(f"wrote {path}", file=sys.stderr)
 
 

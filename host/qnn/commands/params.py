@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from qnn import library
+from qnn import library, store
 from qnn.commands import options
 from qnn.errors import QnnError
 from qnn.fetch import UPSTREAM, collect
@@ -90,30 +88,21 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
         QnnError: a file is missing or altered, or the disk is full; nothing is left behind.
     """
     originals = library.originals_directory(source.name)
-    try:
-        originals.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{source.name}-", dir=originals.parent) as folder,
-            Bar(f"fetching {source.name}", "files") as bar,
-        ):
-            partial = Path(folder) / source.name
-            partial.mkdir()
-            collect(source, partial, mirror=mirror, base_url=base_url, progress=bar.update)
-            network = replace(
-                import_network(source.importer, partial / source.root, source.name),
-                title=source.title,
-                source=f"https://github.com/{source.repository} at {source.commit}",
-                licence=source.licence,
-            )
-            directory = library.install(network)
-            shutil.rmtree(originals, ignore_errors=True)
-            partial.replace(originals)
-    except OSError as error:
-        raise QnnError(
-            f"cannot install {source.name} in {originals.parent}: {error.strerror or error}; free "
-            "some space or set QNN_HOME to another directory"
-        ) from None
-    return directory, network
+    with (
+        library.installing(source.name),
+        library.replacing(originals) as partial,
+        Bar(f"fetching {source.name}", "files") as bar,
+    ):
+        collect(source, partial, mirror=mirror, base_url=base_url, progress=bar.update)
+        network = replace(
+            import_network(source.importer, partial / source.root, source.name),
+            title=source.title,
+            source=f"https://github.com/{source.repository} at {source.commit}",
+            licence=source.licence,
+        )
+        with library.replacing(library.models_directory() / source.name) as model:
+            store.save(network, model)
+    return library.models_directory() / source.name, network
 
 
 def run_import(args: argparse.Namespace) -> None:

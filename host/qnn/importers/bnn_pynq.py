@@ -103,8 +103,9 @@ def read_directory(folder: Path) -> BnnPynq:
     classes = _read_classes(folder)
     counts = _count_files(folder)
     family, matrices = FAMILIES.get(len(counts), ("", ()))
-    folding = next((w for w in ("W1", "W2") if counts == [m.pe.get(w) for m in matrices]), None)
-    if folding is None:
+    known = (w for w in ("W1", "W2") if counts == [m.pe.get(w) for m in matrices])
+    folding = next(known, None)
+    if folding is None or not matrices:
         raise FormatError(
             f"{folder}: its weight files ({counts} for each layer) are neither of a CNV nor of an "
             "LFC network; name the directory that holds the *-weights.bin files"
@@ -278,14 +279,15 @@ class _Reader:
     def thresholds_per_neuron(self, index: int, matrix: _Matrix) -> int:
         """1 or 2, from the size of a file: one or two words for each neuron."""
         folds = matrix.rows // matrix.pe[self.folding]
-        name = f"{index}-0-thres.bin"
-        words = len(self._words(name, "<i8", folds))
-        if words not in (folds, 2 * folds):
-            raise FormatError(
-                f"{self.folder / name}: {8 * words} bytes, but {8 * folds} or {16 * folds} are "
-                "expected; the file is truncated or of another network"
-            )
-        return words // folds
+        names = [f"{index}-{i}-thres.bin" for i in range(matrix.pe[self.folding])]
+        words = [len(self._words(name, "<i8", folds)) for name in names]
+        for name, count in zip(names, words, strict=True):
+            if count not in (folds, 2 * folds) or count < max(words):
+                raise FormatError(
+                    f"{self.folder / name}: {8 * count} bytes, but {8 * folds} or {16 * folds} "
+                    "in each file are expected; the file is truncated or of another network"
+                )
+        return words[0] // folds
 
     def _words(self, name: str, dtype: str, needed: int) -> NDArray[np.integer[Any]]:
         path = self.folder / name

@@ -14,6 +14,7 @@ The format is described in params/README.md. What has to be minded, and is:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def read_layers(path: Path, description: dict[str, Any]) -> tuple[Conv, ...]:
         NetworkError: the layers do not chain, or are of an unknown type.
     """
     folder = path.parent / str(description.get("binparam", ""))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # False, too, for names that no folder can have
         raise FormatError(
             f'{path}: its parameter folder {folder} does not exist; mend "binparam" or fetch it'
         )
@@ -160,14 +161,14 @@ def _sections(path: Path, description: dict[str, Any]) -> list[_Section]:
             if split:
                 raise NetworkError(f"layer {name}: a split inside a split is not possible")
             split = _Section(_integer(path, entry, "split"), [])
-            if split.branches < 1 or channels % split.branches:
+            if not channels:  # the first layer: the shape is stated here
+                channels = _integer(path, entry, "input_channels")
+                dim = _integer(path, entry, "input_dim")
+            if split.branches < 1 or not channels or channels % split.branches:
                 raise NetworkError(
                     f"layer {name}: {channels} channels cannot be split into "
                     f"{split.branches} branches"
                 )
-            if not channels:  # the first layer: the shape is stated here
-                channels = _integer(path, entry, "input_channels")
-                dim = _integer(path, entry, "input_dim")
             sections.append(split)
         elif kind == "merge_layer":
             if split is None or _integer(path, entry, "merge") != split.branches:

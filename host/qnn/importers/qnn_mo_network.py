@@ -21,7 +21,7 @@ from qnn.float_conv import Thresholds, Uniform
 from qnn.importers.numpy_pickle import load_npy, load_pickle
 from qnn.importers.qnn_mo import read_json, read_layers
 from qnn.last import DenseChain, DenseLayer, Last, Region
-from qnn.network import Network
+from qnn.network import Network, describe
 
 VOC_CLASSES = tuple(
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
@@ -199,6 +199,8 @@ def _tinier_yolo(folder: Path) -> _Stages:
     files = [folder / f"tinier-yolo-{name}.npy" for name in ("conv8-W", "conv8-bias")]
     if all(file.exists() for file in files):
         weight, bias = _array(files[0], 4), _array(files[1], 1)
+        if weight.shape[:2] != (1, 1):
+            raise FormatError(f"{files[0]}: a kernel of {describe(weight.shape[:2])}, not 1x1")
         stages.last = Region(
             matrix=FloatDense(np.ascontiguousarray(weight[0, 0]), bias),
             anchors=np.array(VOC_ANCHORS, np.float64),

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures and settings that every test shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The machine that runs the tests may be slow; a failure prints how to repeat it.
+settings.register_profile("qnn", deadline=None, print_blob=True)
+settings.load_profile("qnn")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of third-party parameters and test vectors; skips where there is none."""
+    if "QNN_REFERENCE" not in os.environ:
+        pytest.skip("QNN_REFERENCE does not name the reference data")
+    return Path(os.environ["QNN_REFERENCE"])

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn classify: what it prints, what it draws, which pictures it refuses."""
+
+import errno
+import json
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qnn import library
+from qnn.model import load
+
+STAGES = {"decode", "first_layer", "offload", "last_layers"}
+
+
+@pytest.fixture
+def sample(samples) -> Path:
+    return samples[0]
+
+
+def classes_of(cli, path, *options) -> list:
+    (result,) = cli("classify", path, "--json", *options).document["results"]
+    return result["classes"]
+
+
+def test_json(cli, samples):
+    result = cli("classify", *samples[:3], "--json", "--top", "4")
+    assert result.err == ""
+    document = result.document
+    assert [one["image"] for one in document["results"]] == [str(path) for path in samples[:3]]
+    names = load("fashion-cnv").network.classes
+    for one in document["results"]:
+        assert set(one) == {"image", "classes", "times_us"}
+        assert len(one["classes"]) == 4
+        for entry in one["classes"]:
+            assert set(entry) == {"index", "name", "probability"}
+            assert type(entry["index"]) is int and entry["name"] == names[entry["index"]]
+            assert type(entry["probability"]) is float
+        probabilities = [entry["probability"] for entry in one["classes"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert min(probabilities) >= 0 and sum(probabilities) <= 1 + 1e-9
+        assert len({entry["index"] for entry in one["classes"]}) == 4
+        assert set(one["times_us"]) == STAGES
+        assert all(type(time) is int and time >= 0 for time in one["times_us"].values())
+
+
+def test_json_of_each_picture_is_that_of_the_programming_interface(cli, samples):
+    document = cli("classify", *samples, "--json").document
+    with load() as model:
+        for path, one in zip(samples, document["results"], strict=True):
+            expected = [
+                {"index": c.index, "name": c.name, "probability": c.probability}
+                for c in model.classify(path).classes
+            ]
+            assert one["classes"] == expected
+
+
+def test_all_classes(cli, sample):
+    entries = classes_of(cli, sample, "--top", "100")
+    assert sorted(entry["index"] for entry in entries) == list(range(10))
+    assert sum(entry["probability"] for entry in entries) == pytest.approx(1)
+
+
+def test_text(cli, samples):
+    result = cli("classify", *samples[:2], "--top", "2")
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0] == str(samples[0]) and lines[3] == str(samples[1])
+    for line, entry in zip(lines[1:3], classes_of(cli, samples[0], "--top", "2"), strict=True):
+        percent, name = line.split(maxsplit=1)
+        assert percent == f"{entry['probability']:.2%}" and name == entry["name"]
+    table = {line.split()[0]: line for line in lines[6:] if line}
+    assert {"stage", "all", *STAGES} <= set(table)
+    assert "ms" in table["stage"] and "mean of 2 pictures" in table["all"]
+    assert "model fashion-cnv on cpu" in result.out
+
+
+@pytest.mark.parametrize("backend", ["cpu", "golden"])
+def test_backends_agree(cli, sample, backend):
+    document = cli("classify", sample, "--backend", backend, "--json").document
+    assert document["backend"] == backend
+    assert document["results"][0]["classes"] == classes_of(cli, sample)
+
+
+def test_save(cli, samples, tmp_path):
+    target = tmp_path / "sheet.png"
+    target.write_bytes(b"what was there before")
+    result = cli("classify", *samples, "--save", target, "--json")
+    assert len(result.document["results"]) == 10
+    assert str(target) in result.err
+    with Image.open(target) as image:
+        assert image.format == "PNG"
+        assert len(np.unique(np.asarray(image))) > 50
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_save_is_a_png_whatever_its_name(cli, sample, tmp_path):
+    assert cli("classify", sample, "--save", tmp_path / "sheet.jpg").status == 0
+    with Image.open(tmp_path / "sheet.jpg") as image:
+        assert image.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["none/a.png", "file/a.png", "folder", pytest.param("x" * 300, id="long"), "", ".", "/"],
+)
+def test_save_where_nothing_can_be_written(cli, sample, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"a file")
+    (tmp_path / "folder").mkdir()
+    cli.refused("classify", sample, "--save", name)
+
+
+def test_save_without_permission(cli, sample, tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("permissions do not bind this user")
+    assert "ermission" in cli.refused("classify", sample, "--save", folder / "a.png")
+
+
+def test_save_on_a_full_disk(cli, sample, tmp_path, monkeypatch):
+    def save(image, path, **_):
+        path.write_bytes(b"\x89PNG")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "a.png").write_bytes(b"what was there before")
+    monkeypatch.setattr(Image.Image, "save", save)
+    message = cli.refused("classify", sample, "--save", tmp_path / "a.png")
+    assert "a.png" in message and "No space left on device" in message
+
+
+# Pictures of one kind, drawn from a sample.
+
+EXACT = {
+    "grey 8 bit.png": lambda grey: grey,
+    "grey 16 bit.png": lambda grey: Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
+    "rgb.png": lambda grey: grey.convert("RGB"),
+    "rgb.bmp": lambda grey: grey.convert("RGB"),
+    "rgba.png": lambda grey: grey.convert("RGBA"),
+    "palette.png": lambda grey: grey.convert("P"),
+    "palette.gif": lambda grey: grey.convert("P"),
+    "grey and alpha.png": lambda grey: grey.convert("LA"),
+    "cmyk.tif": lambda grey: grey.convert("CMYK"),
+    "grey.pgm": lambda grey: grey,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_picture_says_the_same_in_every_kind(cli, sample, tmp_path, name):
+    with Image.open(sample) as grey:
+        EXACT[name](grey).save(tmp_path / name)
+    assert classes_of(cli, tmp_path / name) == classes_of(cli, sample)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "RGB"])
+def test_jpeg(cli, samples, tmp_path, mode):
+    """JPEG loses a little, so only the best class of a distinct picture has to stay."""
+    trouser = next(path for path in samples if path.stem == "trouser")
+    with Image.open(trouser) as grey:
+        grey.convert(mode).save(tmp_path / "a.jpg", quality=98)
+    assert classes_of(cli, tmp_path / "a.jpg", "--top", "1")[0]["name"] == "Trouser"
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and ends before its pixels."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def write_bad_picture(path: Path, sample: Path) -> None:
+    kind = path.stem
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("no picture\n" * 100)
+    elif kind == "truncated":
+        with Image.open(sample) as image:
+            image.convert("RGB").resize((300, 300)).save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif kind == "animated":
+        frames = [Image.new("L", (28, 28), shade) for shade in (0, 100, 200)]
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    elif kind == "huge":
+        path.write_bytes(png_header(10_000, 10_000))
+    elif kind == "enormous":
+        path.write_bytes(png_header(2**31 - 1, 2**31 - 1))
+    elif kind == "float":
+        Image.fromarray(np.zeros((28, 28), np.float32)).save(path)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        assert kind == "missing"
+
+
+BAD = (
+    "missing.png",
+    "directory.png",
+    "empty.png",
+    "text.png",
+    "text.jpg",
+    "truncated.png",
+    "truncated.jpg",
+    "truncated.gif",
+    "animated.gif",
+    "animated.png",
+    "animated.tif",
+    "animated.webp",
+    "huge.png",
+    "enormous.png",
+    "float.tif",
+    "pipe.png",
+)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_pictures(cli, sample, tmp_path, name):
+    path = tmp_path / name
+    write_bad_picture(path, sample)
+    message = cli.refused("classify", path)
+    assert str(path) in message
+    # One bad picture among good ones: nothing is said of the others, nothing is drawn.
+    assert cli.refused("classify", sample, path, "--json", "--save", tmp_path / "a.png") == message
+
+
+def test_unknown_model(cli, sample, tmp_path):
+    message = cli.refused("classify", sample, "--model", "nothing")
+    assert "'nothing'" in message and "fashion-cnv" in message
+    message = cli.refused("classify", sample, "--model", tmp_path / "nothing")
+    assert str(tmp_path / "nothing") in message
+    message = cli.refused("classify", sample, "--model", tmp_path)
+    assert "network.json" in message
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../models", "a/b", "~"])
+def test_names_that_are_none(cli, sample, name):
+    cli.refused("classify", sample, "--model", name)
+
+
+def test_a_model_that_is_not_installed(cli, sample):
+    message = cli.refused("classify", sample, "--model", "cnv-w1a1")
+    assert "qnn params fetch cnv-w1a1" in message
+
+
+def test_a_directory_as_model(cli, sample):
+    directory = library.shipped_directory() / "fashion-cnv"
+    assert classes_of(cli, sample, "--model", directory) == classes_of(cli, sample)
+
+
+def test_unknown_backend(cli, sample):
+    message = cli.refused("classify", sample, "--backend", "nothing")
+    assert "'nothing'" in message and "cpu" in message
+
+
+def test_a_damaged_model(cli, sample, damaged_model):
+    message = cli.refused("classify", sample, "--model", damaged_model)
+    assert "network.json" in message or "tensors.npz" in message or "layer" in message
+
+
+def test_a_model_that_detects(cli, sample, detector):
+    assert "detect" in cli.refused("classify", sample, "--model", detector)
+
+
+def test_an_incomplete_model_says_what_is_missing(cli, sample, tiny_dorefanet):
+    folder = tiny_dorefanet.parent
+    (folder / "dorefanet-fc-normalized.npy").unlink()
+    assert cli("params", "import", "qnn-mo", tiny_dorefanet, "--name", "tiny").status == 0
+    message = cli.refused("classify", sample, "--model", "tiny")
+    assert "dorefanet-fc-normalized.npy" in message and "qnn params fetch dorefanet" in message
+
+
+def test_class_names_beyond_ascii(cli, sample, tmp_path):
+    """--json is one JSON object whatever the names are."""
+    source = library.shipped_directory() / "fashion-cnv"
+    folder = tmp_path / "shoes"
+    folder.mkdir()
+    (folder / "tensors.npz").write_bytes((source / "tensors.npz").read_bytes())
+    document = json.loads((source / "network.json").read_text(encoding="utf-8"))
+    document["classes"] = [f'{name} "é\n鞋"' for name in document["classes"]]
+    (folder / "network.json").write_text(json.dumps(document), encoding="utf-8")
+    entries = classes_of(cli, sample, "--model", folder, "--save", tmp_path / "a.png")
+    expected = classes_of(cli, sample)
+    assert [e["name"] for e in entries] == [f'{e["name"]} "é\n鞋"' for e in expected]

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn eval: counts of right answers, from every form in which data sets come."""
+
+import errno
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qnn import dataset, draw
+from qnn.model import load
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture
+def images(samples) -> np.ndarray:
+    """The sample pictures, uint8 (10, 28, 28)."""
+    return np.stack([np.asarray(Image.open(path)) for path in samples])
+
+
+@pytest.fixture
+def decisions(images) -> np.ndarray:
+    """What the shipped model says of them, int (10,)."""
+    with load() as model:
+        return np.array([model.classify(image, 1).classes[0].index for image in images])
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+def write_npz(folder, images, labels) -> Path:
+    np.savez(folder / "a.npz", images=images, labels=labels)
+    return folder / "a.npz"
+
+
+def write_idx_directory(folder, images, labels) -> Path:
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(images))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(labels))
+    return folder
+
+
+def write_gzipped_idx_directory(folder, images, labels) -> Path:
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    return folder
+
+
+def write_idx_file(folder, images, labels) -> Path:
+    return write_idx_directory(folder, images, labels) / "t10k-images-idx3-ubyte"
+
+
+@pytest.mark.parametrize(
+    "write", [write_npz, write_idx_directory, write_gzipped_idx_directory, write_idx_file]
+)
+def test_json(cli, tmp_path, images, decisions, write):
+    labels = decisions.copy()
+    labels[[2, 5, 6]] = (labels[[2, 5, 6]] + 1) % 10
+    (tmp_path / "data").mkdir()
+    path = write(tmp_path / "data", images, labels)
+    result = cli("eval", "--model", "fashion-cnv", path, "--json")
+    assert result.err == ""
+    document = result.document
+    assert {key: document[key] for key in ("model", "correct", "total")} == {
+        "model": "fashion-cnv",
+        "correct": 7,
+        "total": 10,
+    }
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (labels, decisions), 1)
+    assert document["confusion"] == expected.tolist()
+
+
+def test_more_pictures_than_a_batch(cli, tmp_path, images, decisions):
+    rng = np.random.default_rng(3)
+    order = rng.integers(0, 10, 237)
+    labels = rng.integers(0, 10, 237)
+    path = write_npz(tmp_path, images[order], labels)
+    document = cli("eval", path, "--json").document
+    assert document["correct"] == int((decisions[order] == labels).sum())
+    assert document["total"] == 237
+
+
+def test_cifar_records(cli, tmp_path):
+    rng = np.random.default_rng(4)
+    pictures = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
+    labels = rng.integers(0, 10, 12)
+    records = np.c_[labels, pictures.transpose(0, 3, 1, 2).reshape(12, -1)].astype(np.uint8)
+    records.tofile(tmp_path / "data_batch.bin")
+    with load() as model:
+        said = [model.classify(picture, 1).classes[0].index for picture in pictures]
+    document = cli("eval", tmp_path / "data_batch.bin", "--json").document
+    assert (document["correct"], document["total"]) == (int((said == labels).sum()), 12)
+
+
+def test_text(cli, tmp_path, images, decisions):
+    result = cli("eval", write_npz(tmp_path, images, decisions))
+    assert (result.status, result.err) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in result.out.splitlines() if line}
+    assert rows["all"] == ["10", "10", "100.00%"]
+    assert "model fashion-cnv on cpu" in result.out
+    for index in set(decisions):
+        count = str((decisions == index).sum())
+        name = load().network.classes[index]
+        assert rows[name.split()[0]][-3:] == [count, count, "100.00%"]
+
+
+def test_save(cli, tmp_path, images, decisions):
+    target = tmp_path / "confusion.png"
+    path = write_npz(tmp_path, images, decisions)
+    document = cli("eval", path, "--json", "--save", target).document
+    expected = draw.confusion(np.array(document["confusion"]), load().network.classes)
+    with Image.open(target) as image:
+        assert image.format == "PNG"
+        assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(expected))
+
+
+@pytest.mark.parametrize("name", ["none/a.png", "folder", "a.npz/a.png", ""])
+def test_save_where_nothing_can_be_written(cli, tmp_path, images, decisions, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    cli.refused("eval", write_npz(tmp_path, images, decisions), "--save", name)
+
+
+def test_save_on_a_full_disk(cli, tmp_path, images, decisions, monkeypatch):
+    def save(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_npz(tmp_path, images, decisions)
+    monkeypatch.setattr(Image.Image, "save", save)
+    assert "No space left" in cli.refused("eval", path, "--save", tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not FASHION.is_dir(), reason="package dataset-fashion-mnist is not installed")
+def test_the_shipped_model_knows_its_data_set(cli, tmp_path):
+    """The first 300 test pictures; `make accuracy` measures all of them."""
+    data = dataset.read(FASHION)
+    path = write_npz(tmp_path, data.images[:300], data.labels[:300])
+    document = cli("eval", path, "--json").document
+    assert document["total"] == 300
+    assert document["correct"] >= 240
+
+
+def missing(folder):
+    return folder / "none"
+
+
+def empty_directory(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def picture(folder):
+    Image.new("L", (28, 28)).save(folder / "a.png")
+    return folder / "a.png"
+
+
+def no_labels_beside(folder):
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 28, 28))))
+    return folder
+
+
+def short_idx(folder):
+    path = write_idx_file(folder, np.zeros((2, 28, 28)), np.zeros(2))
+    path.write_bytes(path.read_bytes()[:-1])
+    return path
+
+
+def short_gzip(folder):
+    write_gzipped_idx_directory(folder, np.zeros((2, 28, 28)), np.zeros(2))
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+    return folder
+
+
+def swapped_idx(folder):
+    write_idx_directory(folder, np.zeros((2, 28, 28)), np.zeros(2))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros((2, 28, 28))))
+    return folder
+
+
+def other_counts(folder):
+    return write_npz(folder, np.zeros((3, 28, 28), np.uint8), np.zeros(2, int))
+
+
+def no_pictures(folder):
+    return write_npz(folder, np.zeros((0, 28, 28), np.uint8), np.zeros(0, int))
+
+
+def float_pictures(folder):
+    return write_npz(folder, np.zeros((2, 28, 28)), np.zeros(2, int))
+
+
+def float_labels(folder):
+    return write_npz(folder, np.zeros((2, 28, 28), np.uint8), np.zeros(2))
+
+
+def four_colours(folder):
+    return write_npz(folder, np.zeros((2, 28, 28, 4), np.uint8), np.zeros(2, int))
+
+
+def flat_pictures(folder):
+    return write_npz(folder, np.zeros((2, 784), np.uint8), np.zeros(2, int))
+
+
+def label_of_no_class(folder):
+    return write_npz(folder, np.zeros((2, 28, 28), np.uint8), np.array([0, 10]))
+
+
+def negative_label(folder):
+    return write_npz(folder, np.zeros((2, 28, 28), np.uint8), np.array([0, -1]))
+
+
+def huge_label(folder):
+    return write_npz(folder, np.zeros((1, 28, 28), np.uint8), np.array([2**64 - 1], np.uint64))
+
+
+def without_labels(folder):
+    np.savez(folder / "a.npz", images=np.zeros((2, 28, 28), np.uint8))
+    return folder / "a.npz"
+
+
+def objects(folder):
+    return write_npz(folder, np.array([{}, {}]), np.zeros(2, int))
+
+
+def short_npz(folder):
+    path = write_npz(folder, np.ones((2, 28, 28), np.uint8), np.zeros(2, int))
+    path.write_bytes(path.read_bytes()[:-50])
+    return path
+
+
+def npy_called_npz(folder):
+    np.save(folder / "a.npy", np.zeros((2, 28, 28), np.uint8))
+    return (folder / "a.npy").rename(folder / "a.npz")
+
+
+def text_called_npz(folder):
+    (folder / "a.npz").write_text("images")
+    return folder / "a.npz"
+
+
+def empty_npz(folder):
+    (folder / "a.npz").write_bytes(b"")
+    return folder / "a.npz"
+
+
+def odd_cifar(folder):
+    (folder / "a.bin").write_bytes(bytes(3072))
+    return folder / "a.bin"
+
+
+def empty_cifar(folder):
+    (folder / "a.bin").write_bytes(b"")
+    return folder / "a.bin"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        missing,
+        empty_directory,
+        picture,
+        no_labels_beside,
+        short_idx,
+        short_gzip,
+        swapped_idx,
+        other_counts,
+        no_pictures,
+        float_pictures,
+        float_labels,
+        four_colours,
+        flat_pictures,
+        label_of_no_class,
+        negative_label,
+        huge_label,
+        without_labels,
+        objects,
+        short_npz,
+        npy_called_npz,
+        text_called_npz,
+        empty_npz,
+        odd_cifar,
+        empty_cifar,
+    ],
+)
+def test_bad_data_sets(cli, tmp_path, write):
+    path = write(tmp_path)
+    cli.refused("eval", path, "--json", "--save", tmp_path / "confusion.png")
+
+
+def test_bad_models(cli, tmp_path, images, decisions, detector, damaged):
+    path = write_npz(tmp_path, images, decisions)
+    assert "detects" in cli.refused("eval", path, "--model", detector)
+    assert "'nothing'" in cli.refused("eval", path, "--model", "nothing")
+    assert "'nothing'" in cli.refused("eval", path, "--backend", "nothing")
+    cli.refused("eval", path, "--model", damaged("altered tensors"))
+
+
+def test_a_model_without_last_layers(cli, tmp_path, images, decisions, tiny_dorefanet):
+    (tiny_dorefanet.parent / "dorefanet-fc-normalized.npy").unlink()
+    cli("params", "import", "qnn-mo", tiny_dorefanet, "--name", "tiny")
+    path = write_npz(tmp_path, images, decisions)
+    assert "dorefanet-fc-normalized.npy" in cli.refused("eval", path, "--model", "tiny")

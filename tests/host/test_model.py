@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The interface of three lines: a model, a picture in any form, results."""
+
+import dataclasses
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import qnn
+from qnn import library, store
+from qnn.errors import BackendError, PictureError, QnnError
+from qnn.model import Class, Classification, Detections, Model, Object
+
+
+@pytest.fixture
+def pixels(samples) -> np.ndarray:
+    return np.asarray(Image.open(samples[0]))
+
+
+def test_three_lines(samples):
+    model = qnn.load("fashion-cnv")
+    result = model.classify(samples[0])
+    best = result.classes[0]
+    assert isinstance(result, qnn.Classification)
+    assert best.name == model.network.classes[best.index] and 0 < best.probability <= 1
+
+
+def test_the_lines_in_the_documentation_of_the_package_run(samples, tmp_path):
+    lines = qnn.__doc__.splitlines()[2:]
+    assert lines[0] == "import qnn" and len([line for line in lines if line]) == 3
+    (tmp_path / "picture.png").write_bytes(samples[0].read_bytes())
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent("\n".join(lines))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.stderr == "" and "Class(index=" in result.stdout
+
+
+def test_every_form_of_a_picture(samples, pixels, home):
+    with qnn.load() as model:
+        expected = model.classify(samples[0])
+        forms = {
+            str(samples[0]): str(samples[0]),
+            "picture": Image.open(samples[0]),
+            " picture": pixels,
+            "  picture": pixels[..., None],
+            "   picture": np.repeat(pixels[..., None], 3, axis=2),
+        }
+        for name, form in forms.items():
+            result = model.classify(form)
+            assert result.classes == expected.classes
+            assert result.image == name.strip()
+    assert expected.image == str(samples[0])
+
+
+def test_top(pixels):
+    with qnn.load() as model:
+        every = model.classify(pixels, top=1000).classes
+        assert len(model.classify(pixels).classes) == 5
+        for top in (-1, 0, 1, 3, 10):
+            assert model.classify(pixels, top).classes == every[: max(top, 0)]
+    assert [c.index for c in every] == sorted(range(10), key=lambda i: order(every, i))
+    assert sum(c.probability for c in every) == pytest.approx(1)
+
+
+def order(classes, index):
+    """By probability, the largest first; of equals the lower index first."""
+    return next((-c.probability, c.index) for c in classes if c.index == index)
+
+
+def test_of_equals_the_first_comes_first(pixels):
+    with qnn.load() as model:
+        last = dataclasses.replace(model.network.last, scale=1e-300)  # all equal
+        model.network = dataclasses.replace(model.network, last=last)
+        assert [c.index for c in model.classify(pixels, 10).classes] == list(range(10))
+
+
+def test_times(pixels, detector):
+    stages = ["decode", "first_layer", "offload", "last_layers"]
+    for result in (
+        qnn.load().classify(pixels),
+        qnn.load(detector).detect(np.zeros((64, 64, 3), np.uint8)),
+    ):
+        assert list(result.times_us) == stages
+        assert all(type(time) is int and time >= 0 for time in result.times_us.values())
+
+
+def test_results_of_the_same_picture_are_equal(pixels):
+    """Times are measured anew, and do not count."""
+    with qnn.load() as model:
+        assert model.classify(pixels) == model.classify(pixels)
+    a = Classification("a", [Class(1, "x", 0.5)], {"decode": 1})
+    assert a == Classification("a", [Class(1, "x", 0.5)], {"decode": 2})
+    assert a != Classification("b", [Class(1, "x", 0.5)], {"decode": 1})
+    d = Detections("a", [Object("x", 0.5, (0, 1, 2, 3))], {})
+    assert d == Detections("a", [Object("x", 0.5, (0, 1, 2, 3))], {"decode": 1})
+
+
+def test_detect(detector, tmp_path):
+    scene = np.zeros((64, 64, 3), np.uint8)
+    scene[16:32, 32:48] = (255, 0, 0)
+    Image.fromarray(scene).save(tmp_path / "scene.png")
+    with qnn.load(detector) as model:
+        for form in (scene, Image.fromarray(scene), tmp_path / "scene.png"):
+            (found,) = model.detect(form).objects
+            assert (found.name, found.box) == ("red", (32, 16, 48, 32))
+            assert found.probability == pytest.approx(1 / (1 + np.exp(-4)), rel=1e-3)
+        assert model.detect(scene, threshold=0.99).objects == []
+        assert model.detect(scene, feature_scale="dequantized").objects == []
+        with pytest.raises(QnnError, match=r"'other'.*published, dequantized"):
+            model.detect(scene, feature_scale="other")
+
+
+def test_boxes_are_in_pixels_of_the_picture(detector):
+    """The same scene at twice its size, and in a letterbox, gives the same places."""
+    scene = np.zeros((32, 64, 3), np.uint8)
+    scene[0:16, 0:16] = (0, 0, 255)
+    with qnn.load(detector) as model:
+        (found,) = (o for o in model.detect(scene).objects if o.box[3] > 0 and o.box[1] < 31)
+        assert (found.name, found.box) == ("blue", (0, 0, 16, 16))
+        twice = scene.repeat(2, axis=0).repeat(2, axis=1)
+        (found,) = (o for o in model.detect(twice).objects if o.box[3] > 0 and o.box[1] < 63)
+        assert (found.name, found.box) == ("blue", (0, 0, 32, 32))
+
+
+def test_the_wrong_task(pixels, detector):
+    with qnn.load() as model, pytest.raises(QnnError, match=r"fashion-cnv classifies .* classify"):
+        model.detect(pixels)
+    with qnn.load(detector) as model, pytest.raises(QnnError, match=r"blobs detects .* detect"):
+        model.classify(pixels)
+
+
+@pytest.mark.parametrize("stage", ["first", "last"])
+def test_a_model_without_one_of_its_stages(pixels, detector, stage):
+    for name, run in (("fashion-cnv", "classify"), (detector, "detect")):
+        network = dataclasses.replace(
+            library.find(name), **{stage: None}, missing=("Its head is missing.",)
+        )
+        with Model(network) as model:
+            with pytest.raises(QnnError, match=f"{name} is incomplete: Its head is missing"):
+                getattr(model, run)(pixels)
+            codes = np.zeros((1, *network.in_shape), np.uint8)
+            assert model.run(codes).shape == (1, *network.out_shape)  # the layers still run
+    network = dataclasses.replace(network, missing=())
+    with pytest.raises(QnnError, match=r"blobs is incomplete: .*stages"):
+        Model(network).detect(pixels)
+
+
+def test_run_and_trace(pixels):
+    with qnn.load() as model:
+        codes = model.first.codes(model.first.tensor(qnn.model.Picture.open(pixels)))
+        batch = np.stack([codes, 255 - codes])
+        maps = list(model.trace(batch))
+        assert [one.shape[1:] for one in maps] == [
+            layer.out_shape for layer in model.network.layers
+        ]
+        assert np.array_equal(maps[-1], model.run(batch))
+        assert np.array_equal(maps[-1][:1], model.run(batch[:1]))
+
+
+def test_refused_pictures(tmp_path):
+    with qnn.load() as model:
+        for wrong in (tmp_path / "none.png", tmp_path, None, 3, np.zeros((4, 4)), b"picture"):
+            with pytest.raises(PictureError):
+                model.classify(wrong)
+
+
+def test_models_by_name_and_by_directory(pixels, home):
+    shipped = library.shipped_directory() / "fashion-cnv"
+    expected = qnn.load().classify(pixels)
+    for form in ("fashion-cnv", shipped, str(shipped), f"{shipped}/"):
+        assert qnn.load(form).classify(pixels) == expected
+    for wrong in ("nothing", shipped / "none", "", Path(".")):
+        with pytest.raises(QnnError):
+            qnn.load(wrong)
+    with pytest.raises(QnnError, match="qnn params fetch lfc-w1a1"):
+        qnn.load("lfc-w1a1")
+
+
+def test_a_relative_directory(pixels, home, tmp_path, monkeypatch):
+    (tmp_path / "nets" / "mine").mkdir(parents=True)
+    store.save(library.find("fashion-cnv"), tmp_path / "nets" / "mine")
+    monkeypatch.chdir(tmp_path / "nets")
+    assert qnn.load("./mine").classify(pixels) == qnn.load().classify(pixels)
+    with pytest.raises(QnnError, match="'mine'"):  # a bare word is a name
+        qnn.load("mine")
+
+
+def test_backends(pixels):
+    assert qnn.load().backend == "cpu"
+    results = [qnn.load(backend=name).classify(pixels) for name in ("auto", "cpu", "golden")]
+    assert results[0] == results[1] == results[2]
+    with pytest.raises(BackendError, match=r"'nothing'.*auto, cpu"):
+        qnn.load(backend="nothing")
+
+
+def test_a_damaged_model(damaged_model):
+    with pytest.raises(QnnError):
+        qnn.load(damaged_model)

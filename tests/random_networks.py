@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Small layers and networks with random parameters, made from a seeded generator."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from qnn.dense import BinaryDense, FloatDense
+from qnn.first import ConvFirst, LookupFirst
+from qnn.float_conv import Thresholds, Uniform
+from qnn.last import DenseChain, DenseLayer, Region, Scores
+from qnn.network import Conv, MaxPool, Network
+
+
+def random_conv(
+    rng: np.random.Generator,
+    in_shape: tuple[int, int, int] = (5, 6, 4),
+    outputs: int = 4,
+    kernel: tuple[int, int] = (3, 3),
+    *,
+    name: str = "conv",
+    in_bits: int = 2,
+    levels: int | None = 3,
+    coefficients: tuple[int, ...] = (1,),
+    groups: int = 1,
+    **options,
+) -> Conv:
+    """A layer with random weights, and `levels` thresholds for each output where sums lie.
+
+    A few thresholds are the least and the largest sum, one beyond them, or far away.
+    """
+    per_group = in_shape[2] // groups
+    weight = rng.integers(0, 2, (len(coefficients), outputs, *kernel, per_group), dtype=np.uint8)
+    thresholds = None
+    if levels is not None:
+        fan_in, top = kernel[0] * kernel[1] * per_group, 2**in_bits - 1
+        spread = max(2, int(fan_in**0.5 * sum(coefficients) * top))
+        thresholds = rng.integers(-spread, spread + 1, (outputs, levels))
+        bound = fan_in * sum(coefficients) * top
+        extremes = [-(2**30), -bound - 1, -bound, bound, bound + 1, 2**30]
+        rare = rng.random(thresholds.shape) < 0.1
+        thresholds[rare] = rng.choice(extremes, rare.sum())
+        thresholds = np.sort(thresholds, axis=1).astype(np.int32)
+    return Conv(
+        name=name,
+        in_shape=in_shape,
+        in_bits=in_bits,
+        weight=weight,
+        thresholds=thresholds,
+        coefficients=coefficients,
+        groups=groups,
+        **options,
+    )
+
+
+@st.composite
+def convs(draw) -> Conv:
+    """Layers of every shape: groups, strides, lopsided padding, planes, bits, pools."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    kernel = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    rows, columns = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    # Any padding; at the bottom and right at least as much as the kernel needs to fit.
+    top, left = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    bottom = max(draw(st.integers(0, 2)), kernel[0] - rows - top)
+    right = max(draw(st.integers(0, 2)), kernel[1] - columns - left)
+    stride = draw(st.integers(1, 2))
+    levels = draw(st.none() | st.sampled_from([1, 2, 3, 7, 15, 255]))
+    pool = None
+    if levels is not None and draw(st.booleans()):
+        size = draw(st.integers(2, 3))
+        sides = (
+            (top + rows + bottom - kernel[0]) // stride + 1,
+            (left + columns + right - kernel[1]) // stride + 1,
+        )
+        before = [draw(st.integers(0, size - 1)) for _ in sides]
+        after = [
+            max(draw(st.integers(0, size - 1)), size - side - first)
+            for side, first in zip(sides, before, strict=True)
+        ]
+        pool = MaxPool(size, draw(st.integers(1, 2)), (*before, *after))
+    return random_conv(
+        rng,
+        (rows, columns, groups * draw(st.integers(1, 5))),
+        groups * draw(st.integers(1, 5)),
+        kernel,
+        in_bits=draw(st.integers(1, 8)),
+        levels=levels,
+        coefficients=draw(st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,), (128, 1)])),
+        groups=groups,
+        stride=stride,
+        padding=(top, left, bottom, right),
+        pool=pool,
+    )
+
+
+def random_codes(rng: np.random.Generator, network: Network | Conv, count: int) -> np.ndarray:
+    """Codes, uint8 (count, H, W, C); the first picture is all zero, the second all ones."""
+    shape = (count, *network.in_shape)
+    codes = rng.integers(0, 2**network.in_bits, shape, dtype=np.uint8)
+    codes[:1], codes[1:2] = 0, 2**network.in_bits - 1
+    return codes
+
+
+def network_of(*layers: Conv, **options) -> Network:
+    """The layers as a network without other stages."""
+    facts = {"name": "net", "title": "A network", "task": "classify", "classes": ()}
+    return Network(layers=layers, **(facts | options))
+
+
+def layered(rng: np.random.Generator) -> Network:
+    """Groups, a padded pool, a stride, two weight planes; what is missing is said."""
+    return network_of(
+        random_conv(
+            rng,
+            (9, 7, 6),
+            4,
+            (3, 2),
+            name="conv1",
+            groups=2,
+            padding=(1, 0, 2, 1),
+            pool=MaxPool(3, 2, (0, 1, 1, 0)),
+            parts=("conv1/1", "conv1/2"),
+        ),
+        random_conv(
+            rng, (5, 3, 4), 7, (2, 2), name="conv2", coefficients=(1, 1), levels=7, stride=2
+        ),
+        random_conv(rng, (2, 1, 7), 3, (2, 1), name="conv3", in_bits=3, levels=255),
+        missing=("No first stage: without it no picture can go in.", "Keine Klassen, größte Not."),
+        source="made by a test",
+        licence="BSD-3-Clause",
+    )
+
+
+def scoring(rng: np.random.Generator) -> Network:
+    """Pixels through a table, two layers, scores of three classes."""
+    return network_of(
+        random_conv(rng, (2, 2, 1), 5, (2, 2), name="layer0", in_bits=8, levels=2),
+        random_conv(rng, (1, 1, 5), 3, (1, 1), name="layer1", levels=None, coefficients=(1, 1)),
+        classes=("cat", "dog", "größer"),
+        first=LookupFirst("fit-grey", 2, rng.permutation(256).astype(np.uint8), (2, 2, 1)),
+        last=Scores(rng.integers(-9, 9, 3), 2, 1 / 32),
+    )
+
+
+def connected(rng: np.random.Generator) -> Network:
+    """A float convolution with thresholds, one layer, fully connected ones of bits and floats."""
+    normal = rng.standard_normal
+    values = [rng.uniform(-1, 1, 70).astype(np.float32) for _ in range(2)]
+    bits = rng.integers(0, 2**62, (70, 1)).astype(np.uint64) & np.uint64(2**27 - 1)
+    lo, hi = np.minimum(*values), np.maximum(*values)
+    return network_of(
+        random_conv(rng, (3, 3, 5), 3, (1, 1), name="conv1"),
+        classes=("a", "b", "c", "d"),
+        first=ConvFirst(
+            geometry="shrink-and-crop",
+            size=12,
+            mean=rng.uniform(90, 130, (12, 12, 3)).astype(np.float32),
+            weight=normal((5, 4, 4, 3)).astype(np.float32),
+            bias=None,
+            stride=4,
+            padding=0,
+            quantizer=Thresholds((5 / 6, 1 / 2, 1 / 6)),
+            arithmetic="float64",
+            transposed=False,
+        ),
+        last=DenseChain(
+            (
+                DenseLayer("fc0", BinaryDense(bits, lo, hi, normal(70).astype(np.float32), 27), 3),
+                DenseLayer(
+                    "fct",
+                    FloatDense(normal((70, 4)).astype(np.float32), normal(4).astype(np.float32)),
+                    0,
+                ),
+            )
+        ),
+    )
+
+
+def detecting(rng: np.random.Generator) -> Network:
+    """A float convolution with a uniform quantiser and a bias, one layer, a region layer."""
+    normal = rng.standard_normal
+    return network_of(
+        random_conv(rng, (8, 8, 4), 6, (3, 3), name="conv1", in_bits=3, levels=7),
+        task="detect",
+        classes=("car", "dog"),
+        first=ConvFirst(
+            geometry="letterbox",
+            size=16,
+            mean=None,
+            weight=normal((4, 3, 3, 3)).astype(np.float32),
+            bias=normal(4).astype(np.float32),
+            stride=2,
+            padding=1,
+            quantizer=Uniform(4.0, 7),
+            arithmetic="float32-sequential",
+            transposed=True,
+        ),
+        last=Region(
+            matrix=FloatDense(
+                normal((6, 21)).astype(np.float32) / 9, normal(21).astype(np.float32)
+            ),
+            anchors=np.array([[1.0, 2.0], [3.0, 1.5], [0.5, 0.25]]),
+            input_size=16,
+            transposed=True,
+        ),
+    )
+
+
+KINDS = {make.__name__: make for make in (layered, scoring, connected, detecting)}
