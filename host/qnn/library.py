@@ -3,7 +3,7 @@
 
 Installed networks lie under $QNN_HOME, else $XDG_DATA_HOME/qnn, else ~/.local/share/qnn, each in
 models/<name>/ in the format of qnn.store. An installed network hides a shipped one of its name.
-The files it was fetched as stay in originals/<name>/, for notebooks that read them themselves.
+The files it was fetched as lie beside it in originals/, for notebooks that read them themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from qnn.network import Network
 from qnn.sources import SOURCES
 
 DEFAULT = "fashion-cnv"
+ORIGINALS = "originals"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def models_directory() -> Path:
 
 def originals_directory(name: str) -> Path:
     """Where `qnn params fetch` leaves the files it downloaded, laid out as in their repository."""
-    return models_directory().with_name("originals") / name
+    return models_directory() / name / ORIGINALS
 
 
 def original(name: str) -> Path:
@@ -146,12 +147,10 @@ def remove(name: str) -> None:
     is_name = Path(name).name == name and name not in ("", "..")
     if not is_name or not os.path.exists(target / store.DESCRIPTION):
         raise QnnError(f"model {name!r} is not installed for this user")
-    for directory in (target, originals_directory(name)):
-        try:
-            if directory.exists():
-                shutil.rmtree(directory)
-        except OSError as error:
-            raise QnnError(f"cannot remove {directory}: {error.strerror or error}") from None
+    try:
+        shutil.rmtree(target)
+    except OSError as error:
+        raise QnnError(f"cannot remove {target}: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from qnn.float_conv import Uniform
 from qnn.last import Region
 from qnn.network import Conv, Network
 
-BASES = ("home", "home/models", "home/originals")  # may come into being
+BASES = ("home", "home/models")  # may come into being
 
 
 def contents(directory: Path) -> dict[str, str]:

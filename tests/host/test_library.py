@@ -34,7 +34,7 @@ class TestDirectories:
     def test_qnn_home_comes_first(self, home, monkeypatch):
         monkeypatch.setenv("XDG_DATA_HOME", "/elsewhere")
         assert library.models_directory() == home / "models"
-        assert library.originals_directory("cnv-w1a1") == home / "originals/cnv-w1a1"
+        assert library.originals_directory("cnv-w1a1") == home / "models/cnv-w1a1/originals"
 
     @pytest.mark.parametrize("value", [None, ""])
     def test_then_the_data_home_of_the_user(self, monkeypatch, value):
@@ -269,7 +269,7 @@ class TestRemove:
 
 class TestOriginal:
     def test_of_a_fetched_network(self, home):
-        path = home / "originals/lfc-w1a1" / SOURCES["lfc-w1a1"].root
+        path = home / "models/lfc-w1a1/originals" / SOURCES["lfc-w1a1"].root
         path.mkdir(parents=True)
         assert library.original("lfc-w1a1") == path
 

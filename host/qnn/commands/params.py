@@ -87,22 +87,23 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
     Raises:
         QnnError: a file is missing or altered, or the disk is full; nothing is left behind.
     """
-    originals = library.originals_directory(source.name)
+    target = library.models_directory() / source.name
     with (
         library.installing(source.name),
-        library.replacing(originals) as partial,
+        library.replacing(target) as partial,
         Bar(f"fetching {source.name}", "files") as bar,
     ):
-        collect(source, partial, mirror=mirror, base_url=base_url, progress=bar.update)
+        originals = partial / library.ORIGINALS
+        originals.mkdir()
+        collect(source, originals, mirror=mirror, base_url=base_url, progress=bar.update)
         network = replace(
-            import_network(source.importer, partial / source.root, source.name),
+            import_network(source.importer, originals / source.root, source.name),
             title=source.title,
             source=f"https://github.com/{source.repository} at {source.commit}",
             licence=source.licence,
         )
-        with library.replacing(library.models_directory() / source.name) as model:
-            store.save(network, model)
-    return library.models_directory() / source.name, network
+        store.save(network, partial)
+    return target, network
 
 
 def run_import(args: argparse.Namespace) -> None:

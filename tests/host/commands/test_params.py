@@ -23,9 +23,9 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def installed_files(home: Path) -> list[str]:
-    """Everything below a home but its two base directories."""
+    """Everything below a home but its base directory."""
     found = (path.relative_to(home).as_posix() for path in home.rglob("*"))
-    return sorted(set(found) - {"models", "originals"})
+    return sorted(set(found) - {"models"})
 
 
 def import_tiny(cli, path: Path, name: str = "tiny"):
@@ -43,7 +43,7 @@ def test_fetched_models_run(cli, reference, home, name, samples):
     entries = {e["name"]: e for e in cli("models", "--json").document["models"]}
     assert entries[name]["state"] == "installed"
     assert entries[name]["title"] == SOURCES[name].title
-    originals = home / "originals" / name
+    originals = home / "models" / name / "originals"
     assert {p.relative_to(originals).as_posix() for p in originals.rglob("*") if p.is_file()} == {
         file.path for file in SOURCES[name].files()
     } - set(SOURCES[name].optional)
@@ -76,7 +76,7 @@ def test_fetching_again_replaces(cli, reference, home):
     before = installed_files(home)
     (home / "models" / CNV / "tensors.npz").write_bytes(b"damaged")
     (home / "models" / CNV / "stray").write_bytes(b"")
-    (home / "originals" / CNV / "stray").write_bytes(b"")
+    (home / "models" / CNV / "originals" / "stray").write_bytes(b"")
     assert cli(*fetch).status == 0
     assert installed_files(home) == before
     assert len(load(CNV).network.layers) == 9
