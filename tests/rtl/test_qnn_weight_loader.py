@@ -43,8 +43,9 @@ class Bench:
             tiles = 1 if fits else int(rng.integers(1, 6))
             words = int(rng.integers(1, most[0] + 1))
             thresholds = int(rng.integers(0, most[1] + 1))
-            if not fits and number % 3 == 0:
-                words, thresholds = most  # a tile that fills the rings
+            if not fits and number % 4 < 3:  # tiles that fill both rings, or one of them
+                words, thresholds = ((WEIGHTS, 0), most, (1, THRESHOLDS))[number % 4]
+                tiles = 2
             address = ADDRESS + len(data)
             for _ in range(tiles):
                 tile = (
