@@ -245,7 +245,13 @@ def test_ctrl_c_in_a_terminal(tmp_path):
     np.savez(pictures, images=rng.integers(0, 256, (20000, 28, 28), np.uint8), labels=[1] * 20000)
     assert len(dataset.read(pictures).labels) == 20000
     control, terminal = pty.openpty()
-    process = subprocess.Popen([SCRIPT, "eval", pictures], stdout=subprocess.PIPE, stderr=terminal)
+    process = subprocess.Popen(
+        [SCRIPT, "eval", pictures],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        # A job in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     os.close(terminal)
     seen = b""
     with process, os.fdopen(control, "rb", buffering=0) as screen:
