@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The machine that runs the tests may be slow; a failure prints how to repeat it.
-settings.register_profile("qnn", deadline=None, print_blob=True)
+# The machine that runs the tests may be slow; a failure prints how to repeat it. With CI set the
+# examples are the same in every run.
+settings.register_profile(
+    "qnn", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("qnn")
 
 
