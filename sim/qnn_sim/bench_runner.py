@@ -36,6 +36,7 @@ NOT_FOR_ICARUS = {
     "qnn_pack": "it has no variable index into a packed array of two dimensions",
     "qnn_sequencer": "it has no port that is a packed array of structs",
     "qnn_weight_loader": "it gives z where the enum literal TILE is assigned",
+    "qnn_control": "its state, an enum too, comes out as x",
     "qnn_engine": "it compiles neither qnn_pe_group nor qnn_readout",
 }
 
