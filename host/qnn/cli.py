@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 1 where a check found a difference; 2 after an error, with one sentence on standard
         error; 130 after Ctrl-C.
     """
-    args = build_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be in the terminal's code
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        args = build_parser().parse_args(arguments)
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
