@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -225,10 +227,20 @@ def _turn(image: Image.Image) -> int:
     return turn if turn in _TURNS else 1
 
 
+@functools.cache
+def _tiff_turns_itself() -> bool:
+    """Whether this pillow turns a TIFF upright as it loads it; some that do keep the tag."""
+    exif, stored = Image.Exif(), io.BytesIO()
+    exif[_ORIENTATION] = 3
+    Image.frombytes("L", (2, 1), b"\x00\xff").save(stored, "TIFF", exif=exif)
+    with Image.open(stored) as image:
+        return bool(image.getpixel((0, 0)) == 0xFF)
+
+
 def _plain(image: Image.Image, name: str) -> Image.Image:
     """A decoded copy in mode L or RGB: shallow, opaque, upright."""
     image.load()
-    turn = _turn(image)  # only now: loading a TIFF turns it and takes the tag away
+    turn = 1 if image.format == "TIFF" and _tiff_turns_itself() else _turn(image)
     clear = image.info.get("transparency")
     if image.mode in _DEEP:
         deep = np.asarray(image)
