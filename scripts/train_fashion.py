@@ -14,7 +14,6 @@ Straight-through estimators after Hubara et al., "Binarized Neural Networks", NI
 """
 
 import argparse
-import gzip
 import math
 import time
 from pathlib import Path
@@ -22,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+
+from qnn.dataset import read_idx
 
 DATASET = Path("/usr/share/datasets/fashion-mnist")
 ACT_LEVELS = 3  # 2-bit codes 0..3
@@ -98,15 +99,6 @@ class FashionCnv(nn.Module):
                 x = nn.functional.max_pool2d(x, 2)
             x = Quantize.apply(x)
         raise AssertionError("LAYERS is empty")
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """One IDX file of unsigned bytes, gzipped or not, as a uint8 array of its own shape."""
-    raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
-        raw = gzip.decompress(raw)
-    dims = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(dims)
 
 
 def load_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:

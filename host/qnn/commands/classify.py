@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 from qnn import draw, library
@@ -65,11 +64,8 @@ def run(args: argparse.Namespace) -> None:
             }
         )
         return
-    times: Counter[str] = Counter()
     for result in results:
         print(result.image)
         for one in result.classes:
             print(f"  {one.probability:7.2%}  {one.name}")
-        times.update(result.times_us)
-    print(f"\nmodel {model.network.name} on {backend}", end="")
-    options.print_times(times, len(results))
+    options.print_times(model.network.name, backend, [result.times_us for result in results])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 from qnn import draw, library
@@ -79,7 +78,6 @@ def run(args: argparse.Namespace) -> None:
             }
         )
         return
-    times: Counter[str] = Counter()
     for result in results:
         print(result.image)
         for one in result.objects:
@@ -87,9 +85,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"  {one.probability:4.0%}  {one.name:<12} ({left}, {top}) - ({right}, {bottom})")
         if not result.objects:
             print("  nothing found")
-        times.update(result.times_us)
-    print(f"\nmodel {model.network.name} on {backend}", end="")
-    options.print_times(times, len(results))
+    options.print_times(model.network.name, backend, [result.times_us for result in results])
 
 
 def _names(path: Path, images: list[str]) -> list[Path]:

@@ -7,6 +7,8 @@ import argparse
 import contextlib
 import json
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +101,14 @@ def save_picture(image: Image.Image, path: Path) -> None:
     print(f"wrote {path}", file=sys.stderr)
 
 
-def print_times(times_us: dict[str, int], count: int) -> None:
-    """A table of the mean time of each stage over `count` pictures."""
-    print(f"\n{'stage':<14}{'ms':>10}{'share':>9}")
-    total = sum(times_us.values())
-    for stage, time_us in times_us.items():
+def print_times(model: str, backend: str, times_us: Sequence[Mapping[str, int]]) -> None:
+    """What ran, and a table of the mean time of each stage over all pictures."""
+    sums: Counter[str] = Counter()
+    for times in times_us:
+        sums.update(times)
+    total, count = sum(sums.values()), len(times_us)
+    print(f"\nmodel {model} on {backend}\n{'stage':<14}{'ms':>10}{'share':>9}")
+    for stage, time_us in sums.items():
         print(f"{stage:<14}{time_us / count / 1e3:>10.2f}{time_us / max(total, 1):>9.0%}")
     mean = "" if count == 1 else f"   mean of {count} pictures"
     print(f"{'all':<14}{total / count / 1e3:>10.2f}{mean}")
