@@ -50,7 +50,8 @@ clean:                      ## remove build/ and .venv/
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	@touch $@
 
--include rtl/rtl.mk
+include rtl/rtl.mk
+-include host/host.mk hls_kernels/hls.mk scripts/vivado.mk tests/regress.mk tests/formal.mk
 
 help:
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} \
