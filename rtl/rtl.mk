@@ -12,6 +12,9 @@ regs: .venv/.dev            ## write registers and command format from rtl/regs/
 	$(VENV)/python scripts/gen_regs.py
 check-generated: .venv/.dev ## fail where a generated file differs from its source
 	$(VENV)/python scripts/gen_regs.py --check
+	$(VENV)/python scripts/draw_engine.py --check
+diagram: .venv/.dev         ## draw rtl/engine.svg again
+	$(VENV)/python scripts/draw_engine.py
 sim: .venv/.dev             ## the cocotb benches of all modules; SIM=icarus for a second simulator
 	$(PYTEST) tests/rtl/test_qnn_*.py
 sim-%: .venv/.dev           ## tests of one module, for example make sim-qnn_pool WAVES=1
@@ -23,4 +26,4 @@ bench-rtl: .venv/.dev       ## cycles of every network, per layer; build/bench-r
 	$(VENV)/python scripts/bench_rtl.py
 synth: .venv/.dev           ## what it needs of an XC7Z020, by Yosys; build/synth.json
 	$(VENV)/python scripts/synth.py
-.PHONY: lint-rtl regs check-generated sim sim-network bench-rtl synth
+.PHONY: lint-rtl regs check-generated diagram sim sim-network bench-rtl synth
