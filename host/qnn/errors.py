@@ -27,3 +27,41 @@ class FetchError(QnnError):
 
 class BackendError(QnnError):
     """A backend is unknown, missing, or cannot run this network."""
+
+
+class PlatformError(BackendError):
+    """The device that carries the accelerator cannot be opened, read or written."""
+
+
+class DeviceBusyError(BackendError):
+    """Somebody else uses the accelerator."""
+
+
+class WrongDeviceError(BackendError):
+    """Not the accelerator that this software belongs to, or another version of it."""
+
+
+class OutOfMemoryError(BackendError):
+    """There is no buffer of that size."""
+
+
+class EngineError(BackendError):
+    """A run of the accelerator ended badly.
+
+    Attributes:
+        code: its name, see rtl/regs/README.md.
+        index: command that ended the run.
+        command: the layer of that command, with /group where a layer has several.
+    """
+
+    def __init__(self, message: str, code: str, index: int, command: str) -> None:
+        super().__init__(message)
+        self.code, self.index, self.command = code, index, command
+
+
+class EngineTimeoutError(BackendError):
+    """A run of the accelerator did not end in the time that it may take."""
+
+
+class EngineStuckError(BackendError):
+    """The accelerator does not become quiet: what it may write to stays reserved."""
