@@ -17,4 +17,5 @@ dma/qnn_input_loader.sv
 ctrl/qnn_command_check.sv
 ctrl/qnn_csr.sv
 ctrl/qnn_control.sv
+top/qnn_datapath.sv
 top/qnn_engine.sv

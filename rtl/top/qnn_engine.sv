@@ -78,12 +78,6 @@ module qnn_engine
     $fatal(1, "qnn_engine: Pixels=%0d is not 2, 4 or 8", Pixels);
   end
 
-  localparam int unsigned Groups = Pe / GROUP_PE;
-  localparam int unsigned PixelW = $clog2(Pixels);
-  localparam int unsigned WordW = $clog2(WindowWords);
-  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
-  localparam int unsigned ResultDepth = 64;
-
   logic clk, rst, clear;
   assign clk = aclk;
   assign rst = !aresetn;
@@ -200,172 +194,23 @@ module qnn_engine
   assign progress = issue || m_axi_rvalid || (m_axi_arvalid && m_axi_arready)
       || (m_axi_wvalid && m_axi_wready) || (m_axi_awvalid && m_axi_awready) || m_axi_bvalid;
 
-  // parameters
-  logic            tile_ready, tile_take, tile_done;
-  logic [Pe-1:0]   weight_we;
-  logic [Pe/2-1:0] threshold_we;
-  logic [11:0]     weight_waddr, threshold_waddr;
-  logic [63:0]     parameter_data;
-  qnn_weight_loader #(
-    .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
-  ) u_weight_loader (
-    .clk_i(clk), .rst_i(clear), .start_i(weights_start), .commands_i(list_count),
-    .command_o(weights_command), .loading_command_o(weights_loading), .beat_i(weights_beat),
-    .req_valid_o(req_valid[2]), .req_ready_i(req_ready[2]), .req_address_o(req_address[95:64]),
-    .req_beats_o(req_beats[14:10]), .data_valid_i(data_valid[2]), .data_i(data),
-    .weight_we_o(weight_we), .weight_waddr_o(weight_waddr), .threshold_we_o(threshold_we),
-    .threshold_waddr_o(threshold_waddr), .data_o(parameter_data),
-    .tile_ready_o(tile_ready), .tile_take_i(tile_take), .tile_done_i(tile_done),
-    .tile_done_words_i(command.tile_words), .tile_done_thresholds_i(command.thresholds),
-    .resident_o(weights_resident)
+  qnn_datapath #(
+    .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
+    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+  ) u_datapath (
+    .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
+    .command_start_i(command_start), .command_i(command), .drained_o(drained),
+    .weights_start_i(weights_start), .commands_i(list_count),
+    .weights_command_o(weights_command), .weights_loading_o(weights_loading),
+    .weights_beat_i(weights_beat), .weights_resident_o(weights_resident),
+    .weights_valid_o(req_valid[2]), .weights_ready_i(req_ready[2]),
+    .weights_address_o(req_address[95:64]), .weights_beats_o(req_beats[14:10]),
+    .weights_data_valid_i(data_valid[2]),
+    .input_valid_o(req_valid[1]), .input_ready_i(req_ready[1]),
+    .input_address_o(req_address[63:32]), .input_beats_o(req_beats[9:5]),
+    .input_data_valid_i(data_valid[1]), .data_i(data),
+    .out_valid_o(pack_valid), .out_ready_i(pack_ready), .out_data_o(pack_data),
+    .issue_o(issue), .wait_weights_o(wait_weights), .wait_input_o(wait_input),
+    .wait_output_o(wait_output)
   );
-
-  // input map
-  logic [15:0]      rows_loaded, rows_done;
-  logic [7:0]       even_we, odd_we;
-  logic [WordW-2:0] even_waddr, odd_waddr;
-  logic [63:0]      even_wdata, odd_wdata;
-  logic             input_busy;
-  qnn_input_loader #(
-    .Pe(Pe), .WindowWords(WindowWords)
-  ) u_input_loader (
-    .clk_i(clk), .rst_i(clear), .start_i(command_start), .command_i(command),
-    .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(input_busy),
-    .req_valid_o(req_valid[1]), .req_ready_i(req_ready[1]), .req_address_o(req_address[63:32]),
-    .req_beats_o(req_beats[9:5]), .data_valid_i(data_valid[1]), .data_i(data),
-    .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
-    .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
-  );
-
-  // product rows
-  logic                    sequencer_busy, result_pop;
-  logic                    first, shift, last, tile_last;
-  logic [Pixels-1:0]       present;
-  logic [11:0]             weight_address;
-  logic [Pixels*WordW-1:0] window_word;
-  logic [Pixels*4-1:0]     window_nibble;
-  logic [Pixels*5-1:0]     window_low, window_high;
-  qnn_sequencer #(
-    .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .WindowWords(WindowWords),
-    .ResultDepth(ResultDepth)
-  ) u_sequencer (
-    .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .start_i(command_start),
-    .command_i(command), .busy_o(sequencer_busy),
-    .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
-    .tile_ready_i(tile_ready || resident_run), .tile_take_o(tile_take),
-    .result_taken_i(result_pop),
-    .issue_o(issue), .first_o(first), .shift_o(shift), .last_o(last), .present_o(present),
-    .tile_last_o(tile_last), .weight_address_o(weight_address),
-    .window_word_o(window_word), .window_nibble_o(window_nibble),
-    .window_low_o(window_low), .window_high_o(window_high),
-    .wait_weights_o(wait_weights), .wait_input_o(wait_input), .wait_output_o(wait_output)
-  );
-
-  logic [Pixels*SIMD-1:0] pieces;
-  for (genvar m = 0; m < Pixels; m++) begin : gen_window
-    qnn_window #(
-      .Words(WindowWords)
-    ) u_window (
-      .clk_i(clk),
-      .even_we_i(even_we), .odd_we_i(odd_we), .even_waddr_i(even_waddr),
-      .odd_waddr_i(odd_waddr), .even_wdata_i(even_wdata), .odd_wdata_i(odd_wdata),
-      .word_i(window_word[m*WordW+:WordW]), .nibble_i(window_nibble[m*4+:4]),
-      .low_i(window_low[m*5+:5]), .high_i(window_high[m*5+:5]),
-      .piece_o(pieces[m*SIMD+:SIMD])
-    );
-  end
-
-  // the flags of a product row wait for its pieces (3 cycles), its weight address 2 cycles less
-  logic [2:0]  issue_q, first_q, shift_q, last_q;
-  logic [11:0] weight_address_q;
-  always_ff @(posedge clk) begin
-    issue_q <= {issue_q[1:0], issue};
-    first_q <= {first_q[1:0], first};
-    shift_q <= {shift_q[1:0], shift};
-    last_q <= {last_q[1:0], last};
-    weight_address_q <= weight_address;
-  end
-
-  // the chain of channels
-  group_ctrl_t [Groups:0] ctrl;
-  logic [Groups:0][Pixels*SIMD-1:0] act;
-  logic [Pe*CODE_W-1:0] codes;
-  logic [Pe*AccW-1:0]   sums;
-  logic [PixelW-1:0]    read_pixel;
-  logic [11:0] threshold_address;
-  logic        compare_valid, compare_first, copy;
-  logic [7:0]  compare_code;
-  assign ctrl[0] = '{
-    weight_address: weight_address_q,
-    acc_valid: issue_q[2], acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
-    threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_code: compare_code, copy: copy
-  };
-  assign act[0] = pieces;
-  for (genvar g = 0; g < Groups; g++) begin : gen_group
-    qnn_pe_group #(
-      .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
-    ) u_group (
-      .clk_i(clk), .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
-      .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]), .weight_waddr_i(weight_waddr),
-      .threshold_we_i(threshold_we[g*GROUP_PE/2+:GROUP_PE/2]),
-      .threshold_waddr_i(threshold_waddr), .data_i(parameter_data),
-      .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
-      .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW])
-    );
-  end
-
-  logic               result_valid, result_present, readout_busy;
-  logic [ResultW-1:0] result;
-  qnn_readout #(
-    .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
-  ) u_readout (
-    .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .raw_i(command.raw),
-    .thresholds_i(command.thresholds), .finish_i(issue && last), .present_i(present),
-    .tile_last_i(tile_last), .threshold_address_o(threshold_address),
-    .compare_valid_o(compare_valid), .compare_first_o(compare_first),
-    .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
-    .codes_i(codes), .sums_i(sums), .result_valid_o(result_valid),
-    .result_present_o(result_present), .result_o(result), .tile_done_o(tile_done),
-    .busy_o(readout_busy)
-  );
-
-  logic               head_valid, head_present, pool_busy, pack_busy;
-  logic [ResultW-1:0] head;
-  logic               stored, head_pop;
-  logic [ResultW:0]   oldest;
-  logic [$clog2(ResultDepth+1)-1:0] stored_count;
-  qnn_fifo #(
-    .Width(ResultW + 1), .Depth(ResultDepth)
-  ) u_results (
-    .clk_i(clk), .rst_i(clear), .push_i(result_valid), .data_i({result_present, result}),
-    .valid_o(stored), .pop_i(result_pop), .data_o(oldest), .count_o(stored_count)
-  );
-  // a register between the LUT RAM and the comparisons of the pool
-  assign result_pop = stored && (!head_valid || head_pop);
-  always_ff @(posedge clk) begin
-    if (result_pop) {head_present, head} <= oldest;
-    head_valid <= (result_pop || (head_valid && !head_pop)) && !clear;
-  end
-
-  logic               pooled_valid, pooled_ready, pooled_row_end;
-  logic [ResultW-1:0] pooled;
-  qnn_pool #(
-    .Pe(Pe), .ResultW(ResultW), .Columns(PoolColumns)
-  ) u_pool (
-    .clk_i(clk), .rst_i(clear), .start_i(command_start), .command_i(command), .busy_o(pool_busy),
-    .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(head_pop),
-    .out_valid_o(pooled_valid), .out_ready_i(pooled_ready), .out_data_o(pooled),
-    .out_row_end_o(pooled_row_end)
-  );
-  qnn_pack #(
-    .Pe(Pe), .ResultW(ResultW)
-  ) u_pack (
-    .clk_i(clk), .rst_i(clear), .raw_i(command.raw), .planes_i(command.out_planes),
-    .in_valid_i(pooled_valid), .in_ready_o(pooled_ready), .in_data_i(pooled),
-    .in_row_end_i(pooled_row_end), .out_valid_o(pack_valid), .out_ready_i(pack_ready),
-    .out_data_o(pack_data), .busy_o(pack_busy)
-  );
-
-  assign drained = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy && !input_busy;
 endmodule
