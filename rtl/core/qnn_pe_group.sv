@@ -4,7 +4,7 @@
 // each hands its operands and its control to the next one cycle later, so that no net is wide.
 //
 //     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower plane
-//     code[c][m] = number of thresholds of channel c that are <= sum[c][m]    (ascending thresholds)
+//     code[c][m] = number of thresholds of channel c that are <= sum[c][m]         (qnn_threshold)
 //
 // In counting equal bits, sum = acc + constant of the channel, where acc is the canonical
 // accumulator: see rtl/README.md. Thresholds are moved by the same constant when they are packed.
@@ -40,31 +40,20 @@ module qnn_pe_group
   output logic [GROUP_PE*AccW-1:0]   sums_o              // channel c is bits [c*AccW +: AccW]
 );
   localparam int unsigned WeightAddrW = $clog2(WeightWords);
-  localparam int unsigned ThresholdAddrW = $clog2(ThresholdWords);
 
   group_ctrl_t            ctrl;
   logic [Pixels*SIMD-1:0] act;
   logic [2:0]             valid, first, shift, last;      // index: age in cycles
-  logic [2:0]             compare_valid, compare_first, copy;
-  logic [7:0]             code_1, code_2;
   always_ff @(posedge clk_i) begin
     ctrl <= ctrl_i;
     act <= act_i;
     {valid[2:1], first[2:1], shift[2:1]} <= {valid[1:0], first[1:0], shift[1:0]};
     last[2:1] <= last[1:0];
-    compare_valid[2:1] <= compare_valid[1:0];
-    compare_first[2:1] <= compare_first[1:0];
-    copy[2:1] <= copy[1:0];
-    code_1 <= ctrl.compare_code;
-    code_2 <= code_1;
   end
   assign valid[0] = ctrl.acc_valid;
   assign first[0] = ctrl.acc_first;
   assign shift[0] = ctrl.acc_shift;
   assign last[0] = ctrl.acc_last;
-  assign compare_valid[0] = ctrl.compare_valid;
-  assign compare_first[0] = ctrl.compare_first;
-  assign copy[0] = ctrl.copy;
   assign ctrl_o = ctrl;
   assign act_o = act;
 
@@ -72,7 +61,7 @@ module qnn_pe_group
   logic capture;
   always_ff @(posedge clk_i) capture <= valid[2] && last[2];
 
-  logic [GROUP_PE*AccW-1:0] thresholds;
+  logic [GROUP_PE*Pixels*AccW-1:0] sums;      // of channel c, pixel m: element c*Pixels + m
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
     logic [SIMD-1:0] weight_read, weight;
     qnn_ram #(
@@ -87,10 +76,6 @@ module qnn_pe_group
     );
     always_ff @(posedge clk_i) weight <= weight_read;
 
-    logic [AccW-1:0] threshold;
-    assign threshold = thresholds[c*AccW+:AccW];
-    logic [Pixels*CODE_W-1:0] codes;
-    logic [Pixels*AccW-1:0] sums;
     for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
       logic [6:0] count;
       qnn_popcount u_popcount (
@@ -105,42 +90,28 @@ module qnn_pe_group
         if (capture) sum <= acc;
       end
 
-      logic [CODE_W-1:0] code, code_out;
-      always_ff @(posedge clk_i) begin
-        if (compare_valid[2]) begin
-          if (sum >= threshold) code <= code_2;
-          else if (compare_first[2]) code <= '0;
-        end
-        if (copy[2]) code_out <= code;
-      end
-      assign codes[m*CODE_W+:CODE_W] = code_out;
-      assign sums[m*AccW+:AccW] = sum;
+      assign sums[(c*Pixels+m)*AccW+:AccW] = sum;
     end
-    always_comb begin
+  end
+
+  logic [GROUP_PE*Pixels*CODE_W-1:0] codes;
+  qnn_threshold #(
+    .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
+  ) u_threshold (
+    .clk_i, .ctrl_i(ctrl), .threshold_we_i, .threshold_waddr_i, .data_i,
+    .sums_i(sums), .codes_o(codes)
+  );
+
+  always_comb begin
+    for (int unsigned c = 0; c < GROUP_PE; c++) begin
       codes_o[c*CODE_W+:CODE_W] = '0;
       sums_o[c*AccW+:AccW] = '0;
       for (int unsigned m = 0; m < Pixels; m++) begin
         if (pixel_i == PixelW'(m)) begin
-          codes_o[c*CODE_W+:CODE_W] = codes[m*CODE_W+:CODE_W];
-          sums_o[c*AccW+:AccW] = sums[m*AccW+:AccW];
+          codes_o[c*CODE_W+:CODE_W] = codes[(c*Pixels+m)*CODE_W+:CODE_W];
+          sums_o[c*AccW+:AccW] = sums[(c*Pixels+m)*AccW+:AccW];
         end
       end
     end
-  end
-
-  for (genvar c = 0; c < GROUP_PE; c += 2) begin : gen_threshold
-    logic [2*AccW-1:0] pair, pair_q;
-    qnn_ram #(
-      .Width(2 * AccW), .Depth(ThresholdWords)
-    ) u_thresholds (
-      .clk_i,
-      .we_i   (threshold_we_i[c/2]),
-      .waddr_i(threshold_waddr_i[ThresholdAddrW-1:0]),
-      .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
-      .raddr_i(ctrl.threshold_address[ThresholdAddrW-1:0]),
-      .rdata_o(pair)
-    );
-    always_ff @(posedge clk_i) pair_q <= pair;
-    assign thresholds[c*AccW+:2*AccW] = pair_q;
   end
 endmodule

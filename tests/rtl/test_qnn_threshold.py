@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn_threshold counts the thresholds that each sum reaches, at the times its header gives."""
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from test_qnn_pe_group import control
+
+from qnn_sim import golden
+from qnn_sim.streams import generator, pack
+
+ACC, WORDS, PE = 22, 256, 8
+TOP = 2**ACC - 1
+
+
+@pytest.mark.parametrize("pixels", [1, 4])
+def test_qnn_threshold(pixels):
+    from qnn_sim.bench_runner import run_bench
+
+    run_bench(__file__, Pixels=pixels, AccW=ACC, ThresholdWords=WORDS)
+
+
+async def load(dut, thresholds):
+    """Thresholds (words, channels) into the memories; the bits beyond a sum's are not looked at."""
+    rest = generator("rest")
+    dut.ctrl_i.value = dut.sums_i.value = dut.threshold_we_i.value = 0
+    for address, row in enumerate(thresholds.tolist()):
+        for pair in range(PE // 2):
+            low, high = (v | rest.getrandbits(32) >> ACC << ACC for v in row[2 * pair :][:2])
+            dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << pair, address
+            dut.data_i.value = low | high << 32
+            await RisingEdge(dut.clk_i)
+    dut.threshold_we_i.value = 0
+
+
+async def codes_of(dut, sums, base, levels):
+    """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on."""
+    rest = generator("later")
+    fields = [
+        {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
+         "threshold_address": (base + k) % WORDS}
+        for k in range(levels)
+    ]  # fmt: skip
+    for cycle in range(levels + 4):
+        # what means nothing without its valid bit is random; the sums come two cycles later
+        idle = {"compare_code": rest.getrandbits(8), "threshold_address": rest.randrange(WORDS)}
+        now = fields[cycle] if cycle < levels else idle | {"copy": int(cycle == levels)}
+        dut.ctrl_i.value = control(now)
+        there = 2 <= cycle < levels + 2
+        dut.sums_i.value = (
+            pack(sums.ravel().tolist(), ACC) if there else rest.getrandbits(sums.size * ACC)
+        )
+        await RisingEdge(dut.clk_i)
+    codes = int(dut.codes_o.value).to_bytes(sums.size, "little")
+    return np.frombuffer(codes, np.uint8).reshape(sums.shape)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def codes_are_counts_of_thresholds(dut):
+    """Random sums, ties, the ends of the range, and thresholds out of reach; 1 to 255 of them."""
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    pixels = int(dut.Pixels.value)
+    Clock(dut.clk_i, 2, unit="ns").start()
+    for levels in (1, 2, 3, 7, 15, 255, 255):
+        base = int(rng.integers(WORDS))
+        own = np.sort(rng.integers(0, 2 ** int(rng.integers(6, ACC + 1)), (levels, PE)), axis=0)
+        own[rng.random(own.shape) < 0.1] = TOP
+        own = np.sort(own, axis=0)
+        memory = rng.integers(0, TOP + 1, (WORDS, PE))
+        memory[(base + np.arange(levels)) % WORDS] = own
+        await load(dut, memory)
+        for _ in range(6):
+            sums = rng.integers(0, own.max() + 2, (PE, pixels))
+            ties = rng.random(sums.shape) < 0.4
+            tied = np.take_along_axis(own.T, rng.integers(0, levels, sums.shape), axis=1)
+            sums = np.where(ties, tied - rng.integers(0, 2, sums.shape), sums).clip(0, TOP)
+            want = golden.multi_threshold(sums.T, own.T).T
+            got = await codes_of(dut, sums, base, levels)
+            assert (got == want).all(), (levels, np.argwhere(got != want)[:3].tolist())
