@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What pynq and this package keep for a process, for one test; `make test-pynq` runs these tests."""
+
+from pathlib import Path
+
+import pytest
+from overlay_files import write_overlay
+
+
+@pytest.fixture
+def bitstream(tmp_path) -> Path:
+    """A bitstream with its description; no interrupt is connected."""
+    return write_overlay(tmp_path / "overlay", interrupt=False)
+
+
+@pytest.fixture
+def insert(monkeypatch, tmp_path):
+    """insert(board) makes it the one board of this machine; None: there is none."""
+    import pynq
+    import pynq.interrupt
+    import pynq.ps
+
+    from qnn.platforms import pynq as platform
+
+    monkeypatch.setattr(platform, "FPGA_MANAGER", tmp_path / "none")
+    monkeypatch.setattr(platform, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(pynq.ps, "CPU_ARCH", "armv7l")  # pynq 3.0 goes by the host
+    controller = pynq.interrupt._InterruptController
+    monkeypatch.setattr(controller, "_controllers", [])
+    monkeypatch.setattr(controller, "_uio_devices", {})
+
+    def inserted(board):
+        monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)
+        if board is None:
+            monkeypatch.setattr(pynq.Device, "_devices", [], raising=False)
+            monkeypatch.delattr(pynq.Device, "_active_device", raising=False)
+        else:
+            monkeypatch.setattr(pynq.Device, "_devices", [board], raising=False)
+            monkeypatch.setattr(pynq.Device, "_active_device", board, raising=False)
+            monkeypatch.setattr(pynq.Clocks, "device", board, raising=False)
+        return board
+
+    yield inserted
+    pynq.Clocks.__dict__.get("_real_instance") and delattr(pynq.Clocks, "_real_instance")
