@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`make bitstream` against a stand-in for Vivado: see tests/vivado_stand_in for what it checks."""
 
-import importlib.util
 import json
 import os
 import re
@@ -16,24 +15,17 @@ from xml.etree import ElementTree
 import pytest
 
 from qnn.engine import regs
+from qnn.platforms import overlay
 
 pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
-from vivado_stand_in.session import Outcome, Session
+from vivado_stand_in.bench import ROOT, SCRIPT, TCL, load_script, run
 
-ROOT = Path(__file__).parents[2]
-TESTS = ROOT / "tests"
-SCRIPT = ROOT / "scripts/bitstream.py"
-TCL = ROOT / "scripts/vivado"
 BOARDS = sorted(path.stem for path in (ROOT / "params/boards").glob("*.json"))
-VERSION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
 def bitstream():
-    spec = importlib.util.spec_from_file_location("bitstream", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script()
 
 
 @pytest.fixture
@@ -42,7 +34,7 @@ def vivado(tmp_path):
     path = tmp_path / "bin" / "vivado"
     path.parent.mkdir()
     path.write_text(
-        f'#!/bin/sh\nPYTHONPATH={TESTS} exec {sys.executable} -m vivado_stand_in "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH={ROOT / "tests"} exec {sys.executable} -m vivado_stand_in "$@"\n'
     )
     path.chmod(0o755)
     return path
@@ -56,18 +48,6 @@ def call(*arguments, **outcome) -> subprocess.CompletedProcess:
         text=True,
         timeout=120,
     )
-
-
-def source(bitstream, work: Path, scripts: Path = TCL, board: str = "pynq-z1", **outcome):
-    """Runs the Tcl in this process; the session and its exit status. `work` is made and entered."""
-    work.mkdir()
-    bitstream.prepare(work, bitstream.load_board(board), VERSION, 2)
-    session, before = Session(Outcome(**outcome)), Path.cwd()
-    try:
-        os.chdir(work)
-        return session, session.run(scripts / "bitstream.tcl", ["settings.tcl"])
-    finally:
-        os.chdir(before)
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -87,8 +67,10 @@ def test_a_board(board, vivado, tmp_path):
     }  # fmt: skip
 
 
-def test_what_pynq_reads_of_the_hwh(bitstream, tmp_path):
-    source(bitstream, tmp_path / "work")
+def test_what_pynq_reads_of_the_hwh(tmp_path):
+    run(tmp_path / "work")
+    design = overlay.read_design(tmp_path / "work" / "qnn.bit")
+    assert design == overlay.Design("qnn_engine_0", 0x43C0_0000, clock_mhz=100)
     root = ElementTree.parse(tmp_path / "work" / "qnn.hwh").getroot()
     modules = {module.get("INSTANCE"): module for module in root.iter("MODULE")}
     engine, system = modules["qnn_engine_0"], modules["processing_system7_0"]
@@ -108,24 +90,8 @@ def test_what_pynq_reads_of_the_hwh(bitstream, tmp_path):
     }
 
 
-def test_pynqs_own_parser_finds_engine_and_interrupt(bitstream, tmp_path):
-    frontends = pytest.importorskip("pynqmetadata.frontends", reason="pynqmetadata is missing")
-    from pynqmetadata.views import runtime
-
-    source(bitstream, tmp_path / "work")
-    metadata = frontends.Metadata(input=str(tmp_path / "work" / "qnn.hwh"))
-    blocks = runtime.IpDictView(metadata)
-    assert blocks["qnn_engine_0"]["phys_addr"] == 0x43C0_0000
-    assert blocks["qnn_engine_0"]["addr_range"] == 0x1_0000
-    assert blocks["axi_intc_0"]["phys_addr"] == 0x4180_0000
-    controllers = runtime.InterruptControllersView(metadata).view
-    assert controllers == {"axi_intc_0": {"parent": "", "index": 0, "raw_irq": 61}}
-    pins = runtime.InterruptPinsView(metadata, controllers).view
-    assert pins["qnn_engine_0/irq"]["controller"] == "axi_intc_0"
-
-
-def test_the_ip_has_the_registers_of_the_source(bitstream, tmp_path):
-    session, status = source(bitstream, tmp_path / "work")
+def test_the_ip_has_the_registers_of_the_run(tmp_path):
+    session, status = run(tmp_path / "work")
     assert status == 0, session.lines
     (core,) = session.packaged.values()
     block = core.parts["s_axi_ctrl"].parts["reg0"]
@@ -147,15 +113,15 @@ def test_the_ip_has_the_registers_of_the_source(bitstream, tmp_path):
         assert int(register.properties["address_offset"], 16) == getattr(regs, name)
 
 
-def test_the_memory_map_is_added_where_none_was_inferred(bitstream, tmp_path):
-    session, status = source(bitstream, tmp_path / "work", infers_maps=False)
+def test_the_memory_map_is_added_where_none_was_inferred(tmp_path):
+    session, status = run(tmp_path / "work", infers_maps=False)
     assert status == 0, session.lines
     (core,) = session.packaged.values()
     assert core.buses["s_axi_ctrl"].memory_map == "s_axi_ctrl"
 
 
-def test_version_and_commit_are_in_the_bitstream(bitstream, tmp_path):
-    session, _ = source(bitstream, tmp_path / "work")
+def test_version_and_commit_are_in_the_bitstream(tmp_path):
+    session, _ = run(tmp_path / "work")
     version = regs.VERSION_MAJOR << 16 | regs.VERSION_MINOR
     assert session.bitstream == {"USERID": "0x01234567", "USR_ACCESS": f"{version:08x}"}
 
@@ -176,9 +142,9 @@ def test_a_tree_with_changes_is_no_commit(bitstream, tmp_path, monkeypatch):
     assert bitstream.commit() == bitstream.NO_COMMIT
 
 
-def test_builds_repeat_and_hold_no_path_of_this_machine(bitstream, tmp_path):
+def test_builds_repeat_and_hold_no_path_of_this_machine(tmp_path):
     for name in ("one", "two"):
-        source(bitstream, tmp_path / name)
+        run(tmp_path / name)
     for file in ("qnn.hwh", "qnn_engine_ip.v", "settings.tcl", "qnn.bit", "timing.json"):
         first, second = ((tmp_path / name / file).read_text() for name in ("one", "two"))
         assert first == second
@@ -217,8 +183,8 @@ def test_a_build_that_fails_leaves_no_bitstream(outcome, message, vivado, tmp_pa
 
 
 @pytest.mark.parametrize("version", ["2022.1", "2022.1.1", "2023.2", "2024.1_AR1", "2025.1"])
-def test_versions_of_vivado_that_will_do(version, bitstream, tmp_path):
-    session, status = source(bitstream, tmp_path / "work", version=version)
+def test_versions_of_vivado_that_will_do(version, tmp_path):
+    session, status = run(tmp_path / "work", version=version)
     assert status == 0, session.lines
 
 
@@ -457,13 +423,13 @@ MUTATIONS = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "said"), MUTATIONS, ids=range(len(MUTATIONS)))
-def test_the_stand_in_notices(file, old, new, said, bitstream, tmp_path):
+def test_the_stand_in_notices(file, old, new, said, tmp_path):
     scripts = tmp_path / "scripts"
     shutil.copytree(TCL, scripts)
     text = (scripts / f"{file}.tcl").read_text()
     assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
     (scripts / f"{file}.tcl").write_text(text.replace(old, new))
-    session, status = source(bitstream, tmp_path / "work", scripts)
+    session, status = run(tmp_path / "work", scripts)
     assert status == 1
     assert session.lines[-1].startswith("qnn: error: ") and said in session.lines[-1]
     assert not (tmp_path / "work" / "qnn.hwh").exists()
