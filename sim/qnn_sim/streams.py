@@ -57,9 +57,14 @@ class Source:
         self._waiting.extend(item if isinstance(item, dict) else {only: item} for item in items)
 
     @property
+    def left(self) -> int:
+        """Items that were not taken yet."""
+        return len(self._waiting) + self._offered
+
+    @property
     def empty(self) -> bool:
         """Everything was taken."""
-        return not self._waiting and not self._offered
+        return self.left == 0
 
     async def _run(self) -> None:
         while True:

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// qnn_threshold, one for eight channels, with qnn_readout behind streams: for each tile its thresholds
+// and its sums go in, two a beat; its codes come out, eight a word. One pixel at a time.
+
+module rtl_threshold
+  import qnn_pkg::*;
+  import qnn_regs_pkg::*;
+#(
+  parameter int unsigned Pe             = 32,
+  parameter int unsigned AccW           = 22,
+  parameter int unsigned ThresholdWords = 512
+) (
+  input  logic        clk_i,
+  input  logic        rst_i,
+  input  logic        in_valid_i,
+  output logic        in_ready_o,
+  input  logic [63:0] in_data_i,
+  input  logic        in_last_i,
+  output logic        out_valid_o,
+  input  logic        out_ready_i,
+  output logic [63:0] out_data_o,
+  output logic        out_last_o
+);
+  localparam int unsigned Groups = Pe / GROUP_PE;
+  localparam int unsigned Pairs = Pe / 2;
+  localparam int unsigned LaneW = $clog2(Pairs);
+  localparam int unsigned CountW = $clog2(Pairs + 1);
+  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
+
+  command_t    command;
+  logic        start, beat_valid, beat_ready, word_valid, word_ready, busy;
+  logic [63:0] beat, word;
+  frame u_frame (
+    .clk_i, .rst_i, .in_valid_i, .in_ready_o, .in_data_i, .in_last_i,
+    .out_valid_o, .out_ready_i, .out_data_o, .out_last_o, .command_o(command), .start_o(start),
+    .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat),
+    .word_valid_i(word_valid), .word_ready_o(word_ready), .word_data_i(word), .busy_i(busy)
+  );
+
+  // the thresholds of a tile, then its sums
+  logic                loading, gather_ready, pixel_valid, pixel_ready, take, tile_last;
+  logic                finish, reading, stored;
+  logic [Pairs*64-1:0] pixel;
+  logic [7:0]          level;
+  logic [11:0]         base;
+  logic [LaneW-1:0]    lane;
+  logic [19:0]         left;                             // pixels of the tile
+  gather #(
+    .Beats(Pairs)
+  ) u_gather (
+    .clk_i, .rst_i, .beats_i(CountW'(Pairs)), .beat_valid_i(beat_valid && !loading),
+    .beat_ready_o(gather_ready), .beat_data_i(beat), .vector_valid_o(pixel_valid),
+    .vector_ready_i(pixel_ready), .vector_o(pixel)
+  );
+  assign beat_ready = loading || gather_ready;
+  assign pixel_ready = !(finish || reading || stored);
+  assign take = pixel_valid && pixel_ready;
+  assign tile_last = left == 20'd1;
+  assign busy = pixel_valid || finish || reading || stored;
+
+  logic [Pe*AccW-1:0] sums;
+  logic               finish_tile;
+  always_ff @(posedge clk_i) begin
+    if (beat_valid && loading) begin
+      lane <= lane + 1'b1;
+      if (lane == '1) level <= level + 1'b1;
+      if (lane == '1 && level + 1'b1 == command.thresholds) loading <= 1'b0;
+    end
+    if (take) begin
+      for (int unsigned c = 0; c < Pe; c++) sums[c*AccW+:AccW] <= pixel[c*32+:AccW];
+      left <= left - 1'b1;
+    end
+    if (start || (take && tile_last)) begin
+      loading <= 1'b1;
+      base <= start ? '0 : base + 12'(command.thresholds);
+      lane <= '0;
+      level <= '0;
+      left <= command.conv_rows * command.conv_columns;
+    end
+    finish <= take && !rst_i;
+    finish_tile <= tile_last;
+  end
+
+  group_ctrl_t          ctrl;
+  logic [11:0]          threshold_address, threshold_waddr;
+  logic                 compare_valid, compare_first, copy;
+  logic [7:0]           compare_code;
+  logic [Pe*CODE_W-1:0] codes;
+  assign ctrl = '{
+    threshold_address: threshold_address, compare_valid: compare_valid,
+    compare_first: compare_first, compare_code: compare_code, copy: copy, default: '0
+  };
+  assign threshold_waddr = (base + 12'(level)) & 12'(ThresholdWords - 1);
+  for (genvar g = 0; g < Groups; g++) begin : gen_group
+    qnn_threshold #(
+      .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
+    ) u_threshold (
+      .clk_i, .ctrl_i(ctrl),
+      .threshold_we_i((GROUP_PE/2)'(Pairs'(beat_valid && loading) << lane >> g * GROUP_PE / 2)),
+      .threshold_waddr_i(threshold_waddr), .data_i(beat),
+      .sums_i(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
+      .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W])
+    );
+  end
+
+  logic               result_valid, oldest_ready;
+  logic [ResultW-1:0] result, oldest;
+  qnn_readout #(
+    .Pe(Pe), .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
+  ) u_readout (
+    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .thresholds_i(command.thresholds),
+    .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
+    .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
+    .compare_first_o(compare_first), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(),
+    .codes_i(codes), .sums_i('0), .result_valid_o(result_valid), .result_present_o(),
+    .result_o(result), .tile_done_o(), .busy_o(reading)
+  );
+  qnn_fifo #(
+    .Width(ResultW), .Depth(2)
+  ) u_results (
+    .clk_i, .rst_i, .push_i(result_valid), .data_i(result), .valid_o(stored),
+    .pop_i(oldest_ready), .data_o(oldest), .count_o()
+  );
+  scatter #(
+    .Beats(Pe / 8)
+  ) u_scatter (
+    .clk_i, .rst_i, .vector_valid_i(stored), .vector_ready_o(oldest_ready),
+    .vector_i(oldest[Pe*CODE_W-1:0]), .beat_valid_o(word_valid), .beat_ready_i(word_ready),
+    .beat_data_o(word)
+  );
+endmodule
