@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the register map and the command format, from rtl/regs/qnn_regs.json, in three languages.
+"""Writes the register map and the command format, from rtl/regs/qnn_regs.json, in four languages.
 
-python scripts/gen_regs.py            write rtl/regs/qnn_regs_pkg.sv, rtl/regs/README.md and
-                                      host/qnn/engine/regs.py
+python scripts/gen_regs.py            write rtl/regs/qnn_regs_pkg.sv, rtl/regs/README.md,
+                                      host/qnn/engine/regs.py and
+                                      hls_kernels/include/qnn/command.hpp
 python scripts/gen_regs.py --check    write nothing; fail where a file differs
 """
 
@@ -92,6 +93,36 @@ def python(source: dict) -> str:
     return "\n".join(lines)
 
 
+def cpp(source: dict) -> str:
+    fields = [
+        (number, field, lowest)
+        for number, beat in enumerate(source["command"])
+        for field, lowest in placed(beat)
+    ]
+    lines = [
+        "// SPDX-License-Identifier: BSD-3-Clause",
+        f"// {NOTE}",
+        "#pragma once",
+        "#include <ap_int.h>",
+        "",
+        "namespace qnn {",
+        "",
+        "/// One command of the list: eight 64-bit beats. See rtl/regs/README.md.",
+        "struct Command {",
+        "  static constexpr unsigned Beats = 8;",
+        "  static constexpr unsigned Opcode = 0xc1;",
+        "",
+    ]
+    lines += [f"  ap_uint<{f['width']}> {f['name']};  // {f['text']}" for _, f, _ in fields]
+    lines += ["", "  static Command decode(const ap_uint<64> (&beats)[Beats]) {"]
+    lines += ["#pragma HLS INLINE", "    Command c;"]
+    lines += [
+        f"    c.{f['name']} = beats[{n}]" + (f" >> {low};" if low else ";") for n, f, low in fields
+    ]
+    lines += ["    return c;", "  }", "};", "", "}  // namespace qnn", ""]
+    return "\n".join(lines)
+
+
 def bits(lowest: int, width: int) -> str:
     return f"{lowest}" if width == 1 else f"{lowest + width - 1}:{lowest}"
 
@@ -142,6 +173,7 @@ OUTPUTS = {
     "rtl/regs/qnn_regs_pkg.sv": systemverilog,
     "rtl/regs/README.md": page,
     "host/qnn/engine/regs.py": python,
+    "hls_kernels/include/qnn/command.hpp": cpp,
 }
 
 

@@ -4,6 +4,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -21,3 +22,11 @@ def reference() -> Path:
     if "QNN_REFERENCE" not in os.environ:
         pytest.skip("QNN_REFERENCE does not name the reference data")
     return Path(os.environ["QNN_REFERENCE"])
+
+
+@pytest.fixture
+def seed() -> int:
+    """SEED of the environment, else a new one; printed where a test fails."""
+    value = int(os.environ.get("SEED") or np.random.SeedSequence().entropy % 2**31)
+    print(f"repeat with SEED={value}")
+    return value

@@ -54,6 +54,59 @@ def random_conv(
     )
 
 
+def random_layer(
+    rng: np.random.Generator, shape: tuple[int, int, int], bits: int, name: str, last: bool
+) -> Conv:
+    """Any layer the accelerator can run: kernels to 7x7, strides, lopsided padding, all pools."""
+    groups = int(rng.choice([g for g in (1, 1, 2, 3) if shape[2] % g == 0]))
+    kernel = (int(rng.integers(1, 8)), int(rng.integers(1, 8)))
+    padding = rng.integers(0, 4, 4).tolist()
+    for side in (0, 1):
+        padding[side + 2] = max(padding[side + 2], kernel[side] - shape[side] - padding[side])
+    stride = int(rng.integers(1, 3))
+    out_bits = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 8]))
+    levels = int(rng.integers(2 ** (out_bits - 1), 2**out_bits))
+    if last and rng.random() < 0.3:
+        levels = None
+    pool = None
+    if levels and rng.random() < 0.6:
+        size = int(rng.integers(2, 4))
+        sides = [(padding[s] + shape[s] + padding[s + 2] - kernel[s]) // stride + 1 for s in (0, 1)]
+        before = rng.integers(0, size, 2).tolist()
+        after = [
+            max(int(rng.integers(0, size)), size - side - first)
+            for side, first in zip(sides, before, strict=True)
+        ]
+        if max(after) < size:
+            pool = MaxPool(size, int(rng.integers(1, 3)), (*before, *after))
+    passes = rng.integers(1, 4, int(rng.integers(1, 3))).tolist() if rng.random() < 0.3 else [1]
+    return random_conv(
+        rng,
+        shape,
+        groups * int(rng.choice([1, 2, 5, 8, 8, 16, 17, 24, 40])),
+        kernel,
+        name=name,
+        in_bits=bits,
+        levels=levels,
+        coefficients=tuple(passes),
+        groups=groups,
+        stride=stride,
+        padding=tuple(padding),
+        pool=pool,
+    )
+
+
+def random_layers(rng: np.random.Generator) -> list[Conv]:
+    """One to three of them, each reading what the one before it gives."""
+    shape = (*rng.integers(1, 14, 2).tolist(), int(rng.choice([1, 2, 3, 4, 6, 8, 12, 30])))
+    bits, layers = int(rng.choice([1, 2, 3, 8])), []
+    count = int(rng.integers(1, 4))
+    for i in range(count):
+        layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
+        shape, bits = layers[-1].out_shape, layers[-1].out_bits
+    return layers
+
+
 @st.composite
 def convs(draw) -> Conv:
     """Layers of every shape: groups, strides, lopsided padding, planes, bits, pools."""

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/conv/conv.hpp"
+
+#include "qnn/beats.hpp"
+#include "qnn/conv.hpp"
+
+namespace {
+
+void layer(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+#pragma HLS DATAFLOW
+  hls::stream<qnn::Word> words("words"), packed("packed");
+#pragma HLS STREAM variable=words depth=16
+#pragma HLS STREAM variable=packed depth=16
+  qnn::receive(in, words);
+  qnn::conv<Fold>(command, words, packed);
+  qnn::send(qnn::out_words<Fold>(command), packed, out);
+}
+
+}  // namespace
+
+void conv(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+#pragma HLS INTERFACE axis port=in
+#pragma HLS INTERFACE axis port=out
+#pragma HLS INTERFACE ap_ctrl_none port=return
+  layer(qnn::read_command(in), in, out);
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/engine/engine.hpp"
+
+#include "qnn/engine.hpp"
+
+ap_uint<8> engine(const qnn::Word *in, qnn::Word *out, ap_uint<32> list, ap_uint<8> count) {
+#pragma HLS INTERFACE m_axi port=in bundle=read offset=slave depth=65536 max_read_burst_length=16
+#pragma HLS INTERFACE m_axi port=out bundle=write offset=slave depth=65536 max_write_burst_length=16
+#pragma HLS INTERFACE s_axilite port=list
+#pragma HLS INTERFACE s_axilite port=count
+#pragma HLS INTERFACE s_axilite port=return
+  return qnn::run_list<Fold>(in, out, list, count);
+}
