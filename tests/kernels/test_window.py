@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""window: the 64-bit pieces of the windows of a convolution."""
+
+import cocotb
+import pytest
+from kernel_bench import CONFIGURATIONS, IMPLEMENTATIONS, Bench, run
+
+from qnn_sim import kernel_frames
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_window(implementation, configuration):
+    run(__file__, implementation, configuration)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def matches_golden(dut, stall):
+    bench = await Bench.begin(dut, stall)
+    await bench.compare(bench.frames_of_random_layers(kernel_frames.window, 16))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def corners_match_golden(dut):
+    bench = await Bench.begin(dut, 0.1)
+    await bench.compare(bench.frames_of_corners(kernel_frames.window))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def reset_drops_a_frame(dut):
+    bench = await Bench.begin(dut, 0.3)
+    await bench.compare_after_resets(bench.frames_of_random_layers(kernel_frames.window, 6))
