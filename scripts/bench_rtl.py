@@ -15,9 +15,14 @@ import sys
 import time
 from pathlib import Path
 
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.control import CommandCycles
+from qnn.engine.driver import Driver
 from qnn.network import Conv
 from qnn_sim import rtl_cases
-from qnn_sim.rtl_engine import IDEAL, PUBLISHED, CommandCycles, RtlEngine, build, compile_for
+from qnn_sim.platform import SimulatedBoard
+from qnn_sim.rtl_build import build
+from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {  # network -> (cycles with the published memory, cycles with resident weights)
@@ -30,6 +35,10 @@ WAITS = ("wait_weights", "wait_input", "wait_output")
 
 def ideal(layer: Conv, lanes: int) -> float:
     return layer.macs * layer.in_bits * sum(layer.coefficients) / lanes
+
+
+def lanes_of(caps: Capabilities) -> int:
+    return caps.simd * caps.pe * caps.pixels
 
 
 def by_layer(layers: tuple[Conv, ...], account: list[CommandCycles]) -> list[dict[str, int]]:
@@ -45,24 +54,23 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
     reference = os.environ.get("QNN_REFERENCE")
     case = rtl_cases.case(name, Path(reference) if reference else None)
     result: dict = {}
-    with RtlEngine(config, model=PUBLISHED, waves=waves) as engine:
-        caps = engine.capabilities
-        lanes = caps.simd * caps.pe * caps.pixels
-        program = compile_for(engine, case.layers)
-        engine.load(program)
+    board = SimulatedBoard(config, model=PUBLISHED, waves=waves)
+    with Driver(board) as driver:
+        lanes = lanes_of(driver.capabilities)
+        driver.load(case.layers)
         begin = time.perf_counter()
-        result["cycles"] = engine.run(program, case.codes)
+        result["cycles"] = driver.run(case.codes).cycles
         result["seconds"] = round(time.perf_counter() - begin, 2)
         result["ideal_cycles"] = round(sum(ideal(layer, lanes) for layer in case.layers))
-        published = by_layer(case.layers, engine.account(program))
-        result["mismatches"] = case.mismatches(engine, program)
-        if engine.status().resident:
-            result["cycles_resident"] = engine.run(program, case.codes, resident=True)
-            result["mismatches"] += case.mismatches(engine, program)
-        engine.model(IDEAL)
-        result["cycles_ideal_memory"] = engine.run(program, case.codes)
-        result["mismatches"] += case.mismatches(engine, program)
-        free = by_layer(case.layers, engine.account(program))
+        published = by_layer(case.layers, driver.account())
+        result["mismatches"] = case.mismatches(driver.map)
+        if driver.status().resident:
+            result["cycles_resident"] = driver.run(case.codes, resident=True).cycles
+            result["mismatches"] += case.mismatches(driver.map)
+        board.engine.model(IDEAL)
+        result["cycles_ideal_memory"] = driver.run(case.codes, resident=False).cycles
+        result["mismatches"] += case.mismatches(driver.map)
+        free = by_layer(case.layers, driver.account())
     result["layers"] = [
         {
             "name": layer.name,
@@ -119,11 +127,11 @@ def main() -> int:
             failed |= most_resident is not None and result["cycles_resident"] > most_resident
             resident = f", {most_resident} resident" if most_resident else ""
             print(f"  targets: {most} cycles{resident}")
-    with RtlEngine(arguments.config) as engine:
-        caps = engine.capabilities
+    with Driver(SimulatedBoard(arguments.config)) as driver:
+        caps = driver.capabilities
     config = {
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
-        "lanes": caps.simd * caps.pe * caps.pixels, "memory_ports": 1, "latency": PUBLISHED.latency,
+        "lanes": lanes_of(caps), "memory_ports": 1, "latency": PUBLISHED.latency,
     }  # fmt: skip
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"config": config, "networks": networks}, indent=1)

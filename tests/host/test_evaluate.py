@@ -8,13 +8,16 @@ import pytest
 import random_networks
 from random_networks import network_of, random_conv
 
+from qnn.backends.cpu import CpuSession
 from qnn.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.evaluate import BATCH, confusion
+from qnn.evaluate import confusion
 from qnn.first import LookupFirst
 from qnn.last import Scores
 from qnn.model import Model
 from qnn.network import Conv
+
+BATCH = CpuSession.batch
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from qnn import library
+from qnn.engine.driver import Driver
 from qnn_sim import rtl_cases
-from qnn_sim.rtl_engine import IDEAL, PUBLISHED, RtlEngine, compile_for
+from qnn_sim.platform import SimulatedBoard
+from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
 MOST_CYCLES = {  # with the memory as published, and what the resident run may take
     "fashion-cnv": (60_000, None),
@@ -28,15 +30,15 @@ def test_network_equals_its_expected_results(name, request):
     reference = Path(os.environ["QNN_REFERENCE"]) if name != "fashion-cnv" else None
     case = rtl_cases.case(name, reference)
     most, most_resident = MOST_CYCLES[name]
-    with RtlEngine("pynq-z1", model=PUBLISHED) as engine:
-        program = compile_for(engine, case.layers)
-        engine.load(program)
-        assert engine.run(program, case.codes) <= most
-        assert case.mismatches(engine, program) == 0
+    board = SimulatedBoard(model=PUBLISHED)
+    with Driver(board) as driver:
+        driver.load(case.layers)
+        assert driver.run(case.codes).cycles <= most
+        assert case.mismatches(driver.map) == 0
         if most_resident is not None:
-            assert engine.run(program, case.codes, resident=True) <= most_resident
-            assert case.mismatches(engine, program) == 0
-        assert engine.count("violations") == 0
+            assert driver.run(case.codes, resident=True).cycles <= most_resident
+            assert case.mismatches(driver.map) == 0
+        assert board.violations == 0
 
 
 @pytest.mark.parametrize("model", [PUBLISHED, IDEAL])
@@ -44,12 +46,10 @@ def test_shipped_model_on_its_pictures(model):
     pictures = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
     assert len(pictures) == 10
     cases = [rtl_cases.shipped(picture) for picture in pictures]
-    with RtlEngine("pynq-z1", model=model) as engine:
-        program = compile_for(engine, cases[0].layers)
-        engine.load(program)
+    with Driver(SimulatedBoard(model=model)) as driver:
+        driver.load(cases[0].layers)
         labels = []
-        for number, case in enumerate(cases):
-            engine.run(program, case.codes, resident=number > 0 and engine.status().resident)
-            assert case.mismatches(engine, program) == 0
-            labels.append(int(np.argmax(engine.get(program))))
+        for case in cases:
+            labels.append(int(np.argmax(driver.run(case.codes).maps)))
+            assert case.mismatches(driver.map) == 0
     assert len(set(labels)) > 1

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 from qnn.backends.cpu import CpuBackend
 from qnn.backends.golden import GoldenBackend
-from qnn.backends.protocol import Backend, Session
+from qnn.backends.protocol import DEFAULTS, Backend, Session, Settings
+from qnn.backends.pynq import PynqBackend
+from qnn.backends.sim import SimBackend
 from qnn.errors import BackendError
 from qnn.network import Network
 
-# In the order in which "auto" tries them.
+__all__ = ["BACKENDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
+
+# In the order in which "auto" tries them; the CPU can always run.
 BACKENDS: dict[str, Backend] = {
-    backend.name: backend for backend in (CpuBackend(), GoldenBackend())
+    backend.name: backend
+    for backend in (PynqBackend(), CpuBackend(), GoldenBackend(), SimBackend())
 }
 
 
-def open_session(name: str, network: Network) -> tuple[str, Session]:
+def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> tuple[str, Session]:
     """Opens `network` on the backend called `name`, or on the first that can run for "auto".
 
     Returns:
@@ -30,4 +35,4 @@ def open_session(name: str, network: Network) -> tuple[str, Session]:
         raise BackendError(f"unknown backend {name!r}; known are auto, {', '.join(BACKENDS)}")
     if reason := BACKENDS[name].unavailable():
         raise BackendError(f"backend {name} cannot run here: {reason}")
-    return name, BACKENDS[name].open(network)
+    return name, BACKENDS[name].open(network, settings)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.backends.protocol import check_codes
+from qnn.backends.on_host import HostSession
+from qnn.backends.protocol import DEFAULTS, Settings, check_codes, empty_output
 from qnn.errors import BackendError
 from qnn.network import Conv, Network
 
@@ -32,12 +33,14 @@ class CpuBackend:
     def unavailable(self) -> str | None:
         return None
 
-    def open(self, network: Network) -> CpuSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> CpuSession:
         return CpuSession(network)
 
 
-class CpuSession:
+class CpuSession(HostSession):
     """A network whose weights lie in memory as the matrices that BLAS multiplies with."""
+
+    batch = 100
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -50,8 +53,7 @@ class CpuSession:
         self._check_open()
         check_codes(self._network, codes)
         if not len(codes):
-            last = self._network.layers[-1]
-            return np.empty((0, *last.out_shape), np.int32 if last.thresholds is None else np.uint8)
+            return empty_output(self._network)
         outputs = []
         for start in range(0, len(codes), self._step):
             maps: NDArray[np.integer[Any]] = codes[start : start + self._step]

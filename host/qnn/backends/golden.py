@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.backends.protocol import check_codes
+from qnn.backends.on_host import HostSession
+from qnn.backends.protocol import DEFAULTS, Settings, check_codes
 from qnn.errors import BackendError
 from qnn.network import Network
 
@@ -25,11 +26,11 @@ class GoldenBackend:
             return "package qnn_sim is not installed; use a checkout of the project"
         return None
 
-    def open(self, network: Network) -> GoldenSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> GoldenSession:
         return GoldenSession(network)
 
 
-class GoldenSession:
+class GoldenSession(HostSession):
     """See qnn.backends.protocol.Session."""
 
     def __init__(self, network: Network) -> None:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import draw, library
+from qnn import draw
 from qnn.commands import options
-from qnn.model import Model
 from qnn.picture import Picture
 
 
@@ -32,9 +31,8 @@ def add_parser(commands: options.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    with Model(library.find(args.model), args.backend) as model:
-        results = [model.classify(image, args.top) for image in args.images]
-        backend = model.backend
+    with options.open_model(args) as model:
+        results = list(model.classify_all(args.images, args.top))
     if args.save:
         entries = [
             (
@@ -49,7 +47,8 @@ def run(args: argparse.Namespace) -> None:
         options.print_json(
             {
                 "model": model.network.name,
-                "backend": backend,
+                "backend": model.backend,
+                **options.accelerator_json(model),
                 "results": [
                     {
                         "image": result.image,
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
                             {"index": c.index, "name": c.name, "probability": c.probability}
                             for c in result.classes
                         ],
-                        "times_us": result.times_us,
+                        **options.times_json(model, result),
                     }
                     for result in results
                 ],
@@ -68,4 +67,4 @@ def run(args: argparse.Namespace) -> None:
         print(result.image)
         for one in result.classes:
             print(f"  {one.probability:7.2%}  {one.name}")
-    options.print_times(model.network.name, backend, [result.times_us for result in results])
+    options.print_times(model, results)

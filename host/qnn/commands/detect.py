@@ -6,11 +6,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import draw, library
+from qnn import draw
 from qnn.commands import options
 from qnn.errors import QnnError
 from qnn.last import FEATURE_SCALES
-from qnn.model import Model
 from qnn.picture import Picture
 
 
@@ -49,12 +48,12 @@ def add_parser(commands: options.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    with Model(library.find(args.model), args.backend) as model:
-        results = [
-            model.detect(image, threshold=args.threshold, feature_scale=args.feature_scale)
-            for image in args.images
-        ]
-        backend = model.backend
+    with options.open_model(args) as model:
+        results = list(
+            model.detect_all(
+                args.images, threshold=args.threshold, feature_scale=args.feature_scale
+            )
+        )
     if args.save:
         for result, path in zip(results, _names(args.save, args.images), strict=True):
             objects = [(o.name, o.probability, o.box) for o in result.objects]
@@ -63,7 +62,8 @@ def run(args: argparse.Namespace) -> None:
         options.print_json(
             {
                 "model": model.network.name,
-                "backend": backend,
+                "backend": model.backend,
+                **options.accelerator_json(model),
                 "results": [
                     {
                         "image": result.image,
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
                             {"class": o.name, "probability": o.probability, "box": list(o.box)}
                             for o in result.objects
                         ],
-                        "times_us": result.times_us,
+                        **options.times_json(model, result),
                     }
                     for result in results
                 ],
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"  {one.probability:4.0%}  {one.name:<12} ({left}, {top}) - ({right}, {bottom})")
         if not result.objects:
             print("  nothing found")
-    options.print_times(model.network.name, backend, [result.times_us for result in results])
+    options.print_times(model, results)
 
 
 def _names(path: Path, images: list[str]) -> list[Path]:

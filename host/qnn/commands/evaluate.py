@@ -6,10 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import dataset, draw, library
+from qnn import dataset, draw
 from qnn.commands import options
 from qnn.evaluate import confusion
-from qnn.model import Model
 from qnn.progress import Bar
 
 
@@ -36,7 +35,7 @@ def add_parser(commands: options.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     labelled = dataset.read(args.dataset)
     with (
-        Model(library.find(args.model), args.backend) as model,
+        options.open_model(args, show_cycles=False) as model,
         Bar(f"evaluating {args.model}", "pictures") as bar,
     ):
         counts = confusion(model, labelled, bar.update)

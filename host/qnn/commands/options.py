@@ -8,15 +8,17 @@ import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from qnn import library
-from qnn.backends import BACKENDS
+from qnn.backends import BACKENDS, Settings
 from qnn.errors import QnnError
+from qnn.model import Classification, Detections, Model
+from qnn.progress import Bar
 
 Commands = Any  # argparse gives its sub-parser action no public name
 
@@ -49,6 +51,25 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
         default="auto",
         help=f"auto, {', '.join(BACKENDS)} (default: auto, the best there is)",
     )
+    parser.add_argument(
+        "--clock-mhz",
+        metavar="F",
+        type=frequency,
+        help="clock of the accelerator; of a simulated one: what times are modelled with (100)",
+    )
+
+
+@contextlib.contextmanager
+def open_model(args: argparse.Namespace, show_cycles: bool = True) -> Iterator[Model]:
+    """What add_model's arguments name; `show_cycles`: a bar while a simulated accelerator works."""
+    network = library.find(args.model)
+    with (
+        Bar(f"simulating {network.name}", "cycles") as bar,
+        Model(
+            network, args.backend, Settings(args.clock_mhz, bar.update if show_cycles else None)
+        ) as model,
+    ):
+        yield model
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +101,17 @@ def fraction(text: str) -> float:
     return value
 
 
+def frequency(text: str) -> float:
+    """An argument type: a number of MHz."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MHz")
+    return value
+
+
 def print_json(document: dict[str, Any]) -> None:
     """One object on standard output."""
     print(json.dumps(document, indent=1, ensure_ascii=False))
@@ -101,14 +133,36 @@ def save_picture(image: Image.Image, path: Path) -> None:
     print(f"wrote {path}", file=sys.stderr)
 
 
-def print_times(model: str, backend: str, times_us: Sequence[Mapping[str, int]]) -> None:
+def accelerator_json(model: Model) -> dict[str, Any]:
+    """Where "accelerator_ms" of the results comes from; nothing where there is no accelerator."""
+    if model.clock_mhz is None:
+        return {}
+    times = "modelled" if model.simulated else "measured"
+    return {"accelerator": {"clock_mhz": model.clock_mhz, "times": times}}
+
+
+def times_json(model: Model, result: Classification | Detections) -> dict[str, Any]:
+    """Times of one picture: of the host in microseconds, of an accelerator in milliseconds."""
+    document: dict[str, Any] = {"times_us": result.times_us}
+    if result.cycles is not None and model.clock_mhz is not None:
+        document["cycles"] = result.cycles
+        document["accelerator_ms"] = result.cycles / model.clock_mhz / 1e3
+    return document
+
+
+def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:
     """What ran, and a table of the mean time of each stage over all pictures."""
     sums: Counter[str] = Counter()
-    for times in times_us:
-        sums.update(times)
-    total, count = sum(sums.values()), len(times_us)
-    print(f"\nmodel {model} on {backend}\n{'stage':<14}{'ms':>10}{'share':>9}")
+    for result in results:
+        sums.update(result.times_us)
+    total, count = sum(sums.values()), len(results)
+    print(f"\nmodel {model.network.name} on {model.backend}\n{'stage':<14}{'ms':>10}{'share':>9}")
     for stage, time_us in sums.items():
         print(f"{stage:<14}{time_us / count / 1e3:>10.2f}{time_us / max(total, 1):>9.0%}")
     mean = "" if count == 1 else f"   mean of {count} pictures"
     print(f"{'all':<14}{total / count / 1e3:>10.2f}{mean}")
+    if model.clock_mhz is not None:
+        cycles = sum(result.cycles or 0 for result in results) / count
+        how = ", modelled: offload above is the time to simulate it" if model.simulated else ""
+        ms = cycles / model.clock_mhz / 1e3
+        print(f"accelerator {ms:.3f} ms: {cycles:,.0f} cycles at {model.clock_mhz:g} MHz{how}")

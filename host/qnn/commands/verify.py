@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from qnn import library
 from qnn.commands import options
-from qnn.model import Model
 from qnn.network import describe
 from qnn.progress import Bar
 from qnn.verify import verify
@@ -33,7 +31,7 @@ def add_parser(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with (
-        Model(library.find(args.model), args.backend) as model,
+        options.open_model(args) as model,
         Bar(f"verifying {args.model}", "layers") as bar,
     ):
         rows = verify(model, args.input, lambda layer, number, total: bar.update(number, total))

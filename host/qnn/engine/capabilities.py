@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qnn.engine import regs
-from qnn.errors import QnnError
+from qnn.errors import WrongDeviceError
 
 
 def field(register: str, name: str, value: int) -> int:
@@ -54,16 +54,16 @@ class Capabilities:
         """Ask the hardware; `read` gives the 32-bit register at a byte address.
 
         Raises:
-            QnnError: there is something else, or another version of it.
+            WrongDeviceError: there is something else, or another version of it.
         """
         identity, version = read(regs.ID), read(regs.VERSION)
         if identity != regs.ID_VALUE:
-            raise QnnError(
+            raise WrongDeviceError(
                 f"no accelerator there: its identity reads {identity:#010x}, expected "
                 f"{regs.ID_VALUE:#010x}; load its bitstream first"
             )
         if (major := field("VERSION", "major", version)) != regs.VERSION_MAJOR:
-            raise QnnError(
+            raise WrongDeviceError(
                 f"the accelerator speaks version {major}, this software version "
                 f"{regs.VERSION_MAJOR}: load the bitstream that belongs to it"
             )

@@ -182,7 +182,12 @@ class TestBuffers:
             assert_same(session.run(variant), expected)
 
 
-@pytest.mark.parametrize("name", ["cpu", "golden"])
+SIM = pytest.mark.skipif(
+    bool(BACKENDS["sim"].unavailable()), reason=f"sim: {BACKENDS['sim'].unavailable()}"
+)
+
+
+@pytest.mark.parametrize("name", ["cpu", "golden", pytest.param("sim", marks=SIM)])
 class TestProtocol:
     def open(self, name, network=None):
         network = network or KINDS["layered"](np.random.default_rng(1))
@@ -200,6 +205,17 @@ class TestProtocol:
             for found, layer in zip(session.trace(codes), expected, strict=True):
                 assert_same(found, layer)
             session.close()
+
+    def test_streams_batches(self, name):
+        network, session = self.open(name)
+        rng = np.random.default_rng(2)
+        batches = [random_codes(rng, network, count) for count in (1, 3, 1, 2)]
+        offloads = list(session.stream(batches))
+        for codes, offload in zip(batches, offloads, strict=True):
+            assert_same(offload.maps, golden(network, codes)[-1])
+            assert offload.offload_us > 0
+            assert (offload.cycles is None) == (session.clock_mhz is None)
+        session.close()
 
     def test_no_picture_gives_no_output(self, name):
         network, session = self.open(name)

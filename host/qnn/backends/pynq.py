@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The accelerator on a PYNQ board."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+
+from qnn.backends.accelerator import AcceleratorSession
+from qnn.backends.protocol import Settings
+from qnn.network import Network
+
+
+class PynqBackend:
+    """Takes the device for as long as a session is open; "auto" prefers it where it can run."""
+
+    name = "pynq"
+
+    def unavailable(self) -> str | None:
+        if importlib.util.find_spec("pynq") is None:
+            return "package pynq is not installed; it is part of a board's image (extra `board`)"
+        from qnn.platforms import pynq
+
+        return pynq.unavailable()
+
+    def open(self, network: Network, settings: Settings) -> AcceleratorSession:
+        from qnn.platforms.pynq import PynqPlatform
+
+        platform = PynqPlatform(clock_mhz=settings.clock_mhz)
+        # A run takes milliseconds: looking at its progress would take longer.
+        return AcceleratorSession(platform, network, replace(settings, progress=None))

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The one driver of the accelerator: networks and pictures in, maps out, on every platform.
+
+Whatever ends a call (a failed run, a time-out, an exception of the caller, Ctrl-C), the accelerator
+is quiet afterwards. Memory that it may write to is given back only when it is quiet; if it does not
+become quiet, that memory is kept for as long as this process lives.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.engine import estimate
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.control import CommandCycles, Control, Progress
+from qnn.engine.layout import Layout
+from qnn.engine.program import compile_layers
+from qnn.engine.status import Status
+from qnn.errors import BackendError, DeviceBusyError
+from qnn.network import Conv
+from qnn.offload import Offload
+from qnn.platforms.protocol import Buffer, Platform
+
+Codes = NDArray[np.integer[Any]]  # (H, W, C)
+Maps = NDArray[np.integer[Any]]  # (H, W, C): uint8 codes, or int32 accumulators
+
+_KEPT: list[Buffer] = []  # of accelerators that did not become quiet
+
+
+@dataclass
+class _Flight:
+    """A picture in the accelerator: what it took the host so far, and then what came back."""
+
+    packing_us: int
+    offload_us: int
+    data: bytes = b""
+    cycles: int = 0
+
+
+class Driver:
+    """One accelerator with at most one network; `close` it, or use it in a `with` statement.
+
+    Not for several threads at once.
+
+    Args:
+        platform: what carries it; closed with the driver, or if the driver cannot be made.
+        progress: called with cycles done and expected while a run goes on.
+
+    Raises:
+        WrongDeviceError: there is no accelerator, or one of another version.
+        EngineStuckError: somebody left it in a state that it cannot be got out of.
+    """
+
+    def __init__(self, platform: Platform, progress: Progress | None = None) -> None:
+        self._platform, self._progress = platform, progress
+        self._control = Control(platform)
+        self._buffers: list[Buffer] = []
+        try:
+            self.capabilities = Capabilities.read(platform.read)
+            self._control.quiet()
+            self._control.forbid()
+        except BaseException:
+            platform.close()
+            raise
+        self._layout: Layout | None = None
+        self._expected = 0
+        self._fresh = False  # lists, parameters and windows are as they should be
+        self._ours = False  # parameters on chip are those of this network
+        self._running = False  # a run was started and has not been seen to end
+        self._give_back = weakref.finalize(self, _shut_down, self._control, self._buffers, platform)
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def layout(self) -> Layout:
+        """Where the network lies in `buffers`; BackendError if there is none."""
+        if self._layout is None:
+            raise BackendError("the accelerator has no network: it was closed, or none was loaded")
+        return self._layout
+
+    @property
+    def buffers(self) -> tuple[Buffer, Buffer]:
+        """The one that the accelerator only reads, and the one that it writes."""
+        read, write = self._buffers
+        return read, write
+
+    def load(self, layers: Sequence[Conv]) -> None:
+        """Lays out the layers of a network, in place of any before.
+
+        Raises:
+            QnnError: they do not fit the accelerator.
+            OutOfMemoryError: there is no memory for them; no network is loaded then.
+        """
+        layout = Layout(compile_layers(layers, self.capabilities))
+        self.unload()
+        try:
+            for size in (layout.read_bytes, layout.write_bytes):
+                self._buffers.append(self._platform.allocate(size))
+        except BaseException:
+            self.unload()
+            raise
+        self._expected = estimate.cycles(layout.program, self.capabilities)
+        self._layout = layout
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Writes lists, parameters and windows again, as happens by itself after a failed run."""
+        layout, (read, write) = self.layout, self.buffers
+        self.quiet()
+        image = np.frombuffer(layout.image(read.address, write.address), dtype=np.uint8)
+        read.array[: len(image)] = image
+        read.flush(0, len(image))
+        self._control.prepare(
+            layout.program.commands,
+            (read.address, layout.read_bytes),
+            (write.address, layout.write_bytes),
+        )
+        self._fresh = True
+
+    def unload(self) -> None:
+        """Gives the memory of the network back."""
+        self._layout = None
+        self.quiet()
+        self._control.forbid()
+        while self._buffers:
+            self._buffers.pop().free()
+
+    def stream(self, pictures: Iterable[Codes], resident: bool | None = None) -> Generator[Offload]:
+        """Picture after picture; the next one is taken and packed while one is worked on.
+
+        Args:
+            pictures: codes (H, W, C) of the first layer.
+            resident: run with the parameters on chip; None: where the accelerator has kept them.
+
+        Raises:
+            EngineError: a run ended badly.
+            EngineTimeoutError: a run did not end.
+            EngineStuckError: and the accelerator could not be stopped.
+        """
+        if self._running:
+            raise BackendError("the accelerator works on pictures of another stream: end it first")
+        flight: _Flight | None = None
+        place = 0
+        try:
+            for codes in pictures:
+                began = time.perf_counter_ns()
+                self.put(codes, place)
+                packing_us = _since_us(began)
+                landed = self._land(flight)
+                began = time.perf_counter_ns()
+                self.start(place, resident)
+                flight = _Flight(packing_us, _since_us(began))
+                place = 1 - place
+                if landed is not None:
+                    yield self._offload(landed)
+            landed = self._land(flight)
+            if landed is not None:
+                yield self._offload(landed)
+        finally:
+            if self._running:
+                self.quiet()
+
+    def run(self, codes: Codes, resident: bool | None = None) -> Offload:
+        """One picture; arguments and errors as of `stream`."""
+        (only,) = self.stream([codes], resident)
+        return only
+
+    def trace(self, codes: Codes) -> list[Maps]:
+        """The map of every layer for one picture; errors as of `stream`."""
+        self.run(codes)
+        return [self.map(number) for number in range(len(self.layout.maps))]
+
+    def map(self, number: int) -> Maps:
+        """What layer `number` wrote in the last run."""
+        return self.layout.program.maps[number].unpack(self._written(number))
+
+    def account(self) -> list[CommandCycles]:
+        """Where the cycles of the last run went, command by command."""
+        return self._control.account(self.layout.program.names)
+
+    def status(self) -> Status:
+        """What the accelerator says of itself."""
+        return self._control.status()
+
+    # The parts of a run: put, start, finish.
+
+    def put(self, codes: Codes, place: int = 0) -> None:
+        """Packs a picture into one of the two input places; not that of a run under way.
+
+        Raises:
+            QnnError: shape, dtype or a value of the codes does not fit.
+        """
+        layout, (read, _) = self.layout, self.buffers
+        data = np.frombuffer(layout.program.tight.pack(codes), dtype=np.uint8)
+        begin = layout.inputs[place]
+        read.array[begin : begin + len(data)] = data
+        read.flush(begin, begin + len(data))
+
+    def start(self, place: int = 0, resident: bool | None = None) -> None:
+        """Begins a run on what lies in an input place."""
+        layout, (read, _) = self.layout, self.buffers
+        if not self._fresh:
+            self.refresh()
+        status = self.status()
+        if status.busy:
+            raise DeviceBusyError(
+                "the accelerator works on something that this program did not start: only one "
+                "program may use it"
+            )
+        if resident is None:
+            resident = status.resident and self._ours
+        self._running = True
+        self._control.start(read.address + layout.lists[place], resident)
+
+    def finish(self) -> bytes:
+        """Waits for the end of a run: the map of the last layer, as it lies in memory."""
+        try:
+            status = self._control.wait(self._expected, self._progress)
+        except BaseException:
+            self.quiet()
+            raise
+        if not status.done:
+            self.quiet()
+            raise status.failure(self.layout.program.names)
+        self._control.acknowledge()
+        self._running, self._ours = False, True
+        return self._written(len(self.layout.maps) - 1)
+
+    def quiet(self) -> None:
+        """Ends whatever goes on; what was under way is lost.
+
+        Raises:
+            EngineStuckError: the memory does not answer; the buffers stay reserved.
+        """
+        self._fresh = self._ours = False  # whatever came between may also have spoilt the lists
+        self._control.quiet()
+        self._running = False
+
+    def close(self) -> None:
+        """Gets the accelerator quiet and gives memory and platform back. Idempotent.
+
+        Raises:
+            EngineStuckError: it does not become quiet: the platform is closed, its memory kept.
+        """
+        self._layout, self._running = None, False
+        self._give_back()
+
+    def _land(self, flight: _Flight | None) -> _Flight | None:
+        if flight is not None:
+            began = time.perf_counter_ns()
+            flight.data = self.finish()
+            flight.cycles = self._control.cycles()
+            flight.offload_us += _since_us(began)
+        return flight
+
+    def _offload(self, flight: _Flight) -> Offload:
+        began = time.perf_counter_ns()
+        maps = self.layout.program.out_map.unpack(flight.data)
+        return Offload(maps, flight.offload_us + _since_us(began), flight.packing_us, flight.cycles)
+
+    def _written(self, number: int) -> bytes:
+        """The map of a layer as it lies in memory."""
+        _, write = self.buffers
+        begin = self.layout.maps[number]
+        end = begin + self.layout.program.maps[number].size
+        write.invalidate(begin, end)
+        return write.array[begin:end].tobytes()
+
+
+def _since_us(began_ns: int) -> int:
+    return (time.perf_counter_ns() - began_ns) // 1000
+
+
+def _shut_down(control: Control, buffers: list[Buffer], platform: Platform) -> None:
+    """Also run when a driver is collected, or when the program ends."""
+    try:
+        control.quiet()
+        control.forbid()
+    except BaseException:
+        _KEPT.extend(buffers)
+        raise
+    else:
+        while buffers:
+            buffers.pop().free()
+    finally:
+        platform.close()

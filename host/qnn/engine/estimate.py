@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How long a program should take: the arithmetic of rtl/README.md and the beats it moves.
+
+For bounds and for progress; what a run has taken tells the register CYCLES.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import CommandList
+from qnn.engine.program import Program
+
+BETWEEN = 500  # cycles from the last product of a command to the first of the next
+BEATS = 5 / 4  # cycles for one beat of memory
+
+
+def cycles(program: Program, caps: Capabilities) -> int:
+    """Cycles of a run that reads its parameters: for each command arithmetic or memory."""
+    commands = CommandList(program.image, program.commands)
+    get = commands.get
+    tiles, thresholds = get("tiles"), get("thresholds")
+    groups = -(-get("conv_rows") * get("conv_columns") // caps.pixels)
+    least = 1 + np.maximum(thresholds + 1, caps.pe // 8 + max(caps.pixels, 4))
+    products = tiles * groups * np.maximum(get("planes") * get("tile_words"), least)
+    parameters = tiles * caps.pe * (thresholds * 4 + get("tile_words") * 8) // 8
+    blocks = np.where(get("tight") == 1, 1, get("blocks"))
+    reads = np.where(get("reload") == 1, tiles, 1) * get("in_rows") * get("row_beats") * blocks
+    columns = get("out_columns")
+    row = np.where(
+        get("raw") == 1, columns * caps.pe // 2, -(-columns * caps.pe // 64) * get("out_planes")
+    )
+    beats = parameters + reads + tiles * get("out_rows") * row
+    return int(np.maximum(products, np.ceil(beats * BEATS)).sum() + BETWEEN * len(tiles))

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a backend made of some pictures, and what that took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Offload:
+    """Output of the last layer.
+
+    Attributes:
+        maps: uint8 codes, or int32 accumulators.
+        offload_us: of the host: to start, to wait for the rest, to fetch. What a backend did while
+            the host was busy elsewhere is not in it.
+        packing_us: of the host, to lay the input out; None where that is not needed.
+        cycles: of the accelerator; None where there is none.
+    """
+
+    maps: NDArray[np.integer[Any]]
+    offload_us: int = field(compare=False)
+    packing_us: int | None = field(default=None, compare=False)
+    cycles: int | None = field(default=None, compare=False)

