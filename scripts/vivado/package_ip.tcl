@@ -30,12 +30,19 @@ proc package_ip {settings} {
 }
 
 # The packager infers the interfaces from the attributes of the wrapper; without one of them the
-# block design would fail much later and say less.
+# block design would fail much later and say less. Where the addresses that belong to them were not
+# inferred too, they are added, here and below.
 proc package_interfaces {core} {
   foreach interface {s_axi_ctrl m_axi irq aclk aresetn} {
     if {[ipx::get_bus_interfaces $interface -of_objects $core] eq ""} {
       error "the packager found no interface $interface in the wrapper"
     }
+  }
+  if {[ipx::get_address_spaces m_axi -of_objects $core] eq ""} {
+    set space [ipx::add_address_space m_axi $core]
+    set_property range 4294967296 $space
+    set_property width 32 $space
+    set_property master_address_space_ref m_axi [ipx::get_bus_interfaces m_axi -of_objects $core]
   }
 }
 
@@ -46,8 +53,10 @@ proc package_registers {core address_bytes registers} {
     set_property slave_memory_map_ref s_axi_ctrl \
       [ipx::get_bus_interfaces s_axi_ctrl -of_objects $core]
   }
-  set block [ipx::get_address_blocks reg0 -of_objects $map]
+  set block [lindex [ipx::get_address_blocks -of_objects $map] 0]
   if {$block eq ""} {set block [ipx::add_address_block reg0 $map]}
+  set_property name reg0 $block
+  set_property base_address 0 $block
   set_property range $address_bytes $block
   set_property width 32 $block
   set_property usage register $block

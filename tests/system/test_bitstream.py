@@ -113,11 +113,13 @@ def test_the_ip_has_the_registers_of_the_run(tmp_path):
         assert int(register.properties["address_offset"], 16) == getattr(regs, name)
 
 
-def test_the_memory_map_is_added_where_none_was_inferred(tmp_path):
-    session, status = run(tmp_path / "work", infers_maps=False)
+@pytest.mark.parametrize("inferred", ["", "Reg"])
+def test_addresses_that_the_packager_does_not_infer(inferred, tmp_path):
+    session, status = run(tmp_path / "work", inferred_block=inferred)
     assert status == 0, session.lines
     (core,) = session.packaged.values()
     assert core.buses["s_axi_ctrl"].memory_map == "s_axi_ctrl"
+    assert list(core.parts["s_axi_ctrl"].parts) == ["reg0"]
 
 
 def test_version_and_commit_are_in_the_bitstream(tmp_path):

@@ -64,6 +64,7 @@ class Bus:
     ports: dict[str, str] = field(default_factory=dict)  # logical -> physical
     parameters: dict[str, str] = field(default_factory=dict)
     memory_map: str = ""
+    address_space: str = ""
 
 
 @dataclass
@@ -78,17 +79,24 @@ class Described:
 class Core(Described):
     """An IP that is being packaged."""
 
-    def __init__(self, top: Path, module: str, infers_maps: bool) -> None:
+    def __init__(self, top: Path, module: str, block: str) -> None:
+        """`block` names the address blocks that are inferred; empty: no address is."""
         super().__init__("core", {"name": module, "version": "1.0"})
         self.ports = module_ports(top, module)
         self.buses: dict[str, Bus] = {}
+        self.spaces: dict[str, Described] = {}
         for name, port in self.ports.items():
             self._infer(name, port)
         for name, bus in self.buses.items():
-            if bus.kind == "aximm" and self.mode(name) == "Slave" and infers_maps:
-                block = Described("block", {"range": str(1 << self._address_bits(name))})
-                self.parts[name] = Described("map", parts={"reg0": block})
+            if bus.kind != "aximm" or not block:
+                continue
+            if self.mode(name) == "Slave":
+                span = Described("block", {"range": str(1 << self._address_bits(name))})
+                self.parts[name] = Described("map", parts={block: span})
                 bus.memory_map = name
+            else:
+                self.spaces[name] = Described("space", {"width": "32", "range": "4294967296"})
+                bus.address_space = name
         self.checked = False
 
     def _infer(self, name: str, port: Port) -> None:
@@ -142,6 +150,8 @@ class Core(Described):
                     raise VivadoError(f"{name} is associated with no clock")
                 if self.mode(name) == "Slave" and bus.memory_map not in self.parts:
                     raise VivadoError(f"{name} has no memory map")
+                if self.mode(name) == "Master" and bus.address_space not in self.spaces:
+                    raise VivadoError(f"{name} has no address space")
         for part in self.parts.values():
             for block in part.parts.values():
                 self._check_block(block)
@@ -192,7 +202,7 @@ class Core(Described):
                 mode = self.mode(name)
                 shape.interfaces[name] = Interface(mode, protocol, width, clock)
                 if mode == "Master":
-                    shape.spaces[name] = name
+                    shape.spaces[bus.address_space] = name
             else:
                 short = {"clock": "clk", "reset": "rst", "interrupt": "intr"}[bus.kind]
                 direction = "O" if self.ports[port].direction == "output" else "I"

@@ -25,7 +25,8 @@ RUNS = (SYNTHESIS, "impl_1")
 BITSTREAM = {"USERID": r"0x[0-9a-f]{8}", "USR_ACCESS": "[0-9a-f]{8}"}
 CORE = {"name", "version", "display_name", "description", "supported_families"}
 DESCRIBED = {
-    "block": {"range", "width", "usage"},
+    "space": {"range", "width"},
+    "block": {"range", "width", "usage", "base_address"},
     "register": {"address_offset", "size", "access", "description"},
     "field": {"bit_offset", "bit_width", "access", "description"},
 }
@@ -60,7 +61,7 @@ class Outcome:
     setup_slack: str = "0.312"
     hold_slack: str = "0.021"
     failing_run: str = ""
-    infers_maps: bool = True
+    inferred_block: str = "reg0"  # empty: the packager infers no addresses
 
 
 @dataclass
@@ -271,6 +272,12 @@ def set_one(session, name, value, word):
         session.core.properties[name] = value
     elif kind == "bus" and name == "slave_memory_map_ref":
         session.core.buses[object_name].memory_map = value
+    elif kind == "bus" and name == "master_address_space_ref":
+        session.core.buses[object_name].address_space = value
+    elif kind == "block" and name == "name":
+        owner, _, old = object_name.partition("/")
+        parts = session.core.parts[owner].parts
+        parts[value] = parts.pop(old)
     elif kind in DESCRIBED and name in DESCRIBED[kind]:
         if name == "access" and value not in ACCESS:
             raise VivadoError(f"access cannot be {value}")
@@ -320,12 +327,13 @@ def package_project(session, given):
     if len(tops) != 1 or tops[0].suffix != ".v":
         raise VivadoError(f"the top {project.top} is not in one Verilog file")
     check_sources(project.files)
-    core = Core(tops[0], project.top, session.outcome.infers_maps)
+    core = Core(tops[0], project.top, session.outcome.inferred_block)
     core.properties.update(vendor=given["-vendor"], library=given["-library"])
     core.folder = Path(given["-root_dir"])
     core.folder.mkdir()
     session.core = core
     session.described = {f"map:{name}": part for name, part in core.parts.items()}
+    session.described |= {f"space:{name}": part for name, part in core.spaces.items()}
     for name, part in core.parts.items():
         for label, block in part.parts.items():
             session.described[f"block:{name}/{label}"] = block
@@ -344,11 +352,14 @@ def get_bus_interfaces(session, given, name):
     return f"bus:{name}" if name in session.core.buses else ""
 
 
-def getter(kind, owner):
-    def get(session, given, name):
-        prefix = session.unpack(given["-of_objects"], owner)
-        word = f"{kind}:{name}" if owner == "core" else f"{kind}:{prefix}/{name}"
-        return word if word in session.described else ""
+def lister(kind, owner):
+    """Objects of a kind in another; of one name where that is given."""
+
+    def get(session, given, name=""):
+        of = session.unpack(given["-of_objects"], owner)
+        start = f"{kind}:" if owner == "core" else f"{kind}:{of}/"
+        found = [word for word in session.described if word.startswith(start)]
+        return " ".join(word for word in found if name in ("", word.removeprefix(start)))
 
     return get
 
@@ -359,17 +370,25 @@ def adder(kind, owner):
         word = f"{kind}:{name}" if owner == "core" else f"{kind}:{prefix}/{name}"
         if word in session.described:
             raise VivadoError(f"{word} exists already")
-        holder = session.core if owner == "core" else session.described[of]
-        holder.parts[name] = session.described[word] = Described(kind)
+        if kind == "space":
+            held = session.core.spaces
+        else:
+            held = (session.core if owner == "core" else session.described[of]).parts
+        held[name] = session.described[word] = Described(kind)
         return word
 
     return add
 
 
-for kind, owner, plural in (("map", "core", "memory_maps"), ("block", "map", "address_blocks")):
-    command(f"ipx::get_{plural}", options="-of_objects")(getter(kind, owner))
+for kind, owner, plural in (
+    ("map", "core", "memory_maps"),
+    ("space", "core", "address_spaces"),
+    ("block", "map", "address_blocks"),
+):
+    command(f"ipx::get_{plural}", options="-of_objects")(lister(kind, owner))
 for kind, owner, single in (
     ("map", "core", "memory_map"),
+    ("space", "core", "address_space"),
     ("block", "map", "address_block"),
     ("register", "block", "register"),
     ("field", "register", "field"),
