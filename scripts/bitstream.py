@@ -25,6 +25,7 @@ BOARDS = ROOT / "params/boards"
 MAIN = ROOT / "scripts/vivado/bitstream.tcl"
 IP_TOP = "qnn_engine_ip"
 ADDRESS_BYTES = 4096
+BUILT_FROM = ("rtl", "params/boards", "scripts/vivado", "scripts/bitstream.py")
 NO_COMMIT = "ffffffff"  # of a tree that is not a commit
 
 OUTPUTS = ("qnn.bit", "qnn.hwh", "timing.rpt", "utilization.rpt", "bitstream.json")
@@ -150,7 +151,7 @@ def commit() -> str:
     git = ["git", "-C", str(ROOT)]
     try:
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "rtl", "scripts", "params/boards"],
+            [*git, "status", "--porcelain", *BUILT_FROM],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         head = subprocess.run(
