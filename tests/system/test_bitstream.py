@@ -252,15 +252,15 @@ def test_interrupting_ends_vivado(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    for _ in range(200):
+    for _ in range(1200):
         if (tmp_path / "child").exists() and (tmp_path / "child").read_text():
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
     child = int((tmp_path / "child").read_text())
-    for _ in range(100):
+    for _ in range(400):
         state = Path(f"/proc/{child}/stat")
         if not state.exists() or state.read_text().split()[2] == "Z":
             return
