@@ -88,7 +88,8 @@ class Control:
         """
         platform = self._platform
         bound_s = self._seconds(SLACK * (expected + NO_PROGRESS_CYCLES))
-        slice_s = bound_s if progress is None else self._seconds(max(expected // STEPS, 1000))
+        # Looks at STATUS also without an interrupt, should one get lost.
+        slice_s = self._seconds(2 * expected if progress is None else max(expected // STEPS, 1000))
         end_s = platform.seconds() + bound_s
         interrupted = False
         while not (status := self.status()).ended:

@@ -74,6 +74,7 @@ class Driver:
         self._fresh = False  # lists, parameters and windows are as they should be
         self._ours = False  # parameters on chip are those of this network
         self._running = False  # a run was started and has not been seen to end
+        self._streaming = False
         self._give_back = weakref.finalize(self, _shut_down, self._control, self._buffers, platform)
 
     def __enter__(self) -> Driver:
@@ -130,8 +131,8 @@ class Driver:
 
     def unload(self) -> None:
         """Gives the memory of the network back."""
-        self._layout = None
         self.quiet()
+        self._layout = None
         self._control.forbid()
         while self._buffers:
             self._buffers.pop().free()
@@ -148,8 +149,11 @@ class Driver:
             EngineTimeoutError: a run did not end.
             EngineStuckError: and the accelerator could not be stopped.
         """
-        if self._running:
+        if self._streaming:
             raise BackendError("the accelerator works on pictures of another stream: end it first")
+        if self._running:
+            self.quiet()
+        self._streaming = True
         flight: _Flight | None = None
         place = 0
         try:
@@ -168,6 +172,7 @@ class Driver:
             if landed is not None:
                 yield self._offload(landed)
         finally:
+            self._streaming = False
             if self._running:
                 self.quiet()
 
