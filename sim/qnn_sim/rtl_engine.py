@@ -81,6 +81,8 @@ class RtlEngine:
 
     Attributes:
         memory: all of it, uint8; what is not `live` is out of bounds for the accelerator.
+
+    WAVES and RTL_COVERAGE of the environment (qnn_sim.run_options) hold for every engine.
     """
 
     def __init__(
@@ -90,8 +92,11 @@ class RtlEngine:
         model: MemoryModel = PUBLISHED,
         waves: Path | None = None,
     ) -> None:
-        covers = run_options.coverage()
-        self._lib = _load(build(configuration, waves is not None, covers))
+        records, covers = waves is not None or run_options.waves(), run_options.coverage()
+        library = build(configuration, records, covers)
+        if records and waves is None:
+            waves = run_options.folder(library.parent) / "engine.vcd"
+        self._lib = _load(library)
         self.memory: NDArray[np.uint8] = np.zeros(memory_bytes, dtype=np.uint8)
         self._handle = self._lib.engine_new(
             self.memory.ctypes.data, memory_bytes, str(waves or "").encode()

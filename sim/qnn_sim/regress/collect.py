@@ -17,7 +17,7 @@ FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
 # Whole networks run with the parameters of a network: another seed is the same run. Their
 # configuration is large, and coverage would make it slow.
 NETWORKS = "networks.py::"
-RANDOM_LAYERS = "tests/rtl/test_random_layers.py::"
+RANDOM_LAYERS = "tests/rtl/test_random_layers.py::test_three_implementations_agree"
 LIMIT_S = 1800.0
 
 
@@ -46,11 +46,11 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
     Args:
         base_seed: all seeds follow from it.
         seeds: for each node.
-        layers: seeds for each test of random layers.
+        layers: seeds for RANDOM_LAYERS.
     """
     rounds: list[tuple[int, int, Case]] = []
     for name in names:
-        count = layers if name.startswith(RANDOM_LAYERS) else seeds
+        count = layers if name == RANDOM_LAYERS else seeds
         if NETWORKS in name:
             count = 1
         for turn in range(count):

@@ -19,7 +19,7 @@ Values = dict[str, str]
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "rows": ("1", "2", "3", "4-5", "6-7"),  # of the kernel
-    "columns": ("1", "2", "3", "4-5", "6-7"),  # of the kernel
+    "columns": ("1", "2", "3", "4-5", "6 or more"),  # of the kernel
     "stride": ("1", "2"),
     "padding": ("none", "even", "lopsided"),
     "pool": ("none", "2/1", "2/2", "3/1", "3/2"),  # size/stride
@@ -64,8 +64,8 @@ def decode(beats: list[int]) -> dict[str, int]:
     }
 
 
-def _span(value: int) -> str:
-    return {4: "4-5", 5: "4-5", 6: "6-7", 7: "6-7"}.get(value, str(value))
+def _span(value: int, large: str) -> str:
+    return str(value) if value < 4 else "4-5" if value < 6 else large
 
 
 def _planes(value: int) -> str:
@@ -95,8 +95,8 @@ def command_values(fields: Mapping[str, int], memory: str) -> Values:
         source = "skipping" if fields["first_skip"] else "blocks"
     pool = fields["pool_size"], fields["pool_stride"]
     return {
-        "rows": _span(fields["kernel_rows"]),
-        "columns": _span(columns),
+        "rows": _span(fields["kernel_rows"], "6-7"),
+        "columns": _span(columns, "6 or more"),
         "stride": str(fields["stride"]),
         "padding": padding,
         "pool": "none" if pool[0] == 1 else f"{pool[0]}/{pool[1]}",

@@ -38,7 +38,11 @@ class Recorder:
     def wrote(self, address: int, value: int) -> None:
         """A register was written; before the engine acts on it."""
         self._registers[address] = value
-        if address == regs.CTRL and field("CTRL", "start", value) and not self._running:
+        if address != regs.CTRL:
+            return
+        if field("CTRL", "reset", value):
+            self._running = False
+        elif field("CTRL", "start", value) and not self._running:
             self._running = True
             self._resident = bool(field("CTRL", "resident", value))
             self._commands = self._list()
