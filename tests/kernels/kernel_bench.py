@@ -3,7 +3,8 @@
 
 shells/rtl_<kernel>.sv puts the modules of rtl/ behind them, shells/hls_kernel.sv any of the HLS
 kernels. Environment: KERNEL=rtl or hls for one of them alone (default: both), CONFIGURATIONS=
-<names, with commas> for other foldings than `small`; see qnn_sim.hls_csim.CONFIGURATIONS.
+<names, with commas> for other foldings than `small` (see qnn_sim.hls_csim.CONFIGURATIONS),
+NETWORKS=<names> for networks with real parameters other than the shipped one.
 """
 
 import os
@@ -24,6 +25,7 @@ from qnn_sim.streams import Sink, Source, generator, reset, start
 SHELLS = Path(__file__).parent / "shells"
 IMPLEMENTATIONS = (os.getenv("KERNEL") or "rtl,hls").split(",")
 CONFIGURATIONS = (os.getenv("CONFIGURATIONS") or "small").split(",")
+NETWORKS = (os.getenv("NETWORKS") or "fashion-cnv").split(",")
 PATIENCE = 20_000  # cycles without a beat anywhere
 MOST_STEPS = 6000  # product rows of a random layer
 

