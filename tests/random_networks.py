@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qnn.dense import BinaryDense, FloatDense
 from qnn.first import ConvFirst, LookupFirst
 from qnn.float_conv import Thresholds, Uniform
-from qnn.last import DenseChain, DenseLayer, Region, Scores
+from qnn.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
 from qnn.network import Conv, MaxPool, Network
 
 
@@ -197,6 +197,20 @@ def scoring(rng: np.random.Generator) -> Network:
     )
 
 
+def float_scoring(rng: np.random.Generator) -> Network:
+    """Scores of four classes by float steps; an input that no picture gives."""
+    steps = (
+        Arithmetic(op, rng.uniform(0.5, 2, 4).astype(np.float32))
+        for op in ("multiply", "subtract", "divide", "add")
+    )
+    return network_of(
+        random_conv(rng, (1, 1, 9), 4, (1, 1), name="fc1", levels=None, parts=("Gemm_0",)),
+        classes=("a", "b", "c", "d"),
+        last=FloatScores(tuple(steps)),
+        missing=("a first stage: its input is no picture",),
+    )
+
+
 def connected(rng: np.random.Generator) -> Network:
     """A float convolution with thresholds, one layer, fully connected ones of bits and floats."""
     normal = rng.standard_normal
@@ -261,4 +275,4 @@ def detecting(rng: np.random.Generator) -> Network:
     )
 
 
-KINDS = {make.__name__: make for make in (layered, scoring, connected, detecting)}
+KINDS = {make.__name__: make for make in (layered, scoring, float_scoring, connected, detecting)}

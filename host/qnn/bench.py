@@ -16,7 +16,7 @@ from qnn.backends import open_session
 from qnn.dense import BinaryDense, FloatDense, pack_columns
 from qnn.first import ConvFirst
 from qnn.float_conv import Thresholds, Uniform
-from qnn.last import DenseChain, DenseLayer, Region, Scores
+from qnn.last import DenseChain, DenseLayer, FloatScores, Region, Scores
 from qnn.network import Conv, MaxPool, Network
 
 SEED = 1
@@ -73,7 +73,7 @@ def bench(network: Network, backend: str, repeat: int) -> tuple[str, list[Row]]:
                 _median_ms(lambda: _baseline_dense(last, matrices, maps[0]), min(repeat, 3)),
             )
         )
-    elif isinstance(last, Scores):
+    elif isinstance(last, Scores | FloatScores):
         rows.append(Row("last_layers", _median_ms(lambda: last.probabilities(maps), repeat), None))
     elif isinstance(last, Region):
         found = _median_ms(lambda: last.detect(maps[0], len(network.classes), (640, 480)), repeat)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qnn.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.last import DenseChain, Scores
+from qnn.last import Classifier
 from qnn.model import Model
 from qnn.picture import Picture
 
@@ -29,7 +29,7 @@ def confusion(
         QnnError: the model does not classify, or a label is none of its classes.
     """
     last, first, classes = model.network.last, model.first, len(model.network.classes)
-    if not isinstance(last, Scores | DenseChain):
+    if not isinstance(last, Classifier):
         reasons = "; ".join(model.network.missing) or "it detects objects"
         raise QnnError(f"model {model.network.name} cannot classify: {reasons}")
     if not 0 <= dataset.labels.min() <= dataset.labels.max() < classes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,17 @@ def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+def _check_accumulators(network: Network) -> int:
+    """Number of classes; NetworkError unless the layers give one accumulator for each."""
+    shape, count = network.layers[-1].out_shape, len(network.classes)
+    if network.layers[-1].out_bits is not None or shape != (1, 1, count):
+        raise NetworkError(
+            f"network {network.name}: {count} classes want accumulators of 1x1x{count}, but layer "
+            f"{network.layers[-1].name} gives {describe(shape)}"
+        )
+    return count
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Accumulators of the last layer are the scores: score = (acc + offset) / divisor.
@@ -40,12 +52,7 @@ class Scores:
 
     def check(self, network: Network) -> None:
         """NetworkError if the layers of `network` do not fit in front of it."""
-        shape, count = network.layers[-1].out_shape, len(network.classes)
-        if network.layers[-1].out_bits is not None or shape != (1, 1, count):
-            raise NetworkError(
-                f"network {network.name}: {count} classes want accumulators of 1x1x{count}, but "
-                f"layer {network.layers[-1].name} gives {describe(shape)}"
-            )
+        count = _check_accumulators(network)
         if self.offset.shape != (count,) or self.divisor < 1 or not 0 < self.scale < np.inf:
             raise NetworkError(f"network {network.name}: its scores do not fit {count} classes")
 
@@ -56,6 +63,70 @@ class Scores:
     def probabilities(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """Probabilities, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
         return softmax(self.scores(maps) * self.scale)
+
+
+OPERATIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Arithmetic:
+    """One operation for each channel: y = x op values, rounded to float32.
+
+    Attributes:
+        op: a key of OPERATIONS.
+        values: float32 (channels,), finite; what is divided by is not 0.
+    """
+
+    op: str
+    values: NDArray[np.float32]
+
+    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """y, float32 (..., channels), of x of that shape."""
+        return OPERATIONS[self.op](x, self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class FloatScores:
+    """Accumulators of the last layer become scores by float32 steps, in the order of the source.
+
+    Attributes:
+        steps: applied one after the other; the result is the score, probability its softmax.
+    """
+
+    steps: tuple[Arithmetic, ...]
+
+    def check(self, network: Network) -> None:
+        """NetworkError if the layers of `network` do not fit in front of it."""
+        count = _check_accumulators(network)
+        for step in self.steps:
+            values = step.values
+            if (
+                step.op not in OPERATIONS
+                or values.dtype != np.float32
+                or values.shape != (count,)
+                or not np.isfinite(values).all()
+                or (step.op == "divide" and not values.all())
+            ):
+                raise NetworkError(
+                    f"network {network.name}: a step of its scores ({step.op}) does not fit "
+                    f"{count} classes"
+                )
+
+    def scores(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Scores, float32 (N, classes), of accumulators (N, 1, 1, classes)."""
+        x: NDArray[np.float32] = maps.reshape(len(maps), -1).astype(np.float32)
+        for step in self.steps:
+            x = step(x)
+        return x
+
+    def probabilities(self, maps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Probabilities, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
+        return softmax(self.scores(maps).astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,4 +254,5 @@ class Region:
         return [d for d in found if d.box[0] <= d.box[2] and d.box[1] <= d.box[3]]
 
 
-Last = Scores | DenseChain | Region
+Classifier = Scores | FloatScores | DenseChain
+Last = Classifier | Region

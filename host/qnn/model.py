@@ -18,7 +18,7 @@ from qnn import library
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.errors import QnnError
 from qnn.first import First
-from qnn.last import FEATURE_SCALES, DenseChain, Region, Scores
+from qnn.last import FEATURE_SCALES, Classifier, Region
 from qnn.network import Network
 from qnn.offload import Offload
 from qnn.picture import Picture, Source
@@ -104,7 +104,7 @@ class Model:
         last, network = self.network.last, self.network
         if network.task != "classify":
             raise QnnError(f"model {network.name} detects objects; use detect")
-        if not isinstance(last, Scores | DenseChain):
+        if not isinstance(last, Classifier):
             raise self._incomplete()
         for seen, offload in self._stages(pictures):
             with _stage(seen.times_us, "last_layers"):

@@ -19,7 +19,15 @@ from qnn.errors import FormatError
 from qnn.first import ConvFirst, First, LookupFirst
 from qnn.float_conv import Quantizer, Thresholds, Uniform
 from qnn.json_fields import Fields, read_object
-from qnn.last import DenseChain, DenseLayer, Last, Region, Scores
+from qnn.last import (
+    Arithmetic,
+    DenseChain,
+    DenseLayer,
+    FloatScores,
+    Last,
+    Region,
+    Scores,
+)
 from qnn.network import Conv, MaxPool, Network
 from qnn.tensor_file import TensorFile
 
@@ -214,6 +222,9 @@ def _last_to_json(last: Last | None, tensors: Tensors) -> dict[str, Any] | None:
     if isinstance(last, Scores):
         tensors["last.offset"] = last.offset
         return {"kind": "scores", "divisor": last.divisor, "scale": last.scale}
+    if isinstance(last, FloatScores):
+        tensors |= {f"last.step{i}": step.values for i, step in enumerate(last.steps)}
+        return {"kind": "float-scores", "steps": [step.op for step in last.steps]}
     if isinstance(last, DenseChain):
         return {
             "kind": "fully-connected",
@@ -247,10 +258,17 @@ def _dense_to_json(layer: DenseLayer, tensors: Tensors) -> dict[str, Any]:
 
 
 def _last_of_json(entry: Fields, tensors: TensorFile) -> Last:
-    kind = entry.choice("kind", ("scores", "fully-connected", "region"))
+    kind = entry.choice("kind", ("scores", "float-scores", "fully-connected", "region"))
     if kind == "scores":
         offset = tensors.get("last.offset", np.int64, None)
         return Scores(offset, entry.positive("divisor"), entry.number("scale"))
+    if kind == "float-scores":
+        return FloatScores(
+            tuple(
+                Arithmetic(op, tensors.get(f"last.step{i}", np.float32, None))
+                for i, op in enumerate(entry.strings("steps"))
+            )
+        )
     if kind == "fully-connected":
         return DenseChain(tuple(_dense_of_json(e, tensors) for e in entry.entries("layers")))
     matrix = FloatDense(

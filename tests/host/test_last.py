@@ -8,7 +8,16 @@ import pytest
 
 from qnn.dense import BinaryDense, FloatDense, pack_columns
 from qnn.errors import NetworkError
-from qnn.last import FEATURE_SCALES, DenseChain, DenseLayer, Region, Scores, softmax
+from qnn.last import (
+    FEATURE_SCALES,
+    Arithmetic,
+    DenseChain,
+    DenseLayer,
+    FloatScores,
+    Region,
+    Scores,
+    softmax,
+)
 from qnn.network import Conv, MaxPool, Network
 from qnn_sim import float_layers as golden
 
@@ -87,6 +96,57 @@ def test_scores_fit_their_network():
     ):
         with pytest.raises(NetworkError, match="do not fit 4 classes"):
             make(last)
+
+
+# FloatScores
+
+
+def test_float_scores():
+    """Each step is rounded to float32, in its order."""
+    steps = (
+        Arithmetic("subtract", np.float32([0.3, -7])),
+        Arithmetic("divide", np.float32([3, 0.1])),
+        Arithmetic("multiply", np.float32([1.1, -2])),
+        Arithmetic("add", np.float32([1e6, 0.7])),
+    )
+    maps = np.array([[5, -9], [0, 16777216]], np.int32).reshape(2, 1, 1, 2)
+    last = FloatScores(steps)
+    want = []
+    for row in maps.reshape(2, 2):
+        scores = [np.float32(value) for value in row]
+        for step in steps:
+            for i, value in enumerate(step.values):
+                x = float(scores[i])  # one operation on float32 in float64 rounds the same
+                done = {"subtract": x - float(value), "divide": x / float(value)}
+                done |= {"multiply": x * float(value), "add": x + float(value)}
+                scores[i] = np.float32(done[step.op])
+        want.append([float(score) for score in scores])
+    assert last.scores(maps).dtype == np.float32
+    assert last.scores(maps).tolist() == want
+    np.testing.assert_allclose(last.probabilities(maps), golden.softmax(np.array(want)), rtol=1e-12)
+    plain = FloatScores(()).scores(maps)
+    assert plain.tolist() == [[5, -9], [0, 16777216]]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("modulo", np.ones(4, np.float32)),
+        ("add", np.ones(4)),
+        ("add", np.ones(3, np.float32)),
+        ("add", np.float32([1, 2, np.nan, 4])),
+        ("divide", np.float32([1, 0, 1, 1])),
+    ],
+    ids=["operation", "dtype", "shape", "not finite", "zero"],
+)
+def test_float_scores_fit_their_network(step):
+    good = FloatScores((Arithmetic("multiply", np.float32([1, 0, 1, 1])),))
+    network(good, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 4)
+    with pytest.raises(NetworkError, match="1x1x5"):
+        network(good, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 5)
+    with pytest.raises(NetworkError, match=r"does not fit 4 classes"):
+        bad = FloatScores((*good.steps, Arithmetic(*step)))
+        network(bad, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 4)
 
 
 # DenseChain

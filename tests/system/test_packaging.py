@@ -24,7 +24,8 @@ TREES = {
 }
 PAGES = (".md", ".svg")  # for readers of the repository
 BOARD = {"numpy", "PIL"}  # all that the package needs on a board
-LATER = {"qnn_sim", "pynq"}  # only in a checkout, only on a board: imported where it is used
+# Only in a checkout, only on a board, only with the extra qonnx: imported where it is used.
+LATER = {"qnn_sim", "pynq", "onnx", "google"}
 OF_PYNQ = "platforms/pynq_ip.py"  # nobody but pynq, and who has imported pynq, imports this
 
 pytestmark = pytest.mark.skipif(

@@ -49,7 +49,10 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("format", metavar="FORMAT", help=", ".join(IMPORTERS))
     parser.add_argument(
-        "path", metavar="PATH", type=Path, help="qnn-mo: the layer JSON; bnn-pynq: the directory"
+        "path",
+        metavar="PATH",
+        type=Path,
+        help="qnn-mo: the layer JSON; bnn-pynq: the directory; qonnx: the .onnx file",
     )
     parser.add_argument("--name", metavar="NAME", required=True, help="what to call it")
     parser.set_defaults(run=run_import)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qnn.errors import FormatError
-from qnn.importers import bnn_pynq_network, qnn_mo_network
+from qnn.importers import bnn_pynq_network, qnn_mo_network, qonnx
 from qnn.network import Network
 
 # Each takes a path and the name of the network to be.
 IMPORTERS: dict[str, Callable[[Path, str], Network]] = {
     "qnn-mo": qnn_mo_network.import_network,
     "bnn-pynq": bnn_pynq_network.import_network,
+    "qonnx": qonnx.import_network,
 }
 
 
@@ -22,7 +23,8 @@ def import_network(format_name: str, path: Path, name: str) -> Network:
 
     Args:
         format_name: a key of IMPORTERS.
-        path: qnn-mo: a layer JSON, or a directory with exactly one; bnn-pynq: a directory.
+        path: qnn-mo: a layer JSON, or a directory with exactly one; bnn-pynq: a directory;
+            qonnx: an .onnx file.
         name: for the network.
 
     Raises:

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An .onnx file as plain nodes and numpy arrays; nothing else in the package knows protobuf.
+
+A file is not trusted: sizes are checked before memory is taken, tensors beside the file are read
+only from its own directory, and whatever does not parse is one FormatError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.errors import FormatError, NetworkError, QnnError
+
+Array = NDArray[Any]
+
+MAX_FILE_BYTES = 1 << 30
+MAX_MAP = 1 << 24  # elements of one feature map
+STANDARD = ("", "ai.onnx")
+QUANTISED = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+_ATTRIBUTES = {  # of what type those are that the importer reads
+    "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int",
+    "INTS": "strides pads dilations kernel_shape perm axes shape value_ints",
+    "FLOAT": "epsilon alpha beta out_scale out_bias min max value_float",
+    "FLOATS": "value_floats",
+    "STRING": "auto_pad rounding_mode data_layout",
+    "TENSOR": "value",
+}
+_TYPES = {name: kind for kind, names in _ATTRIBUTES.items() for name in names.split()}
+_DTYPES = ("float16", "float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator.
+
+    Attributes:
+        op: its type: "Conv", "Quant".
+        name: as the file calls it, else the name of its first output.
+        inputs, outputs: names of tensors; "" for an optional one that is absent.
+        attributes: those that are read, by name: int, float, str, list of them, or array.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+    def refuse(self, reason: str) -> NetworkError:
+        """The error to raise where the network cannot be run as it is."""
+        return NetworkError(f"node {self.name!r} ({self.op}): {reason}")
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """What an .onnx file says.
+
+    Attributes:
+        nodes: those that the outputs depend on, each after the nodes it reads from.
+        constants: initializers by name; floats as float32.
+        input_name, input_shape: of the one input; the batch counts 1.
+        raw_pixels: the input is stated to be whole numbers 0..255.
+        outputs: names of tensors.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: dict[str, Array]
+    input_name: str
+    input_shape: tuple[int, ...]
+    raw_pixels: bool
+    outputs: tuple[str, ...]
+
+
+def read_graph(path: Path) -> Graph:
+    """Reads the graph in an .onnx file.
+
+    Raises:
+        FormatError: the file is damaged, or no ONNX model.
+        NetworkError: an operator or an input that no network here can have.
+        QnnError: the package onnx is not installed.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise QnnError(
+            "reading .onnx files needs the package onnx: pip install 'qnn[qonnx]'"
+        ) from None
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise FormatError(f"{path}: larger than any network here")
+        model: Any = onnx.ModelProto()
+        model.ParseFromString(path.read_bytes())
+        graph = model.graph
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except DecodeError:
+        raise FormatError(f"{path}: truncated, or not an .onnx file") from None
+    if not graph.node or not graph.output:
+        raise FormatError(f"{path}: it holds no ONNX graph; name the .onnx file of a network")
+    if any(isinstance(text, bytes) for text in _texts(graph)):  # as protobuf gives what is no text
+        raise FormatError(f"{path}: damaged; a name in it is no text")
+    if graph.sparse_initializer:
+        raise FormatError(f"{path}: it has sparse tensors; export it with dense ones")
+    nodes = _needed([_node(path, proto) for proto in graph.node], graph.output)
+    read = {name for node in nodes for name in node.inputs}
+    constants = {t.name: _tensor(path, t) for t in graph.initializer if t.name in read}
+    inputs = [i for i in graph.input if i.name not in constants and i.name in read]
+    if len(inputs) != 1:
+        raise FormatError(f"{path}: its graph has {len(inputs)} inputs; export it with one")
+    annotations = {
+        annotation.tensor_name: {e.key: e.value for e in annotation.quant_parameter_tensor_names}
+        for annotation in graph.quantization_annotation
+    }
+    stated = annotations.get(inputs[0].name, {}).get("finn_datatype")
+    kind = inputs[0].type.tensor_type
+    return Graph(
+        nodes=nodes,
+        constants=constants,
+        input_name=inputs[0].name,
+        input_shape=_input_shape(path, inputs[0].name, kind.shape.dim),
+        raw_pixels=kind.elem_type == onnx.TensorProto.UINT8 or stated == "UINT8",
+        outputs=tuple(output.name for output in graph.output),
+    )
+
+
+def _texts(graph: Any) -> Iterator[str | bytes]:
+    """Every name that is read."""
+    for node in graph.node:
+        yield from (node.op_type, node.name, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+        yield from (attribute.t.name for attribute in node.attribute)
+    yield from (item.name for item in (*graph.input, *graph.output, *graph.initializer))
+    for tensor in graph.initializer:
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
+
+
+def _needed(nodes: list[Node], outputs: Any) -> tuple[Node, ...]:
+    """Those that the outputs depend on, in the order of the file."""
+    makers = {name: node for node in nodes for name in node.outputs if name}
+    waiting, needed = [output.name for output in outputs], set()
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and node not in needed:
+            needed.add(node)
+            waiting.extend(node.inputs)
+    return tuple(node for node in nodes if node in needed)
+
+
+def _node(path: Path, proto: Any) -> Node:
+    from onnx import AttributeProto, helper
+
+    outputs = tuple(proto.output)
+    name = proto.name or next(filter(None, outputs), "without a name")
+    attributes = {}
+    for attribute in proto.attribute:
+        if attribute.name not in _TYPES:
+            continue
+        if attribute.type != getattr(AttributeProto, _TYPES[attribute.name]):
+            raise FormatError(
+                f"{path}: node {name!r} has an attribute {attribute.name!r} of another type than "
+                f"{_TYPES[attribute.name]}"
+            )
+        value = helper.get_attribute_value(attribute)
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        elif attribute.type == attribute.TENSOR:
+            value = _tensor(path, value)
+        attributes[attribute.name] = value
+    op = proto.op_type if proto.op_type.isprintable() else repr(proto.op_type)
+    node = Node(op, name, tuple(proto.input), outputs, attributes)
+    if proto.domain not in STANDARD + QUANTISED:
+        raise node.refuse(
+            f"operators of domain {proto.domain!r} are unknown here; export the network as QONNX"
+        )
+    return node
+
+
+def _input_shape(path: Path, name: str, dims: Any) -> tuple[int, ...]:
+    shape = tuple(int(dim.dim_value) for dim in dims)
+    if len(shape) < 2 or shape[0] not in (0, 1) or min(shape[1:]) < 1:
+        raise FormatError(
+            f"{path}: its input {name!r} has the shape {shape}; export it with a batch of 1 and "
+            "all other sides fixed"
+        )
+    if math.prod(shape[1:]) > MAX_MAP:
+        raise FormatError(f"{path}: its input {name!r} is larger than any picture here")
+    return (1, *shape[1:])
+
+
+def _tensor(path: Path, proto: Any) -> Array:
+    """A tensor of the file or beside it, checked against its own size."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    where = f"{path}: tensor {proto.name!r}"
+    try:
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(proto.data_type))
+    except (KeyError, ValueError, TypeError):
+        raise FormatError(f"{where} is of an unknown type") from None
+    if dtype.name not in _DTYPES:
+        raise FormatError(f"{where} is of type {dtype.name}; export it as float32")
+    count = math.prod(proto.dims)
+    if min(proto.dims, default=1) < 0 or count * dtype.itemsize > MAX_FILE_BYTES:
+        raise FormatError(f"{where} has the impossible shape {tuple(proto.dims)}")
+    if proto.data_location == TensorProto.EXTERNAL:
+        data = _external(path, where, proto, count * dtype.itemsize)
+        array = np.frombuffer(data, dtype.newbyteorder("<")).reshape(tuple(proto.dims))
+    else:
+        try:
+            array = numpy_helper.to_array(proto)
+        except (ValueError, TypeError):
+            raise FormatError(f"{where} is truncated") from None
+    if array.shape != tuple(proto.dims):
+        raise FormatError(f"{where} is truncated")
+    return array.astype(np.float32 if dtype.kind == "f" else dtype)
+
+
+def _external(path: Path, where: str, proto: Any, size: int) -> bytes:
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    folder, location = path.parent.resolve(), entries.get("location", "")
+    try:
+        target = (folder / location).resolve()
+        inside = target.is_relative_to(folder) and target.is_file()
+        offset, length = int(entries.get("offset", "0")), int(entries.get("length", str(size)))
+    except (ValueError, OSError, RuntimeError):
+        raise FormatError(
+            f"{where} is kept in {location[:80]!r}, which is no place for it"
+        ) from None
+    if not inside:
+        raise FormatError(
+            f"{where} is kept in {location!r}, which is no file below the directory of the model"
+        )
+    if offset < 0 or length != size:
+        raise FormatError(f"{where} does not fit the {length} bytes at {offset} of {location!r}")
+    try:
+        with target.open("rb") as reader:
+            reader.seek(offset)
+            data = reader.read(size)
+    except OSError as error:
+        raise FormatError(f"{target}: cannot be read ({error.strerror or error})") from None
+    if len(data) != size:
+        raise FormatError(f"{where} is truncated: {target} is too short")
+    return data
