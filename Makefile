@@ -35,8 +35,8 @@ train: .venv/.train         ## train it again (about an hour on two cores) into 
 	$(VENV)/python scripts/export_fashion.py build/train/fashion.pt params
 
 ##@ House-keeping
-clean:                      ## remove build/ and .venv/
-	rm -rf build .venv
+clean:                      ## remove build/ and the environments
+	rm -rf build .venv .venv-pynq
 
 .venv/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv

@@ -56,7 +56,11 @@ def hardware_description(vlnv: str, engine_bytes: int, clock_mhz: float, interru
     else:
         intc, engine_ports, ps_ports = "", engine_ports[:1], ps_ports[:1]
     engine = _module(
-        "qnn_engine_0", vlnv, {}, engine_ports, _interface("s_axi_ctrl", "SLAVE", "s_axi_ctrl_awaddr")
+        "qnn_engine_0",
+        vlnv,
+        {},
+        engine_ports,
+        _interface("s_axi_ctrl", "SLAVE", "s_axi_ctrl_awaddr"),
     )
     ps = _module(
         "processing_system7_0",

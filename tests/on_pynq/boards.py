@@ -43,6 +43,7 @@ class Zynq(pynq.Device):
     Attributes:
         dram: what the programmable logic sees, uint8.
         cached: what the host sees; the two meet in `flush` and `invalidate` alone.
+        base: address where it begins.
         live: buffers, as address -> bytes.
         loaded: bitstreams, in the order in which they came.
     """
@@ -54,13 +55,14 @@ class Zynq(pynq.Device):
     def _probe_(cls) -> list[Zynq]:
         return []  # a test says which board is there
 
-    def __init__(self, dram: np.ndarray | None = None) -> None:
+    def __init__(self, dram: np.ndarray | None = None, base: int = MEMORY_BASE) -> None:
         super().__init__("zynq")
         self.capabilities = {"REGISTER_RW": True}
         self.arch = "armv7l"
         self.timestamp = ""
         rng = np.random.default_rng(1)
         self.dram = np.zeros(1 << 20, np.uint8) if dram is None else dram
+        self.base = base
         self.cached = rng.integers(0, 256, len(self.dram), np.uint8)  # stale
         self.live: dict[int, int] = {}
         self.loaded: list[str] = []
@@ -106,7 +108,7 @@ class Zynq(pynq.Device):
         start = self._gap(size)
         buffer = ZynqBuffer(
             shape, dtype, buffer=self.cached.data, offset=start, device=self, bo=start,
-            device_address=MEMORY_BASE + start, coherent=False,
+            device_address=self.base + start, coherent=False,
         )  # fmt: skip
         buffer.memory = self
         self.live[buffer.physical_address] = size
@@ -115,9 +117,9 @@ class Zynq(pynq.Device):
     def _gap(self, size: int) -> int:
         start = PAGE
         for address, used in sorted(self.live.items()):
-            if start + size <= address - MEMORY_BASE:
+            if start + size <= address - self.base:
                 break
-            start = address - MEMORY_BASE + used + PAGE
+            start = address - self.base + used + PAGE
         if start + size > len(self.dram):
             raise RuntimeError("BO allocation failed: Cannot allocate memory")
         return start
@@ -125,7 +127,7 @@ class Zynq(pynq.Device):
     def take_back(self, buffer: ZynqBuffer) -> None:
         """From now on nobody may touch it: the test looks at what lies there."""
         size = self.live.pop(buffer.physical_address)
-        start = buffer.physical_address - MEMORY_BASE
+        start = buffer.physical_address - self.base
         self.dram[start : start + size] = 0xEE
 
     def flush(self, bo: int, offset: int, pointer: int, size: int) -> None:
@@ -140,8 +142,8 @@ class Zynq(pynq.Device):
         start = bo + offset
         assert pointer == self.cached.ctypes.data + start
         assert any(
-            a <= MEMORY_BASE + start and MEMORY_BASE + start + size <= a + s
-            for a, s in self.live.items()
+            address <= self.base + start and self.base + start + size <= address + whole
+            for address, whole in self.live.items()
         ), "not in a live buffer"
         return slice(start, start + size)
 
@@ -198,9 +200,9 @@ class ScriptedZynq(Zynq):
         super().take_back(buffer)
 
     def flush(self, bo: int, offset: int, pointer: int, size: int) -> None:
-        self._check("flush", MEMORY_BASE + bo + offset, size)
+        self._check("flush", self.base + bo + offset, size)
         super().flush(bo, offset, pointer, size)
 
     def invalidate(self, bo: int, offset: int, pointer: int, size: int) -> None:
-        self._check("invalidate", MEMORY_BASE + bo + offset, size)
+        self._check("invalidate", self.base + bo + offset, size)
         super().invalidate(bo, offset, pointer, size)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What pynq and this package keep for a process, for one test; `make test-pynq` runs these tests."""
+"""Of tests that need the real pynq (`make test-pynq`): boards that come and go in one process."""
 
 from pathlib import Path
 
 import pytest
 from overlay_files import write_overlay
+
+_opened = []  # UIO files of pynq: read by the loop of qnn.platforms.interrupt as long as it lives
 
 
 @pytest.fixture
@@ -27,7 +29,8 @@ def insert(monkeypatch, tmp_path):
     monkeypatch.setattr(pynq.ps, "CPU_ARCH", "armv7l")  # pynq 3.0 goes by the host
     controller = pynq.interrupt._InterruptController
     monkeypatch.setattr(controller, "_controllers", [])
-    monkeypatch.setattr(controller, "_uio_devices", {})
+    _opened.append({})
+    monkeypatch.setattr(controller, "_uio_devices", _opened[-1])
 
     def inserted(board):
         monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)

@@ -211,7 +211,10 @@ def test_a_clock_that_does_not_follow(insert, bitstream):
     board = insert(Zynq())
     board._slcr[0xF8000108] = 21 << 12  # a PLL of 1050 MHz: pynq's divisors do not fit
     board.write_registers = lambda address, data: None
-    with pytest.raises(PlatformError, match="the clock reads 105 MHz instead of 100"):
+    with (
+        pytest.warns(UserWarning, match="closest possible value"),
+        pytest.raises(PlatformError, match="the clock reads 105 MHz instead of 100"),
+    ):
         PynqPlatform(bitstream)
     check_free(insert, bitstream)
 
