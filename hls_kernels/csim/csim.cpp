@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/conv/conv.cpp"
+#include "kernels/conv_fixed/conv_fixed.cpp"
 #include "kernels/engine/engine.cpp"
 #include "kernels/matvec/matvec.cpp"
 #include "kernels/max_pool/max_pool.cpp"
@@ -21,8 +22,9 @@ namespace {
 using Kernel = void (*)(hls::stream<qnn::Beat> &, hls::stream<qnn::Beat> &);
 
 const std::map<std::string, Kernel> kernels = {
-    {"conv", conv},         {"matvec", matvec},     {"max_pool", max_pool}, {"pack", pack},
-    {"popcount", popcount}, {"threshold", threshold}, {"window", window},
+    {"conv", conv},         {"conv_fixed", conv_fixed}, {"matvec", matvec},
+    {"max_pool", max_pool}, {"pack", pack},             {"popcount", popcount},
+    {"threshold", threshold}, {"window", window},
 };
 
 thread_local std::string message;

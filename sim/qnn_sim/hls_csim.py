@@ -40,7 +40,7 @@ CONFIGURATIONS: dict[str, dict[str, int]] = {
 }
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 # The vendor's sign extension shifts negative numbers to the left, which is defined since C++20.
-SANITIZERS = ("-std=c++20", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-std=c++20", "-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def sources() -> list[Path]:

@@ -76,7 +76,7 @@ def test_random_layers_under_sanitizers(seed):
     environment = {**os.environ, **hls_csim.sanitizer_environment(), "SEED": str(seed)}
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]; import test_csim_engine as t; "
-        f"t.random_networks_equal_golden({seed}, 'narrow', 30); t.all_corners('narrow')"
+        f"t.random_networks_equal_golden({seed}, 'narrow', 15); t.all_corners('narrow')"
     )
     here = Path(__file__).parent
     done = subprocess.run(

@@ -5,7 +5,8 @@
 #include "qnn/types.hpp"
 
 // The shape of a layer is the second template argument of every kernel: anything with the fields of
-// a command. qnn::Command is known at run time, qnn::Layer (layer.hpp) when the kernel is compiled.
+// a command. Those of qnn::Command are known at run time, those of qnn::Layer (layer.hpp) when the
+// kernel is compiled.
 
 namespace qnn {
 
@@ -42,7 +43,7 @@ ap_uint<32> out_words(const Shape &shape) {
 
 /// A position of the ring of rows, `step` words on.
 template <class Shape, class Step>
-ap_uint<13> wrapped(const Shape &shape, ap_uint<13> position, const Step &step) {
+ap_uint<13> wrapped(const Shape &shape, ap_uint<13> position, Step step) {
 #pragma HLS INLINE
   const ap_uint<14> sum = position + step;
   return sum >= shape.ring_words ? ap_uint<14>(sum - shape.ring_words) : sum;

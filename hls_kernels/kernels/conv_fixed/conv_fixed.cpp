@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/conv_fixed/conv_fixed.hpp"
+
+#include "qnn/beats.hpp"
+#include "qnn/conv.hpp"
+
+void conv_fixed(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+#pragma HLS INTERFACE axis port=in
+#pragma HLS INTERFACE axis port=out
+#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS DATAFLOW
+  hls::stream<qnn::Word> words("words"), packed("packed");
+#pragma HLS STREAM variable=words depth=16
+#pragma HLS STREAM variable=packed depth=16
+  qnn::receive(in, words);
+  qnn::conv<Fold>(FixedLayer(), words, packed);
+  qnn::send(qnn::out_words<Fold>(FixedLayer()), packed, out);
+}
