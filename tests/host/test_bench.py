@@ -10,19 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnn import baseline
-from qnn.backends import open_session
-from qnn.bench import Row, bench, random_dorefanet
+from qnn.backends import BACKENDS, Settings, open_session
+from qnn.bench import Row, bench
+from qnn.first import ConvFirst
 from qnn.last import DenseChain
 from qnn.network import MaxPool
+from qnn.random_dorefanet import random_dorefanet
 from qnn_sim import golden, golden_network
 
 KINDS = random_networks.KINDS
-STAGES = {
-    "layered": ["offload"],
-    "scoring": ["offload", "last_layers"],
-    "connected": ["first_layer", "offload", "last_layers"],
-    "detecting": ["first_layer", "offload", "last_layers"],
-}
+STAGES = ["decode", "first_layer", "offload", "last_layers"]
 
 
 class TestBaseline:
@@ -66,10 +63,16 @@ def test_a_row_for_each_stage(kind, backend):
     network = KINDS[kind](np.random.default_rng(1))
     name, rows = bench(network, backend, 2)
     assert name == backend
-    assert [row.stage for row in rows] == STAGES[kind]
+    missing = {"decode", "first_layer"} if network.first is None else set()
+    missing |= {"last_layers"} if network.last is None else set()
+    assert [row.stage for row in rows] == [name for name in STAGES if name not in missing]
+    compared_stages = {"offload"}
+    compared_stages |= {"first_layer"} if isinstance(network.first, ConvFirst) else set()
+    compared_stages |= {"last_layers"} if isinstance(network.last, DenseChain) else set()
     for row in rows:
         assert math.isfinite(row.ms) and row.ms > 0
-        compared = row.stage != "last_layers" or isinstance(network.last, DenseChain)
+        assert (row.kind, row.cycles, row.simulation_s) == ("measured", None, None)
+        compared = row.stage in compared_stages
         assert (row.baseline_ms is not None) == compared
         assert (row.ratio is not None) == compared
         if compared:
@@ -82,9 +85,23 @@ def test_auto_says_which_backend_it_took():
     assert name == open_session("auto", network)[0] != "auto"
 
 
+def test_simulated_accelerator():
+    if reason := BACKENDS["sim"].unavailable():
+        pytest.skip(f"sim: {reason}")
+    network = KINDS["scoring"](np.random.default_rng(1))
+    _, rows = bench(network, "sim", 3, Settings(clock_mhz=50))
+    assert [row.stage for row in rows] == ["decode", "first_layer", "packing", *STAGES[2:]]
+    assert {row.stage for row in rows if row.kind == "modelled"} == {"offload"}
+    offload = rows[3]
+    assert offload.ms == offload.cycles / 50_000 > 0
+    assert offload.simulation_s > 0
+    assert offload.baseline_ms > 0 and offload.ratio is None
+
+
 def test_ratio():
     assert Row("offload", 2.0, 8.0).ratio == 4
     assert Row("offload", 2.0, None).ratio is None
+    assert Row("offload", 2.0, 8.0, 200_000, 1.5).ratio is None  # modelled to measured
 
 
 def test_the_random_network_has_the_shapes_of_dorefanet():

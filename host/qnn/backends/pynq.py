@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import replace
 
 from qnn.backends.accelerator import AcceleratorSession
-from qnn.backends.protocol import Settings
+from qnn.backends.protocol import DEFAULTS, Settings
 from qnn.network import Network
 
 
@@ -23,7 +23,7 @@ class PynqBackend:
 
         return pynq.unavailable()
 
-    def open(self, network: Network, settings: Settings) -> AcceleratorSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> AcceleratorSession:
         from qnn.platforms.pynq import PynqPlatform
 
         platform = PynqPlatform(clock_mhz=settings.clock_mhz)

@@ -11,10 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from qnn import library
-from qnn.bench import bench, random_dense_chain, random_dorefanet
+from qnn.backends import Settings
+from qnn.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
 from qnn.commands import options
 from qnn.network import Network
 from qnn.progress import Bar
+from qnn.random_dorefanet import random_dense_chain, random_dorefanet
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -22,7 +24,7 @@ def add_parser(commands: options.Commands) -> None:
         commands,
         "bench",
         "Time each stage beside straightforward numpy (fancy-index im2col, float64) in one run.",
-        "qnn bench --model dorefanet --json",
+        "qnn bench --model dorefanet --backend sim --json",
     )
     options.add_model(parser, default="dorefanet")
     parser.add_argument(
@@ -34,10 +36,14 @@ def add_parser(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     network, remarks = _network(args.model)
-    with Bar(f"timing {network.name}", "networks") as bar:
+    published = PUBLISHED_MS if args.model == "dorefanet" else {}
+    with Bar(f"timing {network.name}", "cycles") as bar:
         bar.update(0, 1)
-        backend, rows = bench(network, args.backend, args.repeat)
+        settings = Settings(args.clock_mhz, bar.update)
+        backend, rows = bench(network, args.backend, args.repeat, settings)
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "numpy": np.__version__}
+    all_ms = sum(row.ms for row in rows)
+    kinds = " and ".join(sorted({row.kind for row in rows}))
     if args.json:
         options.print_json(
             {
@@ -45,30 +51,61 @@ def run(args: argparse.Namespace) -> None:
                 "backend": backend,
                 "remarks": remarks,
                 "machine": machine,
-                "rows": [
-                    {
-                        "stage": row.stage,
-                        "ms": row.ms,
-                        "baseline_ms": row.baseline_ms,
-                        "ratio": row.ratio,
-                    }
-                    for row in rows
-                ],
+                "rows": [_document(row, published) for row in rows],
+                "all": {
+                    "ms": all_ms,
+                    "kind": kinds,
+                    "published_ms": PUBLISHED_ALL_MS if published else None,
+                },
             }
         )
         return
-    print(f"{'stage':<14}{'ms':>10}{'baseline ms':>13}{'ratio':>8}")
-    for row in rows:
-        text = f"{row.stage:<14}{row.ms:>10.2f}"
-        if row.baseline_ms is not None:
-            text += f"{row.baseline_ms:>13.2f}{row.ratio:>7.1f}x"
-        print(text)
     print(
-        f"\nmodel {network.name} on {backend}, medians of {args.repeat}; "
+        f"{'stage':<14}{'ms':>10}  {'':<9}{'baseline ms':>13}{'ratio':>8}"
+        + (f"{'published ms':>14}" if published else "")
+    )
+    for row in rows:
+        print(_line(row, published.get(row.stage)).rstrip())
+    all_published = f"{PUBLISHED_ALL_MS:>44.2f}" if published else ""
+    print(f"{'all':<14}{all_ms:>10.2f}  {all_published}".rstrip())
+    print(
+        f"\nmodel {network.name} on {backend}, medians of {args.repeat}, measured on this machine; "
         f"{machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
     )
+    for row in rows:
+        if row.simulation_s is not None and row.cycles is not None:
+            print(
+                f"{row.stage}: modelled, {row.cycles:,} simulated cycles at "
+                f"{row.cycles / row.ms / 1e3:g} MHz; simulating them took {row.simulation_s:.1f} s"
+            )
+    if published:
+        print("published: measured by a blog post on its Zynq board, another processor than this")
     for remark in remarks:
         print(remark)
+
+
+def _line(row: Row, published_ms: float | None) -> str:
+    baseline = "" if row.baseline_ms is None else f"{row.baseline_ms:.2f}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.1f}x"
+    published = "" if published_ms is None else f"{published_ms:.2f}"
+    return f"{row.stage:<14}{row.ms:>10.2f}  {row.kind:<9}{baseline:>13}{ratio:>8}{published:>14}"
+
+
+def _document(row: Row, published: dict[str, float]) -> dict[str, object]:
+    document: dict[str, object] = {
+        "stage": row.stage,
+        "ms": row.ms,
+        "kind": row.kind,
+        "baseline_ms": row.baseline_ms,
+        "ratio": row.ratio,
+        "published_ms": published.get(row.stage),
+    }
+    if row.cycles is not None:
+        document["cycles"] = row.cycles
+        document["cycles_kind"] = "measured" if row.simulation_s is None else "simulated"
+    if row.simulation_s is not None:
+        document["simulation_s"] = row.simulation_s
+    return document
 
 
 def _network(name: str) -> tuple[Network, list[str]]:

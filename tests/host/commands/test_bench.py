@@ -21,7 +21,14 @@ def test_json(cli):
     )
     assert set(document["machine"]) == {"cpus", "machine", "numpy"}
     rows = {row.pop("stage"): row for row in document["rows"]}
-    assert set(rows) == {"offload", "last_layers"}
+    assert list(rows) == ["decode", "first_layer", "offload", "last_layers"]
+    assert {row["kind"] for row in rows.values()} == {"measured"}
+    assert {row["published_ms"] for row in rows.values()} == {None}
+    assert document["all"] == {
+        "ms": pytest.approx(sum(row["ms"] for row in rows.values())),
+        "kind": "measured",
+        "published_ms": None,
+    }
     offload = rows["offload"]
     assert offload["ms"] > 0 and offload["baseline_ms"] > 0
     assert offload["ratio"] == pytest.approx(offload["baseline_ms"] / offload["ms"])
@@ -31,8 +38,9 @@ def test_json(cli):
 def test_a_network_with_all_stages(cli, tiny_dorefanet):
     cli("params", "import", "qnn-mo", tiny_dorefanet, "--name", "tiny")
     document = cli("bench", "--model", "tiny", "--repeat", "2", "--json").document
-    assert [row["stage"] for row in document["rows"]] == ["first_layer", "offload", "last_layers"]
-    assert all(row["ratio"] > 0 for row in document["rows"])
+    stages = ["decode", "first_layer", "offload", "last_layers"]
+    assert [row["stage"] for row in document["rows"]] == stages
+    assert all(row["ratio"] > 0 for row in document["rows"][1:])
 
 
 def test_text(cli, detector):
@@ -40,8 +48,10 @@ def test_text(cli, detector):
     assert (result.status, result.err) == (0, "")
     lines = [line.split() for line in result.out.splitlines() if line]
     assert lines[0][:2] == ["stage", "ms"]
-    assert [line[0] for line in lines[1:4]] == ["first_layer", "offload", "last_layers"]
-    assert lines[1][-1].endswith("x")
+    stages = ["decode", "first_layer", "offload", "last_layers", "all"]
+    assert [line[0] for line in lines[1:6]] == stages
+    assert {line[2] for line in lines[1:5]} == {"measured"}
+    assert lines[2][-1].endswith("x")
     assert f"model {detector} on cpu" in result.out
 
 
@@ -50,7 +60,7 @@ def timed(monkeypatch) -> list:
     """The networks that are handed over to be timed; none is."""
     networks = []
 
-    def bench(network, backend, repeat):
+    def bench(network, backend, repeat, settings):
         networks.append(network)
         return "cpu", [Row("offload", 1.0, 12.0)]
 
@@ -71,6 +81,22 @@ def test_without_dorefanet_random_parameters_of_its_shapes_are_timed(cli, timed)
         (4096, 1000),
     ]
     assert document["rows"][0]["ratio"] == 12
+    assert document["rows"][0]["published_ms"] == 80
+    assert document["all"]["published_ms"] == 1300
+
+
+def test_simulated_figures_are_marked(cli, monkeypatch):
+    rows = [Row("decode", 3.0, None), Row("offload", 2.0, 12.0, 200_000, 1.5)]
+    monkeypatch.setattr(command, "bench", lambda *_: ("sim", rows))
+    document = cli("bench", "--json").document
+    assert [row["kind"] for row in document["rows"]] == ["measured", "modelled"]
+    offload = document["rows"][1]
+    assert (offload["cycles"], offload["cycles_kind"]) == (200_000, "simulated")
+    assert (offload["simulation_s"], offload["ratio"]) == (1.5, None)
+    assert document["all"] == {"ms": 5, "kind": "measured and modelled", "published_ms": 1300}
+    text = cli("bench").out
+    assert "modelled, 200,000 simulated cycles at 100 MHz; simulating them took 1.5 s" in text
+    assert "published: measured by a blog post on its Zynq board, another processor" in text
 
 
 def test_dorefanet_without_its_last_layers_gets_random_ones(cli, timed, reference, monkeypatch):
