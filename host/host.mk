@@ -8,7 +8,7 @@ ON_PYNQ   := $(VENV_PYNQ)/pytest -p no:cacheprovider tests/on_pynq tests/host/pl
 ##@ On a PYNQ board
 test-pynq: .venv-pynq/.dev $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
 	$(ON_PYNQ)
-	for version in $(PYNQ); do PYTHONPATH=.venv-pynq/pynq-$$version $(ON_PYNQ) || exit 1; done
+	for version in $(PYNQ); do PYTHONPATH=$(CURDIR)/.venv-pynq/pynq-$$version $(ON_PYNQ) || exit 1; done
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
 	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' $(if $(DRY_RUN),--dry-run)
 test: test-pynq

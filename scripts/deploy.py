@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Puts the package, the bitstream of a board and the notebooks onto that board, over ssh.
+
+Makes a wheel that holds the bitstream of build/<board>, copies it, and installs it into the Python
+environment of PYNQ. The board needs no connection to the Internet: nothing else is installed, and
+what a PYNQ image lacks is said at the end.
+"""
+
+import argparse
+import contextlib
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from qnn.errors import QnnError
+from qnn.platforms.overlay import BITSTREAM, read_design
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("host/qnn", "sim/qnn_sim", "params", "notebooks")
+PROJECT = ("pyproject.toml", "README.md", "LICENSE")
+PYTHON = "/usr/local/share/pynq-venv/bin/python"
+NOTEBOOKS = "/home/xilinx/jupyter_notebooks"
+INBOX = "qnn-deploy"  # in the home directory of whoever logs in
+INSTALL = "install.sh"
+CHECK = (
+    "from qnn.backends import BACKENDS; "
+    "print('backend pynq:', BACKENDS['pynq'].unavailable() or 'ready')"
+)
+UNREACHABLE = 255  # status of ssh
+
+Command = Sequence[object]
+
+
+def find_bitstream(board: str) -> Path:
+    """The bitstream that `make bitstream` left; QnnError where there is none that fits."""
+    bitstream = ROOT / "build" / board / BITSTREAM.name
+    if not bitstream.is_file():
+        raise QnnError(f"there is no bitstream {bitstream}: make bitstream BOARD={board}")
+    read_design(bitstream)
+    return bitstream
+
+
+def stage(bitstream: Path, folder: Path) -> None:
+    """Copies what a wheel is made of to a new folder, the bitstream where pynq looks for it."""
+    leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / name, ignore=leave)
+    for name in PROJECT:
+        shutil.copy(ROOT / name, folder)
+    overlay = folder / "host/qnn/overlays" / bitstream.stem
+    overlay.mkdir(exist_ok=True)
+    for path in (bitstream, bitstream.with_suffix(".hwh")):
+        shutil.copy(path, overlay)
+
+
+def pip_wheel(source: Path, out: Path, *options: str) -> list[object]:
+    """The command that makes the wheel."""
+    quiet = ("--quiet", "--disable-pip-version-check")
+    return [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", *options,
+            "--wheel-dir", out, source]  # fmt: skip
+
+
+def make_wheel(bitstream: Path, out: Path) -> Path:
+    """Makes the wheel in a folder; its path."""
+    shutil.rmtree(out, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "qnn"
+        source.mkdir()
+        stage(bitstream, source)
+        run(pip_wheel(source, out), "the wheel cannot be made: what pip says is above")
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def install_script(wheel: str, python: str, notebooks: str) -> str:
+    """What root does on the board."""
+    pynq = Path(python).with_name("pynq")
+    steps: list[Command] = [
+        [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall",
+         f"{INBOX}/{wheel}"],
+        [pynq, "get-notebooks", "qnn", "--force", "--quiet", "--ignore-overlays",
+         "--path", notebooks],
+        [python, "-c", CHECK],
+    ]  # fmt: skip
+    return "\n".join(["set -e", *map(line, steps), ""])
+
+
+def commands(host: str, files: Sequence[Path], options: Sequence[str]) -> list[tuple[Command, str]]:
+    """Each command, with the sentence for the case that it fails; the last file is a script."""
+    return [
+        (["ssh", *options, host, f"mkdir -p {INBOX}"], f"nothing can be written on {host}"),
+        (["scp", *options, *files, f"{host}:{INBOX}/"], f"copying to {host} failed"),
+        (
+            ["ssh", "-t", *options, host, f"sudo sh {INBOX}/{files[-1].name}"],
+            f"the installation on {host} failed: what it says is above",
+        ),
+    ]
+
+
+def line(command: Command) -> str:
+    """As one would type it."""
+    return shlex.join(map(str, command))
+
+
+def run(command: Command, failure: str) -> None:
+    """Runs a command, which may ask for a password; QnnError if it fails."""
+    try:
+        status = subprocess.run(list(map(str, command)), check=False).returncode
+    except FileNotFoundError:
+        raise QnnError(f"there is no command {command[0]!r}: install OpenSSH") from None
+    if status == UNREACHABLE and command[0] in ("ssh", "scp"):
+        raise QnnError(
+            f"the board cannot be reached by `{command[0]}`: check its cable, its address and your "
+            "password"
+        )
+    if status:
+        raise QnnError(failure)
+
+
+@contextlib.contextmanager
+def one_connection(host: str) -> Iterator[list[str]]:
+    """Options of ssh and scp that ask for a password once, and do not wait for ever."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"ControlPath={folder}/%C"
+        yield ["-o", "ConnectTimeout=10", "-o", "ControlMaster=auto", "-o", "ControlPersist=60",
+               "-o", path]  # fmt: skip
+        if any(Path(folder).iterdir()):
+            subprocess.run(["ssh", "-o", path, "-O", "exit", host], stderr=subprocess.DEVNULL)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python scripts/deploy.py pynq-z2 xilinx@192.168.2.99",
+    )
+    parser.add_argument("board", help="a file of params/boards/, for example pynq-z1")
+    parser.add_argument("host", help="where ssh finds it")
+    parser.add_argument("--python", default=PYTHON, help=f"on the board ({PYTHON})")
+    parser.add_argument("--notebooks", default=NOTEBOOKS, help=f"on the board ({NOTEBOOKS})")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
+    args = parser.parse_args(arguments)
+    out = ROOT / "build" / "deploy" / args.board
+    try:
+        if not args.host or args.host.startswith("-"):
+            raise QnnError("which board? make deploy HOST=xilinx@192.168.2.99")
+        if args.dry_run:
+            wheel = out / "qnn.whl"
+            print(line(pip_wheel(Path("SOURCE"), out)))
+            for command, _ in commands(args.host, [wheel, out / INSTALL], []):
+                print(line(command))
+            print(f"\n{INSTALL}:")
+            print(install_script(wheel.name, args.python, args.notebooks), end="")
+            return 0
+        wheel = make_wheel(find_bitstream(args.board), out)
+        script = out / INSTALL
+        script.write_text(install_script(wheel.name, args.python, args.notebooks))
+        with one_connection(args.host) as options:
+            for command, failure in commands(args.host, [wheel, script], options):
+                run(command, failure)
+    except QnnError as error:
+        print(f"deploy: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.host} has {wheel.name}; notebooks are in {args.notebooks}/qnn")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

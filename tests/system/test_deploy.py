@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`make deploy` with stand-ins for ssh and scp that record how they were called."""
+
+import importlib.util
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from overlay_files import write_overlay
+
+ROOT = Path(__file__).parents[2]
+HOST = "xilinx@192.168.2.99"
+STAND_IN = """#!{python}
+import json, os, sys
+with open({log!r}, "a") as log:
+    print(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]), file=log)
+name = os.path.basename(sys.argv[0]) + " -t" * ("-t" in sys.argv)
+sys.exit(json.load(open({answers!r})).get(name, 0))
+"""
+
+
+@pytest.fixture
+def deploy(monkeypatch, tmp_path):
+    """The script as a module, with a build folder of its own and a wheel that is made at once."""
+    path = ROOT / "scripts" / "deploy.py"
+    if not path.exists():
+        pytest.skip("this is not a checkout of the project")
+    spec = importlib.util.spec_from_file_location("deploy", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def make_wheel(bitstream: Path, out: Path) -> Path:
+        out.mkdir(parents=True, exist_ok=True)
+        wheel = out / "qnn-9.9-py3-none-any.whl"
+        wheel.write_bytes(bitstream.read_bytes())
+        return wheel
+
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "make_wheel", make_wheel)
+    return module
+
+
+@pytest.fixture
+def network(monkeypatch, tmp_path):
+    """network({"ssh -t": 1}) says how the stand-ins end; calls() is how they were called."""
+    folder, log, answers = tmp_path / "bin", tmp_path / "calls", tmp_path / "answers"
+    folder.mkdir()
+    log.touch()
+    for name in ("ssh", "scp"):
+        text = STAND_IN.format(python=sys.executable, log=str(log), answers=str(answers))
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+    class Network:
+        def __call__(self, status: dict[str, int]) -> None:
+            answers.write_text(json.dumps(status))
+
+        def calls(self) -> list[list[str]]:
+            return [json.loads(text) for text in log.read_text().splitlines()]
+
+    network = Network()
+    network({})
+    return network
+
+
+def bitstream_of(tmp_path: Path) -> Path:
+    return write_overlay(tmp_path / "build" / "pynq-z1")
+
+
+def without_options(call: list[str]) -> list[str]:
+    words = iter(call)
+    return [word for word in words if word != "-o" or not next(words)]
+
+
+def test_what_reaches_the_board(deploy, network, tmp_path, capsys):
+    bitstream_of(tmp_path)
+    assert deploy.main(["pynq-z1", HOST]) == 0
+    out = tmp_path / "build/deploy/pynq-z1"
+    assert [without_options(call) for call in network.calls()] == [
+        ["ssh", HOST, "mkdir -p qnn-deploy"],
+        ["scp", f"{out}/qnn-9.9-py3-none-any.whl", f"{out}/install.sh", f"{HOST}:qnn-deploy/"],
+        ["ssh", "-t", HOST, "sudo sh qnn-deploy/install.sh"],
+    ]
+    assert all("ConnectTimeout=10" in call for call in network.calls())
+    first, *steps = (out / "install.sh").read_text().splitlines()
+    venv = "/usr/local/share/pynq-venv/bin"
+    assert first == "set -e" and [shlex.split(step)[:4] for step in steps] == [
+        [f"{venv}/python", "-m", "pip", "install"],
+        [f"{venv}/pynq", "get-notebooks", "qnn", "--force"],
+        [f"{venv}/python", "-c", deploy.CHECK],
+    ]
+    install = shlex.split(steps[0])
+    assert {"--no-index", "--no-deps"} <= set(install)  # a board may have no Internet
+    assert install[-1] == "qnn-deploy/qnn-9.9-py3-none-any.whl"
+    assert shlex.split(steps[1])[-2:] == ["--path", "/home/xilinx/jupyter_notebooks"]
+    assert HOST in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_and_does_nothing(deploy, network, tmp_path, capsys):
+    assert deploy.main(["pynq-z1", HOST, "--dry-run", "--python", "/opt/my python"]) == 0
+    out = capsys.readouterr().out
+    for words in ("pip wheel", "scp", f"{HOST}:qnn-deploy/", "'/opt/my python' -m pip", "set -e"):
+        assert words in out
+    assert network.calls() == [] and not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "calls"),
+    [
+        ({"ssh": 255}, "the board cannot be reached", 1),
+        ({"ssh": 1}, "nothing can be written", 1),
+        ({"scp": 255}, "the board cannot be reached", 2),
+        ({"scp": 1}, f"copying to {HOST} failed", 2),
+        ({"ssh -t": 1}, f"the installation on {HOST} failed", 3),
+    ],
+)
+def test_a_board_that_does_not_do_it(deploy, network, tmp_path, capsys, status, sentence, calls):
+    bitstream_of(tmp_path)
+    network(status)
+    assert deploy.main(["pynq-z1", HOST]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("deploy: ") and sentence in error and error.count("\n") == 1
+    assert len(network.calls()) == calls
+
+
+def test_no_bitstream(deploy, network, capsys):
+    assert deploy.main(["pynq-z2", HOST]) == 2
+    assert "make bitstream BOARD=pynq-z2" in capsys.readouterr().err
+    assert network.calls() == []
+
+
+def test_a_bitstream_of_another_version(deploy, network, tmp_path, capsys):
+    write_overlay(tmp_path / "build" / "pynq-z1", vlnv="qnn:qnn:qnn_engine:99.0")
+    assert deploy.main(["pynq-z1", HOST]) == 2
+    assert "version 99.0" in capsys.readouterr().err
+    assert network.calls() == []
+
+
+@pytest.mark.parametrize("host", ["", "-oProxyCommand=touch x"])
+def test_no_host(deploy, network, capsys, host):
+    assert deploy.main(["pynq-z1", "--", host]) == 2
+    assert "HOST=xilinx@" in capsys.readouterr().err
+    assert network.calls() == []
+
+
+def test_no_ssh(deploy, tmp_path, capsys, monkeypatch):
+    bitstream_of(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert deploy.main(["pynq-z1", HOST]) == 2
+    assert "no command 'ssh'" in capsys.readouterr().err
+
+
+def test_what_a_wheel_is_made_of(deploy, tmp_path, monkeypatch):
+    """The tree that is staged has the overlay where pynq looks for it, and no caches."""
+    monkeypatch.setattr(deploy, "ROOT", ROOT)
+    bitstream = write_overlay(tmp_path / "board")
+    source = tmp_path / "source"
+    source.mkdir()
+    deploy.stage(bitstream, source)
+    overlay = source / "host/qnn/overlays/qnn"
+    assert (overlay / "qnn.bit").read_bytes() == bitstream.read_bytes()
+    assert (overlay / "qnn.hwh").is_file() and (source / "notebooks/__init__.py").is_file()
+    assert not list(source.rglob("__pycache__"))
