@@ -49,7 +49,7 @@ def read_design(bitstream: Path) -> Design:
             raise PlatformError(f"there is no {what} {path}: {_GET_IT}")
     try:
         root = ElementTree.parse(description).getroot()
-    except (OSError, ElementTree.ParseError, ValueError) as error:
+    except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
         raise PlatformError(f"{description} cannot be read ({error}): {_GET_IT}") from None
 
     engines = [m for m in root.iter("MODULE") if _ip(m) == IP]
