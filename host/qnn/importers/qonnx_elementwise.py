@@ -55,8 +55,8 @@ def _normalise(node: Node, feature: Feature, parameters: Parameters) -> list[Ste
     gain, bias, mean, variance = (feature.per_channel(node, x.reshape(sides)) for x in given)
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     with np.errstate(all="ignore"):
-        g = gain * (np.float32(1) / np.sqrt(variance + epsilon))
-        shift = bias - mean * g
+        g: Array = gain * (np.float32(1) / np.sqrt(variance + epsilon))
+        shift: Array = bias - mean * g
     if not (np.isfinite(g).all() and np.isfinite(shift).all()):
         raise node.refuse("its variance is not positive")
     return [Arithmetic("multiply", g), Arithmetic("add", shift)]
