@@ -21,7 +21,7 @@ template <class Fold, class Shape>
 void matvec(const Shape shape, hls::stream<Word> &weights, hls::stream<Pieces<Fold>> &pieces,
             hls::stream<Sums<Fold>> &sums) {
   ap_uint<Fold::Simd> store[Fold::WeightWords * Fold::Sub][Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=store complete dim=2
+#pragma HLS ARRAY_PARTITION variable=store type=complete dim=2
 #pragma HLS BIND_STORAGE variable=store type=ram_s2p impl=bram
   const ap_uint<24> groups = groups_of<Fold>(shape);
   const ap_uint<16> tile_steps = ap_uint<16>(shape.tile_words) * Fold::Sub;
@@ -43,7 +43,7 @@ void matvec(const Shape shape, hls::stream<Word> &weights, hls::stream<Pieces<Fo
     for (ap_uint<24> group = 0; group < groups; ++group) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=11000
       Sum sum[Fold::Pixels][Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=sum complete dim=0
+#pragma HLS ARRAY_PARTITION variable=sum type=complete dim=0
       ap_uint<16> address = 0;
       for (ap_uint<32> step = 0; step < steps; ++step) {
 #pragma HLS PIPELINE II=1

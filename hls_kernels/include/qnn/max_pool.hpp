@@ -17,8 +17,8 @@ namespace qnn {
 template <class Fold, class Shape>
 void max_pool(const Shape shape, hls::stream<Results<Fold>> &in, hls::stream<Results<Fold>> &out) {
   ap_uint<CodeW> line_1[Fold::PoolColumns][Fold::Pe], line_2[Fold::PoolColumns][Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=line_1 complete dim=2
-#pragma HLS ARRAY_PARTITION variable=line_2 complete dim=2
+#pragma HLS ARRAY_PARTITION variable=line_1 type=complete dim=2
+#pragma HLS ARRAY_PARTITION variable=line_2 type=complete dim=2
   const ap_uint<2> size = shape.pool_size;
   const ap_uint<24> positions = ap_uint<24>(shape.walk_rows) * shape.walk_columns;
   const ap_uint<11> rows_end = ap_uint<11>(shape.pool_top) + shape.conv_rows;
@@ -28,8 +28,8 @@ void max_pool(const Shape shape, hls::stream<Results<Fold>> &in, hls::stream<Res
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     ap_uint<10> row = 0, column = 0, out_row = 0, out_column = 0;
     ap_uint<CodeW> before_1[Fold::Pe], before_2[Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=before_1 complete
-#pragma HLS ARRAY_PARTITION variable=before_2 complete
+#pragma HLS ARRAY_PARTITION variable=before_1 type=complete
+#pragma HLS ARRAY_PARTITION variable=before_2 type=complete
     for (ap_uint<24> position = 0; position < positions; ++position) {
 #pragma HLS PIPELINE
 #pragma HLS LOOP_TRIPCOUNT min=1 max=43264

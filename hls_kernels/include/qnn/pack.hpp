@@ -18,7 +18,7 @@ void pack(const Shape shape, hls::stream<Results<Fold>> &results, hls::stream<Wo
   for (ap_uint<32> row = 0; row < rows; ++row) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=3328
     Word plane[CodeW];
-#pragma HLS ARRAY_PARTITION variable=plane complete
+#pragma HLS ARRAY_PARTITION variable=plane type=complete
     ap_uint<3> share = 0;
     for (ap_uint<10> column = 0; column < shape.out_columns; ++column) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=208

@@ -18,7 +18,7 @@ template <class Fold, class Shape>
 void threshold(const Shape shape, hls::stream<Word> &thresholds, hls::stream<Sums<Fold>> &sums,
                hls::stream<Results<Fold>> &results) {
   Sum level[Fold::ThresholdWords][Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=level complete dim=2
+#pragma HLS ARRAY_PARTITION variable=level type=complete dim=2
   const ap_uint<24> pixels = ap_uint<24>(shape.conv_rows) * shape.conv_columns;
 
   for (ap_uint<8> tile = 0; tile < shape.tiles; ++tile) {
@@ -36,7 +36,7 @@ void threshold(const Shape shape, hls::stream<Word> &thresholds, hls::stream<Sum
 #pragma HLS LOOP_TRIPCOUNT min=1 max=11000
       const Sums<Fold> in = sums.read();
       Sum value[Fold::Pixels][Fold::Pe];
-#pragma HLS ARRAY_PARTITION variable=value complete dim=0
+#pragma HLS ARRAY_PARTITION variable=value type=complete dim=0
       for (unsigned m = 0; m < Fold::Pixels; ++m) {
 #pragma HLS UNROLL
         for (unsigned p = 0; p < Fold::Pe; ++p) {

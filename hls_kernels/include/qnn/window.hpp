@@ -41,7 +41,7 @@ template <class Fold>
 Word read_word(NibbleAddress<Fold> first, unsigned m, const WindowBuffer<Fold> &buffer) {
 #pragma HLS INLINE
   ap_uint<8> found[16];
-#pragma HLS ARRAY_PARTITION variable=found complete
+#pragma HLS ARRAY_PARTITION variable=found type=complete
   const ByteAddress<Fold> from = first >> 1;
   for (unsigned lane = 0; lane < 16; ++lane) {
 #pragma HLS UNROLL
@@ -141,8 +141,8 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
   using Nibble = NibbleAddress<Fold>;
   constexpr unsigned StepNibbles = Fold::Simd / 4;
   WindowBuffer<Fold> buffer;
-#pragma HLS ARRAY_PARTITION variable=buffer complete dim=1
-#pragma HLS ARRAY_PARTITION variable=buffer complete dim=2
+#pragma HLS ARRAY_PARTITION variable=buffer type=complete dim=1
+#pragma HLS ARRAY_PARTITION variable=buffer type=complete dim=2
 #pragma HLS BIND_STORAGE variable=buffer type=ram_s2p impl=bram
   const ap_uint<24> pixels = ap_uint<24>(shape.conv_rows) * shape.conv_columns;
   const ap_uint<32> steps = steps_of<Fold>(shape);
@@ -161,7 +161,7 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
     for (ap_uint<24> pixel = 0; pixel < pixels; pixel += Fold::Pixels) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=11000
       WindowPixel group[Fold::Pixels];
-#pragma HLS ARRAY_PARTITION variable=group complete
+#pragma HLS ARRAY_PARTITION variable=group type=complete
       ap_int<13> need = 0;
       for (unsigned m = 0; m < Fold::Pixels; ++m) {
         here.present = pixel + m < pixels;
@@ -183,7 +183,7 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
       }
 
       ap_uint<13> row[Fold::Pixels];
-#pragma HLS ARRAY_PARTITION variable=row complete
+#pragma HLS ARRAY_PARTITION variable=row type=complete
       for (unsigned m = 0; m < Fold::Pixels; ++m) {
 #pragma HLS UNROLL
         row[m] = group[m].ring;

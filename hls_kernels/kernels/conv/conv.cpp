@@ -19,8 +19,8 @@ void layer(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<q
 }  // namespace
 
 void conv(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
   layer(qnn::read_command(in), in, out);
 }

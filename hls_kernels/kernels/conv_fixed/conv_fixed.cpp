@@ -5,9 +5,9 @@
 #include "qnn/conv.hpp"
 
 void conv_fixed(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> words("words"), packed("packed");
 #pragma HLS STREAM variable=words depth=16

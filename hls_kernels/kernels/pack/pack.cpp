@@ -33,8 +33,8 @@ void packed(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<
 }  // namespace
 
 void pack(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
   packed(qnn::read_command(in), in, out);
 }

@@ -4,9 +4,9 @@
 #include "qnn/popcount.hpp"
 
 void popcount(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
   bool last = false;
   while (!last) {
 #pragma HLS PIPELINE II=2

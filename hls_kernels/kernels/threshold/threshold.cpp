@@ -51,8 +51,8 @@ void codes(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<q
 }  // namespace
 
 void threshold(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
   codes(qnn::read_command(in), in, out);
 }

@@ -37,8 +37,8 @@ void windows(const qnn::Command command, hls::stream<qnn::Beat> &in,
 }  // namespace
 
 void window(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
-#pragma HLS INTERFACE axis port=in
-#pragma HLS INTERFACE axis port=out
-#pragma HLS INTERFACE ap_ctrl_none port=return
+#pragma HLS INTERFACE mode=axis port=in
+#pragma HLS INTERFACE mode=axis port=out
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
   windows(qnn::read_command(in), in, out);
 }
