@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qnn import library, store
+from qnn.backends import BACKENDS
 from qnn.cli import main
 from qnn.dense import FloatDense
 from qnn.first import ConvFirst
@@ -96,6 +97,13 @@ def samples() -> list[Path]:
     found = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
     assert len(found) == 10
     return found
+
+
+@pytest.fixture
+def sim() -> None:
+    """Skips where the simulated accelerator cannot run."""
+    if reason := BACKENDS["sim"].unavailable():
+        pytest.skip(f"sim: {reason}")
 
 
 @pytest.fixture

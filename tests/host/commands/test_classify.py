@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -294,3 +295,26 @@ def test_class_names_beyond_ascii(cli, sample, tmp_path):
     entries = classes_of(cli, sample, "--model", folder, "--save", tmp_path / "a.png")
     expected = classes_of(cli, sample)
     assert [e["name"] for e in entries] == [f'{e["name"]} "é\n鞋"' for e in expected]
+
+
+def test_on_the_simulated_accelerator(cli, samples, sim):
+    arguments = ("classify", *samples[:3], "--backend", "sim", "--clock-mhz", "50")
+    document = cli(*arguments, "--json").document
+    assert document["backend"] == "sim"
+    assert document["accelerator"] == {"clock_mhz": 50.0, "times": "modelled"}
+    for path, one in zip(samples, document["results"], strict=False):
+        assert one["classes"] == classes_of(cli, path)
+        assert set(one["times_us"]) == {*STAGES, "packing"}
+        assert one["accelerator_ms"] == pytest.approx(one["cycles"] / 50_000)
+    cycles = [one["cycles"] for one in document["results"]]
+    assert cycles[1] == cycles[2] < cycles[0]  # parameters stay on chip
+    text = cli(*arguments).out
+    assert "model fashion-cnv on sim" in text and "packing" in text
+    assert re.search(r"accelerator 0\.\d+ ms: [\d,]+ cycles at 50 MHz, modelled", text)
+
+
+@pytest.mark.parametrize("clock", ["0", "-5", "fast", "nan", "1e9"])
+def test_clocks_that_are_none(cli, sample, clock):
+    result = cli("classify", sample, f"--clock-mhz={clock}")
+    assert (result.status, result.out) == (2, "")
+    assert f"'{clock}' is not a number of MHz" in result.err

@@ -161,3 +161,11 @@ def test_a_damaged_model(cli, detector, scene):
     tensors = library.models_directory() / detector / "tensors.npz"
     tensors.write_bytes(tensors.read_bytes()[:100])
     assert "tensors.npz" in cli.refused("detect", scene, "--model", detector)
+
+
+def test_on_the_simulated_accelerator(cli, detector, scene, sim):
+    document = cli("detect", scene, "--model", detector, "--backend", "sim", "--json").document
+    assert document["accelerator"] == {"clock_mhz": 100.0, "times": "modelled"}
+    (one,) = document["results"]
+    assert one["objects"] == detect(cli, detector, scene)[0]["objects"]
+    assert one["accelerator_ms"] == pytest.approx(one["cycles"] / 100_000)

@@ -178,3 +178,9 @@ def test_without_the_golden_model(cli, monkeypatch):
     """On a board the package qnn_sim is not installed."""
     monkeypatch.setitem(sys.modules, "qnn_sim", None)
     assert "golden model" in cli.refused("verify")
+
+
+def test_on_the_simulated_accelerator(cli, samples, sim):
+    document = verify(cli, "--input", samples[0], "--backend", "sim")
+    assert document["backend"] == "sim"
+    assert document["layers"] == verify(cli, "--input", samples[0])["layers"]
