@@ -51,7 +51,7 @@ clean:                      ## remove build/ and the environments
 	@touch $@
 
 include rtl/rtl.mk
--include host/host.mk hls_kernels/hls.mk scripts/vivado.mk tests/regress.mk tests/formal.mk
+-include host/host.mk examples/examples.mk hls_kernels/hls.mk scripts/vivado.mk tests/regress.mk tests/formal.mk
 
 help:
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} \

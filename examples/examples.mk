@@ -1,0 +1,11 @@
+# Worked examples; included by the Makefile.
+
+##@ Bring your own network
+example: .venv/.dev .venv/.example     ## train a W1A2 network with Brevitas (two minutes), import, verify, run it
+	@test -d $(DATASET) || { echo "$(DATASET) is missing: apt install dataset-fashion-mnist, \
+	or make example DATASET=DIRECTORY"; exit 2; }
+	PATH="$(CURDIR)/$(VENV):$$PATH" examples/bring_your_own/run.sh $(DATASET) build/bring_your_own
+
+.venv/.example: pyproject.toml | .venv/bin/python
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[example]'
+	@touch $@
