@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
@@ -71,11 +72,13 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
         result["cycles_ideal_memory"] = driver.run(case.codes, resident=False).cycles
         result["mismatches"] += case.mismatches(driver.map)
         free = by_layer(case.layers, driver.account())
+        moved = iter(estimate.beats(driver.layout.program, driver.capabilities).tolist())
     result["layers"] = [
         {
             "name": layer.name,
             **account,
             "ideal_cycles": round(ideal(layer, lanes)),
+            "beats": sum(next(moved) for _ in range(layer.groups)),
             "busy_percent": round(100 * account["busy"] / account["cycles"], 1),
             "cycles_ideal_memory": other["cycles"],
         }

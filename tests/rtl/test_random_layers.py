@@ -13,6 +13,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT
 from qnn.engine.driver import Driver
+from qnn_sim import agreement
 from qnn_sim.golden_network import run_layer
 from qnn_sim.hls_csim import HlsEngine
 from qnn_sim.platform import SimulatedBoard
@@ -79,6 +80,9 @@ def compare(rng, layers, program):
             assert platform.violations == 0 and platform.untouched()
             kernel.run(program, codes)
             assert_equal([kernel.get(program, i) for i in range(len(layers))], expected, "HLS")
+    values = PICTURES * sum(layer.size for layer in expected)
+    for who in ("rtl", "hls"):
+        agreement.record(agreement.Count("random layers", who, CONFIGURATION, values, 0))
 
 
 def test_three_implementations_agree(seed, caps):

@@ -7,6 +7,7 @@ For bounds and for progress; what a run has taken tells the register CYCLES.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
@@ -18,18 +19,28 @@ BEATS = 5 / 4  # cycles for one beat of memory
 
 def cycles(program: Program, caps: Capabilities) -> int:
     """Cycles of a run that reads its parameters: for each command arithmetic or memory."""
-    commands = CommandList(program.image, program.commands)
-    get = commands.get
-    tiles, thresholds = get("tiles"), get("thresholds")
+    moved = np.ceil(beats(program, caps) * BEATS)
+    each = np.maximum(products(program, caps), moved) + BETWEEN
+    return int(each.sum())
+
+
+def products(program: Program, caps: Capabilities) -> NDArray[np.int64]:
+    """Cycles of the arithmetic of each command."""
+    get = CommandList(program.image, program.commands).get
     groups = -(-get("conv_rows") * get("conv_columns") // caps.pixels)
-    least = 1 + np.maximum(thresholds + 1, caps.pe // 8 + max(caps.pixels, 4))
-    products = tiles * groups * np.maximum(get("planes") * get("tile_words"), least)
-    parameters = tiles * caps.pe * (thresholds * 4 + get("tile_words") * 8) // 8
+    least = 1 + np.maximum(get("thresholds") + 1, caps.pe // 8 + max(caps.pixels, 4))
+    return get("tiles") * groups * np.maximum(get("planes") * get("tile_words"), least)
+
+
+def beats(program: Program, caps: Capabilities) -> NDArray[np.int64]:
+    """64-bit words that each command reads and writes; the list itself is not counted."""
+    get = CommandList(program.image, program.commands).get
+    tiles = get("tiles")
+    parameters = tiles * caps.pe * (get("thresholds") * 4 + get("tile_words") * 8) // 8
     blocks = np.where(get("tight") == 1, 1, get("blocks"))
     reads = np.where(get("reload") == 1, tiles, 1) * get("in_rows") * get("row_beats") * blocks
     columns = get("out_columns")
     row = np.where(
         get("raw") == 1, columns * caps.pe // 2, -(-columns * caps.pe // 64) * get("out_planes")
     )
-    beats = parameters + reads + tiles * get("out_rows") * row
-    return int(np.maximum(products, np.ceil(beats * BEATS)).sum() + BETWEEN * len(tiles))
+    return parameters + reads + tiles * get("out_rows") * row

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from typing import Any
 
 PASSED, SKIPPED, FAILED = "passed", "skipped", "failed"
 TIMED_OUT, LOST, REFUSED = "timed out", "lost", "refused"
@@ -53,6 +54,7 @@ class Result:
         worker: who ran it, as `host/process`.
         points: counters of code coverage, see qnn_sim.regress.code_coverage.
         bins: counters of functional coverage, see qnn_sim.regress.functional.
+        counts: fields of each qnn_sim.agreement.Count.
     """
 
     case: Case
@@ -63,6 +65,7 @@ class Result:
     worker: str = ""
     points: dict[str, int] = field(default_factory=dict, repr=False)
     bins: dict[str, int] = field(default_factory=dict, repr=False)
+    counts: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def good(self) -> bool:

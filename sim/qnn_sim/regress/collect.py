@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,9 +15,10 @@ from qnn.errors import QnnError
 from qnn_sim.regress.case import Case
 
 FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
-# Whole networks run with the parameters of a network: another seed is the same run. Their
-# configuration is large, and coverage would make it slow.
-NETWORKS = "networks.py::"
+# Benches whose parameters are each a build of its own.
+BENCHES = re.compile(r"tests/(rtl/test_qnn_|kernels/)")
+# Tests of whole networks: another seed is the same run, and coverage would make them slow.
+NETWORKS = re.compile(r"networks\.py::|::test_(real_network|published_network|shipped_model)")
 RANDOM_LAYERS = "tests/rtl/test_random_layers.py::test_three_implementations_agree"
 LIMIT_S = 1800.0
 
@@ -28,16 +30,18 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS) -> list[str]:
         QnnError: pytest cannot read them.
     """
     there = [folder for folder in folders if (root / folder).is_dir()]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
+        "-p", "no:cacheprovider",
+    ]  # fmt: skip
     done = subprocess.run(
         [*command, *there], cwd=root, capture_output=True, text=True, timeout=300, check=False
     )
     if done.returncode not in (0, 5):
         raise QnnError(f"pytest cannot collect the tests:\n{done.stdout[-3000:]}{done.stderr}")
     found = [line for line in done.stdout.splitlines() if "::" in line and " " not in line[:5]]
-    # Each configuration of a bench is a build of its own; elsewhere the parameters of a test share
-    # one process.
-    return list(dict.fromkeys(n if "/test_qnn_" in n else n.partition("[")[0] for n in found))
+    # Parameters of other tests share one process.
+    return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
 
 
 def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list[Case]:
@@ -51,12 +55,12 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
     rounds: list[tuple[int, int, Case]] = []
     for name in names:
         count = layers if name == RANDOM_LAYERS else seeds
-        if NETWORKS in name:
+        if network := NETWORKS.search(name):
             count = 1
         for turn in range(count):
             entropy = [base_seed, turn, *name.encode()]
             seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
-            coverage = name.startswith("tests/rtl/") and NETWORKS not in name
+            coverage = name.startswith("tests/rtl/") and not network
             rounds.append((turn, len(rounds), Case(name, seed, coverage, LIMIT_S)))
     return [case for _, _, case in sorted(rounds, key=lambda r: r[:2])]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
+from qnn_sim import agreement
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import code_coverage
 from qnn_sim.regress.case import Case, Result
@@ -80,7 +82,12 @@ def run_case(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    env = {**os.environ, "SEED": str(case.seed), "RUN_FOLDER": str(folder)}
+    env = {
+        **os.environ,
+        "SEED": str(case.seed),
+        "RUN_FOLDER": str(folder),
+        "AGREEMENT": str(folder),
+    }
     for name in ("WAVES", "RTL_COVERAGE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
         env.pop(name, None)
     if waves:
@@ -108,7 +115,7 @@ def run_case(
         path.unlink()
     return Result(
         case, outcome, seconds, message, _tail(log), process_name(),
-        dict(points), dict(bins),
+        dict(points), dict(bins), [dataclasses.asdict(count) for count in agreement.read(folder)],
     )  # fmt: skip
 
 

@@ -34,7 +34,9 @@ class Run:
         code: for each source file covered and all of "lines", "branches", "toggles", and "missing".
         bins: counts of functional coverage.
         reasons, complaints: see exclusions.Verdict.
-        networks, synth, agreement: what other commands of the project left under build/.
+        agreement: for each kernel and implementation "configurations", "values" compared with the
+            golden model, and "mismatches".
+        networks, synth: what `make bench-rtl` and `make synth` left under build/.
         history: one row for each run before this one, and the last row for this one.
     """
 
@@ -53,7 +55,7 @@ class Run:
     complaints: list[str] = field(default_factory=list)
     networks: dict[str, Any] = field(default_factory=dict)
     synth: dict[str, Any] = field(default_factory=dict)
-    agreement: dict[str, Any] = field(default_factory=dict)
+    agreement: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -131,10 +133,26 @@ class Collector:
     def __init__(self) -> None:
         self.points: Counter[str] = Counter()
         self.bins: Counter[str] = Counter()
+        self._counts: list[dict[str, Any]] = []
 
     def add(self, result: Result) -> None:
         code_coverage.merge(self.points, result.points)
         self.bins.update(result.bins)
+        self._counts += result.counts
+
+    def agreement(self) -> list[dict[str, Any]]:
+        """For Run.agreement."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for count in self._counts:
+            key = count["kernel"], count["implementation"]
+            row = found.setdefault(key, {"configurations": set(), "values": 0, "mismatches": 0})
+            row["configurations"].add(count["configuration"])
+            row["values"] += count["values"]
+            row["mismatches"] += count["mismatches"]
+        return [
+            {"kernel": k, "implementation": i, **row, "configurations": len(row["configurations"])}
+            for (k, i), row in sorted(found.items())
+        ]
 
 
 def code_table(files: Mapping[str, code_coverage.FileCoverage]) -> dict[str, dict[str, Any]]:
