@@ -90,6 +90,8 @@ def attributes(port: str, named: set[str]) -> list[str]:
         library = "signal"
     else:
         interface, _, logical = port.rpartition("_")
+        if interface not in BUSES:
+            raise QnnError(f"port {port} of qnn_engine belongs to no interface that is known here")
         kind, parameters, library = "aximm", BUSES[interface], "interface"
     lines = [f'X_INTERFACE_INFO = "xilinx.com:{library}:{kind}:1.0 {interface} {logical.upper()}"']
     if interface not in named:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Synthesises, places and routes the block design `qnn` of the open project. Leaves ./timing.rpt,
-# ./utilization.rpt and ./timing.json whatever comes of it, ./qnn.bit and ./qnn.hwh only where
-# timing is met.
+# Synthesises, places and routes the block design `qnn` of the open project. What is routed leaves
+# ./timing.rpt, ./utilization.rpt and ./timing.json; ./qnn.bit and ./qnn.hwh only where timing is met.
 
 proc synthesise {settings} {
   dict with settings {}

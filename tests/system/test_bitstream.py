@@ -309,6 +309,11 @@ def test_a_port_that_cannot_be_read_is_an_error(bitstream, tmp_path, monkeypatch
         bitstream.engine_ports()
 
 
+def test_a_port_of_no_interface_is_an_error(bitstream):
+    with pytest.raises(bitstream.QnnError, match="port led_o of qnn_engine belongs to no"):
+        bitstream.wrapper([("input", 1, "aclk"), ("output", 1, "led_o")])
+
+
 @pytest.mark.parametrize(
     "value", ["a b", "", "{", "}", "a\\", '"x"', "[exit]", "$x;", "#", "a\nb", ["a b", ["{"], ""]]
 )
