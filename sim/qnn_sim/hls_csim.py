@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -83,10 +84,14 @@ def build(configuration: str = "pynq-z1") -> Path:
     process there; only a process with sanitizer_environment() can load it.
 
     Raises:
-        QnnError: the compiler fails; the message names the log.
+        QnnError: there is no compiler, or it fails; the message names the log.
     """
     from filelock import FileLock
 
+    if shutil.which("g++") is None:
+        raise QnnError("g++ is not installed; the C simulation of the HLS kernels needs it")
+    if not HLS.exists():
+        raise QnnError("the HLS kernels are not there; use a checkout of the project")
     options = SANITIZERS if os.environ.get("SANITIZE") else ("-O2",)
     flags = ["g++", "-fPIC", "-shared", *include_flags(), *WARNINGS, *options]
     flags += defines(configuration)

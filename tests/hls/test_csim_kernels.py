@@ -46,8 +46,12 @@ def assert_frame(kernel, frame, configuration, case):
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 @pytest.mark.parametrize("kernel", FREE_STANDING)
 def test_kernel_equals_golden(kernel, configuration, seed):
+    frames_equal_golden(kernel, configuration, seed, 20)
+
+
+def frames_equal_golden(kernel, configuration, seed, frames):
     caps = hls_csim.capabilities(configuration)
-    for case in range(seed, seed + 20):
+    for case in range(seed, seed + frames):
         frame = FREE_STANDING[kernel](np.random.default_rng(case), caps)
         assert_frame(kernel, frame, configuration, case)
 

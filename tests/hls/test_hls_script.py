@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import hls  # noqa: E402
 from qnn.errors import QnnError  # noqa: E402
+from qnn_sim import hls_csim  # noqa: E402
 from qnn_sim.hls_headers import include_flags  # noqa: E402
 
 # In the form that Vitis HLS gives it; the numbers are made up.
@@ -153,8 +154,8 @@ def test_each_kernel_has_its_config_and_frames(kernel):
 def test_bench_passes_and_finds_a_wrong_word(kernel, tmp_path):
     entries, program = hls.config(kernel), tmp_path / "bench"
     command = [
-        "g++", *include_flags(), *entries["tb.cflags"].split(), "-Wall", "-Wextra", "-Wconversion",
-        "-Werror", "-O1", entries["syn.file"], entries["tb.file"], "-o", str(program),
+        "g++", *include_flags(), "-std=c++14", *entries["tb.cflags"].split(), *hls_csim.WARNINGS,
+        "-O1", entries["syn.file"], entries["tb.file"], "-o", str(program),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr[:2000]

@@ -6,14 +6,15 @@
 
 namespace {
 
-void layer(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+void layer(const qnn::Command command, ap_uint<32> words_out, hls::stream<qnn::Beat> &in,
+           hls::stream<qnn::Beat> &out) {
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> words("words"), packed("packed");
 #pragma HLS STREAM variable=words depth=16
 #pragma HLS STREAM variable=packed depth=16
   qnn::receive(in, words);
   qnn::conv<Fold>(command, words, packed);
-  qnn::send(qnn::out_words<Fold>(command), packed, out);
+  qnn::send(words_out, packed, out);
 }
 
 }  // namespace
@@ -22,5 +23,6 @@ void conv(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=in
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
-  layer(qnn::read_command(in), in, out);
+  const qnn::Command command = qnn::read_command(in);
+  layer(command, qnn::out_words<Fold>(command), in, out);
 }

@@ -48,8 +48,8 @@ void one_by_one(const qnn::Command command, hls::stream<qnn::Sums<Fold>> &sums,
   }
 }
 
-void products(const qnn::Command command, hls::stream<qnn::Beat> &in,
-              hls::stream<qnn::Beat> &out) {
+void products(const qnn::Command command, ap_uint<32> pixels, ap_uint<32> words_out,
+              hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> words("words"), weights("weights"), packed("packed");
   hls::stream<qnn::Pieces<Fold>> pieces("pieces");
@@ -61,13 +61,12 @@ void products(const qnn::Command command, hls::stream<qnn::Beat> &in,
 #pragma HLS STREAM variable=pieces depth=16
 #pragma HLS STREAM variable=sums depth=2
 #pragma HLS STREAM variable=results depth=16
-  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
   qnn::receive(in, words);
   part(command, words, weights, pieces);
   qnn::matvec<Fold>(command, weights, pieces, sums);
   one_by_one(command, sums, results);
   qnn::scatter<Fold, 32>(pixels, results, packed);
-  qnn::send(pixels * (Fold::Pe / 2), packed, out);
+  qnn::send(words_out, packed, out);
 }
 
 }  // namespace
@@ -76,5 +75,7 @@ void matvec(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=in
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
-  products(qnn::read_command(in), in, out);
+  const qnn::Command command = qnn::read_command(in);
+  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
+  products(command, pixels, pixels * (Fold::Pe / 2), in, out);
 }

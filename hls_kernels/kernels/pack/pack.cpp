@@ -17,7 +17,8 @@ void collect(const qnn::Command command, hls::stream<qnn::Word> &words,
   }
 }
 
-void packed(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+void packed(const qnn::Command command, ap_uint<32> words_out, hls::stream<qnn::Beat> &in,
+            hls::stream<qnn::Beat> &out) {
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> words("words"), map("map");
   hls::stream<qnn::Results<Fold>> results("results");
@@ -27,7 +28,7 @@ void packed(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<
   qnn::receive(in, words);
   collect(command, words, results);
   qnn::pack<Fold>(command, results, map);
-  qnn::send(qnn::out_words<Fold>(command), map, out);
+  qnn::send(words_out, map, out);
 }
 
 }  // namespace
@@ -36,5 +37,6 @@ void pack(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=in
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
-  packed(qnn::read_command(in), in, out);
+  const qnn::Command command = qnn::read_command(in);
+  packed(command, qnn::out_words<Fold>(command), in, out);
 }

@@ -30,7 +30,8 @@ void part(const qnn::Command command, hls::stream<qnn::Word> &words,
   }
 }
 
-void codes(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
+void codes(const qnn::Command command, ap_uint<32> pixels, ap_uint<32> words_out,
+           hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> words("words"), thresholds("thresholds"), packed("packed");
   hls::stream<qnn::Sums<Fold>> sums("sums");
@@ -40,12 +41,11 @@ void codes(const qnn::Command command, hls::stream<qnn::Beat> &in, hls::stream<q
 #pragma HLS STREAM variable=packed depth=16
 #pragma HLS STREAM variable=sums depth=2
 #pragma HLS STREAM variable=results depth=16
-  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
   qnn::receive(in, words);
   part(command, words, thresholds, sums);
   qnn::threshold<Fold>(command, thresholds, sums, results);
   qnn::scatter<Fold, 8>(pixels, results, packed);
-  qnn::send(pixels * (Fold::Pe / 8), packed, out);
+  qnn::send(words_out, packed, out);
 }
 
 }  // namespace
@@ -54,5 +54,7 @@ void threshold(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=in
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
-  codes(qnn::read_command(in), in, out);
+  const qnn::Command command = qnn::read_command(in);
+  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
+  codes(command, pixels, pixels * (Fold::Pe / 8), in, out);
 }

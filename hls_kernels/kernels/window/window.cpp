@@ -18,20 +18,18 @@ void one_by_one(ap_uint<32> groups, hls::stream<qnn::Pieces<Fold>> &pieces,
   }
 }
 
-void windows(const qnn::Command command, hls::stream<qnn::Beat> &in,
-             hls::stream<qnn::Beat> &out) {
+void windows(const qnn::Command command, ap_uint<32> steps, ap_uint<32> words_out,
+             hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS DATAFLOW
   hls::stream<qnn::Word> map("map"), words("words");
   hls::stream<qnn::Pieces<Fold>> pieces("pieces");
 #pragma HLS STREAM variable=map depth=16
 #pragma HLS STREAM variable=words depth=16
 #pragma HLS STREAM variable=pieces depth=16
-  const ap_uint<32> steps =
-      command.tiles * qnn::groups_of<Fold>(command) * qnn::steps_of<Fold>(command);
   qnn::receive(in, map);
   qnn::window<Fold>(command, map, pieces);
   one_by_one(steps, pieces, words);
-  qnn::send(steps * Fold::Pixels, words, out);
+  qnn::send(words_out, words, out);
 }
 
 }  // namespace
@@ -40,5 +38,8 @@ void window(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=in
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
-  windows(qnn::read_command(in), in, out);
+  const qnn::Command command = qnn::read_command(in);
+  const ap_uint<32> steps =
+      command.tiles * qnn::groups_of<Fold>(command) * qnn::steps_of<Fold>(command);
+  windows(command, steps, steps * Fold::Pixels, in, out);
 }
