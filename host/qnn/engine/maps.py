@@ -72,15 +72,18 @@ class TightMap:
             QnnError: shape, dtype or a value does not fit.
         """
         _check(codes, (self.rows, self.columns, self.groups * self.channels), self.planes)
-        split = codes.reshape(self.rows, self.columns, self.groups, self.channels)
-        planes = split[..., None] >> np.arange(self.planes) & 1
-        planes = planes.transpose(2, 0, 4, 1, 3).astype(np.uint8)
-        pixels = np.zeros((*planes.shape[:4], self.pixel_nibbles * 4), dtype=np.uint8)
-        pixels[..., : self.channels] = planes
-        strings = np.zeros((*planes.shape[:3], self.plane_words * 64), dtype=np.uint8)
-        strings[..., : self.columns * self.pixel_nibbles * 4] = pixels.reshape(
-            *planes.shape[:3], -1
+        split = codes.astype(np.uint8, copy=False).reshape(self.rows, self.columns, self.groups, -1)
+        by_group = split.transpose(2, 0, 1, 3)
+        strings = np.zeros((self.groups, self.rows, self.planes, self.plane_words * 64), np.uint8)
+        lanes = self.pixel_nibbles * 4
+        group, row, plane, bit = strings.strides
+        pixels = np.lib.stride_tricks.as_strided(
+            strings,
+            (self.groups, self.rows, self.planes, self.columns, self.channels),
+            (group, row, plane, lanes * bit, bit),
         )
+        for number in range(self.planes):
+            np.bitwise_and(by_group >> number, 1, out=pixels[:, :, number])
         return _bits_to_bytes(strings)
 
 
