@@ -74,7 +74,11 @@ class SimulatedBoard:
     ) -> None:
         self._lock = None if lock is None else DeviceLock(lock, "the simulated board")
         self.clock_mhz = clock_mhz
-        self.engine = RtlEngine(configuration, memory_bytes, model, waves)
+        try:
+            self.engine = RtlEngine(configuration, memory_bytes, model, waves)
+        except BaseException:
+            self._release()
+            raise
         self.engine.memory[:] = POISON
         self._pages = PageAllocator(memory_bytes)
         self._open = True
@@ -140,6 +144,9 @@ class SimulatedBoard:
         if self._open:
             self._open = False
             self.engine.close()
+            self._release()
+
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
 

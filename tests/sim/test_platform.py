@@ -71,3 +71,9 @@ def test_closed(board, tmp_path):
         with pytest.raises(PlatformError, match="closed"):
             action()
     SimulatedBoard("small", 1 << 16, lock=tmp_path / "lock").close()
+
+
+def test_a_board_that_cannot_be_made_holds_no_lock(tmp_path):
+    with pytest.raises(KeyError):
+        SimulatedBoard("no such configuration", lock=tmp_path / "lock")
+    SimulatedBoard("small", 1 << 16, lock=tmp_path / "lock").close()

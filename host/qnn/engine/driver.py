@@ -8,11 +8,12 @@ become quiet, that memory is kept for as long as this process lives.
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ from qnn.network import Conv
 from qnn.offload import Offload
 from qnn.platforms.protocol import Buffer, Platform
 
-Codes = NDArray[np.integer[Any]]  # (H, W, C)
-Maps = NDArray[np.integer[Any]]  # (H, W, C): uint8 codes, or int32 accumulators
+Codes: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C)
+Maps: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C): uint8 codes, or int32 accumulators
 
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
@@ -75,7 +76,9 @@ class Driver:
         self._ours = False  # parameters on chip are those of this network
         self._running = False  # a run was started and has not been seen to end
         self._streaming = False
-        self._give_back = weakref.finalize(self, _shut_down, self._control, self._buffers, platform)
+        self._give_back = weakref.finalize(
+            self, _shut_down, os.getpid(), self._control, self._buffers, platform
+        )
 
     def __enter__(self) -> Driver:
         return self
@@ -287,8 +290,10 @@ def _since_us(began_ns: int) -> int:
     return (time.perf_counter_ns() - began_ns) // 1000
 
 
-def _shut_down(control: Control, buffers: list[Buffer], platform: Platform) -> None:
-    """Also run when a driver is collected, or when the program ends."""
+def _shut_down(owner: int, control: Control, buffers: list[Buffer], platform: Platform) -> None:
+    """Also run when a driver is collected, or when the program ends; not in a fork of `owner`."""
+    if os.getpid() != owner:
+        return
     try:
         control.quiet()
         control.forbid()

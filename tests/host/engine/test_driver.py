@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the driver does to a platform, access by access. On the RTL: tests/system and tests/rtl."""
 
+import os
+
 import numpy as np
 import pytest
 import random_networks
@@ -221,3 +223,9 @@ def test_wrong_device_is_closed(board):
     with pytest.raises(WrongDeviceError):
         Driver(board)
     assert board.events == [("close",)]
+
+
+def test_a_fork_leaves_the_device_alone(driver, board, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    driver.close()
+    assert board.events == []
