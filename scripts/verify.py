@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,12 @@ def tests_of(kernels: Iterable[str]) -> list[str]:
     return [str(BENCHES / test) for test in chosen]
 
 
+def end(process: subprocess.Popen) -> None:
+    """Ends a process with all that it has started, unless it has ended by itself."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[str]]:
     """Exit status of pytest, and what it said last; every result is shown as it comes."""
     seed = os.getenv("SEED") or str(secrets.randbelow(2**31))
@@ -112,11 +119,11 @@ def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[st
     with (
         subprocess.Popen(
             command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT, start_new_session=True,
         ) as pytest,
-        Bar("verify", "% of the benches") as bar,
+        Bar("verify", "%") as bar,
     ):  # fmt: skip
-        watchdog = threading.Timer(LIMIT_S, pytest.kill)
+        watchdog = threading.Timer(LIMIT_S, end, [pytest])
         watchdog.start()
         try:
             assert pytest.stdout is not None
@@ -127,9 +134,10 @@ def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[st
                     if not live or outcome != "PASSED":
                         print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
                     bar.update(int(done), 100)
+            pytest.wait(60)
         finally:
             watchdog.cancel()
-            pytest.kill()  # does nothing where it has ended
+            end(pytest)
     return pytest.returncode, list(output)
 
 
@@ -193,4 +201,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(verify(parse()))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the benches end too
+    try:
+        sys.exit(verify(parse()))
+    except KeyboardInterrupt:
+        sys.exit(130)
