@@ -47,7 +47,7 @@ from qnn_sim.regress.case import Case, Result
 from qnn_sim.regress.run import Collector, Run, code_table, finish, read_json
 
 ROOT = Path(__file__).resolve().parent.parent
-EXCLUSIONS = ROOT / "tests" / "coverage_exclusions.txt"
+EXCLUSIONS = "tests/coverage_exclusions.txt"
 SMOKE_LIMIT_S = 300.0
 
 
@@ -95,12 +95,14 @@ def require_tools() -> None:
             raise QnnError(f"{program} is missing: apt install g++ make coreutils")
 
 
-def choose(arguments: argparse.Namespace, seed: int, previous: Run | None) -> list[Case]:
+def choose(
+    arguments: argparse.Namespace, root: Path, seed: int, previous: Run | None
+) -> list[Case]:
     """
     Raises:
         QnnError: no case is left.
     """
-    names = [n for n in collect.nodes(ROOT) if re.search(arguments.filter, n)]
+    names = [n for n in collect.nodes(root) if re.search(arguments.filter, n)]
     seeds, layers = arguments.seeds, arguments.layers
     if arguments.smoke:
         benches: dict[str, str] = {}
@@ -164,14 +166,14 @@ def follow(
             bar.update(number, total)
 
 
-def record_waves(run: Run, cases: list[Case], count: int, out: Path) -> None:
+def record_waves(run: Run, cases: list[Case], count: int, root: Path, out: Path) -> None:
     """Repeat the first failures with waves, for the page."""
     by_key = {(case.name, case.seed): case for case in cases}
     for failed in run.failed[:count]:
         case = by_key[failed["name"], failed["seed"]]
         folder = out / "waves" / case.key
         print(f"recording waves: {case.name} seed {case.seed}", file=sys.stderr)
-        execute.run_case(case, ROOT, folder, waves=True)
+        execute.run_case(case, root, folder, waves=True)
         if found := sorted(p for p in folder.rglob("*") if p.suffix in (".vcd", ".fst")):
             failed["waves"] = str(found[0].relative_to(out))
 
@@ -194,20 +196,21 @@ def summary(run: Run, out: Path) -> str:
     return "\n".join(lines)
 
 
-def regress(arguments: argparse.Namespace) -> int:
-    """
+def regress(arguments: argparse.Namespace, root: Path) -> int:
+    """Run the regression of the repository at `root`; the exit status.
+
     Raises:
         QnnError: it cannot begin.
     """
     require_tools()
     out = arguments.out.resolve()
-    state = checkout.state(ROOT)
+    state = checkout.state(root)
     if arguments.cluster and (state.changed or not state.commit):
         raise QnnError("a cluster runs a commit, and this checkout has changes: commit them first")
     last = arguments.previous or out / "result.json"
     previous = Run.read(last) if arguments.previous or last.exists() else None
     seed = secrets.randbelow(10**8) if arguments.seed is None else arguments.seed
-    cases = choose(arguments, seed, previous)
+    cases = choose(arguments, root, seed, previous)
     if arguments.list:
         print("\n".join(f"{case.name} seed {case.seed}" for case in cases))
         return 0
@@ -229,7 +232,7 @@ def regress(arguments: argparse.Namespace) -> int:
     if arguments.cluster:
         results = cluster.run(cases, arguments.cluster, state.commit)
     else:
-        results = local.run(cases, ROOT, out / "cases", arguments.jobs)
+        results = local.run(cases, root, out / "cases", arguments.jobs)
     stopped = False
     try:
         follow(results, len(cases), run, collector, out)
@@ -241,14 +244,14 @@ def regress(arguments: argparse.Namespace) -> int:
         results.close()
     run.seconds = round(time.monotonic() - begin, 1)
     if not stopped:
-        record_waves(run, cases, arguments.waves, out)
+        record_waves(run, cases, arguments.waves, root, out)
     files = code_coverage.by_file(collector.points)
     run.code, run.bins = code_table(files), dict(sorted(collector.bins.items()))
-    run.networks = read_json(ROOT / "build" / "bench-rtl.json")
-    run.synth = read_json(ROOT / "build" / "synth.json")
+    run.networks = read_json(root / "build" / "bench-rtl.json")
+    run.synth = read_json(root / "build" / "synth.json")
     run.agreement = collector.agreement()
     verdict = exclusions.check(
-        exclusions.read(EXCLUSIONS), files, run.bins, ROOT, run.kind == "full"
+        exclusions.read(root / EXCLUSIONS), files, run.bins, root, run.kind == "full"
     )
     finish(run, verdict, previous)
     run.write(out / "result.json")
@@ -268,7 +271,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, interrupt)  # also where a shell has started it in the background
     arguments = parse()
     try:
-        return regress(arguments)
+        return regress(arguments, ROOT)
     except QnnError as problem:
         print(f"regress: {problem}", file=sys.stderr)
         return 2

@@ -5,19 +5,16 @@ CLUSTER ?=#          of `make regress`: address of a Dask scheduler
 PREVIOUS ?=#         of `make regress`: JSON of the run to compare with
 
 ##@ Every night
-regress: .venv/.dev $(if $(CLUSTER),.venv/.farm) ## every bench, random layers, whole networks; build/regress/report.html
+regress: .venv/.dev         ## every bench, random layers, whole networks; build/regress/report.html
 	$(VENV)/python scripts/regress.py --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(FILTER),--filter '$(FILTER)') $(if $(CLUSTER),--cluster $(CLUSTER)) \
 	  $(if $(PREVIOUS),--previous $(PREVIOUS))
 regress-smoke: .venv/.dev   ## the same in at most 10 minutes: one configuration of each bench, one seed
 	$(VENV)/python scripts/regress.py --smoke $(if $(SEED),--seed $(SEED))
-regress-worker: .venv/.dev .venv/.farm ## this machine works for the scheduler at CLUSTER=tcp://host:8786
+regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=tcp://host:8786
 	@test -n "$(CLUSTER)" || { echo "say which: make regress-worker CLUSTER=tcp://host:8786"; exit 2; }
 	$(VENV)/dask worker $(CLUSTER) --nworkers $$(nproc) --nthreads 1 --local-directory build/dask
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 
-.venv/.farm: pyproject.toml | .venv/bin/python
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,farm]'
-	@touch $@
 .PHONY: regress regress-smoke regress-worker report

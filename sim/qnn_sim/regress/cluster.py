@@ -9,6 +9,7 @@ again on another, as often as the scheduler allows (distributed.scheduler.allowe
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,11 +54,11 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
         QnnError: `distributed` is not installed, nobody answers, or there is no worker.
     """
     try:
-        from distributed import Client, wait
+        distributed: Any = importlib.import_module("distributed")
     except ImportError:
         raise QnnError("a cluster needs the package distributed: pip install '.[farm]'") from None
     try:
-        client = Client(address, timeout=CONNECT_S)
+        client = distributed.Client(address, timeout=CONNECT_S)
     except (OSError, ValueError, TimeoutError) as problem:
         raise QnnError(f"no Dask scheduler answers at {address}: {problem}") from None
     try:
@@ -78,7 +79,9 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
         alone_since = None
         while pending:
             try:
-                finished = wait(list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED").done
+                finished = distributed.wait(
+                    list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED"
+                ).done
             except TimeoutError:
                 finished = set()
             for future in finished:

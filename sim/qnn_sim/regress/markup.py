@@ -51,7 +51,6 @@ def table(
     rows: Iterable[Sequence[Cell]],
     numbers: Iterable[int] = (),
     wide: Iterable[int] = (),
-    identity: str = "",
 ) -> Markup:
     """A table that scrolls sideways where it is too wide; the first column names the row.
 
@@ -69,10 +68,9 @@ def table(
         f'<th scope="col" class="{kinds.get(i, "")}">{escape(name)}</th>'
         for i, name in enumerate(head)
     )
-    name = f' id="{identity}"' if identity else ""
     return Markup(
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"<table{name}><caption><span>{escape(caption)}</span></caption><thead><tr>{titles}</tr></thead>"
+        f"<table><caption><span>{escape(caption)}</span></caption><thead><tr>{titles}</tr></thead>"
         f"<tbody>{''.join(map(row, rows))}</tbody></table></div>"
     )
 

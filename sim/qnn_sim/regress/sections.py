@@ -214,7 +214,7 @@ def networks(run: Run) -> Markup:
         for kind, meaning in PARTS.values()
     )
     parts = [
-        '<p class="soft">Left: when each layer ran, and what it spent its cycles on. Right: the '
+        '<p class="soft">Table: when each layer ran, and what it spent its cycles on. Chart: the '
         "share of all lanes that it used, under the roofs that lanes and memory set. A layer may "
         "lie above the slope: its weights were read while those before it ran.</p>"
         f'<ul class="key">{key}</ul>'
@@ -331,6 +331,8 @@ def workers(run: Run) -> Markup:
 
 def cases(run: Run) -> Markup:
     """All of them, failures first."""
+    if not run.cases:
+        return Markup("")
     kinds = {"passed": "good", "skipped": "warn"}
     ranked = sorted(run.cases, key=lambda c: (c["outcome"] in GOOD, c["name"], c["seed"]))
     rows = [
@@ -345,7 +347,7 @@ def cases(run: Run) -> Markup:
         for case in ranked
     ]
     head = ("case", "seed", "outcome", "seconds", "worker", "")
-    found = table("All cases", head, rows, (1, 3), identity="cases")
+    found = table("All cases", head, rows, (1, 3))
     return Markup(
         '<input type="search" hidden placeholder="Words that the row must have" '
         f'aria-label="Show only rows with these words">{found}'

