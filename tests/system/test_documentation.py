@@ -20,7 +20,7 @@ PAGES = sorted(
         ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 )
-OUTSIDE = set("git cd ssh pip sudo python apt pynq jupyter source dask export".split())
+OUTSIDE = set("git cd ssh pip sudo python apt pynq jupyter source dask export pytest".split())
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
