@@ -2,9 +2,9 @@
 """One bench for both implementations of a kernel: RTL and HLS C++ behind the same two streams.
 
 shells/rtl_<kernel>.sv puts the modules of rtl/ behind them, shells/hls_kernel.sv any of the HLS
-kernels. Environment: KERNEL=rtl or hls for one of them alone (default: both), CONFIGURATIONS=
-<names, with commas> for other foldings than `small` (see qnn_sim.hls_csim.CONFIGURATIONS),
-NETWORKS=<names> for networks with real parameters other than the shipped one.
+kernels. Environment, names with commas between: KERNEL=rtl or hls for one of them alone;
+CONFIGURATIONS for other foldings than `small`, of those in qnn_sim.hls_csim that the RTL has too;
+NETWORKS for networks with real parameters other than the shipped one.
 """
 
 import os
@@ -13,18 +13,33 @@ from pathlib import Path
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.triggers import ClockCycles
 from random_networks import random_conv, random_layer
 
 from qnn.errors import QnnError
 from qnn.network import MaxPool
-from qnn_sim import agreement, hls_csim
+from qnn_sim import agreement, hls_csim, rtl_cases
 from qnn_sim.streams import Sink, Source, generator, reset, start
 
+
+def chosen(variable, default, known):
+    """The names in an environment variable.
+
+    Raises:
+        UsageError: one of them is not `known`.
+    """
+    names = (os.getenv(variable) or default).split(",")
+    if unknown := set(names) - set(known):
+        raise pytest.UsageError(f"{variable}: {min(unknown)} is not one of {', '.join(known)}")
+    return names
+
+
 SHELLS = Path(__file__).parent / "shells"
-IMPLEMENTATIONS = (os.getenv("KERNEL") or "rtl,hls").split(",")
-CONFIGURATIONS = (os.getenv("CONFIGURATIONS") or "small").split(",")
-NETWORKS = (os.getenv("NETWORKS") or "fashion-cnv").split(",")
+IMPLEMENTATIONS = chosen("KERNEL", "rtl,hls", ("rtl", "hls"))
+OF_BOTH = [name for name, sizes in hls_csim.CONFIGURATIONS.items() if "Simd" not in sizes]
+CONFIGURATIONS = chosen("CONFIGURATIONS", "small", OF_BOTH)
+NETWORKS = chosen("NETWORKS", "fashion-cnv", rtl_cases.NAMES)
 PATIENCE = 20_000  # cycles without a beat anywhere
 MOST_STEPS = 6000  # product rows of a random layer
 
