@@ -12,11 +12,11 @@ case, with the command that repeats it. Exit status 1: something failed, or too 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import re
@@ -49,6 +49,7 @@ from qnn_sim.regress.run import Collector, Run, code_table, finish, read_json
 ROOT = Path(__file__).resolve().parent.parent
 EXCLUSIONS = "tests/coverage_exclusions.txt"
 SMOKE_LIMIT_S = 300.0
+NOT_IN_SMOKE = "tests/hls/"  # many builds; `make test` has them
 
 
 def parse() -> argparse.Namespace:
@@ -63,7 +64,7 @@ def parse() -> argparse.Namespace:
     add("--layers", type=int, default=40, help="seeds for each test of random layers (40)")
     add("--filter", default="", help="regular expression: only tests whose name it matches")
     add("--seed", type=int, help="all seeds follow from it; printed; fresh by default")
-    add("--smoke", action="store_true", help="the first configuration of each bench, few layers")
+    add("--smoke", action="store_true", help="one configuration of each bench, few random layers")
     add("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="cases at a time")
     add("--limit", type=float, help="seconds after which a case is killed")
     add("--cluster", default="", help="address of a Dask scheduler that has the cases run")
@@ -95,6 +96,19 @@ def require_tools() -> None:
             raise QnnError(f"{program} is missing: apt install g++ make coreutils")
 
 
+def read_previous(chosen: Path | None, out: Path) -> Run | None:
+    """The run to compare with: the chosen one, else the last one where it can be read.
+
+    Raises:
+        QnnError: the chosen one cannot be read.
+    """
+    if chosen is not None:
+        return Run.read(chosen)
+    with contextlib.suppress(QnnError):
+        return Run.read(out / "result.json")
+    return None
+
+
 def choose(
     arguments: argparse.Namespace, root: Path, seed: int, previous: Run | None
 ) -> list[Case]:
@@ -105,9 +119,10 @@ def choose(
     names = [n for n in collect.nodes(root) if re.search(arguments.filter, n)]
     seeds, layers = arguments.seeds, arguments.layers
     if arguments.smoke:
-        benches: dict[str, str] = {}
+        names = [name for name in names if not name.startswith(NOT_IN_SMOKE)]
+        benches: dict[tuple[str, bool], str] = {}
         for name in names:
-            benches.setdefault(name.partition("[")[0], name)
+            benches.setdefault((name.partition("[")[0], "[hls" in name), name)
         names, seeds, layers = list(benches.values()), 1, min(layers, 2)
     found = collect.cases(names, seed, seeds, layers)
     if not found:
@@ -207,8 +222,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     state = checkout.state(root)
     if arguments.cluster and (state.changed or not state.commit):
         raise QnnError("a cluster runs a commit, and this checkout has changes: commit them first")
-    last = arguments.previous or out / "result.json"
-    previous = Run.read(last) if arguments.previous or last.exists() else None
+    previous = read_previous(arguments.previous, out)
     seed = secrets.randbelow(10**8) if arguments.seed is None else arguments.seed
     cases = choose(arguments, root, seed, previous)
     if arguments.list:
@@ -259,7 +273,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     report.write(run, out / "report.html")
     print(summary(run, out), file=sys.stderr)
     if arguments.json:
-        print(json.dumps(dataclasses.asdict(run)))
+        print((out / "result.json").read_text(), end="")
     return 130 if stopped else int(run.bad)
 
 

@@ -282,8 +282,8 @@ def synthesis(run: Run) -> Markup:
 
 
 def trend(run: Run) -> Markup:
-    """Runs before this one."""
-    rows = run.history
+    """Runs of the same kind before this one."""
+    rows = [row for row in run.history if row["kind"] == run.kind]
     if len(rows) < 2:
         return Markup("")
     series: dict[str, list[float | None]] = {
@@ -311,7 +311,8 @@ def trend(run: Run) -> Markup:
         )
     first = escape(rows[0]["started"][:10])
     return Markup(
-        f'<p class="soft">{len(rows)} runs since {first}; the change is to the run before.</p>'
+        f'<p class="soft">{len(rows)} {run.kind} runs since {first}; the change is to the run '
+        "before.</p>"
         f'<div class="trends">{"".join(tiles)}</div>'
     )
 
