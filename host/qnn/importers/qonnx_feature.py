@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from qnn.importers.qonnx_graph import Array, Node
 from qnn.importers.qonnx_layout import places
 from qnn.importers.qonnx_steps import Step
 from qnn.network import Padding, Shape, describe
+
+if TYPE_CHECKING:
+    from qnn.importers.qonnx_first import FloatSums
+
+Source = Union["Pixels", "Products", "FloatSums"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,13 @@ class Feature:
     """One tensor of the graph that depends on the picture.
 
     Attributes:
-        source: what it starts from.
+        source: what it starts from: Pixels, Products, or FloatSums of qnn.importers.qonnx_first.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.
     """
 
-    source: Pixels | Products
+    source: Source
     shape: Shape
     index: Array
     steps: tuple[Step, ...] = ()

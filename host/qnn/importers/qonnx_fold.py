@@ -62,13 +62,13 @@ def fold_pixels(node: Node, feature: Feature, pixels: Pixels) -> tuple[Array, Co
         levels, table = np.unique(values[:, 0], return_inverse=True)
     else:
         values = _codes(steps[: last + 1])(values)
-        levels, rank = _levels(node, steps, last, int(values.min()), int(values.max()))
+        levels, rank = levels_of(node, steps, last, int(values.min()), int(values.max()))
         table = rank[values[:, 0] - values.min()]
     if (values != values[:, :1]).any():
         raise node.refuse(
             "the steps before it differ between colours; use one mean and one deviation for all"
         )
-    return table.astype(np.uint8), _even(node, levels)
+    return table.astype(np.uint8), even(node, levels)
 
 
 def _raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
@@ -111,7 +111,7 @@ def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> t
 
     least, most = int(codes(low).min()), int(codes(high).max())
     least = _down_to_zero(steps[last], least)
-    levels, rank = _levels(node, steps, last, least, most)
+    levels, rank = levels_of(node, steps, last, least, most)
     if len(levels) > MAX_LEVELS:
         raise node.refuse(f"it reads {len(levels)} levels; quantise to at most {MAX_BITS} bits")
     wanted = np.arange(1, max(len(levels), 2))
@@ -130,7 +130,7 @@ def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> t
         pool=pool,
         parts=part_names(products),
     )
-    return layer, _even(node, levels)
+    return layer, even(node, levels)
 
 
 def fold_scores(
@@ -209,10 +209,20 @@ def _codes(steps: Sequence[Step]) -> Callable[[Array], Array]:
     return lambda x: quantizer.codes(_apply(before, x))
 
 
-def _levels(
+def levels_of(
     node: Node, steps: Sequence[Step], last: int, least: int, most: int
 ) -> tuple[Array, Array]:
-    """Values after all steps, ascending, and for each code least..most its place among them."""
+    """Values after all steps, ascending, and for each code least..most its place among them.
+
+    Args:
+        node: the one that reads the codes, for the error.
+        steps: behind a source.
+        last: where their last quantiser stands.
+        least, most: its codes that occur.
+
+    Raises:
+        NetworkError: what follows the quantiser differs between channels or descends.
+    """
     quantizer = steps[last]
     assert isinstance(quantizer, Quantizer)
     if most - least >= MAX_GRID:
@@ -237,8 +247,12 @@ def _down_to_zero(quantizer: Step, least: int) -> int:
     return least - (len(values) - 1 - int(zero[0])) if zero.size else least
 
 
-def _even(node: Node, levels: Array) -> Codes:
-    """Levels, float32 ascending, as codes; they must be evenly spaced but for float rounding."""
+def even(node: Node, levels: Array) -> Codes:
+    """Levels, float32 ascending, as codes.
+
+    Raises:
+        NetworkError: they are not evenly spaced, but for float rounding, or too many.
+    """
     exact = [Fraction(float(level)) for level in levels]
     top = len(exact) - 1
     step = (exact[-1] - exact[0]) / top if top else Fraction(1)

@@ -7,7 +7,7 @@ to where their inputs lie in the map.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +15,11 @@ import numpy as np
 from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx_elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx_feature import Feature, Pixels, Products
+from qnn.importers.qonnx_first import float_sums
 from qnn.importers.qonnx_fold import Codes
 from qnn.importers.qonnx_graph import Array, Node
 from qnn.importers.qonnx_layout import places
-from qnn.importers.qonnx_weights import integers
+from qnn.importers.qonnx_weights import integers, small
 from qnn.importers.qonnx_windows import windows_of
 from qnn.network import Shape, describe, windows
 
@@ -62,6 +63,11 @@ def _convolution(
     )
     if min(shape) < 1:
         raise node.refuse(f"its kernel does not fit into a map of {describe(feature.shape)}")
+    by_output = weight.transpose(0, 2, 3, 1)
+    channel_bias = [x.reshape(1, -1, 1, 1) for x in bias if x is not None]
+    if isinstance(feature.source, Pixels) and groups == 1 and not small(by_output):
+        sums = float_sums(node, feature, by_output, place)
+        return _biased(node, Feature(sums, shape, places(shape)), channel_bias)
     codes = read(feature.shape)
     if any(place.padding) and codes.zero:
         raise node.refuse(
@@ -69,15 +75,12 @@ def _convolution(
             "or an activation whose lowest level is 0 (ReLU)"
         )
     products = replace(
-        _products(node, weight.transpose(0, 2, 3, 1), codes, feature.shape),
+        _products(node, by_output, codes, feature.shape),
         stride=place.stride,
         padding=place.padding,
         groups=groups,
     )
-    result = Feature(products, shape, places(shape))
-    if bias and bias[0] is not None:
-        return _then(node, result, "Add", bias[0].reshape(1, -1, 1, 1))
-    return result
+    return _biased(node, Feature(products, shape, places(shape)), channel_bias)
 
 
 def _connection(
@@ -107,9 +110,11 @@ def _connection(
     result = Feature(products, (1, 1, outputs), np.arange(outputs)[None])
     if alpha != 1:
         result = _then(node, result, "Mul", np.array(alpha, np.float32))
-    if bias and bias[0] is not None:
-        result = _then(node, result, "Add", bias[0] * np.float32(beta))
-    return result
+    return _biased(node, result, [x * np.float32(beta) for x in bias if x is not None])
+
+
+def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:
+    return _then(node, feature, "Add", bias[0]) if bias else feature
 
 
 def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:

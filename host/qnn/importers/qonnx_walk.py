@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 
 from qnn.errors import FormatError
-from qnn.first import LookupFirst
+from qnn.first import First, LookupFirst
 from qnn.importers.qonnx_constants import fold
 from qnn.importers.qonnx_elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx_feature import Feature, Pixels, Products
+from qnn.importers.qonnx_first import FloatSums, fold_first
 from qnn.importers.qonnx_fold import Codes, fold_layer, fold_pixels, fold_scores, last_quantizer
 from qnn.importers.qonnx_graph import Array, Graph, Node
 from qnn.importers.qonnx_layout import LAYOUT, places, rearrange
@@ -56,7 +57,7 @@ class Walk:
 
     def __init__(self, graph: Graph) -> None:
         self.layers: list[Conv] = []
-        self.first: LookupFirst | None = None
+        self.first: First | None = None
         self.scores: FloatScores | None = None
         self.missing: list[str] = []
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
@@ -120,6 +121,9 @@ class Walk:
             layer, codes = fold_layer(node, feature, source, self._name(source))
             self.layers.append(layer)
             return codes
+        if isinstance(source, FloatSums):
+            self.first, codes = fold_first(node, feature, source)
+            return codes
         table, codes = fold_pixels(node, feature, source)
         rows, columns, channels = feature.shape
         geometry = {1: "fit-grey", 3: "thumbnail-on-white"}.get(channels)
@@ -134,8 +138,10 @@ class Walk:
 
     def _end(self, node: Node, feature: Feature) -> None:
         source = feature.source
-        if isinstance(source, Pixels):
-            raise node.refuse("there is no layer before it; export the whole network")
+        if not isinstance(source, Products):
+            raise node.refuse(
+                "no layer for the accelerator comes before it; export the whole network"
+            )
         if last_quantizer(feature.steps) is None:
             if feature.shape[:2] != (1, 1):
                 raise node.refuse(

@@ -29,27 +29,36 @@ def integers(node: Node, weight: Array) -> tuple[Array, Array]:
         raise node.refuse("it has weights that are not finite")
     rows = weight.reshape(len(weight), -1).astype(np.float64)
     whole, scales = np.zeros(rows.shape, np.int64), np.ones(len(rows))
-    for row, found, at in zip(rows, whole, range(len(rows)), strict=True):
-        sizes = np.abs(row[row != 0])
-        if not sizes.size:
-            continue
-        for parts in range(1, LARGEST + 1):
-            scale = sizes.min() / parts
-            multiples = row / scale
-            if np.abs(multiples).max() > LARGEST + 0.5:
-                raise node.refuse(
-                    f"the weights of output {at} are not whole numbers of steps from -{LARGEST} to "
-                    f"{LARGEST}; quantise them to 1, 2 or 3 bits"
-                )
-            if np.abs(multiples - np.rint(multiples)).max() < TOLERANCE * LARGEST:
-                found[:], scales[at] = np.rint(multiples), scale
-                break
-        else:
+    for number, row in enumerate(rows):
+        scale = _scale(row)
+        if scale is None:
             raise node.refuse(
-                f"the weights of output {at} are not whole numbers of steps from -{LARGEST} to "
+                f"the weights of output {number} are not whole numbers of steps from -{LARGEST} to "
                 f"{LARGEST}; quantise them to 1, 2 or 3 bits"
             )
+        whole[number], scales[number] = np.rint(row / scale), scale
     return whole.reshape(weight.shape), scales
+
+
+def small(weight: Array) -> bool:
+    """Whether `integers` takes these weights."""
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    return all(_scale(row) is not None for row in rows)
+
+
+def _scale(row: Array) -> float | None:
+    """The largest scale of which all numbers are small multiples; None if there is none."""
+    sizes = np.abs(row[row != 0])
+    if not sizes.size:
+        return 1.0
+    for parts in range(1, LARGEST + 1):
+        scale = float(sizes.min() / parts)
+        multiples = row / scale
+        if not np.abs(multiples).max() < LARGEST + 0.5:
+            return None
+        if np.abs(multiples - np.rint(multiples)).max() < TOLERANCE * LARGEST:
+            return scale
+    return None
 
 
 def planes(node: Node, weight: Array) -> tuple[Array, tuple[int, ...], int]:

@@ -278,12 +278,13 @@ def residual() -> Graph:
 
 
 def float_weights() -> Graph:
-    graph = start()
-    return graph.then("Conv", np.random.default_rng(0).normal(0, 1, (2, 1, 3, 3)), name="conv")
+    graph = start().then("Conv", np.ones((2, 1, 3, 3))).quant(1.0, 2)
+    return graph.then("Conv", np.random.default_rng(0).normal(0, 1, (2, 2, 3, 3)), name="conv")
 
 
 def eight_bit_weights() -> Graph:
-    return conv(start(), np.random.default_rng(0).normal(0, 50, (2, 1, 3, 3)), 8)
+    graph = start().then("Conv", np.ones((2, 1, 3, 3))).quant(1.0, 2)
+    return conv(graph, np.random.default_rng(0).normal(0, 50, (2, 2, 3, 3)), 8)
 
 
 def per_channel_scale() -> Graph:
@@ -310,6 +311,24 @@ REFUSED = {
     "residual": (residual, r"read by more than one node.*residual"),
     "float weights": (float_weights, r"'conv'.*not whole numbers of steps.*1, 2 or 3 bits"),
     "8-bit weights": (eight_bit_weights, r"'conv'.*not whole numbers of steps"),
+    "8-bit weights on a grey picture": (
+        lambda: conv(Graph((1, 1, 8, 8)), np.random.default_rng(0).normal(0, 50, (2, 1, 3, 3)), 8),
+        r"'conv'.*run on the host only, on a square RGB picture",
+    ),
+    "8-bit weights on a quantised picture": (
+        lambda: conv(start((1, 3, 8, 8)), np.random.default_rng(0).normal(0, 9, (2, 3, 3, 3)), 8),
+        r"'conv'.*remove the quantiser before this node",
+    ),
+    "pool behind float weights": (
+        lambda: connect(
+            conv(Graph((1, 3, 8, 8)), np.random.default_rng(0).normal(0, 9, (2, 3, 3, 3)), 8)
+            .quant(1.0, 2)
+            .then("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+            .then("Flatten"),
+            18,
+        ),
+        r"'conv'.*no pool follows; use a stride",
+    ),
     "no quantiser": (
         lambda: connect(conv(start()).then("Relu").then("Flatten"), 72),
         r"'fc'.*'conv' is not quantised; put an activation quantiser",
@@ -351,7 +370,7 @@ REFUSED = {
         r"clip stands between the last layer and the scores",
     ),
     "sums of a map": (lambda: conv(start()), r"ends with a map of 6x6x2"),
-    "no layer": (start, r"there is no layer"),
+    "no layer": (start, r"no layer for the accelerator"),
     "wide activations": (
         lambda: connect(conv(start()).quant(0.001, 16).then("Flatten"), 72),
         r"'fc'.*levels",
