@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from qnn.errors import PictureError
-from qnn.picture import Picture
+from qnn.picture import Picture, Resampling, Transpose
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 Colour = tuple[int, int, int]
 
 _PAPER: Colour = (250, 250, 248)
@@ -120,9 +121,9 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
     longer = max(image.size)
     if longer > side:
         width, height = (max(round(length * side / longer), 1) for length in image.size)
-        return image.resize((width, height), Image.Resampling.LANCZOS)
+        return image.resize((width, height), Resampling.LANCZOS)
     times = side // longer
-    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    return image.resize((image.width * times, image.height * times), Resampling.NEAREST)
 
 
 def _bar(
@@ -260,7 +261,7 @@ def confusion(matrix: Array, names: Sequence[str]) -> Image.Image:
         small.put(draw, left + side + _GAP, top + middle, share, _FAINT)
         upright = Image.new("RGB", (band, small.height), _PAPER)
         small.put(ImageDraw.Draw(upright), 0, small.height / 2, name, _INK)
-        upright = upright.transpose(Image.Transpose.ROTATE_90)
+        upright = upright.transpose(Transpose.ROTATE_90)
         at = left + start + (cell - small.height) // 2
         image.paste(upright, (at, top - _GAP // 2 - band))
     for row, column in np.argwhere(matrix > 0) if counted else ():

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from qnn.errors import PictureError
-from qnn.picture import Picture
+from qnn.picture import Picture, Resampling
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def thumbnail_on_white(picture: Picture, size: int = 32) -> Array:
     ratio = max(picture.size[0] // width, picture.size[1] // height)
     image = picture.reduced(max(scale for scale in (1, 2, 4, 8) if scale <= ratio))
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image = image.resize((width, height), Resampling.LANCZOS)
     canvas = Image.new("RGB", (size, size), "white")
     canvas.paste(image, ((size - width) // 2, (size - height) // 2))
     return np.array(canvas)
@@ -84,7 +85,7 @@ def fit_grey(picture: Picture, size: int = 28) -> Array:
     height, width = (max(round(side * size / longer), 1) for side in grey.shape)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     canvas = Image.new("L", (size, size), int(np.median(border)))
-    scaled = Image.fromarray(grey).resize((width, height), Image.Resampling.LANCZOS)
+    scaled = Image.fromarray(grey).resize((width, height), Resampling.LANCZOS)
     canvas.paste(scaled, ((size - width) // 2, (size - height) // 2))
     return np.array(canvas)
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from qnn.model import Model
 from qnn.network import Network, describe
 from qnn.picture import Picture, Source
 
-Maps = NDArray[np.integer[Any]]
+Maps: TypeAlias = "NDArray[np.integer[Any]]"
 RANDOM_SEED = 1
 
 

@@ -4,14 +4,16 @@
 Written for reading, one formula at a time. Coordinates of a map are (row, column, channel).
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
-Numbers = NDArray[np.number[Any]]
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
+Numbers: TypeAlias = "NDArray[np.number[Any]]"
 
 
 def _conv_sequential(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A whole network through the golden model: what each stage must give, value by value."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ from qnn_sim import golden
 from qnn_sim.golden_network import run_layer
 
 Words = NDArray[np.uint64]
-Integers = NDArray[np.integer[Any]]
+Integers: TypeAlias = "NDArray[np.integer[Any]]"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from qnn.network import Conv, Network
 from qnn.picture import Picture
 from qnn_sim.golden_network import trace
 
-Output = NDArray[np.integer[Any]]
+Output: TypeAlias = "NDArray[np.integer[Any]]"
 NAMES = ("fashion-cnv", "dorefanet", "tinier-yolo", "cnv-w1a1", "cnv-w1a2", "cnv-w2a2")
 
 # Printed by the boards of the authors for deer.jpg.

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,30 @@ def test_the_board_side_needs_numpy_and_pillow_only(project):
             later = name in LATER and not at_once
             theirs = path.as_posix().endswith(OF_PYNQ) and name in ("pynq", "pynqmetadata")
             assert allowed or later or theirs, f"{path} imports {name}"
+
+
+def evaluated(node: ast.AST) -> Iterator[ast.AST]:
+    """All that runs, not what only annotates."""
+    for name, value in ast.iter_fields(node):
+        if name not in ("annotation", "returns"):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield child
+                    yield from evaluated(child)
+
+
+def test_numpy_of_a_board_can_import_it():
+    """Images of PYNQ 3 have numpy 1.21, whose types take no [Any]; annotations may have it."""
+    for path in [*python_files("qnn"), *python_files("qnn_sim")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        postponed = any(
+            isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body
+        )
+        for node in evaluated(tree) if postponed else ast.walk(tree):
+            wrong = isinstance(node, ast.Subscript) and re.match(
+                r"np\.(ndarray|number|integer|floating)\[", ast.unparse(node)
+            )
+            assert not wrong, f"{path}:{node.lineno}: {ast.unparse(node)}"
 
 
 def run_python(code: str, cwd: Path) -> str:

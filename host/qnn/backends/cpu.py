@@ -11,7 +11,7 @@ of the values.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from qnn.backends.protocol import DEFAULTS, Settings, check_codes, empty_output
 from qnn.errors import BackendError
 from qnn.network import Conv, Network
 
-Floats = NDArray[np.floating[Any]]
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
 BATCH_BYTES = 32 << 20  # im2col rows of one step; larger batches go in several steps
 
 

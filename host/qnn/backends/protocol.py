@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from qnn.network import Network, describe
 from qnn.offload import Offload
 
 Codes = NDArray[np.uint8]
-Maps = NDArray[np.integer[Any]]  # uint8 codes, or int32 accumulators of a last layer
+Maps: TypeAlias = "NDArray[np.integer[Any]]"  # uint8 codes, or int32 accumulators of a last layer
 
 
 @dataclass(frozen=True)

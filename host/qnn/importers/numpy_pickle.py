@@ -10,6 +10,8 @@ Formats: the pickle instructions as the standard library's `pickletools` documen
 version 1.0 as `numpy.lib.format` documents it.
 """
 
+from __future__ import annotations
+
 import bz2
 import codecs
 import contextlib
