@@ -101,9 +101,12 @@ def samples() -> list[Path]:
 
 @pytest.fixture
 def sim() -> None:
-    """Skips where the simulated accelerator cannot run."""
+    """The simulated accelerator, compiled; skips where it cannot run."""
     if reason := BACKENDS["sim"].unavailable():
         pytest.skip(f"sim: {reason}")
+    from qnn_sim import rtl_build
+
+    rtl_build.build()
 
 
 @pytest.fixture
