@@ -9,8 +9,8 @@ namespace qnn {
 ///
 /// Walks over walk_rows x walk_columns positions of the padded map; outside the real map a code of
 /// 0 takes the place of a pixel. The maximum of the last pool_size columns comes from registers,
-/// that of the rows before from two lines of such maxima. With pool_size 1 pixels, or sums, pass
-/// through.
+/// that of the rows before from two lines of such maxima; what these hold from a row or a tile
+/// before never meets a window that counts. With pool_size 1 pixels, or sums, pass through.
 ///
 /// Cycles: one position each, two where the line of a narrow map is read just after it is written.
 /// Not synthesised yet.
@@ -47,8 +47,8 @@ void max_pool(const Shape shape, hls::stream<Results<Fold>> &in, hls::stream<Res
         const Sum here = real ? pixel.value[p] : Sum(0);
         Sum most = here;
         if (size >= 2) {
-          if (column >= 1 && before_1[p] > most) most = before_1[p];
-          if (size >= 3 && column >= 2 && before_2[p] > most) most = before_2[p];
+          if (before_1[p] > most) most = before_1[p];
+          if (size >= 3 && before_2[p] > most) most = before_2[p];
           before_2[p] = before_1[p];
           before_1[p] = here;
           if (column_counts) {
