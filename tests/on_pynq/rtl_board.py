@@ -25,8 +25,8 @@ class RtlZynq(Zynq):
 
     Args:
         configuration: of qnn_sim.rtl_build.
-        uio: a file for the interrupt controller; None: the accelerator's interrupt leads nowhere,
-            and time passes with accesses alone.
+        uio: a file for the interrupt controller, and time passes while the host waits at it; None:
+            the accelerator's interrupt leads nowhere, and time passes while the host reads.
 
     Attributes:
         engine: the simulation.
@@ -90,10 +90,11 @@ class RtlZynq(Zynq):
                 self.engine.write(address - ENGINE_BASE, value)
 
     def _run(self) -> None:
-        """Time passes, and the interrupt finds its way to the file."""
+        """Time passes where somebody waits, and the interrupt finds its way to the file."""
         while not self._stop.wait(0.001):
             with self._lock:
-                self.engine.clocks(ACCESS_CYCLES)
+                if self._uio.armed():
+                    self.engine.clocks(ACCESS_CYCLES)
                 self._intc.input(self.engine.clocks(1) == 0)
                 self._uio.update(self._intc.output)
 
@@ -140,11 +141,14 @@ class Uio:
         self._armed = False
         self.interrupts = 0
 
-    def update(self, level: bool) -> None:
+    def armed(self) -> bool:
         if select.select([self._kernel], [], [], 0)[0]:
             word = os.read(self._kernel, 4)
             assert word == b"\0\0\0\1", word  # as pynq writes it on every machine
             self._armed = True
+        return self._armed
+
+    def update(self, level: bool) -> None:
         if self._armed and level:
             self._armed = False
             self.interrupts += 1

@@ -40,6 +40,7 @@ def power_on(insert, monkeypatch, tmp_path):
         monkeypatch.setattr(module, "BITSTREAM", bitstream)
         if uio is not None:
             monkeypatch.setattr("pynq.interrupt.get_uio_irq", {61: uio.path}.get)
+            monkeypatch.setattr(module, "LATE_S", 60)  # this machine may be busy
         return board
 
     yield powered
@@ -172,7 +173,7 @@ def test_interrupts_and_polling_agree(power_on):
     platform = PynqPlatform()
     assert platform._interrupt is not None
     assert outcome(platform, layers, codes) == "right"
-    assert uio.interrupts >= 2
+    assert uio.interrupts >= 2  # one a run, and what is left of the one before
 
 
 def test_a_failed_run_frees_its_memory_and_the_next_one_is_right(power_on):

@@ -26,7 +26,7 @@ LOCK = Path("/run/qnn.lock")  # only root uses the device, and only root writes 
 XRT = "/usr"  # where the images of PYNQ have the library behind pynq.allocate
 
 POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
-LATE_S = 0.01  # an interrupt that has not come so long after the end of a run will never come
+LATE_S = 0.1  # an interrupt that has not come so long after the end of a run will never come
 PAGE = 4096
 SMALLEST = 2 * PAGE  # pynq reserves that much anyway, but frees what was asked for
 
