@@ -149,8 +149,8 @@ def fold_scores(
     for step in feature.steps:
         if not isinstance(step, Arithmetic):
             raise node.refuse(
-                f"a {type(step).__name__.lower()} stands between the last layer and the scores; "
-                "end the network with the last layer, its bias and its normalisation"
+                "a ReLU, Clip or pool stands between the last layer and the scores; end the "
+                "network with the last layer, its bias and its normalisation"
             )
         steps.append(step)
     layer = Conv(
@@ -195,7 +195,7 @@ def last_quantizer(steps: Sequence[Step]) -> int | None:
 
 
 def _apply(steps: Sequence[Step], x: Array) -> Array:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for step in steps:
             if not isinstance(step, MaxPool):
                 x = step(x)
@@ -253,6 +253,8 @@ def even(node: Node, levels: Array) -> Codes:
     Raises:
         NetworkError: they are not evenly spaced, but for float rounding, or too many.
     """
+    if not np.isfinite(levels).all():
+        raise node.refuse("the levels of its input are not finite; check the scales before it")
     exact = [Fraction(float(level)) for level in levels]
     top = len(exact) - 1
     step = (exact[-1] - exact[0]) / top if top else Fraction(1)

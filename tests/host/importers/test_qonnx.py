@@ -367,7 +367,7 @@ REFUSED = {
     ),
     "ReLU at the end": (
         lambda: connect(start().then("Flatten"), 64).then("Relu", name="relu"),
-        r"clip stands between the last layer and the scores",
+        r"ReLU, Clip or pool stands between the last layer and the scores",
     ),
     "sums of a map": (lambda: conv(start()), r"ends with a map of 6x6x2"),
     "no layer": (start, r"no layer for the accelerator"),
