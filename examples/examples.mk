@@ -1,7 +1,7 @@
 # Worked examples; included by the Makefile.
 
 ##@ Bring your own network
-example: .venv/.dev .venv/.example     ## train a W1A2 network with Brevitas (two minutes), import, verify, run it
+example: .venv/.dev .venv/.example  ## train with Brevitas (two minutes), import, verify, run
 	@test -d $(DATASET) || { echo "$(DATASET) is missing: apt install dataset-fashion-mnist, \
 	or make example DATASET=DIRECTORY"; exit 2; }
 	PATH="$(CURDIR)/$(VENV):$$PATH" examples/bring_your_own/run.sh $(DATASET) build/bring_your_own
