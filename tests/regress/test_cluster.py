@@ -49,14 +49,24 @@ def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture
-def address(repository) -> Iterator[str]:
-    """A scheduler with two workers, whose checkout is the repository."""
-    found = f"tcp://127.0.0.1:{free_port()}"
-    scheduler = ("distributed.cli.dask_scheduler", "--host", found, "--no-dashboard")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def scheduler(repository, port) -> Iterator[subprocess.Popen]:
+    module, host = "distributed.cli.dask_scheduler", f"tcp://127.0.0.1:{port}"
+    with started(module, "--host", host, "--no-dashboard", folder=repository) as process:
+        yield process
+
+
+@pytest.fixture
+def address(repository, port, scheduler) -> Iterator[str]:
+    """Of a scheduler with two workers, whose checkout is the repository."""
+    found = f"tcp://127.0.0.1:{port}"
     worker = ("distributed.cli.dask_worker", found, "--nthreads", "1", "--no-nanny",
               "--no-dashboard", "--local-directory", str(repository / "build"))  # fmt: skip
     with contextlib.ExitStack() as stack:
-        stack.enter_context(started(*scheduler, folder=repository))
         for _ in range(2):
             stack.enter_context(started(*worker, folder=repository))
         wait_for_workers(found, 2)
@@ -113,6 +123,18 @@ def test_another_commit_and_changes_are_refused(repository, address):
     (repository / "new.txt").unlink()
     (good,) = cluster.run([case], address, here)
     assert good.outcome == outcomes.PASSED
+
+
+def test_the_scheduler_is_killed(repository, address, scheduler):
+    name = slow(repository, 1)
+    cases = [Case(name, seed, False, 60) for seed in range(6)]
+    results = cluster.run(cases, address, checkout.state(repository).commit)
+    assert next(results).good
+    os.kill(scheduler.pid, signal.SIGKILL)
+    rest = list(results)
+    assert len(rest) == len(cases) - 1
+    assert {r.outcome for r in rest} <= {outcomes.PASSED, outcomes.LOST}
+    assert rest[-1].outcome == outcomes.LOST and "the cluster is gone" in rest[-1].message
 
 
 def test_nobody_answers(monkeypatch):

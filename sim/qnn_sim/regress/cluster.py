@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,35 +70,44 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
                 f"the scheduler at {address} has no worker: start some with "
                 f"`make regress-worker CLUSTER={address}`"
             ) from None
+        run_name = uuid.uuid4().hex[:8]  # another run may have the same cases
         pending = {
             client.submit(
-                run_on_worker, dataclasses.asdict(case), commit, key=case.key, pure=False,
-                priority=-number, retries=0,
+                run_on_worker, dataclasses.asdict(case), commit, key=f"{case.key}-{run_name}",
+                pure=False, priority=-number, retries=0,
             ): case
             for number, case in enumerate(cases)
         }  # fmt: skip
-        alone_since = None
-        while pending:
-            try:
-                finished = distributed.wait(
-                    list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED"
-                ).done
-            except TimeoutError:
-                finished = set()
-            for future in finished:
-                case = pending.pop(future)
-                if future.status == "finished":
-                    yield _result(future.result())
-                else:
-                    yield Result(case, outcomes.LOST, message=str(future.exception()))
-                future.release()
-            if client.scheduler_info(n_workers=-1)["workers"]:
-                alone_since = None
-                continue
-            alone_since = alone_since or time.monotonic()
-            if time.monotonic() - alone_since > NOBODY_S:
-                for case in pending.values():
-                    yield Result(case, outcomes.LOST, message="the cluster has no workers left")
-                return
+        try:
+            yield from _follow(distributed, client, pending)
+        except Exception as problem:  # whatever the network does to what is waited for
+            reason = f"the cluster is gone: {problem or type(problem).__name__}"
+            for case in pending.values():
+                yield Result(case, outcomes.LOST, message=reason)
     finally:
         client.close(timeout=5)
+
+
+def _follow(distributed: Any, client: Any, pending: dict[Any, Case]) -> Iterator[Result]:
+    """Results as they come; takes what has one out of `pending`."""
+    alone_since = None
+    while pending:
+        try:
+            finished = distributed.wait(
+                list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED"
+            ).done
+        except TimeoutError:
+            finished = set()
+        for future in finished:
+            if future.status == "cancelled":
+                raise ConnectionError("it has forgotten the cases")
+            problem = None if future.status == "finished" else str(future.exception())
+            result = _result(future.result()) if problem is None else None
+            case = pending.pop(future)
+            yield result or Result(case, outcomes.LOST, message=problem or "")
+        if client.scheduler_info(n_workers=-1)["workers"]:
+            alone_since = None
+            continue
+        alone_since = alone_since or time.monotonic()
+        if time.monotonic() - alone_since > NOBODY_S:
+            raise ConnectionError(f"no workers for {NOBODY_S} s")
