@@ -103,7 +103,11 @@ def show(name: str, result: dict) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example:\n  python scripts/bench_rtl.py fashion-cnv --waves build/fashion-cnv.vcd",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("networks", nargs="*", help=f"of {', '.join(rtl_cases.NAMES)}")
     parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
     parser.add_argument("--waves", type=Path, help="write a VCD of everything here")

@@ -178,7 +178,11 @@ OUTPUTS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example:\n  python scripts/gen_regs.py --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--check", action="store_true", help="fail where a file differs")
     check = parser.parse_args().check
     source = json.loads(SOURCE.read_text())

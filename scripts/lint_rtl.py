@@ -4,6 +4,7 @@
 Waivers with their reasons are in rtl/lint.vlt and tests/kernels/shells/lint.vlt.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -27,6 +28,11 @@ def lint(title: str, top: str, files: Sequence[Path], *options: str) -> int:
 
 
 def main() -> int:
+    argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example:\n  python scripts/lint_rtl.py",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     rtl = [RTL / "lint.vlt", *sources()]
     shells = [SHELLS / "lint.vlt", *sorted(SHELLS.glob("*.sv"))]
     failed = 0

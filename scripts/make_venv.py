@@ -45,7 +45,7 @@ def fetch_pip(folder: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], epilog="example: make_venv.py .venv"
+        description=__doc__.splitlines()[0], epilog="example: python scripts/make_venv.py .venv"
     )
     parser.add_argument("directory", type=Path, help="where to make it")
     directory = parser.parse_args().directory

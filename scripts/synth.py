@@ -79,7 +79,11 @@ def longest_path(design: libyosys.Design, module: str, folder: Path) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example:\n  python scripts/synth.py --top qnn_pool",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--top", default="qnn_engine", help="module to synthesise")
     parser.add_argument("--out", type=Path, default=ROOT / "build/synth", help="output folder")
     arguments = parser.parse_args()

@@ -111,3 +111,22 @@ def test_python_examples_run(page, tmp_path):
             timeout=300,
         )
         assert result.returncode == 0, f"{example}\n{result.stderr}"
+
+
+def test_every_script_is_on_its_page():
+    page = (ROOT / "scripts/README.md").read_text()
+    assert sorted(re.findall(r"\[(\w+\.py)\]", page)) == sorted(
+        path.name for path in (ROOT / "scripts").glob("*.py")
+    )
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.name)
+def test_every_script_helps(script):
+    result = subprocess.run(
+        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if "No module named 'torch'" in result.stderr:
+        pytest.skip("PyTorch is not installed: `make train` and `make example` bring it")
+    assert result.returncode == 0, result.stderr
+    assert "usage:" in result.stdout
+    assert f"scripts/{script.name}" in result.stdout, "its help gives no example"
