@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the workflows of GitHub call is there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def targets(text: str) -> set[str]:
+    """Of make, in `run:` lines and in the matrix."""
+    called = set(re.findall(r"^\s*- run: make (\S+)", text, re.MULTILINE))
+    listed = set(re.findall(r"^\s*- target: (\S+)", text, re.MULTILINE))
+    return {name for name in called if "$" not in name} | listed
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_what_is_called_exists(path):
+    text = path.read_text()
+    assert "\t" not in text
+    for name in targets(text):
+        result = subprocess.run(
+            ["make", "--dry-run", "--old-file=.venv/.dev", name],
+            cwd=ROOT, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    for name in re.findall(r"(?:^|\s)((?:\.ci|tests|scripts)/\S+)", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_gate_and_the_nightly_runs_are_there():
+    texts = {path.stem: path.read_text() for path in WORKFLOWS}
+    assert "- run: .ci/run" in texts["ci"] and targets(texts["ci"]) >= {"regress-smoke", "verify"}
+    assert targets(texts["nightly"]) == {"regress", "formal", "mutate"}
+
+
+def test_a_missing_target_would_be_seen():
+    assert targets("  - run: make no-such-target") == {"no-such-target"}
+    result = subprocess.run(
+        ["make", "--dry-run", "no-such-target"], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert result.returncode == 2
