@@ -297,6 +297,26 @@ def test_dead_memory_times_out_and_recovers(running):
     runs_well()
 
 
+def test_reset_while_the_memory_is_dead(running):
+    """It stays silent, also after TIMEOUT cycles, and busy until the memory has answered."""
+    driver, engine, runs_well = running
+    engine.write(regs.TIMEOUT, 500)
+    driver.start()
+    engine.clocks(600)
+    engine.fail(dead=True)
+    engine.clocks(100)
+    engine.write(regs.CTRL, RESET)
+    assert engine.clocks(3000) == 3000, "an interrupt"
+    status = driver.status()
+    assert (status.busy, status.ended) == (True, False)
+    engine.fail()
+    engine.clocks(2000)
+    status = driver.status()
+    assert (status.busy, status.ended) == (False, False)
+    assert engine.count("pending") == 0
+    runs_well()
+
+
 @pytest.mark.parametrize("count", [0, 65, 255])
 def test_bad_list(running, count):
     driver, engine, runs_well = running
