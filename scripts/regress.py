@@ -116,7 +116,9 @@ def choose(
     Raises:
         QnnError: no case is left.
     """
-    names = [n for n in collect.nodes(root) if re.search(arguments.filter, n)]
+    names = [
+        n for n in collect.nodes(root, broad=not arguments.smoke) if re.search(arguments.filter, n)
+    ]
     seeds, layers = arguments.seeds, arguments.layers
     if arguments.smoke:
         names = [name for name in names if not name.startswith(NOT_IN_SMOKE)]

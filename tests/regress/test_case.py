@@ -15,5 +15,12 @@ def test_key_is_a_folder_and_tells_cases_apart():
 
 
 def test_repeat_is_one_command_with_seed_and_waves():
-    words = shlex.split(Case("tests/rtl/test_a.py::test_b[x y]", 5, True, 1).repeat)
-    assert words == ["SEED=5", "WAVES=1", ".venv/bin/pytest", "tests/rtl/test_a.py::test_b[x y]"]
+    case = Case("tests/rtl/test_a.py::test_b[x y]", 5, True, 1, (("KERNEL", "hls"),))
+    words = shlex.split(case.repeat)
+    assert words == [
+        "KERNEL=hls",
+        "SEED=5",
+        "WAVES=1",
+        ".venv/bin/pytest",
+        "tests/rtl/test_a.py::test_b[x y]",
+    ]

@@ -28,6 +28,7 @@ def test_every_test_file_of_the_folders_is_in(names):
     assert files == there
     assert collect.RANDOM_LAYERS in names
     assert "tests/rtl/test_qnn_fifo.py::test_qnn_fifo[5-2]" in names
+    assert "tests/kernels/test_conv.py::test_conv[hls-8x4]" in names
     assert "tests/rtl/test_engine.py::test_abort_at_any_moment" in names
 
 
@@ -60,6 +61,12 @@ def test_what_has_a_count_of_its_own():
     assert {case.name: case.coverage for case in found} == dict(
         zip(names, (True, False, True), strict=True)
     )
+
+
+def test_settings_that_a_name_needs():
+    names = [f"tests/kernels/t.py::t[{p}]" for p in ("rtl-8x4", "hls-dorefanet", "rtl-narrow")]
+    settings = [case.settings for case in collect.cases(names, 1, 1, 1)]
+    assert settings == [(("CONFIGURATIONS", "8x4"),), (("NETWORKS", "dorefanet"),), ()]
 
 
 def test_longest_first_in_each_round():

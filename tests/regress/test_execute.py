@@ -92,6 +92,13 @@ def test_environment_and_what_was_covered(repository):
     assert json.dumps(result.counts)
 
 
+def test_settings_are_in_the_environment(repository):
+    path = repository / "tests" / "rtl" / "test_set.py"
+    path.write_text("import os\ndef test_set():\n    assert os.environ['KERNEL'] == 'hls'\n")
+    case = Case("tests/rtl/test_set.py::test_set", 1, False, 60.0, (("KERNEL", "hls"),))
+    assert execute.run_case(case, repository, repository / "build").good
+
+
 def test_without_coverage(repository, monkeypatch):
     monkeypatch.setenv("RTL_COVERAGE", "1")
     path = repository / "tests" / "rtl" / "test_plain.py"

@@ -23,12 +23,14 @@ class Case:
         seed: SEED of its environment.
         coverage: whether the RTL is built to record what it reached.
         limit_s: it is killed after so many seconds.
+        settings: more of its environment, names and values.
     """
 
     name: str
     seed: int
     coverage: bool
     limit_s: float
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -38,7 +40,8 @@ class Case:
     @property
     def repeat(self) -> str:
         """The command that repeats it, in the root of the repository, with waves."""
-        return f"SEED={self.seed} WAVES=1 .venv/bin/pytest {shlex.quote(self.name)}"
+        settings = "".join(f"{name}={value} " for name, value in self.settings)
+        return f"{settings}SEED={self.seed} WAVES=1 .venv/bin/pytest {shlex.quote(self.name)}"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,12 @@ from qnn.errors import QnnError
 from qnn_sim.regress.case import Case
 
 FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
+# What the kernels are run with, beside one folding and the shipped network; by the variable of the
+# environment that chooses it.
+BREADTH = {
+    "CONFIGURATIONS": ("small", "8x4", "pynq-z1"),
+    "NETWORKS": ("fashion-cnv", "dorefanet", "cnv-w1a1", "cnv-w1a2", "cnv-w2a2"),
+}
 # Benches whose parameters are each a build of its own.
 BENCHES = re.compile(r"tests/(rtl/test_qnn_|kernels/)")
 # Tests of whole networks: another seed is the same run, and coverage would make them slow.
@@ -23,8 +30,11 @@ RANDOM_LAYERS = "tests/rtl/test_random_layers.py::test_three_implementations_agr
 LIMIT_S = 1800.0
 
 
-def nodes(root: Path, folders: Iterable[str] = FOLDERS) -> list[str]:
+def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> list[str]:
     """All tests below the folders of `root`, in order; a bench once for each of its configurations.
+
+    Args:
+        broad: with all of BREADTH, not only what the tests take by themselves.
 
     Raises:
         QnnError: pytest cannot read them.
@@ -34,14 +44,29 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS) -> list[str]:
         sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
         "-p", "no:cacheprovider",
     ]  # fmt: skip
+    env = {name: ",".join(values) for name, values in BREADTH.items()} if broad else {}
     done = subprocess.run(
-        [*command, *there], cwd=root, capture_output=True, text=True, timeout=300, check=False
+        [*command, *there],
+        env={**os.environ, **env},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     if done.returncode not in (0, 5):
         raise QnnError(f"pytest cannot collect the tests:\n{done.stdout[-3000:]}{done.stderr}")
     found = [line for line in done.stdout.splitlines() if "::" in line and " " not in line[:5]]
     # Parameters of other tests share one process.
     return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
+
+
+def _settings(name: str) -> tuple[tuple[str, str], ...]:
+    """The environment in which a test of a kernel has this name."""
+    found = re.search(r"\[(?:rtl|hls)-(.+)\]$", name)
+    return tuple(
+        (variable, found[1]) for variable, values in BREADTH.items() if found and found[1] in values
+    )
 
 
 def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list[Case]:
@@ -61,7 +86,8 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
             entropy = [base_seed, turn, *name.encode()]
             seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
             coverage = name.startswith("tests/rtl/") and not network
-            rounds.append((turn, len(rounds), Case(name, seed, coverage, LIMIT_S)))
+            case = Case(name, seed, coverage, LIMIT_S, _settings(name))
+            rounds.append((turn, len(rounds), case))
     return [case for _, _, case in sorted(rounds, key=lambda r: r[:2])]
 
 

@@ -84,6 +84,7 @@ def run_case(
     folder.mkdir(parents=True)
     env = {
         **os.environ,
+        **dict(case.settings),
         "SEED": str(case.seed),
         "RUN_FOLDER": str(folder),
         "AGREEMENT": str(folder),
