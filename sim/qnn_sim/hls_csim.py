@@ -22,20 +22,12 @@ from numpy.typing import NDArray
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import Program
 from qnn.errors import QnnError
+from qnn_sim import rtl_build
 from qnn_sim.hls_headers import HLS, ROOT, include_flags
 
-SMALL = {
-    "Pe": 16,
-    "Pixels": 2,
-    "WeightWords": 256,
-    "ThresholdWords": 256,
-    "WindowWords": 512,
-    "PoolColumns": 64,
-}
 CONFIGURATIONS: dict[str, dict[str, int]] = {
-    "pynq-z1": {},
-    "small": SMALL,
-    "8x4": {**SMALL, "Pe": 8, "Pixels": 4},
+    **rtl_build.CONFIGURATIONS,
+    "8x4": {**rtl_build.CONFIGURATIONS["small"], "Pe": 8, "Pixels": 4},
     "narrow": {"Simd": 16, "Pe": 8, "Pixels": 3, "WeightWords": 512, "WindowWords": 512},
     "wide": {"Simd": 32, "Pe": 64, "Pixels": 1, "ThresholdWords": 255},
 }
