@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import random_networks
 
-from qnn.engine import regs
+from qnn.engine import estimate, regs
 from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT, RESET, START
 from qnn.engine.driver import Driver
@@ -383,6 +383,62 @@ def test_account_adds_up(running):
     # planes * kernel rows * words * groups of pixels * tiles
     assert account[0].busy == 2 * 3 * 1 * 41 * 4
     assert sum(a.cycles for a in account) < engine.read(regs.CYCLES)
+
+
+def test_more_tiles_than_the_rings_hold(seed):
+    """The loader waits for tiles to be given back, at any number of tiles that are left."""
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_conv(rng, (6, 6, 48), 33 * 16, (5, 5), padding=(2,) * 4)
+    codes = rng.integers(0, 4, layer.in_shape)
+    driver, board = loaded([layer])
+    with driver:
+        driver.run(codes)
+        compare(driver, [layer], codes)
+        assert_untouched(driver, board)
+
+
+@pytest.mark.parametrize("levels", [1, 15, 200])
+def test_thresholds_cost_what_the_readme_says(levels, seed):
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_conv(rng, (12, 12, 4), 16, (1, 1), in_bits=1, levels=levels)
+    driver, _ = loaded([layer], IDEAL)
+    with driver:
+        driver.run(rng.integers(0, 2, layer.in_shape))
+        products = int(estimate.products(driver.layout.program, driver.capabilities).sum())
+        account = driver.account()[0]
+        cycles = account.cycles - account.wait_weights
+        assert products <= cycles <= products + estimate.BETWEEN
+
+
+@pytest.mark.parametrize("gap", [1 << bit for bit in range(12, 21)])
+def test_buffers_at_any_address(gap, seed):
+    rng = np.random.default_rng(seed)
+    layers = small_network(rng)
+    codes = rng.integers(0, 4, layers[0].in_shape)
+    board = SimulatedBoard(CONFIGURATION, MEMORY)
+    before = board.allocate(gap)
+    with Driver(board) as driver:
+        driver.load(layers)
+        before.free()
+        driver.run(codes)
+        compare(driver, layers, codes)
+        assert_untouched(driver, board)
+
+
+def test_status_stays(running):
+    driver, engine, runs_well = running
+    runs_well()
+    driver.put(np.zeros((9, 9, 6), int))
+    driver.start()
+    engine.clocks(300)
+    engine.write(regs.CTRL, ABORT)
+    ended(driver, engine)
+    for cycles in range(8):
+        code, index = list(dict(regs.ERRORS)).index("ABORTED"), driver.status().index
+        assert engine.read(regs.STATUS) >> 5 == (index << 11 | code << 3), cycles
+        engine.write(regs.IRQ_ENABLE, 0)
+        engine.clocks(cycles)
+        engine.write(regs.IRQ_ENABLE, 1)
 
 
 def test_what_does_not_fit_is_refused():
