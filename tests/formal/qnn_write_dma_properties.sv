@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// qnn_write_dma, with any stream and any memory that answers each burst once, after its last beat:
+// qnn_write_dma, with any stream and any memory that answers each burst once, when it is complete:
 // bursts stay inside the window and within 128 bytes (so within 4 KiB) and have at most 16 beats,
 // addresses and data stay until they are taken, wlast is at the last beat and nowhere else, word
 // number n goes to address + 8 * n, and after stop_i the bus becomes quiet.
@@ -58,11 +58,13 @@ module qnn_write_dma_properties #(
     {base_q, last_q} <= {window_base_i, window_last_i};
   end
 
-  // memory: bursts whose data are complete and which have no answer yet, beats of the burst before
+  // memory: bursts that are complete and have no answer yet; beats of the burst on the bus. Data may
+  // be taken before their address.
   logic [PendingW-1:0] unanswered;
-  logic                opened;          // an address is accepted, its data are not complete
   logic [3:0]          length, sent;
-  logic                answer;
+  logic                open, complete, answer;
+  assign open = awvalid || wvalid;
+  assign complete = open && (!awvalid || awready_i) && (!wvalid || (wready_i && wlast));
   assign answer = bvalid_i && bready;
   always_comb begin
     if (!begun) assume (rst_i);
@@ -73,25 +75,19 @@ module qnn_write_dma_properties #(
     // qnn_control starts a command when all words of the one before are written
     if (start_i) assume (address_i[2:0] == '0 && empty && !busy);
     if (!started || start_i) assume (!in_valid_i);
-    if (!opened) assume (!wready_i);
     if (unanswered == '0) assume (!bvalid_i);
   end
   always_ff @(posedge clk_i) begin
-    if (accept) begin
-      opened <= 1'b1;
-      length <= awlen[3:0];
-      sent <= '0;
-    end
-    if (send) begin
-      sent <= sent + 1'b1;
-      if (wlast) opened <= 1'b0;
-    end
-    unanswered <= unanswered + PendingW'(send && wlast) - PendingW'(answer);
+    if (accept) length <= awlen[3:0];
+    if (send) sent <= wlast ? '0 : sent + 1'b1;
+    unanswered <= unanswered + PendingW'(complete) - PendingW'(answer);
     if (rst_i) begin
-      opened <= 1'b0;
+      sent <= '0;
       unanswered <= '0;
     end
   end
+  logic [7:0] beats;    // of the burst on the bus
+  assign beats = (awvalid ? awlen : 8'(length)) + 8'd1;
 
   // one word and the place where it belongs; ahead: words that are sent before it
   logic              chosen, held;
@@ -145,24 +141,22 @@ module qnn_write_dma_properties #(
           || (wvalid && wdata == wdata_q && wlast == last_stalled));
       handshake_answer : assert (bready);
       handshake_stored : assert (!wvalid || !empty);    // the bus is never held up
-      last_right : assert (!(opened && wvalid) || wlast == (sent == length));
-      last_burst : assert (!opened || (wvalid && sent <= length && awlen == 8'(length)
-          && 8'(dut.left) == 8'(length) - 8'(sent) + 8'd1));
-      last_one : assert (!(awvalid && opened));
-      last_waits : assert (!awvalid || 8'(dut.left) == awlen + 8'd1);
-      last_idle : assert (awvalid || opened || dut.left == '0);
+      last_right : assert (!wvalid || wlast == (8'(sent) + 8'd1 == beats));
+      last_left : assert (!wvalid || 8'(dut.left) + 8'(sent) == beats);
+      last_between : assert (wvalid || sent == '0);
+      last_length : assert (!wvalid || awvalid || awlen == 8'(length));
       count_bound : assert (dut.count <= CountW'(Depth));
       count_stored : assert (CountW'(dut.left) <= dut.count);
       count_places : assert (AddrW'(dut.u_words.tail - dut.u_words.head) == AddrW'(dut.count));
-      answer_one : assert (dut.pending == unanswered + PendingW'(awvalid || opened));
-      answer_bound : assert (32'(unanswered) + 32'(awvalid || opened) <= Outstanding);
-      busy_right : assert (busy == (awvalid || opened || unanswered != '0));
+      answer_one : assert (dut.pending == unanswered + PendingW'(open));
+      answer_bound : assert (32'(unanswered) + 32'(open) <= Outstanding);
+      busy_right : assert (busy == (open || unanswered != '0));
       empty_right : assert (empty == (dut.count == '0));
       started_first : assert (started || (dut.count == '0 && !busy));
       if (started) begin
         place_aligned : assert (dut.address[2:0] == '0);
         place_next : assert (next_place == dut.address + 32'(8 * (dut.count - CountW'(dut.left))));
-        place_burst : assert (!(awvalid || opened)
+        place_burst : assert (!open
             || dut.address == awaddr + 32'(8 * (32'(awlen) + 1)));
       end
       if (held) begin
@@ -170,7 +164,7 @@ module qnn_write_dma_properties #(
         order_word : assert (dut.u_words.mem[AddrW'(dut.u_words.head + AddrW'(ahead))] == word);
         order_place : assert (next_place == place + 32'(8 * (dut.count - ahead)));
         if (ahead == '0) order_data : assert (wdata == word);
-        if (ahead == '0 && opened) order_address : assert (bus_place == place);
+        if (ahead == '0 && wvalid) order_address : assert (bus_place == place);
       end
       error_response_told : assert (error_response == failed);
       error_window_stops : assert (!error_window || !(awvalid && quiet_q));
@@ -186,5 +180,6 @@ module qnn_write_dma_properties #(
     cover_stopped : cover (begun && stop_q && !busy && chosen && !held);
     cover_second : cover (begun && awvalid && unanswered != '0);
     cover_stalled : cover (begun && w_stalled && send);
+    cover_data_first : cover (begun && aw_stalled && !wvalid);
   end
 endmodule
