@@ -77,7 +77,7 @@ PROOFS = [
                   "end else if (1'b0) begin\n        code"),
         ),
     ),
-    Proof("qnn_control", cover=56, engine="none", parameters={"Commands": 2, "Directed": 1}),
+    Proof("qnn_control", cover=34, engine="none", parameters={"Commands": 2, "Directed": 1}),
     Proof(
         "qnn_walker",
         engine="minisat",

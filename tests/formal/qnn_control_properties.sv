@@ -267,7 +267,6 @@ module qnn_control_properties
   if (Directed) begin : gen_directed
     always_comb begin
       cover_started : cover (begun && command_start);
-      cover_complete : cover (begun && ended && ended_code == ERROR_NONE);
       cover_bad : cover (begun && ended && ended_code == ERROR_BAD_COMMAND);
     end
   end else begin : gen_any
