@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// qnn_pool's handshakes: an output stays as it is until it is taken, an input is popped only when it
-// is there, and a command gives out_rows * out_columns results a tile, each row closed by its end.
+// qnn_pool's handshakes: an output stays as it is until it is taken, and an input is popped only when
+// it is there. What comes out is the benches' affair.
 
 module qnn_pool_properties
   import qnn_pkg::*;
