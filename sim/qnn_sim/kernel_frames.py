@@ -36,10 +36,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap
-from qnn.engine.program import Program, compile_layers, encode
+from qnn.engine.program import Program, compile_layers
 from qnn.network import Conv
 from qnn_sim import golden
 from qnn_sim.golden_network import run_layer
@@ -99,15 +99,6 @@ def _words_to_bits(words: Words) -> NDArray[np.uint8]:
     """The reverse."""
     data = np.ascontiguousarray(words).astype("<u8").view(np.uint8)
     return np.unpackbits(data, axis=-1, bitorder="little")
-
-
-def decode(command: bytes) -> dict[str, int]:
-    """The fields of a command; the reverse of program.encode."""
-    beats = [int(beat) for beat in _words(command)]
-    return {
-        name: beats[beat] >> lowest & ((1 << width) - 1)
-        for name, (beat, lowest, width) in regs.COMMAND.items()
-    }
 
 
 def random_words(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Words:
@@ -315,7 +306,7 @@ def commands(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool) -> 
     found = []
     for group in range(layer.groups):
         number = program.commands - layer.groups + group
-        beats = program.image[64 * number : 64 * (number + 1)]
+        beats = program.image[COMMAND_BYTES * number :][:COMMAND_BYTES]
         f = decode(beats)
         tile = caps.pe * (4 * f["thresholds"] + 8 * f["tile_words"])
         begin = f["params_address"]

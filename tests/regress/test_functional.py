@@ -6,6 +6,7 @@ import pytest
 import random_networks
 
 from qnn.engine import regs
+from qnn.engine.command_list import decode
 from qnn.engine.program import compile_layers
 from qnn.network import MaxPool
 from qnn_sim.regress import functional
@@ -13,8 +14,7 @@ from qnn_sim.regress import functional
 
 def fields_of(*layers):
     program = compile_layers(layers)
-    data = np.frombuffer(program.image, "<u8")[: 8 * program.commands]
-    return [functional.decode(beats) for beats in data.reshape(-1, 8).tolist()]
+    return [decode(program.image, i) for i in range(program.commands)]
 
 
 def layer(shape=(9, 8, 6), outputs=4, kernel=(3, 2), **options):

@@ -7,13 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qnn.engine import regs
+from qnn.engine.registers import field
 from qnn.errors import WrongDeviceError
-
-
-def field(register: str, name: str, value: int) -> int:
-    """The field `name` of a register that reads as `value`."""
-    lowest, width = regs.FIELDS[register][name]
-    return value >> lowest & ((1 << width) - 1)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A command list as fields: read back, and moved to other addresses."""
+"""Commands as fields: one written and read, and a whole list moved to other addresses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
+from qnn.errors import QnnError
+
+COMMAND_BYTES = regs.COMMAND_BEATS * 8
+
+
+def encode(fields: dict[str, int]) -> bytes:
+    """One command; fields that are not given are 0.
+
+    Raises:
+        QnnError: a value does not fit its field.
+    """
+    beats = [0] * regs.COMMAND_BEATS
+    for name, value in fields.items():
+        beat, lowest, width = regs.COMMAND[name]
+        if not 0 <= value < 1 << width:
+            raise QnnError(f"{name} = {value} does not fit the {width} bits of its command field")
+        beats[beat] |= value << lowest
+    return np.array(beats, dtype="<u8").tobytes()
+
+
+def decode(image: bytes, index: int = 0) -> dict[str, int]:
+    """Every field of a command of a list that an image begins with; undoes `encode`."""
+    beats = np.frombuffer(image, "<u8", regs.COMMAND_BEATS, index * COMMAND_BYTES).tolist()
+    return {
+        name: beats[beat] >> lowest & ((1 << width) - 1)
+        for name, (beat, lowest, width) in regs.COMMAND.items()
+    }
 
 
 class CommandList:

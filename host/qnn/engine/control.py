@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qnn.engine import regs
+from qnn.engine.registers import flags
 from qnn.engine.status import CLEAR, Status
 from qnn.errors import EngineStuckError, EngineTimeoutError
 from qnn.platforms.protocol import Platform
 
-START, RESIDENT, ABORT, RESET = 1, 2, 4, 8  # CTRL
+START, RESIDENT, ABORT, RESET = (flags("CTRL", n) for n in ("start", "resident", "abort", "reset"))
 NO_PROGRESS_CYCLES = 100_000  # then the accelerator ends a run by itself
 QUIET_CYCLES = 50_000  # the bus may take after an abort, and again after a reset
 SLACK = 10  # a run may take so many times its estimate

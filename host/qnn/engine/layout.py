@@ -10,15 +10,10 @@ the host fills the other.
 
 from __future__ import annotations
 
-from qnn.engine import regs
-from qnn.engine.command_list import CommandList
-from qnn.engine.program import LINE, PAGE, Program
+from qnn.engine.command_list import COMMAND_BYTES, CommandList
+from qnn.engine.program import LINE, PAGE, Program, fill
 
 PLACES = 2
-
-
-def _fill(size: int, to: int) -> int:
-    return -(-size // to) * to
 
 
 class Layout:
@@ -33,14 +28,14 @@ class Layout:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        second_list = _fill(len(program.image), LINE)
-        first_input = second_list + _fill(program.commands * regs.COMMAND_BEATS * 8, LINE)
-        second_input = first_input + _fill(program.tight.size, LINE)
+        second_list = fill(len(program.image), LINE)
+        first_input = second_list + fill(program.commands * COMMAND_BYTES, LINE)
+        second_input = first_input + fill(program.tight.size, LINE)
         self.lists = (0, second_list)
         self.inputs = (first_input, second_input)
-        self.read_bytes = _fill(second_input + program.tight.size, PAGE)
+        self.read_bytes = fill(second_input + program.tight.size, PAGE)
         self.maps = tuple(place - program.places[0] for place in program.places)
-        self.write_bytes = _fill(self.maps[-1] + program.out_map.size, PAGE)
+        self.write_bytes = fill(self.maps[-1] + program.out_map.size, PAGE)
 
     def image(self, read: int, write: int) -> bytes:
         """Lists and parameters, for buffers at these addresses; to lie where the first begins."""

@@ -19,8 +19,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
@@ -62,23 +62,9 @@ class Program:
         return self.places[-1]
 
 
-def _fill(size: int, to: int) -> int:
+def fill(size: int, to: int) -> int:
+    """The least multiple of `to` that is at least `size`."""
     return -(-size // to) * to
-
-
-def encode(fields: dict[str, int]) -> bytes:
-    """One command of the list.
-
-    Raises:
-        QnnError: a value does not fit its field.
-    """
-    beats = [0] * regs.COMMAND_BEATS
-    for name, value in fields.items():
-        beat, lowest, width = regs.COMMAND[name]
-        if not 0 <= value < 1 << width:
-            raise QnnError(f"{name} = {value} does not fit the {width} bits of its command field")
-        beats[beat] |= value << lowest
-    return np.array(beats, dtype="<u8").tobytes()
 
 
 def blocks_of(channels: int, groups: int, next_groups: int, pe: int) -> Blocks:
@@ -300,7 +286,7 @@ def compile_layers(
         first.in_shape[0], first.in_shape[1], first.in_shape[2] // first.groups, first.in_bits,
         first.groups,
     )  # fmt: skip
-    place = _fill(tight.size, LINE)  # within the maps, until their address is known
+    place = fill(tight.size, LINE)  # within the maps, until their address is known
     places: list[int] = []
     for number, layer in enumerate(layers):
         following = layers[number + 1].groups if number + 1 < len(layers) else 1
@@ -333,7 +319,7 @@ def compile_layers(
                     "raw": int(layer.out_bits is None),
                     "passes": sum(layer.coefficients),
                     "out_planes": 0 if isinstance(out, RawMap) else out.planes,
-                    "params_address": sum(_fill(len(p), LINE) for p in parameters),
+                    "params_address": sum(fill(len(p), LINE) for p in parameters),
                     "tiles": len(own),
                     "tile_words": tile_words,
                     "thresholds": 0 if layer.thresholds is None else layer.thresholds.shape[1],
@@ -349,16 +335,16 @@ def compile_layers(
             names.append(layer.name if layer.groups == 1 else f"{layer.name}/{group}")
         maps.append(out)
         places.append(place)
-        place += _fill(out.size, LINE)
+        place += fill(out.size, LINE)
 
-    list_bytes = _fill(count * regs.COMMAND_BEATS * 8, LINE)
-    work = base + _fill(list_bytes + sum(_fill(len(p), LINE) for p in parameters), PAGE)
+    list_bytes = fill(count * COMMAND_BYTES, LINE)
+    work = base + fill(list_bytes + sum(fill(len(p), LINE) for p in parameters), PAGE)
     for command in fields:
         command["params_address"] += base + list_bytes
         command["in_address"] += work
         command["out_address"] += work
     image = b"".join(encode(command) for command in fields).ljust(list_bytes, b"\0")
-    image += b"".join(p.ljust(_fill(len(p), LINE), b"\0") for p in parameters)
+    image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
         base, image, work, place, count, tuple(names), tight, work, tuple(maps),
         tuple(work + p for p in places),

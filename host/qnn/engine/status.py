@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qnn.engine import regs
-from qnn.engine.capabilities import field
+from qnn.engine.registers import field, flags
 from qnn.errors import EngineError
 
-CLEAR = 0b1110  # done, error, refused: writing 1 clears them
+CLEAR = flags("STATUS", "done", "error", "refused")  # writing 1 clears them
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Status:
             error=bool(found["error"]),
             refused=bool(found["refused"]),
             resident=bool(found["resident"]),
-            code=_error(found["code"])[0],
+            code=_name(found["code"]),
             index=found["index"],
         )
 
@@ -60,5 +60,5 @@ class Status:
         )
 
 
-def _error(code: int) -> tuple[str, str]:
-    return regs.ERRORS[code] if code < len(regs.ERRORS) else (f"code {code}", "")
+def _name(code: int) -> str:
+    return regs.ERRORS[code][0] if code < len(regs.ERRORS) else f"code {code}"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
-from qnn.engine.capabilities import field
+from qnn.engine.registers import field
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms import interrupt
 from qnn.platforms.lock import DeviceLock

@@ -56,14 +56,6 @@ def bins() -> list[str]:
     ]
 
 
-def decode(beats: list[int]) -> dict[str, int]:
-    """Fields of one command, of its 64-bit beats."""
-    return {
-        name: beats[beat] >> lowest & ((1 << width) - 1)
-        for name, (beat, lowest, width) in regs.COMMAND.items()
-    }
-
-
 def _span(value: int, large: str) -> str:
     return str(value) if value < 4 else "4-5" if value < 6 else large
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
-from qnn.engine.capabilities import field
+from qnn.engine.command_list import COMMAND_BYTES, decode
+from qnn.engine.registers import field
 from qnn_sim.regress import functional
 
 
@@ -64,11 +65,11 @@ class Recorder:
     def _list(self) -> list[dict[str, int]]:
         """Commands of the list that a start would run; none where it is not in memory."""
         begin = self._registers.get(regs.LIST_ADDRESS, 0)
-        size = self._registers.get(regs.LIST_COUNT, 0) * regs.COMMAND_BEATS * 8
-        data = self._memory[begin : begin + size]
+        size = self._registers.get(regs.LIST_COUNT, 0) * COMMAND_BYTES
+        data = self._memory[begin : begin + size].tobytes()
         if begin % 8 or len(data) < size:
             return []
-        return [functional.decode(beats) for beats in data.view("<u8").reshape(-1, 8).tolist()]
+        return [decode(data, i) for i in range(size // COMMAND_BYTES)]
 
 
 def write_at_exit(folder: Path, write_counters: Callable[[bytes], None]) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from qnn.engine import regs
-from qnn.engine.command_list import CommandList
-from qnn.engine.program import encode
+from qnn.engine.command_list import CommandList, decode, encode
+from qnn.errors import QnnError
 
 
 def random_fields(rng) -> dict[str, int]:
@@ -21,6 +21,25 @@ def test_reads_what_was_encoded():
     assert commands.tobytes() == image
     for name in regs.COMMAND:
         assert commands.get(name).tolist() == [one[name] for one in fields]
+    assert [decode(image, i) for i in range(5)] == fields
+
+
+def test_a_field_lies_where_the_page_of_the_registers_says():
+    beats = np.array([0xC1 | 1 << 10, 3 << 32, *[0] * 6], "<u8")
+    assert encode({"opcode": 0xC1, "raw": 1, "tiles": 3}) == beats.tobytes()
+
+
+def test_fields_do_not_overlap():
+    taken = [0] * regs.COMMAND_BEATS
+    for beat, lowest, width in regs.COMMAND.values():
+        mask = ((1 << width) - 1) << lowest
+        assert not taken[beat] & mask and mask < 1 << 64
+        taken[beat] |= mask
+
+
+def test_a_value_that_does_not_fit_its_field():
+    with pytest.raises(QnnError, match="stride = 4 does not fit the 2 bits"):
+        encode({"stride": 4})
 
 
 @pytest.mark.parametrize("name", regs.COMMAND)

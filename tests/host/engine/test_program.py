@@ -1,35 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Programs: fields of commands, borders of blocks, weights and thresholds bit for bit."""
+"""Programs: borders of blocks, weights and thresholds bit for bit."""
 
 import numpy as np
 import pytest
 import random_networks
 
-from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.program import blocks_of, compile_layers, encode, offsets
+from qnn.engine.command_list import decode
+from qnn.engine.program import blocks_of, compile_layers, offsets
 from qnn.errors import QnnError
 from qnn.network import Conv
-
-
-def decode(image: bytes, index: int) -> dict[str, int]:
-    beats = np.frombuffer(image, "<u8")[index * 8 : index * 8 + 8]
-    return {
-        name: int(beats[beat]) >> lowest & ((1 << width) - 1)
-        for name, (beat, lowest, width) in regs.COMMAND.items()
-    }
-
-
-def test_fields_do_not_overlap_and_come_back():
-    taken = [0] * regs.COMMAND_BEATS
-    for beat, lowest, width in regs.COMMAND.values():
-        mask = ((1 << width) - 1) << lowest
-        assert not taken[beat] & mask and mask < 1 << 64
-        taken[beat] |= mask
-    fields = {name: (1 << width) - 1 for name, (_, _, width) in regs.COMMAND.items()}
-    assert decode(encode(fields), 0) == fields
-    with pytest.raises(QnnError, match="stride = 4 does not fit the 2 bits"):
-        encode({"stride": 4})
 
 
 @pytest.mark.parametrize(
