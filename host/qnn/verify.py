@@ -70,7 +70,7 @@ def verify(
     network = model.network
     codes, golden_codes = _input(model, source, golden_network.first_codes)
     rows = [_row("input", codes, golden_codes)]
-    golden = golden_network.trace(network, golden_codes)
+    golden = golden_network.trace(network.layers, golden_codes)
     total = len(network.layers)
     found: Maps = codes
     expected: Maps = golden_codes

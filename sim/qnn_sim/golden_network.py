@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qnn.first import ConvFirst, First
 from qnn.float_conv import Uniform
-from qnn.network import Conv, Network
+from qnn.network import Conv
 from qnn_sim import float_layers, golden
 
 
@@ -45,9 +45,9 @@ def run_layer(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]
     return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
 
 
-def trace(network: Network, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
+def trace(layers: Iterable[Conv], codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
     """Output of each layer in turn for one picture's codes (H, W, C)."""
-    for layer in network.layers:
+    for layer in layers:
         maps = run_layer(layer, codes)
         yield maps
         codes = maps.astype(np.uint8, copy=False)

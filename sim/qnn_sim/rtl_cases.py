@@ -57,7 +57,7 @@ def shipped(picture: Path | None = None) -> Case:
     network = library.find(library.DEFAULT)
     samples = library.shipped_directory().parent / "samples"
     codes = _first_codes(network, picture or samples / "ankle-boot.png")
-    expected = list(trace(network, codes))
+    expected = list(trace(network.layers, codes))
     return Case(network.layers, codes, lambda i, out: int((out != expected[i]).sum()))
 
 

@@ -44,7 +44,7 @@ def test_trace_feeds_each_layer_to_the_next(kind, seed):
     rng = np.random.default_rng(seed)
     network = random_networks.KINDS[kind](rng)
     codes = random_networks.random_codes(rng, network, 3)[2]
-    outputs = list(golden_network.trace(network, codes))
+    outputs = list(golden_network.trace(network.layers, codes))
     assert len(outputs) == len(network.layers)
     for layer, out in zip(network.layers, outputs, strict=True):
         expected = scalar_layers.layer(layer, codes)

@@ -23,7 +23,7 @@ def golden(network, codes):
     """Outputs of every layer, each (N, H, W, C)."""
     return [
         np.stack(maps)
-        for maps in zip(*(golden_network.trace(network, one) for one in codes), strict=True)
+        for maps in zip(*(golden_network.trace(network.layers, one) for one in codes), strict=True)
     ]
 
 

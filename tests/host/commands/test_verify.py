@@ -26,7 +26,8 @@ def verify(cli, *arguments, status=0) -> dict:
 def expected_layers(network, codes) -> list[dict]:
     """Rows as documented, from the golden model alone."""
     tensors = [("input", codes)]
-    for layer, maps in zip(network.layers, golden_network.trace(network, codes), strict=True):
+    traced = golden_network.trace(network.layers, codes)
+    for layer, maps in zip(network.layers, traced, strict=True):
         names = layer.parts or (layer.name,)
         tensors += zip(names, np.split(maps, len(names), axis=2), strict=True)
     tensors.append(("output", maps))

@@ -62,14 +62,11 @@ def test_layers_compute_what_the_words_mean(directories, name):
     x = inputs(kind, 3)
     expected = list(foreign.evaluate(folder, kind, x))
     assert len(found.layers) == len(expected) == len(kind.layers)
-    codes = codes_of(kind, 0, x)
-    for index, layer in enumerate(found.layers[:-1]):
-        out = golden_network.run_layer(layer, codes)
+    *maps, acc = golden_network.trace(found.layers, codes_of(kind, 0, x))
+    for index, out in enumerate(maps):
         want = codes_of(kind, index + 1, expected[index])
-        np.testing.assert_array_equal(out, want.reshape(out.shape), err_msg=layer.name)
+        np.testing.assert_array_equal(out, want.reshape(out.shape), err_msg=f"layer{index}")
         assert len(np.unique(want)) == kind.activation_bits + 1
-        codes = out
-    acc = golden_network.run_layer(found.layers[-1], codes)
     assert acc.shape == (1, 1, 10)
     quantity = acc.ravel() + found.offset
     if kind.convolutional:
@@ -210,11 +207,9 @@ class TestShortFiles:
         (folder / "classes.txt").write_text("".join(f"{i}\n" for i in range(47)))
         found = read_directory(folder)
         x = inputs(kind, 5)
-        codes = codes_of(kind, 0, x)
-        for layer in found.layers:
-            codes = golden_network.run_layer(layer, codes)
+        *_, acc = golden_network.trace(found.layers, codes_of(kind, 0, x))
         expected = list(foreign.evaluate(folder, kind, x))[-1][0, 0, :47]
-        np.testing.assert_array_equal(codes.ravel() + found.offset >= 0, expected == 1)
+        np.testing.assert_array_equal(acc.ravel() + found.offset >= 0, expected == 1)
 
     @pytest.mark.parametrize("rows", [0, 1, 2])
     def test_too_few_rows_for_the_classes(self, copy_of, rows):
