@@ -25,6 +25,7 @@ class AcceleratorSession:
         self, platform: Platform, network: Network, settings: Settings, simulated: bool = False
     ) -> None:
         self._network = network
+        # On a board a run takes milliseconds: looking at its progress would take longer.
         self._driver = Driver(platform, settings.progress if simulated else None)
         try:
             self._driver.load(network.layers)

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.backends.on_host import HostSession
-from qnn.backends.protocol import DEFAULTS, Settings, check_codes, empty_output
-from qnn.errors import BackendError
+from qnn.backends.protocol import DEFAULTS, Settings, empty_output
 from qnn.network import Conv, Network
 
 Floats: TypeAlias = "NDArray[np.floating[Any]]"
@@ -43,15 +42,14 @@ class CpuSession(HostSession):
     batch = 100
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        super().__init__(network)
         self._layers = [_CpuLayer(layer) for layer in network.layers]
         widest = max(layer.row_bytes for layer in self._layers)
         self._step = max(1, BATCH_BYTES // widest)
 
     def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
         """See qnn.backends.protocol.Session."""
-        self._check_open()
-        check_codes(self._network, codes)
+        self._check(codes)
         if not len(codes):
             return empty_output(self._network)
         outputs = []
@@ -64,8 +62,7 @@ class CpuSession(HostSession):
 
     def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
         """See qnn.backends.protocol.Session."""
-        self._check_open()
-        check_codes(self._network, codes)
+        self._check(codes)
         maps: NDArray[np.integer[Any]] = codes
         for layer in self._layers:
             maps = layer(maps)
@@ -73,11 +70,8 @@ class CpuSession(HostSession):
 
     def close(self) -> None:
         """See qnn.backends.protocol.Session."""
+        super().close()
         self._layers = []
-
-    def _check_open(self) -> None:
-        if not self._layers:
-            raise BackendError(f"the session of network {self._network.name} is closed")
 
 
 class _CpuLayer:

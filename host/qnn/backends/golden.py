@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.backends.on_host import HostSession
-from qnn.backends.protocol import DEFAULTS, Settings, check_codes
-from qnn.errors import BackendError
+from qnn.backends.protocol import DEFAULTS, Settings
 from qnn.network import Network
 
 
@@ -33,10 +32,6 @@ class GoldenBackend:
 class GoldenSession(HostSession):
     """See qnn.backends.protocol.Session."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._open = True
-
     def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
         *_, last = self.trace(codes)
         return last
@@ -44,9 +39,7 @@ class GoldenSession(HostSession):
     def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
         from qnn_sim import golden_network
 
-        if not self._open:
-            raise BackendError(f"the session of network {self._network.name} is closed")
-        check_codes(self._network, codes)
+        self._check(codes)
         maps: NDArray[np.integer[Any]] = codes
         for layer in self._network.layers:
             dtype = np.int32 if layer.thresholds is None else np.uint8
@@ -55,6 +48,3 @@ class GoldenSession(HostSession):
                 into[:] = golden_network.run_layer(layer, one)
             maps = out
             yield maps
-
-    def close(self) -> None:
-        self._open = False
