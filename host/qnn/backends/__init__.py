@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from qnn.backends.cpu import CpuBackend
 from qnn.backends.golden import GoldenBackend
 from qnn.backends.protocol import DEFAULTS, Backend, Session, Settings
@@ -13,15 +15,17 @@ from qnn.network import Network
 
 __all__ = ["BACKENDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
 
+_PYNQ = PynqBackend()
 # In the order in which "auto" tries them; the CPU can always run.
 BACKENDS: dict[str, Backend] = {
-    backend.name: backend
-    for backend in (PynqBackend(), CpuBackend(), GoldenBackend(), SimBackend())
+    backend.name: backend for backend in (_PYNQ, CpuBackend(), GoldenBackend(), SimBackend())
 }
 
 
 def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> tuple[str, Session]:
     """Opens `network` on the backend called `name`, or on the first that can run for "auto".
+
+    Where "auto" leaves the FPGA of a board alone, a line on standard error says why.
 
     Returns:
         The backend's name and the session.
@@ -31,6 +35,8 @@ def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> 
     """
     if name == "auto":
         name = next(n for n, backend in BACKENDS.items() if backend.unavailable() is None)
+        if name != _PYNQ.name and _PYNQ.on_board():
+            print(f"layers run on backend {name}: {_PYNQ.unavailable()}", file=sys.stderr)
     if name not in BACKENDS:
         raise BackendError(f"unknown backend {name!r}; known are auto, {', '.join(BACKENDS)}")
     if reason := BACKENDS[name].unavailable():

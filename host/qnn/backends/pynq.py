@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
 
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS, Settings
@@ -23,9 +22,13 @@ class PynqBackend:
 
         return pynq.unavailable()
 
+    def on_board(self) -> bool:
+        """Whether this machine is a board, so that somebody may wonder why its FPGA is not used."""
+        from qnn.platforms import pynq
+
+        return pynq.on_board()
+
     def open(self, network: Network, settings: Settings = DEFAULTS) -> AcceleratorSession:
         from qnn.platforms.pynq import PynqPlatform
 
-        platform = PynqPlatform(clock_mhz=settings.clock_mhz)
-        # A run takes milliseconds: looking at its progress would take longer.
-        return AcceleratorSession(platform, network, replace(settings, progress=None))
+        return AcceleratorSession(PynqPlatform(clock_mhz=settings.clock_mhz), network, settings)

@@ -23,6 +23,7 @@ from qnn.platforms.overlay import BITSTREAM, Design, read_design
 
 FPGA_MANAGER = Path("/sys/class/fpga_manager/fpga0")  # of the kernel of a board
 LOCK = Path("/run/qnn.lock")  # only root uses the device, and only root writes here
+ROOT = "the FPGA belongs to root: use sudo, or a notebook of the board"
 XRT = "/usr"  # where the images of PYNQ have the library behind pynq.allocate
 
 POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
@@ -33,16 +34,24 @@ SMALLEST = 2 * PAGE  # pynq reserves that much anyway, but frees what was asked 
 _alive: set[PynqMemory] = set()  # pynq would free what nobody refers to, written to or not
 
 
+def on_board() -> bool:
+    """Whether this machine is a board, usable or not."""
+    return FPGA_MANAGER.exists()
+
+
 def unavailable() -> str | None:
     """Why there is no board to open, in a few words; None if there is one. Does not import pynq."""
-    if FPGA_MANAGER.exists():
-        if os.geteuid() != 0:
-            return "the device belongs to root: use sudo, or a notebook of the board"
-    elif not _devices_of_others():
+    if not on_board() and not _devices_of_others():
         return "this machine has no FPGA"
+    if _lacks_root():
+        return ROOT
     if not BITSTREAM.is_file():
         return f"there is no bitstream {BITSTREAM}: `make bitstream`, then `make deploy`"
     return None
+
+
+def _lacks_root() -> bool:
+    return on_board() and os.geteuid() != 0
 
 
 def _devices_of_others() -> bool:
@@ -88,8 +97,8 @@ class PynqPlatform:
             raise PlatformError(
                 f"{clock_mhz:g} MHz: {bitstream} was built for clocks up to {design.clock_mhz:g}"
             )
-        if FPGA_MANAGER.exists() and os.geteuid() != 0:
-            raise PlatformError("the FPGA belongs to root: use sudo, or a notebook of the board")
+        if _lacks_root():
+            raise PlatformError(ROOT)
         self._lock = DeviceLock(LOCK)
         try:
             self._pynq = _import_pynq()
@@ -243,7 +252,7 @@ class PynqMemory:
 
 
 def _import_pynq() -> Any:
-    if FPGA_MANAGER.exists():
+    if on_board():
         # Without it pynq finds no device; the images of PYNQ set it for login shells alone.
         os.environ.setdefault("XILINX_XRT", XRT)
     try:

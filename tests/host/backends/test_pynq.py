@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from qnn.backends import BACKENDS
+from qnn import library
+from qnn.backends import BACKENDS, open_session
 from qnn.backends.pynq import PynqBackend
 from qnn.platforms import pynq as platform
 
@@ -45,6 +46,21 @@ def test_what_is_missing(found, tmp_path, monkeypatch, there, words):
 
 def test_a_board(found, tmp_path):
     assert found(tmp_path, True, True, True, True).unavailable() is None
+
+
+def test_auto_without_root_says_what_it_took_and_why(found, tmp_path, capsys):
+    found(tmp_path, pynq=True, board=True, root=False, bitstream=True)
+    name, session = open_session("auto", library.find(library.DEFAULT))
+    session.close()
+    assert name == "cpu"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("layers run on backend cpu: ") and "use sudo" in line
+
+
+def test_auto_says_nothing_where_there_is_no_board(found, tmp_path, capsys):
+    found(tmp_path, pynq=True, board=False, root=False, bitstream=False)
+    open_session("auto", library.find(library.DEFAULT))[1].close()
+    assert capsys.readouterr().err == ""
 
 
 def test_auto_prefers_the_board():
