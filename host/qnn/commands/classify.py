@@ -44,24 +44,11 @@ def run(args: argparse.Namespace) -> None:
         ]
         options.save_picture(draw.label_sheet(entries), args.save)
     if args.json:
-        options.print_json(
-            {
-                "model": model.network.name,
-                "backend": model.backend,
-                **options.accelerator_json(model),
-                "results": [
-                    {
-                        "image": result.image,
-                        "classes": [
-                            {"index": c.index, "name": c.name, "probability": c.probability}
-                            for c in result.classes
-                        ],
-                        **options.times_json(model, result),
-                    }
-                    for result in results
-                ],
-            }
-        )
+        classes = [
+            [{"index": c.index, "name": c.name, "probability": c.probability} for c in one.classes]
+            for one in results
+        ]
+        options.print_results(model, results, "classes", classes)
         return
     for result in results:
         print(result.image)

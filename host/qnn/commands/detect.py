@@ -56,27 +56,17 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.save:
         for result, path in zip(results, _names(args.save, args.images), strict=True):
-            objects = [(o.name, o.probability, o.box) for o in result.objects]
-            options.save_picture(draw.boxes(Picture.open(result.image).rgb(), objects), path)
+            drawn = [(o.name, o.probability, o.box) for o in result.objects]
+            options.save_picture(draw.boxes(Picture.open(result.image).rgb(), drawn), path)
     if args.json:
-        options.print_json(
-            {
-                "model": model.network.name,
-                "backend": model.backend,
-                **options.accelerator_json(model),
-                "results": [
-                    {
-                        "image": result.image,
-                        "objects": [
-                            {"class": o.name, "probability": o.probability, "box": list(o.box)}
-                            for o in result.objects
-                        ],
-                        **options.times_json(model, result),
-                    }
-                    for result in results
-                ],
-            }
-        )
+        objects = [
+            [
+                {"class": o.name, "probability": o.probability, "box": list(o.box)}
+                for o in one.objects
+            ]
+            for one in results
+        ]
+        options.print_results(model, results, "objects", objects)
         return
     for result in results:
         print(result.image)

@@ -8,7 +8,7 @@ import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,24 +92,19 @@ def positive(text: str) -> int:
 
 def fraction(text: str) -> float:
     """An argument type: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
+    return _number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
 def frequency(text: str) -> float:
     """An argument type: a number of MHz."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MHz")
-    return value
+    return _number(text, lambda value: 0 < value < 10_000, "a number of MHz")
+
+
+def _number(text: str, holds: Callable[[float], bool], wanted: str) -> float:
+    with contextlib.suppress(ValueError):
+        if holds(value := float(text)):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -133,21 +128,31 @@ def save_picture(image: Image.Image, path: Path) -> None:
     print(f"wrote {path}", file=sys.stderr)
 
 
-def accelerator_json(model: Model) -> dict[str, Any]:
-    """Where "accelerator_ms" of the results comes from; nothing where there is no accelerator."""
-    if model.clock_mhz is None:
-        return {}
-    times = "modelled" if model.simulated else "measured"
-    return {"accelerator": {"clock_mhz": model.clock_mhz, "times": times}}
+def print_results(
+    model: Model,
+    results: Sequence[Classification | Detections],
+    name: str,
+    found: Sequence[list[dict[str, Any]]],
+) -> None:
+    """JSON of all pictures, with times: of the host in microseconds, by stage; of an accelerator
+    in milliseconds, and where they come from.
 
-
-def times_json(model: Model, result: Classification | Detections) -> dict[str, Any]:
-    """Times of one picture: of the host in microseconds, of an accelerator in milliseconds."""
-    document: dict[str, Any] = {"times_us": result.times_us}
-    if result.cycles is not None and model.clock_mhz is not None:
-        document["cycles"] = result.cycles
-        document["accelerator_ms"] = result.cycles / model.clock_mhz / 1e3
-    return document
+    Args:
+        name: of what was found in each picture.
+        found: that, in the order of `results`.
+    """
+    document: dict[str, Any] = {"model": model.network.name, "backend": model.backend}
+    if model.clock_mhz is not None:
+        times = "modelled" if model.simulated else "measured"
+        document["accelerator"] = {"clock_mhz": model.clock_mhz, "times": times}
+    document["results"] = []
+    for result, own in zip(results, found, strict=True):
+        one: dict[str, Any] = {"image": result.image, name: own, "times_us": result.times_us}
+        if result.cycles is not None and model.clock_mhz is not None:
+            one["cycles"] = result.cycles
+            one["accelerator_ms"] = result.cycles / model.clock_mhz / 1e3
+        document["results"].append(one)
+    print_json(document)
 
 
 def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:
