@@ -29,7 +29,8 @@ class SimulatedBuffer:
 
     def __init__(self, board: SimulatedBoard, address: int, size: int) -> None:
         self._board: SimulatedBoard | None = board
-        self._memory = board.engine.memory[address : address + size]
+        place = address - board.base
+        self._memory = board.engine.memory[place : place + size]
         self.address = address
         self.array: NDArray[np.uint8] = np.full(size, POISON, dtype=np.uint8)
 
@@ -56,6 +57,7 @@ class SimulatedBoard:
         clock_mhz: that modelled times count with.
         waves: a VCD of everything goes here.
         lock: a lock file, for a board that several processes share.
+        base: address of its memory, a multiple of 4096.
 
     Attributes:
         engine: the simulation itself, for tests: faults, counters, memory.
@@ -71,11 +73,12 @@ class SimulatedBoard:
         clock_mhz: float = CLOCK_MHZ,
         waves: Path | None = None,
         lock: Path | None = None,
+        base: int = 0,
     ) -> None:
         self._lock = None if lock is None else DeviceLock(lock, "the simulated board")
-        self.clock_mhz = clock_mhz
+        self.clock_mhz, self.base = clock_mhz, base
         try:
-            self.engine = RtlEngine(configuration, memory_bytes, model, waves)
+            self.engine = RtlEngine(configuration, memory_bytes, model, waves, base)
         except BaseException:
             self._release()
             raise
@@ -91,13 +94,13 @@ class SimulatedBoard:
     @property
     def buffers(self) -> dict[int, int]:
         """Address and size of each buffer of the moment."""
-        return self._pages.parts
+        return {self.base + place: size for place, size in self._pages.parts.items()}
 
     def untouched(self) -> bool:
         """All memory outside the buffers of the moment is POISON."""
         outside = np.ones(len(self.engine.memory), dtype=bool)
-        for address, size in self.buffers.items():
-            outside[address : address + size] = False
+        for place, size in self._pages.parts.items():
+            outside[place : place + size] = False
         return bool((self.engine.memory[outside] == POISON).all())
 
     def read(self, offset: int) -> int:
@@ -110,21 +113,22 @@ class SimulatedBoard:
 
     def allocate(self, size: int) -> SimulatedBuffer:
         self._check()
-        address = self._pages.take(size)
-        if address is None:
+        place = self._pages.take(size)
+        if place is None:
             raise OutOfMemoryError(
                 f"no {size} bytes in one piece left of the {len(self.engine.memory)} bytes of the "
                 f"simulated board ({self._pages.free_bytes} are free): close other networks"
             )
-        self.engine.live(address, self._pages.parts[address], True)
-        return SimulatedBuffer(self, address, size)
+        self.engine.live(self.base + place, self._pages.parts[place], True)
+        return SimulatedBuffer(self, self.base + place, size)
 
     def give(self, address: int) -> None:
         """Takes a buffer back; it is POISON from here on."""
-        size = self._pages.give(address)
+        place = address - self.base
+        size = self._pages.give(place)
         if self._open:
             self.engine.live(address, size, False)
-        self.engine.memory[address : address + size] = POISON
+        self.engine.memory[place : place + size] = POISON
 
     def wait(self, timeout_s: float) -> bool:
         self._check()

@@ -80,7 +80,8 @@ class RtlEngine:
     """One accelerator with its memory.
 
     Attributes:
-        memory: all of it, uint8; what is not `live` is out of bounds for the accelerator.
+        memory: all of it, uint8; what is not `live` is out of bounds for the accelerator, which
+            sees its first byte at address `base`.
 
     WAVES and RTL_COVERAGE of the environment (qnn_sim.run_options) hold for every engine.
     """
@@ -91,6 +92,7 @@ class RtlEngine:
         memory_bytes: int = 1 << 26,
         model: MemoryModel = PUBLISHED,
         waves: Path | None = None,
+        base: int = 0,
     ) -> None:
         records, covers = waves is not None or run_options.waves(), run_options.coverage()
         library = build(configuration, records, covers)
@@ -99,9 +101,9 @@ class RtlEngine:
         self._lib = _load(library)
         self.memory: NDArray[np.uint8] = np.zeros(memory_bytes, dtype=np.uint8)
         self._handle = self._lib.engine_new(
-            self.memory.ctypes.data, memory_bytes, str(waves or "").encode()
+            self.memory.ctypes.data - base, base + memory_bytes, str(waves or "").encode()
         )
-        self._recorder = recorder.Recorder(self.memory) if covers else None
+        self._recorder = recorder.Recorder(self.memory, base) if covers else None
         self.model(model)
 
     def close(self) -> None:

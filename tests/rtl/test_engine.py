@@ -14,7 +14,7 @@ from qnn.engine.control import ABORT, RESET, START
 from qnn.engine.driver import Driver
 from qnn.engine.program import compile_layers, encode
 from qnn.errors import QnnError
-from qnn.network import Conv
+from qnn.network import Conv, MaxPool
 from qnn_sim.golden_network import run_layer
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
@@ -83,17 +83,17 @@ def test_random_networks_equal_golden(seed):
     assert done > 200
 
 
-def corner(weight_bit, level, **options) -> Conv:
-    """All weights equal, one threshold."""
-    weight = np.full((1, 17, 3, 3, 12), weight_bit, np.uint8)
+def corner(weight_bit, level) -> Conv:
+    """All weights equal, one threshold; sums fill the accumulators to three quarters."""
+    weight = np.full((2, 17, 3, 3, 96), weight_bit, np.uint8)
     thresholds = np.full((17, 1), level, np.int32)
-    return Conv("corner", (5, 5, 12), 8, weight, thresholds, **options)
+    return Conv("corner", (5, 5, 96), 8, weight, thresholds, coefficients=(7, 8))
 
 
 @pytest.mark.parametrize("weight_bit", [0, 1])
 @pytest.mark.parametrize("tie", [-1, 0, 1])
 def test_largest_sums_and_ties(weight_bit, tie):
-    extreme = 3 * 3 * 12 * 255 * (1 if weight_bit else -1)
+    extreme = 15 * 3 * 3 * 96 * 255 * (1 if weight_bit else -1)
     layer = corner(weight_bit, extreme + tie)
     codes = np.full(layer.in_shape, 255)
     driver, _ = loaded([layer])
@@ -385,16 +385,47 @@ def test_account_adds_up(running):
     assert sum(a.cycles for a in account) < engine.read(regs.CYCLES)
 
 
-def test_more_tiles_than_the_rings_hold(seed):
-    """The loader waits for tiles to be given back, at any number of tiles that are left."""
+LARGEST = {
+    "commands": [((3, 2, 64), 64, (1, 1), {"groups": 64})],
+    "tiles and channels": [((1, 2, 3), 4080, (1, 1), {}), ((1, 2, 4080), 20, (1, 1), {})],
+    "tiles beyond the rings": [((6, 6, 48), 33 * 16, (5, 5), {"padding": (2,) * 4})],
+    "rows": [((1023, 3, 1), 33 * 16, (3, 1), {"in_bits": 1, "levels": 1, "stride": 2})],
+    "columns": [((3, 1023, 4), 20, (3, 3), {"padding": (1, 1, 1, 1)})],
+    "pooled columns": [((4, 128, 4), 20, (2, 1), {"pool": MaxPool(2, 2)})],
+    "weights": [((2, 2, 2048), 20, (2, 2), {"coefficients": (1, 1), "in_bits": 4})],
+    "sums": [((1, 3, 1024), 20, (1, 1), {"coefficients": (7, 8), "in_bits": 8, "levels": None})],
+}
+
+
+@pytest.mark.parametrize("what", LARGEST)
+def test_largest(what, seed):
+    """As many of something as there can be; of rows, counted over all tiles, more than 2**15."""
     rng = np.random.default_rng(seed)
-    layer = random_networks.random_conv(rng, (6, 6, 48), 33 * 16, (5, 5), padding=(2,) * 4)
-    codes = rng.integers(0, 4, layer.in_shape)
-    driver, board = loaded([layer])
+    layers = [
+        random_networks.random_conv(rng, shape, outputs, kernel, **options)
+        for shape, outputs, kernel, options in LARGEST[what]
+    ]
+    codes = rng.integers(0, 2 ** layers[0].in_bits, layers[0].in_shape)
+    driver, board = loaded(layers)
     with driver:
         driver.run(codes)
-        compare(driver, [layer], codes)
+        compare(driver, layers, codes)
         assert_untouched(driver, board)
+
+
+def test_each_cycle_of_latency_costs_as_much_as_the_others(seed):
+    """A command ends with its last answer, not some cycles later."""
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_conv(rng, (2, 2, 4), 4, (1, 1))
+    driver, board = loaded([layer])
+    with driver:
+        codes = rng.integers(0, 4, layer.in_shape)
+        driver.run(codes)
+        taken = []
+        for latency in range(1, 20):
+            board.engine.model(MemoryModel(latency, 0, False))
+            taken.append(driver.run(codes, resident=True).cycles)
+        assert len(set(np.diff(taken).tolist())) == 1, taken
 
 
 @pytest.mark.parametrize("levels", [1, 15, 200])
@@ -410,19 +441,18 @@ def test_thresholds_cost_what_the_readme_says(levels, seed):
         assert products <= cycles <= products + estimate.BETWEEN
 
 
-@pytest.mark.parametrize("gap", [1 << bit for bit in range(12, 21)])
-def test_buffers_at_any_address(gap, seed):
+@pytest.mark.parametrize("base", [1 << bit for bit in range(12, 32)])
+def test_memory_at_any_address(base, seed):
     rng = np.random.default_rng(seed)
     layers = small_network(rng)
     codes = rng.integers(0, 4, layers[0].in_shape)
-    board = SimulatedBoard(CONFIGURATION, MEMORY)
-    before = board.allocate(gap)
+    board = SimulatedBoard(CONFIGURATION, MEMORY, base=base)
     with Driver(board) as driver:
         driver.load(layers)
-        before.free()
         driver.run(codes)
         compare(driver, layers, codes)
-        assert_untouched(driver, board)
+        assert driver.buffers[0].address > base
+        assert board.untouched() and board.violations == 0
 
 
 def test_status_stays(running):

@@ -60,6 +60,20 @@ def test_buffers(board):
     assert board.buffers == {} and board.untouched()
 
 
+def test_memory_elsewhere():
+    base = 1 << 30
+    board = SimulatedBoard("small", 1 << 16, base=base)
+    buffer = board.allocate(100)
+    assert board.buffers == {buffer.address: 4096} and buffer.address > base
+    buffer.array[:] = 1
+    buffer.flush()
+    place = buffer.address - base
+    assert (board.engine.memory[place : place + 100] == 1).all()
+    buffer.free()
+    assert board.buffers == {} and board.untouched()
+    board.close()
+
+
 def test_closed(board, tmp_path):
     with pytest.raises(DeviceBusyError, match="the simulated board is in use"):
         SimulatedBoard("small", 1 << 16, lock=tmp_path / "lock")

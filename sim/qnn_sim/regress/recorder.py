@@ -29,8 +29,8 @@ class Recorder:
 
     bins: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self, memory: NDArray[np.uint8]) -> None:
-        self._memory = memory
+    def __init__(self, memory: NDArray[np.uint8], base: int = 0) -> None:
+        self._memory, self._base = memory, base
         self._registers: dict[int, int] = {}
         self._commands: list[dict[str, int]] = []
         self._running = self._resident = False
@@ -64,10 +64,10 @@ class Recorder:
 
     def _list(self) -> list[dict[str, int]]:
         """Commands of the list that a start would run; none where it is not in memory."""
-        begin = self._registers.get(regs.LIST_ADDRESS, 0)
+        begin = self._registers.get(regs.LIST_ADDRESS, 0) - self._base
         size = self._registers.get(regs.LIST_COUNT, 0) * COMMAND_BYTES
         data = self._memory[begin : begin + size].tobytes()
-        if begin % 8 or len(data) < size:
+        if begin < 0 or begin % 8 or len(data) < size:
             return []
         return [decode(data, i) for i in range(size // COMMAND_BYTES)]
 
