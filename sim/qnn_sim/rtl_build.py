@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qnn.errors import QnnError
+from qnn_sim import verilator_package
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
@@ -101,13 +101,8 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
     Raises:
         QnnError: Verilator or the compiler fails; the message names the log.
     """
-    import verilator
-
-    root, folder = Path(verilator.__file__).parent, target.parent
+    root, env, folder = verilator_package.root(), verilator_package.environment(), target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "VERILATOR_ROOT": str(root)}
-    if shutil.which("ccache"):
-        env |= {"OBJCACHE": "ccache", "CCACHE_SLOPPINESS": "pch_defines,time_macros"}
     objects = ["libVengine.a", "libverilated.a"]
     steps: list[list[str]] = [
         [
@@ -116,7 +111,8 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
             "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *arguments,
         ],
         [
-            "make", "-C", str(folder), "-f", "Vengine.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include",
+            "make", "-C", str(folder), "-f", "Vengine.mk", "-j2",
+            *verilator_package.MAKE_VARIABLES,
             "OPT_FAST=-O2 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", *objects,
         ],
         [
