@@ -41,18 +41,20 @@ def sources() -> list[Path]:
     return sorted(p for p in HLS.rglob("*") if p.suffix in (".cpp", ".hpp", ".h"))
 
 
+def _folding(configuration: str) -> dict[str, int]:
+    """The parameters of a configuration, by their names in lower case: weight_words."""
+    found = CONFIGURATIONS[configuration].items()
+    return {re.sub("(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in found}
+
+
 def defines(configuration: str) -> list[str]:
     """The folding of a configuration as options of the compiler, for kernels/folding.hpp."""
-    found = CONFIGURATIONS[configuration].items()
-    return [f"-DQNN_{re.sub('(?<!^)(?=[A-Z])', '_', n).upper()}={v}" for n, v in found]
+    return [f"-DQNN_{name.upper()}={value}" for name, value in _folding(configuration).items()]
 
 
 def capabilities(configuration: str) -> Capabilities:
     """What compile_layers must know of a configuration."""
-    names = {
-        re.sub("(?<!^)(?=[A-Z])", "_", name).lower(): value
-        for name, value in CONFIGURATIONS[configuration].items()
-    }
+    names = _folding(configuration)
     names.pop("simd", None)  # the format of the parameters is that of 64 lanes for all
     return Capabilities(**names)
 

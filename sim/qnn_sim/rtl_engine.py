@@ -19,8 +19,6 @@ from qnn_sim import run_options
 from qnn_sim.regress import recorder
 from qnn_sim.rtl_build import build
 
-LINE = 128  # bytes; no burst crosses a multiple of it
-
 
 @cache
 def _load(library: Path) -> ctypes.CDLL:

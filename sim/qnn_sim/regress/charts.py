@@ -56,10 +56,6 @@ def _decades(low: float, high: float) -> list[float]:
     return [10.0**n for n in range(first, last + 1)]
 
 
-def _number(value: float) -> str:
-    return f"{value:g}"
-
-
 def roofline(points: Sequence[tuple[str, float, float]], slope: float, label: str) -> str:
     """Share of the peak over arithmetic intensity, both logarithmic, under the two roofs.
 
@@ -85,7 +81,7 @@ def roofline(points: Sequence[tuple[str, float, float]], slope: float, label: st
         x, bottom = place(tick, least)
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom:.1f}"/>')
         parts.append(
-            f'<text x="{x:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{_number(tick)}</text>'
+            f'<text x="{x:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{tick:g}</text>'
         )
     for share in shares:
         x, y = place(ticks[0], share)
