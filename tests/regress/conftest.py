@@ -92,6 +92,7 @@ def run() -> Run:
     module = {"module": "qnn_x", "instances": 2, "lut": 3, "ff": 4, "bram36": 0.5, "dsp": 0,
               "longest_path": 7}  # fmt: skip
     run.synth = {"lut": 30000, "ff": 2, "bram36": 118.5, "dsp": 0, "modules": [module]}
+    run.synth["device"] = {"lut": 53200, "ff": 106400, "bram36": 140, "dsp": 220}
     run.seconds = 75.0
     run.history = [{**run.row(), "lut": None, "cycles": {}}, run.row()]
     return run

@@ -12,10 +12,10 @@ from qnn_sim.regress import charts, functional
 from qnn_sim.regress.case import GOOD
 from qnn_sim.regress.markup import Markup, link, percent, table, tag, text, tile
 from qnn_sim.regress.run import LEAST_BINS, LEAST_LINES, Run
+from qnn_sim.rtl_engine import PUBLISHED
 
-DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
-DEVICE_NAMES = {"lut": "LUT", "ff": "flip-flops", "bram36": "BRAM36", "dsp": "DSP48"}
-BEATS_A_CYCLE = 0.8  # of the published memory model: one beat in five is stalled
+RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram36": "BRAM36", "dsp": "DSP48"}
+BEATS_A_CYCLE = 1 - 1 / PUBLISHED.period  # of the memory that `make bench-rtl` measures with
 PARTS = {  # of a layer's cycles -> class and what it means
     "busy": ("busy", "lanes busy"),
     "wait_weights": ("weights", "waits for weights"),
@@ -252,20 +252,18 @@ def networks(run: Run) -> Markup:
 
 def synthesis(run: Run) -> Markup:
     """What the accelerator needs of the device."""
-    if not run.synth:
+    if "device" not in run.synth:  # nothing was synthesised, or by an older project
         return Markup("")
     device = []
-    for kind, available in DEVICE.items():
-        used = run.synth[kind]
+    for kind, name in RESOURCES.items():
+        used, available = run.synth[kind], run.synth["device"][kind]
         filled = charts.bar([("covered", used), ("track", max(available - used, 0))], available)
-        device.append(
-            [DEVICE_NAMES[kind], Markup(filled), used, available, percent(100 * used / available)]
-        )
+        device.append([name, Markup(filled), used, available, percent(100 * used / available)])
     modules = [
         [m["module"], m["instances"], m["lut"], m["ff"], m["bram36"], m["dsp"], m["longest_path"]]
         for m in run.synth["modules"]
     ]
-    head = ("module", "times", *DEVICE_NAMES.values(), "cells in a row")
+    head = ("module", "times", *RESOURCES.values(), "cells in a row")
     caption = "Each with all below it; cells in a row are the longest path between registers"
     return Markup(
         table(
