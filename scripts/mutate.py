@@ -2,11 +2,13 @@
 """Puts random faults into the RTL and counts those that the tests of the whole engine find.
 
 Yosys makes a netlist of the small configuration with all faults in it, each switched on by its
-number; that is compiled once. Then, for each fault, tests/rtl/test_engine.py runs on it in a
-process of its own until a test fails (the fault is killed), and tests/rtl/test_random_layers.py
-after it. A fault that changes no register and no output in any state is equivalent: Yosys' SAT
-solver proves it on the logic between the registers. What neither dies nor is proven equivalent is a
-survivor, listed in mutate.json with what was changed. Needs the extra `dev`.
+number; that is compiled once. Then, for each fault, tests/rtl/test_engine.py and
+tests/rtl/test_random_layers.py run on it in a process of its own, the directed tests first, until
+one fails: the fault is killed. Tests that need HANGS times the processor time that they need
+without a fault hang: that kills, too. A fault is equivalent where Yosys' SAT solver proves, on the
+logic between the registers and for any state, that it changes no output and no register that an
+output depends on. What neither dies nor is proven equivalent is a survivor, listed in mutate.json
+with what was changed. Needs the extra `dev`.
 
     python scripts/mutate.py --count 100 --seed 1
     python scripts/mutate.py --count 100 --seed 1 --only 17
@@ -15,25 +17,33 @@ survivor, listed in mutate.json with what was changed. Needs the extra `dev`.
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import resource
-import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from pathlib import Path
+from signal import SIGXCPU
 
 import pytest
+from pyosys import libyosys
 
-from qnn_sim import rtl_engine
-from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, compile_engine, sources
+from qnn_sim import rtl_build, rtl_engine
+from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
 BATTERY = ["tests/rtl/test_engine.py", "tests/rtl/test_random_layers.py"]
-MOST_CPU_S = 300  # of one fault; a test that runs longer hangs
+HANGS = 5
 PROOF_S = 120
 LEAST_SHARE = 0.95  # of the faults that are not proven equivalent
 LARGE_MEMORY = 16  # words; smaller ones become registers
+GIVES = (".Q", ".RD_DATA", ".rdata_o")  # ports of registers and memories; the others take
 
 # The chosen fault comes from the environment, so that the harness need not know of it.
 CHOICE = """module chosen_fault (output [15:0] number_o);
@@ -51,15 +61,40 @@ extern "C" unsigned qnn_fault() {
 """
 
 
-def yosys(folder: Path, log: str, *commands: str) -> str:
-    """Runs the commands in a process of its own; the log. Raises SystemExit where one fails."""
-    code = "import sys; from pyosys import libyosys as y; d = y.Design()\n"
-    code += "for c in sys.argv[1:]: y.run_pass(c, d)"
-    with open(folder / log, "w") as out:
-        command = [sys.executable, "-c", code, *commands]
-        if subprocess.run(command, stdout=out, stderr=out, check=False).returncode:
-            raise SystemExit(f"mutate.py: Yosys fails: see {folder / log}")
-    return (folder / log).read_text()
+def status_of(work: Callable[[], int], log: Path, most_cpu_s: int | None = None) -> int:
+    """Wait status of `work`, run in a process of its own; what it prints goes into `log`."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    code = 3
+    try:
+        with open(log, "w") as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+        if most_cpu_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (most_cpu_s, most_cpu_s + 5))
+        code = work()
+    except BaseException:  # whatever it is, the process ends here
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        libyosys.log_flush()
+        os._exit(code)
+
+
+def run_passes(*commands: str) -> libyosys.Design:
+    """A new design after these commands; Yosys ends the process where one fails."""
+    design = libyosys.Design()
+    for command in commands:
+        libyosys.run_pass(command, design)
+    return design
+
+
+def yosys(folder: Path, log: str, *commands: str) -> None:
+    """Runs the commands in a process of its own. Raises SystemExit where one fails."""
+    if status_of(lambda: run_passes(*commands) is None, folder / log):
+        raise SystemExit(f"mutate.py: Yosys fails: see {folder / log}")
 
 
 def flatten(folder: Path) -> None:
@@ -137,74 +172,133 @@ def build(folder: Path, faults: list[str]) -> Path:
     return library
 
 
-def survives(number: int, library: Path, log: Path, seed: int) -> bool:
-    """Whether the battery passes with this fault (0: none) in a process of its own."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        return status == 0
-    try:
-        with open(log, "w") as out:
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S + 5))
-        os.environ |= {"QNN_FAULT": str(number), "SEED": str(seed), "CI": "true"}
-        rtl_engine.build = lambda *_: library
-        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        code = int(pytest.main([*options, *BATTERY]))
-    except BaseException:  # whatever it is, the process ends here
-        code = 3
-    os._exit(code)
+def battery(chosen: str, number: int, library: Path, seed: int) -> int:
+    """Runs the chosen tests on the library with this fault (0: none); exit status of pytest."""
+    os.environ |= {"QNN_FAULT": str(number), "SEED": str(seed), "CI": "true"}
+    rtl_engine.build = lambda *_: library
+    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*options, "-k", chosen, *BATTERY]))
 
 
-CUT = """
-import sys
-from pyosys import libyosys as y
+def check_battery(folder: Path, library: Path, seed: int) -> float:
+    """CPU time in s of the tests without a fault. Raises SystemExit where they do not pass."""
+    log, before = folder / "test-0.log", resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status_of(partial(battery, "", 0, library, seed), log):
+        raise SystemExit(f"mutate.py: the tests fail without a fault: see {log}")
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before.ru_utime
 
-flat, fault, limit = sys.argv[1:]
-design = y.Design()
-OUTPUTS = {"Q", "RD_DATA", "rdata_o"}
 
-def cut(name):
-    # registers and memories away; what they gave becomes an input, what they took an output
-    module = dict(design.modules_)[y.IdString("\\\\qnn_engine")]
+def cut(design: libyosys.Design, name: str, dead: dict[str, list[int]]) -> None:
+    """qnn_engine becomes a module `name` without registers and memories.
+
+    What they gave becomes an input, what they took an output, but for the `dead` bits.
+    """
+    module = dict(design.modules_)[libyosys.IdString("\\qnn_engine")]
     for cell in list(dict(module.cells_).values()):
-        kind = cell.type.str()
-        if "dff" not in kind and not kind.startswith(("$mem", "\\\\qnn_ram")):
+        kind, label = cell.type.str(), cell.name.str().lstrip("\\$")
+        if "dff" not in kind and not kind.startswith(("$mem", "\\qnn_ram")):
             continue
-        label = cell.name.str().lstrip("\\\\$")
-        for port, signal in dict(cell.connections_).items():
-            short = port.str()[1:]
-            wire = module.addWire(y.IdString(f"\\\\{label}.{short}"), signal.size())
-            if short in OUTPUTS:
+        for port, bits in dict(cell.connections_).items():
+            port_name = f"{label}.{port.str()[1:]}"
+            taken = libyosys.SigSpec()
+            for i in set(range(bits.size())) - set(dead.get(port_name, ())):
+                taken.append(libyosys.SigSpec(bits.at(i), 1))
+            wire = module.addWire(libyosys.IdString(f"\\{port_name}"), taken.size())
+            if port_name.endswith(GIVES):
                 wire.port_input = True
-                module.connect(signal, y.SigSpec(wire))
+                module.connect(taken, libyosys.SigSpec(wire))
             else:
                 wire.port_output = True
-                module.connect(y.SigSpec(wire), signal)
+                module.connect(libyosys.SigSpec(wire), taken)
         module.remove(cell)
     module.fixup_ports()
-    design.rename(module, y.IdString(f"\\\\{name}"))
-
-for name in ("gold", "gate"):
-    y.run_pass(f"read_rtlil -overwrite {flat}", design)
-    if name == "gate":
-        y.run_pass(fault, design)
-    cut(name)
-for command in (
-    "miter -equiv -flatten gold gate miter", "hierarchy -top miter", "opt -full",
-    f"sat -verify -prove trigger 0 -timeout {limit} miter",
-):
-    y.run_pass(command, design)
-"""
+    design.rename(module, libyosys.IdString(f"\\{name}"))
 
 
-def equivalent(fault: str, folder: Path, log: Path) -> bool:
-    """Whether it is proven that no register and no output depends on the fault, in any state."""
-    command = [sys.executable, "-c", CUT, str(folder / "flat.il"), fault, str(PROOF_S)]
-    with open(log, "w") as out:
-        code = subprocess.run(command, stdout=out, stderr=out, check=False).returncode
-    return code == 0 and "SAT proof finished - no model found: SUCCESS!" in log.read_text()
+def find_dead(folder: Path) -> dict[str, list[int]]:
+    """Bits that no output and no memory depends on, of the D of registers; kept in dead.json."""
+    path = folder / "dead.json"
+    if path.exists():
+        return json.loads(path.read_text())
+
+    def gates() -> int:
+        design = run_passes(f"read_rtlil {folder / 'flat.il'}")
+        cut(design, "gold", {})
+        for command in ("techmap", "opt_clean", f"write_json {folder / 'gates.json'}"):
+            libyosys.run_pass(command, design)
+        return 0
+
+    if status_of(gates, folder / "gates.log"):
+        raise SystemExit(f"mutate.py: Yosys fails: see {folder / 'gates.log'}")
+    module = json.loads((folder / "gates.json").read_text())["modules"]["gold"]
+    ports = {name: facts["bits"] for name, facts in module["ports"].items()}
+    outputs = {n for n, facts in module["ports"].items() if facts["direction"] == "output"}
+    needs = {}
+    for cell in module["cells"].values():
+        bits = {"input": [], "output": []}
+        for port, direction in cell["port_directions"].items():
+            bits[direction] += cell["connections"][port]
+        needs |= dict.fromkeys(bits["output"], bits["input"])
+    registers = {name for name in outputs if name.endswith(".D")}
+    for name in registers:
+        needs |= {q: [d] for q, d in zip(ports[name[:-1] + "Q"], ports[name], strict=True)}
+
+    alive, left = set(), [bit for name in outputs - registers for bit in ports[name]]
+    while left:
+        bit = left.pop()
+        if bit not in alive:
+            alive.add(bit)
+            left += needs.get(bit, [])
+    dead = {
+        name: [i for i, bit in enumerate(ports[name]) if not (bit in alive or isinstance(bit, str))]
+        for name in sorted(registers)
+    }
+    path.write_text(json.dumps({name: bits for name, bits in dead.items() if bits}))
+    return json.loads(path.read_text())
+
+
+def proof(fault: str, folder: Path, dead: dict[str, list[int]]) -> int:
+    """0 where no register and no output depends on the fault, in any state; else Yosys ends it."""
+    flat = f"read_rtlil -overwrite {folder / 'flat.il'}"
+    design = run_passes(flat)
+    cut(design, "gold", dead)
+    for command in (flat, fault):
+        libyosys.run_pass(command, design)
+    cut(design, "gate", dead)
+    for command in (
+        "miter -equiv -flatten gold gate miter", "hierarchy -top miter", "opt -full",
+        f"sat -verify -prove trigger 0 -timeout {PROOF_S} miter",
+    ):  # fmt: skip
+        libyosys.run_pass(command, design)
+    return 0
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What it takes to try a fault: see the functions above."""
+
+    faults: list[str]
+    folder: Path
+    library: Path
+    dead: dict[str, list[int]]
+    seed: int
+    most_cpu_s: int
+
+    def verdict(self, number: int) -> str:
+        """What becomes of a fault: "killed", "hangs", "equivalent" or "survives"."""
+        killed = self.killed("not random", number)
+        prove = partial(proof, self.faults[number - 1], self.folder, self.dead)
+        if not killed and status_of(prove, self.folder / f"proof-{number}.log") == 0:
+            return "equivalent"
+        return killed or self.killed("random", number) or "survives"
+
+    def killed(self, chosen: str, number: int) -> str | None:
+        """How some of the tests find the fault."""
+        tests = partial(battery, chosen, number, self.library, self.seed)
+        status = status_of(tests, self.folder / f"test-{number}.log", self.most_cpu_s)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == SIGXCPU:
+            return "hangs"
+        return "killed" if status else None
 
 
 def described(number: int, fault: str, seed: int, count: int) -> dict[str, object]:
@@ -224,19 +318,24 @@ def described(number: int, fault: str, seed: int, count: int) -> dict[str, objec
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="example: python scripts/mutate.py --count 100 --seed 1",
+        epilog="example: python scripts/mutate.py --count 100 --seed 1 --jobs 2",
     )
     parser.add_argument("--count", type=int, default=100, help="faults (100)")
     parser.add_argument("--seed", type=int, default=1, help="of their choice and of the tests (1)")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="try only this fault again")
+    parser.add_argument("--jobs", type=int, default=2, help="faults at a time (2)")
     parser.add_argument("--out", type=Path, default=ROOT / "build/mutate", help="output folder")
     arguments = parser.parse_args()
-    count, seed = arguments.count, arguments.seed
+    count, seed, only = arguments.count, arguments.seed, arguments.only
     if not 0 < count < 1 << 16:
         parser.error(f"--count {count} is not in 1..65535")
+    if only is not None and not 0 < only <= count:
+        parser.error(f"--only {only} is not in 1..{count}")
+    if arguments.jobs < 1:
+        parser.error(f"--jobs {arguments.jobs} is less than 1")
 
     digest = hashlib.sha256(repr((count, seed)).encode())
-    for path in [*sources(), Path(__file__)]:
+    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__)]:
         digest.update(path.read_bytes())
     folder = arguments.out / digest.hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -253,40 +352,41 @@ def main() -> int:
     faults = draw(folder, count, seed)
     tell("compilation with all faults in it")
     library = build(folder, faults)
+    dead = find_dead(folder)
     tell("tests without a fault")
-    if not survives(0, library, folder / "test-0.log", seed):
-        raise SystemExit(f"mutate.py: the tests fail without a fault: see {folder / 'test-0.log'}")
+    most_cpu_s = HANGS * ceil(check_battery(folder, library, seed))
+    tell(f"they pass; with a fault they hang after {most_cpu_s} s")
 
-    killed = equivalents = 0
+    judge = Judge(faults, folder, library, dead, seed, most_cpu_s)
+    numbers = [only] if only else range(1, len(faults) + 1)
+    verdicts = dict.fromkeys(("killed", "hangs", "equivalent", "survives"), 0)
     survivors = []
-    numbers = [arguments.only] if arguments.only else range(1, len(faults) + 1)
-    for number in numbers:
-        fault = faults[number - 1]
-        entry = described(number, fault, seed, count)
-        log = folder / f"test-{number}.log"
-        if not survives(number, library, log, seed):
-            killed += 1
-            verdict = "killed"
-        elif equivalent(fault, folder, folder / f"proof-{number}.log"):
-            equivalents += 1
-            verdict = "equivalent (proven)"
-        else:
-            survivors.append(entry)
-            verdict = "SURVIVES"
-        tell(f"{number}/{len(faults)} {verdict}: {' '.join(entry['places'][:1])} {entry['fault']}")
+    with multiprocessing.get_context("fork").Pool(arguments.jobs) as pool:
+        for number, found in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
+            entry = described(number, faults[number - 1], seed, count)
+            verdicts[found] += 1
+            if found == "survives":
+                survivors.append(entry)
+            place = " ".join(entry["places"][:1])
+            tell(f"{number}/{len(faults)} {found}: {place} {entry['fault']}")
+    tell("tests without a fault, in case that files have changed meanwhile")
+    check_battery(folder, library, seed)
+    killed = verdicts["killed"] + verdicts["hangs"]
     result = {
         "mutants": len(numbers),
         "killed": killed,
-        "equivalent": equivalents,
+        "equivalent": verdicts["equivalent"],
         "survivors": survivors,
+        "hung": verdicts["hangs"],
         "seed": seed,
     }
-    if not arguments.only:
+    if only is None:
         arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     share = killed / max(1, killed + len(survivors))
     print(
-        f"{len(numbers)} faults: {killed} killed, {equivalents} equivalent (proven),"
-        f" {len(survivors)} survive; {100 * share:.1f}% of the others are killed"
+        f"{len(numbers)} faults: {killed} killed (of these {verdicts['hangs']} hang),"
+        f" {verdicts['equivalent']} equivalent (proven), {len(survivors)} survive;"
+        f" {100 * share:.1f}% of those that are not equivalent are killed"
     )
     return int(share < LEAST_SHARE)
 
