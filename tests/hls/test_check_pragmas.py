@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pragmas of the kernels are as documented; and the checker finds each kind of fault."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
+import check_pragmas
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-import check_pragmas  # noqa: E402
 
 GOOD = """
 #include <ap_int.h>

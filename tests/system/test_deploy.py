@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`make deploy` with stand-ins for ssh and scp that record how they were called."""
 
-import importlib.util
 import json
 import shlex
 import sys
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from overlay_files import write_overlay
+
+import deploy as script
 
 ROOT = Path(__file__).parents[2]
 HOST = "xilinx@192.168.2.99"
@@ -23,13 +24,7 @@ sys.exit(json.load(open({answers!r})).get(name, 0))
 
 @pytest.fixture
 def deploy(monkeypatch, tmp_path):
-    """The script as a module, with a build folder of its own and a wheel that is made at once."""
-    path = ROOT / "scripts" / "deploy.py"
-    if not path.exists():
-        pytest.skip("this is not a checkout of the project")
-    spec = importlib.util.spec_from_file_location("deploy", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """The script, with a build folder of its own and a wheel that is made at once."""
 
     def make_wheel(bitstream: Path, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
@@ -37,9 +32,9 @@ def deploy(monkeypatch, tmp_path):
         wheel.write_bytes(bitstream.read_bytes())
         return wheel
 
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "make_wheel", make_wheel)
-    return module
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "make_wheel", make_wheel)
+    return script
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs scripts/vivado in this process, so that a test can look at what it made."""
 
-import importlib.util
 import os
 from pathlib import Path
 
+import bitstream
 from vivado_stand_in.session import Outcome, Session
 
 ROOT = Path(__file__).parents[2]
@@ -13,19 +13,10 @@ TCL = ROOT / "scripts/vivado"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def load_script():
-    """scripts/bitstream.py as a module."""
-    spec = importlib.util.spec_from_file_location("bitstream", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def run(work: Path, scripts: Path = TCL, board: str = "pynq-z1", **outcome) -> tuple[Session, int]:
     """All steps in the folder `work`, which is made; the session and its exit status."""
-    script = load_script()
     work.mkdir()
-    script.prepare(work, script.load_board(board), COMMIT, jobs=2)
+    bitstream.prepare(work, bitstream.load_board(board), COMMIT, jobs=2)
     session, before = Session(Outcome(**outcome)), Path.cwd()
     try:
         os.chdir(work)

@@ -84,7 +84,6 @@ class Session:
         self.described: dict[str, Described] = {}  # handles of parts of the core
         self.design: Design | None = None
         self.progress: dict[str, str] = {}
-        self.strategies: dict[str, str] = {}
         self.opened = ""
         self.bitstream: dict[str, str] = {}
         self.lines: list[str] = []
@@ -262,7 +261,6 @@ def set_one(session, name, value, word):
     elif kind == "run" and name == "strategy" and object_name == "impl_1":
         if value not in STRATEGIES:
             raise VivadoError(f"no strategy {value}")
-        session.strategies[object_name] = value
     elif kind == "opened" and name.startswith("BITSTREAM.CONFIG."):
         key = name.removeprefix("BITSTREAM.CONFIG.")
         if not re.fullmatch(BITSTREAM.get(key, "$."), value):
