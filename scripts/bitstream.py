@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from gen_regs import meaning, placed
 from qnn.errors import QnnError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,9 @@ BOARDS = ROOT / "params/boards"
 MAIN = ROOT / "scripts/vivado/bitstream.tcl"
 IP_TOP = "qnn_engine_ip"
 ADDRESS_BYTES = 4096
-BUILT_FROM = ("rtl", "params/boards", "scripts/vivado", "scripts/bitstream.py")
+BUILT_FROM = (
+    "rtl", "params/boards", "scripts/vivado", "scripts/bitstream.py", "scripts/gen_regs.py",
+)  # fmt: skip
 NO_COMMIT = "ffffffff"  # of a tree that is not a commit
 
 OUTPUTS = ("qnn.bit", "qnn.hwh", "timing.rpt", "utilization.rpt", "bitstream.json")
@@ -131,11 +134,11 @@ def registers(source: dict) -> list[tuple]:
     for register in source["registers"]:
         if "count" in register:
             continue
-        fields, lowest = [], 0
-        for field in register["fields"]:
-            if field["name"] != "reserved":
-                fields.append((field["name"], lowest, field["width"], field["text"]))
-            lowest += field["width"]
+        fields = [
+            (field["name"], lowest, field["width"], meaning(field))
+            for field, lowest in placed(register["fields"])
+            if field["name"] != "reserved"
+        ]
         described.append(
             (
                 register["name"],

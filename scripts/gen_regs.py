@@ -27,12 +27,23 @@ def placed(fields: list[dict]) -> list[tuple[dict, int]]:
     return found
 
 
+def meaning(field: dict) -> str:
+    """For people: the value where there is only one, and what it means."""
+    return ": ".join(field[key] for key in ("value", "text") if key in field)
+
+
+def constant(fields: list[dict], name: str) -> int:
+    """The only value of the field of this name."""
+    return next(int(field["value"], 16) for field in fields if field["name"] == name)
+
+
 def systemverilog(source: dict) -> str:
     lines = ["// SPDX-License-Identifier: BSD-3-Clause", f"// {NOTE}", "", "package qnn_regs_pkg;"]
     version = source["version"]
     lines.append(f"  localparam logic [15:0] VERSION_MAJOR = 16'd{version['major']};")
     lines.append(f"  localparam logic [15:0] VERSION_MINOR = 16'd{version['minor']};")
-    lines.append("  localparam logic [31:0] ID_VALUE = 32'h514e_4e31;")
+    identity = f"{constant(source['registers'][0]['fields'], 'value'):08x}"
+    lines.append(f"  localparam logic [31:0] ID_VALUE = 32'h{identity[:4]}_{identity[4:]};")
     lines.append("")
     for register in source["registers"]:
         lines.append(
@@ -45,7 +56,9 @@ def systemverilog(source: dict) -> str:
     lines.append("")
     for value, error in enumerate(source["errors"]):
         lines.append(f"  localparam logic [7:0] ERROR_{error['name']} = 8'd{value};")
-    lines += ["", "  localparam int unsigned COMMAND_BEATS = 8;", "  typedef struct packed {"]
+    lines.append("")
+    lines.append(f"  localparam int unsigned COMMAND_BEATS = {len(source['command'])};")
+    lines.append("  typedef struct packed {")
     for number, beat in reversed(list(enumerate(source["command"]))):
         used = sum(field["width"] for field in beat)
         if used > BEAT:
@@ -68,7 +81,7 @@ def python(source: dict) -> str:
         "",
         f"VERSION_MAJOR = {source['version']['major']}",
         f"VERSION_MINOR = {source['version']['minor']}",
-        "ID_VALUE = 0x514E4E31",
+        f"ID_VALUE = 0x{constant(source['registers'][0]['fields'], 'value'):X}",
         "",
     ]
     lines += [f"{r['name']} = 0x{r['address']:03X}" for r in source["registers"]]
@@ -83,7 +96,8 @@ def python(source: dict) -> str:
     for error in source["errors"]:
         text = error["text"].replace('"', '\\"')
         lines.append(f'    ("{error["name"]}", "{text}"),')
-    lines += [")", "", "COMMAND_BEATS = 8"]
+    lines += [")", "", f"COMMAND_BEATS = {len(source['command'])}"]
+    lines.append(f"OPCODE = 0x{constant(source['command'][0], 'opcode'):X}")
     lines += ["# name of a command field -> (64-bit beat, lowest bit, width)"]
     lines.append("COMMAND: dict[str, tuple[int, int, int]] = {")
     for number, beat in enumerate(source["command"]):
@@ -107,13 +121,13 @@ def cpp(source: dict) -> str:
         "",
         "namespace qnn {",
         "",
-        "/// One command of the list: eight 64-bit beats. See rtl/regs/README.md.",
+        "/// One command of the list, in 64-bit beats. See rtl/regs/README.md.",
         "struct Command {",
-        "  static constexpr unsigned Beats = 8;",
-        "  static constexpr unsigned Opcode = 0xc1;",
+        f"  static constexpr unsigned Beats = {len(source['command'])};",
+        f"  static constexpr unsigned Opcode = 0x{constant(source['command'][0], 'opcode'):x};",
         "",
     ]
-    lines += [f"  ap_uint<{f['width']}> {f['name']};  // {f['text']}" for _, f, _ in fields]
+    lines += [f"  ap_uint<{f['width']}> {f['name']};  // {meaning(f)}" for _, f, _ in fields]
     lines += ["", "  static Command decode(const ap_uint<64> (&beats)[Beats]) {"]
     lines += ["#pragma HLS INLINE", "    Command c;"]
     lines += [
@@ -148,7 +162,7 @@ def page(source: dict) -> str:
         )
         for field, lowest in placed(register["fields"]):
             lines.append(
-                f"| | | | {bits(lowest, field['width'])} | `{field['name']}` | {field['text']} |"
+                f"| | | | {bits(lowest, field['width'])} | `{field['name']}` | {meaning(field)} |"
             )
     lines += ["", "## Error codes", "", "| code | name | meaning |", "|---:|---|---|"]
     for value, error in enumerate(source["errors"]):
@@ -157,7 +171,7 @@ def page(source: dict) -> str:
         "",
         "## Command",
         "",
-        "Eight 64-bit little-endian beats; bits not listed are 0.",
+        f"{len(source['command'])} beats of {BEAT} bits, little-endian; bits not listed are 0.",
         "",
         "| beat | bits | field | meaning |",
         "|---:|---:|---|---|",
@@ -165,7 +179,7 @@ def page(source: dict) -> str:
     for number, beat in enumerate(source["command"]):
         for field, lowest in placed(beat):
             where = bits(lowest, field["width"])
-            lines.append(f"| {number} | {where} | `{field['name']}` | {field['text']} |")
+            lines.append(f"| {number} | {where} | `{field['name']}` | {meaning(field)} |")
     return "\n".join([*lines, ""])
 
 

@@ -5,7 +5,7 @@
 
 namespace qnn {
 
-/// One command of the list: eight 64-bit beats. See rtl/regs/README.md.
+/// One command of the list, in 64-bit beats. See rtl/regs/README.md.
 struct Command {
   static constexpr unsigned Beats = 8;
   static constexpr unsigned Opcode = 0xc1;

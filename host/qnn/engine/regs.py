@@ -120,6 +120,7 @@ ERRORS: tuple[tuple[str, str], ...] = (
 )
 
 COMMAND_BEATS = 8
+OPCODE = 0xC1
 # name of a command field -> (64-bit beat, lowest bit, width)
 COMMAND: dict[str, tuple[int, int, int]] = {
     "opcode": (0, 0, 8),
