@@ -102,7 +102,7 @@ def export_samples(images: np.ndarray, labels: np.ndarray, folder: Path) -> None
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="example: export_fashion.py build/train/fashion.pt params",
+        epilog="example: python scripts/export_fashion.py build/train/fashion.pt params",
     )
     parser.add_argument("checkpoint", type=Path, help="file that train_fashion.py wrote")
     parser.add_argument("params", type=Path, help="directory that gets networks/ and samples/")

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write host/qnn/sources/*.tree, the digests of all files that `qnn fetch` gets.
+"""Write host/qnn/sources/*.tree, the digests of all files that `qnn params fetch` gets.
 
 The digests are computed from local copies of the repositories, each checked out at the commit that
 host/qnn/sources/__init__.py names. With a clone that has its history the same text comes from
 
     git ls-tree -r --long COMMIT -- PATH...
+
+CLONES holds the directories qnn-mo-pynq and bnn-pynq (in any case). A copy that holds the large
+files too replaces the "-" in the .tree files by their sizes.
 """
 
 import argparse
@@ -13,14 +16,6 @@ import sys
 from pathlib import Path
 
 from qnn.sources import SOURCES, Source, blob_id
-
-EXAMPLE = """example:
-  scripts/make_sources.py ~/clones            writes the .tree files
-  scripts/make_sources.py ~/clones --check    compares them, and writes nothing
-
-~/clones holds the directories qnn-mo-pynq and bnn-pynq (in any case). A copy that holds the large
-files too replaces the "-" in the .tree files by their sizes.
-"""
 
 # Paths beside the root of each source, files or directories; "LICENSE" is always among them.
 PATHS = {
@@ -68,9 +63,13 @@ def tree(source: Source, clones: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog="example:\n  python scripts/make_sources.py ~/clones --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("clones", type=Path, help="directory with copies of the repositories")
+    parser.add_argument(
+        "clones", type=Path, metavar="CLONES", help="directory with copies of the repositories"
+    )
     parser.add_argument("--check", action="store_true", help="compare only; status 1 if different")
     args = parser.parse_args()
     if not args.clones.is_dir():

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the page of a regression again, from the JSON that the run has left.
-
-python scripts/regress_report.py build/regress/result.json
-"""
+"""Writes the page of a regression again, from the JSON that the run has left."""
 
 from __future__ import annotations
 
@@ -18,11 +15,9 @@ RESULT = Path(__file__).resolve().parent.parent / "build" / "regress" / "result.
 
 
 def main() -> int:
-    description, _, example = __doc__.partition("\n\n    ")
     parser = argparse.ArgumentParser(
-        description=description,
-        epilog="    " + example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        epilog="example: python scripts/regress_report.py build/regress/result.json",
     )
     parser.add_argument("result", nargs="?", type=Path, default=RESULT, help="JSON of the run")
     parser.add_argument("--out", type=Path, help="the page (report.html beside the JSON)")

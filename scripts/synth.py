@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
 MOST = {"lut": 42_560, "ff": 106_400, "bram36": 119, "dsp": 220}
-CONFIG = {"simd": 64, "pe": 32, "pixels": 4, "lanes": 64 * 32 * 4}
 
 # What one cell of a kind takes: LUT sites, flip-flops, block RAMs, DSPs. No two small LUTs are
 # counted as sharing a site, though many will.
@@ -143,7 +142,7 @@ def main() -> int:
             raise SystemExit(f"{name}: a qnn_ram became {needs} instead of block RAM")
     rows.sort(key=lambda row: (-row["lut"], row["module"]))
     result = {
-        "config": CONFIG,
+        "device": DEVICE,
         "lut": int(total[0]),
         "ff": int(total[1]),
         "bram36": total[2],

@@ -163,7 +163,7 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="example: train_fashion.py --epochs 30 --checkpoint build/train/fashion.pt",
+        epilog="example: python scripts/train_fashion.py --epochs 30 --checkpoint build/fashion.pt",
     )
     parser.add_argument("--dataset", type=Path, default=DATASET, help=f"IDX files ({DATASET})")
     parser.add_argument("--checkpoint", type=Path, required=True, help="file to write")

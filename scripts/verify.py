@@ -26,16 +26,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qnn.progress import Bar
-from qnn_sim import agreement
+from qnn_sim import agreement, rtl_build
+from qnn_sim.regress.collect import BREADTH
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ROOT / "tests" / "kernels"
 STREAMS = ("popcount", "window", "matvec", "threshold", "max_pool", "pack", "conv")
-NETWORKS = ("fashion-cnv", "dorefanet", "cnv-w1a1", "cnv-w1a2", "cnv-w2a2")
+NETWORKS, CONFIGURATIONS = BREADTH["NETWORKS"], BREADTH["CONFIGURATIONS"]
+ENGINES = tuple(rtl_build.CONFIGURATIONS)  # configurations of the engine
 KERNELS = (*STREAMS, "engine", *NETWORKS)
 IMPLEMENTATIONS = ("rtl", "hls")
-CONFIGURATIONS = ("small", "8x4", "pynq-z1")
-ENGINES = ("small", "pynq-z1")  # configurations of the engine
 LIMIT_S = 3600  # then the benches are ended
 COLUMNS = ("kernel", "implementation", "configurations", "values", "mismatches")
 LINE = re.compile(r"\[ *(\d+)%\] (PASSED|FAILED|ERROR|SKIPPED) (?:\S*/)?(\S+)")

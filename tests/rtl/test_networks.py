@@ -2,15 +2,19 @@
 """Whole networks with real parameters through the RTL, PYNQ-Z1 configuration: no value differs."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench_rtl import TARGETS
 from qnn import library
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn_sim import rtl_cases
 from qnn_sim.platform import SimulatedBoard
+from qnn_sim.rtl_build import CONFIGURATIONS
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
 PAGE = Path(__file__).parents[2] / "rtl/README.md"
@@ -21,14 +25,6 @@ TITLES = {  # in the table of that page
     "cnv-w1a1": "CNV W1A1",
     "cnv-w1a2": "CNV W1A2",
     "cnv-w2a2": "CNV W2A2",
-}
-MOST_CYCLES = {  # with the memory as published, and what the resident run may take
-    "fashion-cnv": (60_000, None),
-    "dorefanet": (300_000, None),
-    "tinier-yolo": (950_000, None),
-    "cnv-w1a1": (60_000, 25_000),
-    "cnv-w1a2": (60_000, None),
-    "cnv-w2a2": (80_000, None),
 }
 
 
@@ -47,7 +43,7 @@ def test_network_equals_its_expected_results(name, request):
         request.getfixturevalue("reference")
     reference = Path(os.environ["QNN_REFERENCE"]) if name != "fashion-cnv" else None
     case = rtl_cases.case(name, reference)
-    most, most_resident = MOST_CYCLES[name]
+    most, most_resident = TARGETS[name]
     board = SimulatedBoard(model=PUBLISHED)
     with Driver(board) as driver:
         driver.load(case.layers)
@@ -61,6 +57,21 @@ def test_network_equals_its_expected_results(name, request):
         assert most_resident is None or (resident is not None and resident <= most_resident)
         assert board.violations == 0
     assert stated(name) == (cycles, resident), f"{PAGE.name} states other cycles"
+
+
+def test_defaults_of_the_host_are_those_of_the_rtl():
+    with Driver(SimulatedBoard()) as driver:
+        assert driver.capabilities == Capabilities()
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
+    with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:
+        caps = driver.capabilities
+    lanes = caps.simd * caps.pe * caps.pixels
+    sizes = caps.pe, caps.pixels, lanes, caps.weight_words, caps.window_words
+    cells = " | ".join(f"{size:,}" for size in sizes)
+    assert re.search(rf"^\| `{configuration}`.* \| {re.escape(cells)} \|$", PAGE.read_text(), re.M)
 
 
 @pytest.mark.parametrize("model", [PUBLISHED, IDEAL])

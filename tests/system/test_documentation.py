@@ -86,12 +86,20 @@ def test_commands_exist(page, targets, capsys):
                     assert (ROOT / word).exists(), f"no {word}: {shlex.join(words)}"
 
 
+def headings(page: Path) -> list[str]:
+    """As links name them."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found]
+
+
 @pages
 def test_links_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
-    for target in re.findall(r"\]\(([^)#\s]+)", text):
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
         if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), f"{target} is missing"
+            path = page.parent / target if target else page
+            assert path.exists(), f"{target} is missing"
+            assert not heading or heading in headings(path), f"{target} has no #{heading}"
 
 
 @pages
@@ -113,6 +121,14 @@ def test_python_examples_run(page, tmp_path):
         assert result.returncode == 0, f"{example}\n{result.stderr}"
 
 
+def test_every_module_is_on_its_page():
+    page = (ROOT / "rtl/README.md").read_text()
+    files = (ROOT / "rtl/files.f").read_text().split()
+    assert sorted(re.findall(r"\]\((\S+\.sv)\)", page)) == sorted(
+        name for name in files if not name.endswith("_pkg.sv")
+    )
+
+
 def test_every_script_is_on_its_page():
     page = (ROOT / "scripts/README.md").read_text()
     assert sorted(re.findall(r"\[(\w+\.py)\]", page)) == sorted(
@@ -129,4 +145,5 @@ def test_every_script_helps(script):
         pytest.skip("PyTorch is not installed: `make train` and `make example` bring it")
     assert result.returncode == 0, result.stderr
     assert "usage:" in result.stdout
-    assert f"scripts/{script.name}" in result.stdout, "its help gives no example"
+    end = result.stdout.rstrip().split("\n\n")[-1]
+    assert f"python scripts/{script.name}" in end, "its help does not end with an example"
