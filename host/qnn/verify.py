@@ -45,7 +45,7 @@ class Row:
 def verify(
     model: Model,
     source: Source | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Runs one input through a model and through the golden model, and compares every tensor.
 
@@ -53,7 +53,7 @@ def verify(
         model: what to test.
         source: a picture (see qnn.picture), or the path of a file of packed activation codes (see
             qnn.activation_buffer); None takes random codes, always the same.
-        progress: called with a layer's name, its number and the number of layers.
+        progress: called with the number of layers done and of all.
 
     Returns:
         Rows for the input codes, each layer (each part of a grouped one) and the whole output.
@@ -74,17 +74,17 @@ def verify(
     total = len(network.layers)
     found: Maps = codes
     expected: Maps = golden_codes
-    for number, (layer, maps) in enumerate(
-        zip(network.layers, model.trace(codes[None]), strict=True)
+    for done, (layer, maps) in enumerate(
+        zip(network.layers, model.trace(codes[None]), strict=True), start=1
     ):
-        if progress is not None:
-            progress(layer.name, number, total)
         found, expected = maps[0], next(golden)
         names = layer.parts or (layer.name,)
         for name, one, other in zip(
             names, _parts(found, len(names)), _parts(expected, len(names)), strict=True
         ):
             rows.append(_row(name, one, other))
+        if progress is not None:
+            progress(done, total)
     rows.append(_row("output", found, expected))
     return rows
 

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         options.open_model(args) as model,
         Bar(f"verifying {args.model}", "layers") as bar,
     ):
-        rows = verify(model, args.input, lambda layer, number, total: bar.update(number, total))
+        rows = verify(model, args.input, bar.update)
     mismatches = sum(row.mismatches for row in rows)
     if args.json:
         options.print_json(

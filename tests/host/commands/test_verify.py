@@ -168,7 +168,7 @@ def test_bad_models(cli, damaged):
     cli.refused("verify", "--model", damaged("truncated tensors"))
 
 
-def test_a_network_without_first_stage(cli, tiny_dorefanet, samples, tmp_path):
+def test_a_network_without_first_stage(cli, tiny_dorefanet, samples):
     (tiny_dorefanet.parent / "dorefanet-conv0.npy").unlink()
     assert cli("params", "import", "qnn-mo", tiny_dorefanet, "--name", "blind").status == 0
     assert "dorefanet-conv0.npy" in cli.refused("verify", "--model", "blind", "--input", samples[0])
