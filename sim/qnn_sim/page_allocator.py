@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 PAGE = 4096
 
 
@@ -21,6 +24,13 @@ class PageAllocator:
     @property
     def free_bytes(self) -> int:
         return self._end - PAGE - sum(size + PAGE for size in self._parts.values())
+
+    def free(self) -> NDArray[np.bool_]:
+        """Of every byte, whether nobody has it; shape (memory_bytes,)."""
+        found = np.ones(self._end, dtype=bool)
+        for address, size in self._parts.items():
+            found[address : address + size] = False
+        return found
 
     def take(self, size: int) -> int | None:
         """The address of `size` bytes that nobody has; None where there is no such gap."""

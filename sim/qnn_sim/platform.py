@@ -98,10 +98,7 @@ class SimulatedBoard:
 
     def untouched(self) -> bool:
         """All memory outside the buffers of the moment is POISON."""
-        outside = np.ones(len(self.engine.memory), dtype=bool)
-        for place, size in self._pages.parts.items():
-            outside[place : place + size] = False
-        return bool((self.engine.memory[outside] == POISON).all())
+        return bool((self.engine.memory[self._pages.free()] == POISON).all())
 
     def read(self, offset: int) -> int:
         self._check(offset)

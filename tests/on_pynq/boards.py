@@ -17,6 +17,8 @@ import pynq
 from pynq.buffer import PynqBuffer
 from pynqmetadata.frontends import Metadata
 
+from qnn_sim.page_allocator import PageAllocator
+
 try:  # where pynq 4 has it, and pynq 3
     from pynqmetadata.views.runtime import RuntimeMetadataParser
 except ImportError:
@@ -25,7 +27,6 @@ except ImportError:
 SLCR = 0xF800_0000
 IO_PLL_CTRL, FPGA0_CLK_CTRL = SLCR + 0x108, SLCR + 0x170
 MEMORY_BASE = 0x1000_0000
-PAGE = 4096
 
 
 class ZynqBuffer(PynqBuffer):
@@ -44,7 +45,6 @@ class Zynq(pynq.Device):
         dram: what the programmable logic sees, uint8.
         cached: what the host sees; the two meet in `flush` and `invalidate` alone.
         base: address where it begins.
-        live: buffers, as address -> bytes.
         loaded: bitstreams, in the order in which they came.
     """
 
@@ -64,7 +64,7 @@ class Zynq(pynq.Device):
         self.dram = np.zeros(1 << 20, np.uint8) if dram is None else dram
         self.base = base
         self.cached = rng.integers(0, 256, len(self.dram), np.uint8)  # stale
-        self.live: dict[int, int] = {}
+        self._pages = PageAllocator(len(self.dram))
         self.loaded: list[str] = []
         # 50 MHz times 20, divided by 10 and by 1.
         self._slcr = {IO_PLL_CTRL: 20 << 12} | dict.fromkeys(
@@ -103,31 +103,25 @@ class Zynq(pynq.Device):
 
     def allocate(self, shape, dtype, **options) -> ZynqBuffer:
         assert not options.get("cacheable"), "3.1 and 4 flush more of such a buffer than is asked"
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        size = -(-size // PAGE) * PAGE
-        start = self._gap(size)
+        start = self._pages.take(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        if start is None:
+            raise RuntimeError("BO allocation failed: Cannot allocate memory")
         buffer = ZynqBuffer(
             shape, dtype, buffer=self.cached.data, offset=start, device=self, bo=start,
             device_address=self.base + start, coherent=False,
         )  # fmt: skip
         buffer.memory = self
-        self.live[buffer.physical_address] = size
         return buffer
 
-    def _gap(self, size: int) -> int:
-        start = PAGE
-        for address, used in sorted(self.live.items()):
-            if start + size <= address - self.base:
-                break
-            start = address - self.base + used + PAGE
-        if start + size > len(self.dram):
-            raise RuntimeError("BO allocation failed: Cannot allocate memory")
-        return start
+    @property
+    def live(self) -> dict[int, int]:
+        """Address and bytes of each buffer."""
+        return {self.base + start: size for start, size in self._pages.parts.items()}
 
     def take_back(self, buffer: ZynqBuffer) -> None:
         """From now on nobody may touch it: the test looks at what lies there."""
-        size = self.live.pop(buffer.physical_address)
         start = buffer.physical_address - self.base
+        size = self._pages.give(start)
         self.dram[start : start + size] = 0xEE
 
     def flush(self, bo: int, offset: int, pointer: int, size: int) -> None:

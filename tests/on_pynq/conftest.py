@@ -16,6 +16,25 @@ def bitstream(tmp_path) -> Path:
 
 
 @pytest.fixture
+def board(insert):
+    """A board that expects every access."""
+    from boards import ScriptedZynq
+
+    return insert(ScriptedZynq())
+
+
+@pytest.fixture
+def platform(board, bitstream):
+    """That board, opened."""
+    from qnn.platforms.pynq import PynqPlatform
+
+    with board.expect(("load", str(bitstream))):
+        platform = PynqPlatform(bitstream)
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
 def insert(monkeypatch, tmp_path):
     """insert(board) makes it the one board of this machine; None: there is none."""
     import pynq

@@ -56,10 +56,7 @@ class RtlZynq(Zynq):
 
     def untouched(self) -> bool:
         """Memory outside the buffers of the moment holds what it held when it became so."""
-        outside = np.ones(len(self.dram), bool)
-        for address, size in self.live.items():
-            outside[address : address + size] = False
-        return bool(np.isin(self.dram[outside], (0, 0xEE)).all())
+        return bool(np.isin(self.dram[self._pages.free()], (0, 0xEE)).all())
 
     def allocate(self, shape, dtype, **options) -> ZynqBuffer:
         buffer = super().allocate(shape, dtype, **options)

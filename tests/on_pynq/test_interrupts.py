@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("pynq", reason="needs pynq: make test-pynq")
 
-from boards import ScriptedZynq
 from overlay_files import ENGINE_BASE, INTC_BASE, write_overlay
 
 from qnn.engine import regs
@@ -45,18 +44,11 @@ class BrokenLine(Line):
 
 
 @pytest.fixture
-def board(insert):
-    return insert(ScriptedZynq())
-
-
-@pytest.fixture
-def platform(board, bitstream):
-    with board.expect(("load", str(bitstream))):
-        platform = PynqPlatform(bitstream)
+def platform(board, platform):
+    """With its interrupt switched on."""
     with board.expect(("write", ENGINE_BASE + regs.IRQ_ENABLE, 1)):
         platform.write(regs.IRQ_ENABLE, 1)
-    yield platform
-    platform.close()
+    return platform
 
 
 def timed_wait(platform, timeout_s: float) -> tuple[bool, float]:

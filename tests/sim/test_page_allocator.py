@@ -29,6 +29,10 @@ def test_random_use(case):
             assert address % PAGE == 0 and address >= end + PAGE
             end = address + size
         assert end + PAGE <= PAGES * PAGE
+    by_page = pages.free().reshape(PAGES, PAGE)
+    held = {(a + at) // PAGE for a, size in taken.items() for at in range(0, size, PAGE)}
+    assert set(np.flatnonzero(~by_page.all(axis=1))) == held
+    assert not by_page[list(held)].any()
     for address in taken:
         pages.give(address)
     assert pages.take((PAGES - 2) * PAGE) == PAGE
