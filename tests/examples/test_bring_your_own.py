@@ -108,7 +108,7 @@ def test_from_the_training_on(tmp_path):
 
 
 def test_help():
-    for command in ([EXAMPLE / "run.sh", "--help"],):
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "example: run.sh" in result.stdout
+    command = [EXAMPLE / "run.sh", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "example: run.sh" in result.stdout
     assert subprocess.run([EXAMPLE / "run.sh"], capture_output=True, check=False).returncode == 2

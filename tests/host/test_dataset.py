@@ -143,7 +143,7 @@ class TestRead:
         (tmp_path / "batch.bin").write_bytes(b"\0" * size)
         refuse(tmp_path / "batch.bin", f"batch.bin: {size} bytes are not whole CIFAR-10 records")
 
-    def test_a_directory_for_a_file(self, tmp_path, mnist):
+    def test_a_directory_for_a_file(self, mnist):
         (mnist / "t10k-images-idx3-ubyte").unlink()
         (mnist / "t10k-images-idx3-ubyte").mkdir()
         refuse(mnist, "cannot be read")

@@ -154,7 +154,7 @@ def test_the_network_may_be_loaded_first(tiny_dorefanet):
     assert classifier.prepare_buffer(random_codes()).shape == (54, 54, 2)
 
 
-def test_the_default_network_is_the_fetched_one(home, samples):
+def test_the_default_network_is_the_fetched_one(home):
     for maker, name in ((Dorefanet, "dorefanet"), (TinierYolo, "tinier-yolo")):
         classifier = maker()
         classifier.init_accelerator()

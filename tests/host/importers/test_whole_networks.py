@@ -143,7 +143,7 @@ class TestDorefanet:
         assert isinstance(network.first, ConvFirst)
         assert isinstance(network.last, DenseChain)
 
-    def test_the_json_may_be_named(self, dorefanet, tmp_path):
+    def test_the_json_may_be_named(self, dorefanet):
         path = dorefanet / "dorefanet-layers.json"
         assert import_network("qnn-mo", path, "small").missing == ()
 
