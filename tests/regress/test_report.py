@@ -79,6 +79,11 @@ def test_a_run_of_nothing(run):
     assert page.ids == set()
 
 
+def test_a_synthesis_of_an_older_project_has_no_section(run):
+    del run.synth["device"]
+    assert set(report.PARTS) - Page(report.render(run)).ids == {"synthesis"}
+
+
 def test_verdict_of_a_run_that_covers_too_little(run):
     run = dataclasses.replace(run, cases=run.cases[:1])
     page = Page(report.render(run))
