@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The wheel that goes to a board, installed as there, and what pynq makes of its entry points."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,7 +14,8 @@ pytest.importorskip("pynq", reason="needs pynq: make test-pynq")
 
 from overlay_files import write_overlay
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "deploy.py"
+import deploy
+
 NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -28,9 +28,6 @@ def pip(*arguments: object) -> None:
 def installed(tmp_path_factory) -> Path:
     """A folder with the wheel in it, made by scripts/deploy.py with one more notebook."""
     folder = tmp_path_factory.mktemp("wheel")
-    spec = importlib.util.spec_from_file_location("deploy", SCRIPT)
-    deploy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(deploy)
     source = folder / "source"
     source.mkdir()
     deploy.stage(write_overlay(folder / "board", interrupt=False), source)

@@ -19,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
@@ -315,7 +316,7 @@ def compile_layers(
             data, tile_words = _parameters(layer, own, read.lanes, caps)
             fields.append(
                 {
-                    "opcode": 0xC1,
+                    "opcode": regs.OPCODE,
                     "raw": int(layer.out_bits is None),
                     "passes": sum(layer.coefficients),
                     "out_planes": 0 if isinstance(out, RawMap) else out.planes,
