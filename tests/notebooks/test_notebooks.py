@@ -111,7 +111,7 @@ def test_with_the_parameters(name, run, reference, tmp_path):
     if name == "1-imagenet-dorefanet":
         assert "codes (54, 54, 68), from 0 to 3" in printed
         assert "946 million products gave (6, 6, 256), uint8" in printed
-        assert re.search(r"demonstration, PYNQ-Z1 +655.00 ms +80.00 ms +569.00 ms", printed)
+        assert re.search(r"demonstration, published +655.00 ms +80.00 ms +569.00 ms", printed)
     if name == "3-cifar10-cnv":
         assert re.search(r"^cnv-w1a1 +Deer ", printed, re.M)
         assert "run `qnn params fetch cnv-w1a2`" in printed  # the one that is not installed
