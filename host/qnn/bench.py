@@ -65,7 +65,8 @@ class Row:
 def bench(
     network: Network, backend: str, repeat: int, settings: Settings = DEFAULTS
 ) -> tuple[str, list[Row]]:
-    """Times each stage `repeat` times on random data; a simulation runs once, all runs are alike.
+    """Times each stage `repeat` times on random data, after a run that fills caches; of a
+    simulation one run is timed, for all are alike.
 
     Returns:
         The backend's name, and a row for each stage that the network has.

@@ -254,7 +254,7 @@ def load(
     Args:
         name: "fashion-cnv" ships with the package.
         backend: "auto" takes the best there is.
-        clock_mhz: of an accelerator; None: 100.
+        clock_mhz: of an accelerator; None: what its bitstream was built for, 100 in a simulation.
 
     Raises:
         QnnError: the network is unknown, damaged, or the backend cannot run it.
