@@ -44,11 +44,25 @@ def test_a_case_that_hangs_is_killed(repository):
     assert (result.outcome, result.message) == (outcomes.TIMED_OUT, "killed after 3 s")
 
 
-def test_a_process_that_dies_is_a_failure(repository):
+@pytest.mark.parametrize(("death", "status"), [("os._exit(7)", 7), ("os.kill(os.getpid(), 9)", -9)])
+def test_a_process_that_dies_is_a_failure(repository, death, status):
+    """One without memory is killed, too, but not because of its limit."""
     path = repository / "tests" / "rtl" / "test_dies.py"
-    path.write_text("import os\ndef test_dies():\n    os._exit(7)\n")
+    path.write_text(f"import os\ndef test_dies():\n    {death}\n")
     result = run(repository, "tests/rtl/test_dies.py::test_dies")
-    assert (result.outcome, "status 7" in result.message) == (outcomes.FAILED, True)
+    assert (result.outcome, f"status {status} " in result.message) == (outcomes.FAILED, True)
+
+
+def test_a_report_cut_off_is_a_failure(repository):
+    path = repository / "tests" / "rtl" / "test_cut.py"
+    path.write_text(
+        "import atexit, os, pathlib\n"
+        "def test_cut():\n"
+        "    report = pathlib.Path(os.environ['RUN_FOLDER'], 'junit.xml')\n"
+        "    atexit.register(lambda: report.write_bytes(report.read_bytes()[:50]))\n"
+    )
+    result = run(repository, "tests/rtl/test_cut.py::test_cut")
+    assert (result.outcome, "before its tests did" in result.message) == (outcomes.FAILED, True)
 
 
 def test_nothing_is_left_running(repository):

@@ -25,6 +25,7 @@ from qnn_sim.regress.checkout import process_name
 GRACE_S = 10  # between asking the processes of a case to end and killing them
 LOG_BYTES = 40_000
 MESSAGE_LINES = 12
+KILLED = (124, 137, -signal.SIGKILL)  # exit status of `timeout` that has ended a command
 
 
 class Processes:
@@ -52,22 +53,22 @@ class Processes:
                 self.stop()
             return process.wait(limit_s + 3 * GRACE_S)
         except subprocess.TimeoutExpired:
-            self._kill(process, signal.SIGKILL)
+            self._kill(process)
             return 137
         finally:
-            self._kill(process, signal.SIGKILL)  # what it has left behind
+            self._kill(process)  # what it has left behind
             self._running.discard(process)
 
     def stop(self) -> None:
         """End all cases, and those that are still to begin."""
         self.stopped = True
         for process in list(self._running):
-            self._kill(process, signal.SIGKILL)
+            self._kill(process)
 
     @staticmethod
-    def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    def _kill(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGKILL)
         process.poll()
 
 
@@ -103,7 +104,10 @@ def run_case(
     begin = time.monotonic()
     status = (processes or Processes()).run(command, log, case.limit_s, root, env)
     seconds = round(time.monotonic() - begin, 2)
-    outcome, message = _outcome(status, junit, case.limit_s)
+    if status in KILLED and seconds >= case.limit_s:
+        outcome, message = outcomes.TIMED_OUT, f"killed after {case.limit_s:g} s"
+    else:
+        outcome, message = _outcome(status, junit)
     points: Counter[str] = Counter()
     bins: Counter[str] = Counter()
     for path in sorted(folder.glob("*.dat")):
@@ -126,14 +130,14 @@ def _tail(log: Path) -> str:
         return file.read().decode(errors="replace")
 
 
-def _outcome(status: int, junit: Path, limit_s: float) -> tuple[str, str]:
+def _outcome(status: int, junit: Path) -> tuple[str, str]:
     """Outcome and message, of the exit status and the file that pytest has written."""
-    if status in (124, 137, -signal.SIGKILL):
-        return outcomes.TIMED_OUT, f"killed after {limit_s:g} s"
-    if not junit.exists():
+    try:
+        tests = ElementTree.parse(junit).iter("testcase")
+    except (OSError, ElementTree.ParseError):  # a full disk, say, or no memory left
         return outcomes.FAILED, f"ended with status {status} before its tests did; see the log"
     messages, skipped, count = [], [], 0
-    for test in ElementTree.parse(junit).iter("testcase"):
+    for test in tests:
         count += 1
         for child in test:
             if child.tag in ("failure", "error"):
