@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from gen_regs import meaning, placed
 from qnn.errors import QnnError
+from qnn_sim import process_session, rtl_build
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
@@ -204,27 +204,20 @@ def run_vivado(vivado: str, folder: Path) -> str:
         "-source", os.path.relpath(MAIN, folder), "-tclargs", "settings.tcl",
     ]  # fmt: skip
     problem, errors = "", []
-    # A session of its own: vivado is a chain of shells, and a Ctrl-C must end all of it.
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", start_new_session=True,
-    )  # fmt: skip
-    try:
-        with (folder / "output.log").open("w") as log:
-            for line in process.stdout:
-                log.write(line)
-                if line.startswith("qnn: error: "):
-                    problem = line.removeprefix("qnn: error: ").strip()
-                elif line.startswith("qnn: "):
-                    minutes, seconds = divmod(int(time.monotonic() - begin), 60)
-                    print(f"{minutes:3}:{seconds:02}  {line[5:].strip()}", flush=True)
-                elif line.startswith("ERROR: "):
-                    errors.append(line.strip())
+    with (
+        process_session.started(command, folder) as process,
+        (folder / "output.log").open("w") as log,
+    ):
+        for line in process.stdout:
+            log.write(line)
+            if line.startswith("qnn: error: "):
+                problem = line.removeprefix("qnn: error: ").strip()
+            elif line.startswith("qnn: "):
+                minutes, seconds = divmod(int(time.monotonic() - begin), 60)
+                print(f"{minutes:3}:{seconds:02}  {line[5:].strip()}", flush=True)
+            elif line.startswith("ERROR: "):
+                errors.append(line.strip())
         status = process.wait()
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
     if status and not problem:
         problem = f"vivado ended with status {status}"
     for line in errors[-5:] if problem else ():
@@ -256,7 +249,7 @@ def summary(result: dict) -> str:
 def prepare(work: Path, board: dict, version: str, jobs: int) -> dict[str, object]:
     """Writes settings.tcl and the wrapper into an empty folder; returns the settings."""
     (work / f"{IP_TOP}.v").write_text(wrapper(engine_ports()))
-    sources = [os.path.relpath(RTL / name, work) for name in (RTL / "files.f").read_text().split()]
+    sources = [os.path.relpath(path, work) for path in rtl_build.sources()]
     told = settings(board, [*sources, f"{IP_TOP}.v"], version, jobs)
     (work / "settings.tcl").write_text(
         "".join(f"{tcl(key)} {tcl(value)}\n" for key, value in told.items())

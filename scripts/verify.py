@@ -17,7 +17,6 @@ import os
 import re
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,7 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qnn.progress import Bar
-from qnn_sim import agreement, rtl_build
+from qnn_sim import agreement, process_session, rtl_build
 from qnn_sim.regress.collect import BREADTH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,12 +92,6 @@ def tests_of(kernels: Iterable[str]) -> list[str]:
     return [str(BENCHES / test) for test in chosen]
 
 
-def end(process: subprocess.Popen) -> None:
-    """Ends a process with all that it has started, unless it has ended by itself."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-
-
 def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[str]]:
     """Exit status of pytest, and what it said last; every result is shown as it comes."""
     seed = os.getenv("SEED") or str(secrets.randbelow(2**31))
@@ -117,13 +110,10 @@ def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[st
     output: deque[str] = deque(maxlen=60)
     live = sys.stderr.isatty()
     with (
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        ) as pytest,
+        process_session.started(command, ROOT, environment) as pytest,
         Bar("verify", "%") as bar,
-    ):  # fmt: skip
-        watchdog = threading.Timer(LIMIT_S, end, [pytest])
+    ):
+        watchdog = threading.Timer(LIMIT_S, process_session.end, [pytest])
         watchdog.start()
         try:
             assert pytest.stdout is not None
@@ -137,7 +127,6 @@ def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[st
             pytest.wait(60)
         finally:
             watchdog.cancel()
-            end(pytest)
     return pytest.returncode, list(output)
 
 
