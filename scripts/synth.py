@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pyosys import libyosys
 
-ROOT = Path(__file__).resolve().parent.parent
-RTL = ROOT / "rtl"
+from qnn_sim.rtl_build import ROOT, sources
+
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
 MOST = {"lut": 42_560, "ff": 106_400, "bram36": 119, "dsp": 220}
 
@@ -90,7 +90,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
 
     design = libyosys.Design()
-    files = " ".join(str(RTL / name) for name in (RTL / "files.f").read_text().split())
+    files = " ".join(map(str, sources()))
     top = arguments.top
     log = f"tee -q -a {folder / 'yosys.log'}"
     libyosys.run_pass(f"{log} read_slang --keep-hierarchy --top {top} {files}", design)

