@@ -27,7 +27,7 @@ from qnn import library
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn_sim import hls_csim, kernel_frames
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "hls_kernels" / "kernels"
@@ -110,10 +110,9 @@ def _memory(layers, rng) -> tuple[np.ndarray, np.ndarray]:
         (program.input_address, program.tight.pack(codes)),
     ):
         memory[address : address + len(data)] = np.frombuffer(data, np.uint8)
-    for layer in layers:
-        codes = run_layer(layer, codes)
+    *_, last = trace(layers, codes)
     out = program.out_map
-    words = kernel_frames.block_words(codes, out.blocks, hls_csim.capabilities("pynq-z1"), 2)
+    words = kernel_frames.block_words(last, out.blocks, hls_csim.capabilities("pynq-z1"), 2)
     head = np.array([program.base, program.commands, program.out_address // 8], np.uint64)
     return np.concatenate([head, memory.view("<u8").astype(np.uint64)]), words
 

@@ -107,6 +107,15 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     return layers
 
 
+def small_layers(rng: np.random.Generator) -> list[Conv]:
+    """Three layers that run in moments: one that pads, one of two groups, one of raw sums."""
+    return [
+        random_conv(rng, (9, 9, 6), 34, (3, 3), name="a", padding=(1, 1, 1, 1)),
+        random_conv(rng, (9, 9, 34), 20, (3, 3), name="b", groups=2, levels=1),
+        random_conv(rng, (7, 7, 20), 5, (7, 7), name="c", in_bits=1, levels=None),
+    ]
+
+
 @st.composite
 def convs(draw) -> Conv:
     """Layers of every shape: groups, strides, lopsided padding, planes, bits, pools."""

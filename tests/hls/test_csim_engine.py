@@ -11,11 +11,12 @@ import pytest
 import random_networks
 
 from qnn import library
+from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
 from qnn_sim import hls_csim, rtl_cases
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 
 GUARD = 0xA5
 LAYERS = int(os.environ.get("LAYERS") or 300)  # random ones, of all foldings together
@@ -39,9 +40,12 @@ def run(layers, codes, configuration):
 
 
 def assert_golden(layers, codes, configuration):
-    for layer, out in zip(layers, run(layers, codes, configuration), strict=True):
-        codes = run_layer(layer, codes)
-        np.testing.assert_array_equal(out, codes, layer.name)
+    assert_equal(layers, run(layers, codes, configuration), codes)
+
+
+def assert_equal(layers, found, codes):
+    for layer, out, golden in zip(layers, found, trace(layers, codes), strict=True):
+        np.testing.assert_array_equal(out, golden, layer.name)
 
 
 def random_networks_equal_golden(seed, configuration, layers):
@@ -175,10 +179,7 @@ def test_published_network(name, reference):
     case = rtl_cases.case(name, reference)
     found = assert_case(case)
     if name.startswith("cnv"):  # published are only its scores: its layers are compared with golden
-        codes = case.codes
-        for layer, out in zip(case.layers, found, strict=True):
-            codes = run_layer(layer, codes)
-            np.testing.assert_array_equal(out, codes, layer.name)
+        assert_equal(case.layers, found, case.codes)
 
 
 def assert_case(case):
@@ -197,19 +198,15 @@ def assert_case(case):
      ("thresholds", 0), ("out_planes", 9), ("pool_size", 0), ("pool_stride", 3), ("blocks", 0)],
 )  # fmt: skip
 def test_bad_command_is_refused(name, value):
-    from qnn.engine import regs
-
     layers = random_networks.random_layers(np.random.default_rng(17))
     assert len(layers) > 1
-    beat, lowest, width = regs.COMMAND[name]
     with hls_csim.HlsEngine("small", 1 << 21) as engine:
         program = compile_layers(layers, engine.capabilities, 4096)
         engine.load(program)
         bad = program.commands - 1
-        place = program.base + 64 * bad + 8 * beat
-        word = int(engine.memory[place : place + 8].view("<u8")[0])
-        word = word & ~(((1 << width) - 1) << lowest) | value << lowest
-        engine.memory[place : place + 8] = np.array([word], "<u8").view(np.uint8)
+        place = program.base + COMMAND_BYTES * bad
+        command = encode(decode(program.image, bad) | {name: value})
+        engine.memory[place : place + COMMAND_BYTES] = np.frombuffer(command, np.uint8)
         codes = np.zeros(layers[0].in_shape, int)
         with pytest.raises(QnnError, match=f"command {bad} is refused"):
             engine.run(program, codes)

@@ -10,7 +10,6 @@ from qnn_sim.regress import exclusions, functional
 from qnn_sim.regress.code_coverage import FileCoverage
 
 ROOT = Path(__file__).parents[2]
-RAW = "commands: pool=* & output=raw"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from random_networks import random_conv
 
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.network import MaxPool
@@ -30,12 +31,9 @@ def test_qnn_command_check():
     )  # fmt: skip
 
 
-def decode(command):
+def fields_of(command):
     """All fields of a 512-bit command, by name."""
-    return {
-        name: command >> (64 * beat + lowest) & ((1 << width) - 1)
-        for name, (beat, lowest, width) in regs.COMMAND.items()
-    }
+    return decode(command.to_bytes(COMMAND_BYTES, "little"))
 
 
 USED = sum(((1 << w) - 1) << (64 * beat + low) for beat, low, w in regs.COMMAND.values())
@@ -43,9 +41,9 @@ USED = sum(((1 << w) - 1) << (64 * beat + low) for beat, low, w in regs.COMMAND.
 
 def reasons(command, index):
     """Why a command must be refused; none for a good one."""
-    f = decode(command)
+    f = fields_of(command)
     bounds = {
-        "opcode": (0xC1, 0xC1), "index": (index, index), "planes": (1, CAPS.planes),
+        "opcode": (regs.OPCODE, regs.OPCODE), "index": (index, index), "planes": (1, CAPS.planes),
         "passes": (1, CAPS.passes), "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 2),
         "pool_size": (1, 3), "pool_stride": (1, 2), "pool_top": (0, f["pool_size"] - 1),
         "pool_left": (0, f["pool_size"] - 1), "tiles": (1, 255),
@@ -104,7 +102,10 @@ def good_commands(rng):
         except QnnError:
             continue
         for index in range(program.commands):
-            yield int.from_bytes(program.image[64 * index :][:64], "little"), index
+            yield (
+                int.from_bytes(program.image[COMMAND_BYTES * index :][:COMMAND_BYTES], "little"),
+                index,
+            )
 
 
 async def judge(dut, command, index):
@@ -118,22 +119,15 @@ async def judge(dut, command, index):
 def changed(rng, command):
     """One field with another value: at random, near what it was, or at an end."""
     name = str(rng.choice(list(regs.COMMAND)))
-    beat, lowest, width = regs.COMMAND[name]
-    place = 64 * beat + lowest
-    old, top = command >> place & ((1 << width) - 1), (1 << width) - 1
-    others = [*decode(command).values(), 0, 1, 3, top, int(rng.integers(top + 1))]
-    near = int(rng.choice([old, int(rng.choice([v & 0x7FFFFFFF for v in others]))]))
-    value = (near + int(rng.integers(-1, 2))) & top
-    return command & ~(top << place) | value << place
+    fields, top = fields_of(command), (1 << regs.COMMAND[name][2]) - 1
+    others = [*fields.values(), 0, 1, 3, top, int(rng.integers(top + 1))]
+    near = int(rng.choice([fields[name], int(rng.choice([v & 0x7FFFFFFF for v in others]))]))
+    return with_fields(command, **{name: (near + int(rng.integers(-1, 2))) & top})
 
 
 def with_fields(command, **fields):
     """The command with other values in these fields."""
-    for name, value in fields.items():
-        beat, lowest, width = regs.COMMAND[name]
-        place = 64 * beat + lowest
-        command = command & ~(((1 << width) - 1) << place) | value << place
-    return command
+    return int.from_bytes(encode(fields_of(command) | fields), "little")
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -160,7 +154,7 @@ async def tells_good_from_bad(dut):
         if number % 20 == 0:
             good, index = next(source)
             assert not reasons(good, index), reasons(good, index)
-            assert not await judge(dut, good, index), decode(good)
+            assert not await judge(dut, good, index), fields_of(good)
             assert await judge(dut, good, index ^ 1)
         command = changed(rng, good)
         if number % 4 == 0:
@@ -168,7 +162,7 @@ async def tells_good_from_bad(dut):
         if number % 50 == 1:
             command ^= 1 << int(rng.choice([bit for bit in range(512) if not USED >> bit & 1]))
         found = reasons(command, index)
-        assert await judge(dut, command, index) == bool(found), (found, decode(command))
+        assert await judge(dut, command, index) == bool(found), (found, fields_of(command))
         for name in found:
             seen[name] = seen.get(name, 0) + 1
         seen[None] = seen.get(None, 0) + (not found)

@@ -7,11 +7,12 @@ import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from qnn.engine import regs
+from qnn.engine.control import ABORT, RESET, RESIDENT, START
+from qnn.engine.registers import flags
 from qnn_sim.streams import generator, start
 
 CONSTANTS = {"Lanes": 0xF8042040, "Stores": 0x02000400, "Limits": 0x16401000, "Shapes": 0x08070100}
-START, RESIDENT, ABORT, RESET = 1, 2, 4, 8
-DONE, ERROR, REFUSED = 2, 4, 8
+DONE, ERROR, REFUSED = (flags("STATUS", name) for name in ("done", "error", "refused"))
 
 
 def test_qnn_csr():

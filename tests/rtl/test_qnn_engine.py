@@ -18,23 +18,22 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from random_networks import random_conv
 
 from qnn.engine import regs
-from qnn.engine.capabilities import Capabilities, field
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import COMMAND_BYTES, decode, encode
+from qnn.engine.control import ABORT, RESET, RESIDENT, START
 from qnn.engine.program import compile_layers
+from qnn.engine.registers import field, flags
 from qnn.errors import QnnError
 from qnn.network import MaxPool
-from qnn_sim import golden_network
+from qnn_sim import golden_network, rtl_build
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_reads, serve_writes
 
-SMALL = {
-    "Pe": 16, "Pixels": 2, "WeightWords": 256, "ThresholdWords": 256, "WindowWords": 512,
-    "PoolColumns": 64, "Commands": 16,
-}  # fmt: skip
+SMALL = {**rtl_build.CONFIGURATIONS["small"], "Commands": 16}
 CONFIGURATIONS = {"16x2": {}, "8x4": {"Pe": 8, "Pixels": 4}}
 
 MEMORY = 1 << 18
 BASE = 0x8000
-START, RESIDENT, ABORT, RESET = 1, 2, 4, 8
-DONE, ERROR, REFUSED = 2, 4, 8
+DONE, ERROR, REFUSED = (flags("STATUS", name) for name in ("done", "error", "refused"))
 TIMEOUT = 2000  # cycles
 
 
@@ -147,16 +146,16 @@ class Host:
 
     def compare(self, layers, codes):
         """Every value of every layer."""
-        program = self.program
-        for layer, out, place in zip(layers, program.maps, program.places, strict=True):
-            want = golden_network.run_layer(layer, codes)
+        program, golden = self.program, golden_network.trace(layers, codes)
+        for layer, want, out, place in zip(
+            layers, golden, program.maps, program.places, strict=True
+        ):
             got = out.unpack(bytes(self.memory.data[place : place + out.size]))
             wrong = np.argwhere(got != want)
             assert not len(wrong), (
                 f"{layer.name}: {len(wrong)} of {want.size} differ, first at {wrong[0]}: "
                 f"{got[tuple(wrong[0])]}, golden {want[tuple(wrong[0])]}; {describe(layer)}"
             )
-            codes = want.astype(np.uint8, copy=False)
         self.untouched()
 
     async def run(self, layers, codes, start=START):
@@ -279,20 +278,15 @@ def three_layers(rng):
 
 def poke(memory, program, index, name, value):
     """Set one field of a command in memory; what was there."""
-    beat, lowest, width = regs.COMMAND[name]
-    place = program.base + 64 * index + 8 * beat
-    word = int.from_bytes(memory.data[place : place + 8], "little")
-    old = word >> lowest & ((1 << width) - 1)
-    word ^= (old ^ value) << lowest
-    memory.data[place : place + 8] = word.to_bytes(8, "little")
-    return old
+    place = program.base + COMMAND_BYTES * index
+    fields = decode(bytes(memory.data[place : place + COMMAND_BYTES]))
+    memory.data[place : place + COMMAND_BYTES] = encode(fields | {name: value})
+    return fields[name]
 
 
 def peek(program, index, name):
     """One field of a command."""
-    beat, lowest, width = regs.COMMAND[name]
-    word = int.from_bytes(program.image[64 * index + 8 * beat :][:8], "little")
-    return word >> lowest & ((1 << width) - 1)
+    return decode(program.image, index)[name]
 
 
 def constant_layer(rng, weight_bit, levels, **options):
@@ -789,7 +783,7 @@ async def accounts_tell_where_the_cycles_went(dut):
     for index in range(program.commands):
         account = [await host.read(regs.PERF + 32 * index + 4 * k) for k in range(8)]
         every, busy, *waits = account[:5]
-        f = {name: peek(program, index, name) for name in regs.COMMAND}
+        f = decode(program.image, index)
         groups = -(-f["conv_rows"] * f["conv_columns"] // host.caps.pixels)
         rows = f["planes"] * f["passes"] * f["kernel_rows"] * f["words"]
         assert busy == f["tiles"] * groups * rows, account

@@ -29,7 +29,7 @@ class Bench:
 
     def __init__(self, dut, stall):
         self.dut, self.stall, self.random = dut, stall, generator("bus")
-        self.data, self.rows_done = b"", 0
+        self.data = b""
 
     async def begin(self):
         self.dut.rows_done_i.value = 0

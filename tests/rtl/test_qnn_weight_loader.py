@@ -25,7 +25,7 @@ class Bench:
 
     def __init__(self, dut, stall):
         self.dut, self.stall, self.random = dut, stall, generator("bus")
-        self.commands, self.data, self.hold = [], b"", False
+        self.commands, self.data = [], b""
 
     async def begin(self):
         cocotb.start_soon(self.store())

