@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <cstddef>
 #include <deque>
 #include <stdexcept>
 #include <string>
@@ -17,7 +16,7 @@ inline std::string &leftovers() {
   return names;
 }
 
-template <class T, int Depth = 0>
+template <class T>
 class stream {
  public:
   explicit stream(const char *name = "unnamed") : name_(name) {}
@@ -34,27 +33,7 @@ class stream {
     queue_.pop_front();
     return value;
   }
-  void read(T &value) { value = read(); }
-  bool read_nb(T &value) {
-    if (queue_.empty()) return false;
-    value = read();
-    return true;
-  }
-  bool write_nb(const T &value) {
-    write(value);
-    return true;
-  }
-  stream &operator>>(T &value) {
-    value = read();
-    return *this;
-  }
-  stream &operator<<(const T &value) {
-    write(value);
-    return *this;
-  }
   bool empty() const { return queue_.empty(); }
-  bool full() const { return false; }
-  std::size_t size() const { return queue_.size(); }
 
  private:
   std::string name_;

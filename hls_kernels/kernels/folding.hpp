@@ -5,25 +5,25 @@
 // Folding and buffers of the kernels in this folder; set them with -DQNN_PE=16 and the like.
 
 #ifndef QNN_SIMD
-#define QNN_SIMD 64
+#define QNN_SIMD qnn::Folding<>::Simd
 #endif
 #ifndef QNN_PE
-#define QNN_PE 32
+#define QNN_PE qnn::Folding<>::Pe
 #endif
 #ifndef QNN_PIXELS
-#define QNN_PIXELS 4
+#define QNN_PIXELS qnn::Folding<>::Pixels
 #endif
 #ifndef QNN_WEIGHT_WORDS
-#define QNN_WEIGHT_WORDS 1024
+#define QNN_WEIGHT_WORDS qnn::Folding<>::WeightWords
 #endif
 #ifndef QNN_THRESHOLD_WORDS
-#define QNN_THRESHOLD_WORDS 512
+#define QNN_THRESHOLD_WORDS qnn::Folding<>::ThresholdWords
 #endif
 #ifndef QNN_WINDOW_WORDS
-#define QNN_WINDOW_WORDS 4096
+#define QNN_WINDOW_WORDS qnn::Folding<>::WindowWords
 #endif
 #ifndef QNN_POOL_COLUMNS
-#define QNN_POOL_COLUMNS 256
+#define QNN_POOL_COLUMNS qnn::Folding<>::PoolColumns
 #endif
 
 using Fold = qnn::Folding<QNN_SIMD, QNN_PE, QNN_PIXELS, QNN_WEIGHT_WORDS, QNN_THRESHOLD_WORDS,

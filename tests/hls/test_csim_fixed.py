@@ -9,6 +9,7 @@ import random_networks
 
 from qnn import library
 from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
@@ -30,11 +31,33 @@ def template_arguments(layer: Conv, out_planes: int) -> str:
     )
 
 
+def assert_compiles(lines, folder):
+    """The lines are C++14 that compiles, behind the headers of a fixed layer."""
+    source = folder / "source.cpp"
+    source.write_text("\n".join(['#include "qnn/layer.hpp"', "using namespace qnn;", *lines]))
+    command = ["g++", "-fsyntax-only", *include_flags(), "-std=c++14", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
+def test_defaults_are_those_of_the_accelerator(tmp_path):
+    caps = Capabilities()
+    sizes = {
+        "Simd": caps.simd, "Pe": caps.pe, "Pixels": caps.pixels, "WeightWords": caps.weight_words,
+        "ThresholdWords": caps.threshold_words, "WindowWords": caps.window_words,
+        "PoolColumns": caps.pool_columns,
+    }  # fmt: skip
+    values = {f"Folding<>::{name}": size for name, size in sizes.items()}
+    values |= {"AccW": caps.accumulator_bits, "CodeW": caps.code_bits}
+    lines = [f'static_assert({name} == {v}u, "{name}");' for name, v in values.items()]
+    assert_compiles(lines, tmp_path)
+
+
 def test_fields_are_those_of_a_command(seed, tmp_path):
     known = set(re.findall(r"(\w+) =", (HLS / "include/qnn/layer.hpp").read_text()))
     fields = known & set(regs.COMMAND)
     assert len(fields) > 30
-    lines = ['#include "qnn/layer.hpp"', "using namespace qnn;"]
+    lines = []
     for case in range(seed, seed + 400):
         rng = np.random.default_rng(case)
         layer = random_networks.random_layers(rng)[0]
@@ -55,11 +78,7 @@ def test_fields_are_those_of_a_command(seed, tmp_path):
             for name in sorted(fields)
         ]
     assert len(lines) > 200 * len(fields)
-    source = tmp_path / "fields.cpp"
-    source.write_text("\n".join(lines))
-    command = ["g++", "-fsyntax-only", *include_flags(), "-std=c++14", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    assert_compiles(lines, tmp_path)
 
 
 def test_layer_of_the_shipped_network_equals_golden(seed):

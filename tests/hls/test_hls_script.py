@@ -5,19 +5,17 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-import hls  # noqa: E402
-from qnn.errors import QnnError  # noqa: E402
-from qnn_sim import hls_csim  # noqa: E402
-from qnn_sim.hls_headers import include_flags  # noqa: E402
+import hls
+from qnn.errors import QnnError
+from qnn_sim import hls_csim
+from qnn_sim.hls_headers import include_flags
 
+ROOT = Path(__file__).resolve().parents[2]
 # In the form that Vitis HLS gives it; the numbers are made up.
 CSYNTH = """<?xml version="1.0"?>
 <profile>
@@ -144,6 +142,9 @@ def test_failed_step_names_its_log(tools, capsys):
 @pytest.mark.parametrize("kernel", hls.NAMES)
 def test_each_kernel_has_its_config_and_frames(kernel):
     entries = hls.config(kernel)
+    board = json.loads((ROOT / "params/boards/pynq-z1.json").read_text())
+    assert entries["part"] == board["part"]
+    assert entries["clock"] == f"{1000 / board['clock_mhz']:g}ns"
     assert entries["syn.top"] == kernel and f"-DQNN_KERNEL={kernel}" in entries["tb.cflags"]
     assert Path(entries["syn.file"]).exists() and Path(entries["tb.file"]).exists()
     pairs = hls.frames(kernel)

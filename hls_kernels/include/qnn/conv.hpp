@@ -17,8 +17,8 @@ namespace qnn {
 template <class Fold, class Shape>
 void deal(const Shape shape, hls::stream<Word> &in, hls::stream<Word> &thresholds,
           hls::stream<Word> &weights, hls::stream<Word> &map) {
-  const ap_uint<20> of_thresholds = ap_uint<20>(shape.thresholds) * (Fold::Pe / 2);
-  const ap_uint<20> of_weights = ap_uint<20>(shape.tile_words) * Fold::Pe;
+  const ap_uint<20> of_thresholds = threshold_words<Fold>(shape);
+  const ap_uint<20> of_weights = weight_words<Fold>(shape);
   const ap_uint<32> of_map = map_words(shape);
   for (ap_uint<8> tile = 0; tile < shape.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16

@@ -27,9 +27,8 @@ bool runnable(const Command &c) {
 /// map after those of the first tile, or of each where reload. Bursts of one row of one block.
 template <class Fold>
 void fetch(const Command c, const Word *memory, hls::stream<Word> &words) {
-  const ap_uint<8> blocks = c.tight ? 1 : unsigned(c.blocks);
-  const ap_uint<20> tile_beats =
-      ap_uint<20>(c.thresholds) * (Fold::Pe / 2) + ap_uint<20>(c.tile_words) * Fold::Pe;
+  const ap_uint<8> blocks = blocks_of(c);
+  const ap_uint<20> tile_beats = threshold_words<Fold>(c) + weight_words<Fold>(c);
   ap_uint<29> parameters = c.params_address >> 3;
   for (ap_uint<8> tile = 0; tile < c.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16

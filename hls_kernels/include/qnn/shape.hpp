@@ -17,19 +17,46 @@ ap_uint<32> steps_of(const Shape &shape) {
   return ap_uint<32>(shape.planes) * shape.tile_words * Fold::Sub;
 }
 
+/// Output pixels of one tile, before the pool.
+template <class Shape>
+ap_uint<24> pixels_of(const Shape &shape) {
+#pragma HLS INLINE
+  return ap_uint<24>(shape.conv_rows) * shape.conv_columns;
+}
+
 /// Groups of pixels of one tile.
 template <class Fold, class Shape>
 ap_uint<24> groups_of(const Shape &shape) {
 #pragma HLS INLINE
-  return (ap_uint<24>(shape.conv_rows) * shape.conv_columns + (Fold::Pixels - 1)) / Fold::Pixels;
+  return (pixels_of(shape) + (Fold::Pixels - 1)) / Fold::Pixels;
+}
+
+/// Words of the thresholds of one tile.
+template <class Fold, class Shape>
+ap_uint<20> threshold_words(const Shape &shape) {
+#pragma HLS INLINE
+  return ap_uint<20>(shape.thresholds) * (Fold::Pe / 2);
+}
+
+/// Words of the weights of one tile.
+template <class Fold, class Shape>
+ap_uint<20> weight_words(const Shape &shape) {
+#pragma HLS INLINE
+  return ap_uint<20>(shape.tile_words) * Fold::Pe;
+}
+
+/// Runs of words that a row of the input map is read in: one for each channel block.
+template <class Shape>
+ap_uint<8> blocks_of(const Shape &shape) {
+#pragma HLS INLINE
+  return shape.tight ? 1 : unsigned(shape.blocks);
 }
 
 /// Words of the input map, as it is read once.
 template <class Shape>
 ap_uint<32> map_words(const Shape &shape) {
 #pragma HLS INLINE
-  const ap_uint<8> blocks = shape.tight ? 1 : unsigned(shape.blocks);
-  return ap_uint<32>(shape.in_rows) * blocks * shape.row_beats;
+  return ap_uint<32>(shape.in_rows) * blocks_of(shape) * shape.row_beats;
 }
 
 /// Words of the output map.

@@ -19,7 +19,7 @@ void threshold(const Shape shape, hls::stream<Word> &thresholds, hls::stream<Sum
                hls::stream<Results<Fold>> &results) {
   Sum level[Fold::ThresholdWords][Fold::Pe];
 #pragma HLS ARRAY_PARTITION variable=level type=complete dim=2
-  const ap_uint<24> pixels = ap_uint<24>(shape.conv_rows) * shape.conv_columns;
+  const ap_uint<24> pixels = pixels_of(shape);
 
   for (ap_uint<8> tile = 0; tile < shape.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16

@@ -144,7 +144,7 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
 #pragma HLS ARRAY_PARTITION variable=buffer type=complete dim=1
 #pragma HLS ARRAY_PARTITION variable=buffer type=complete dim=2
 #pragma HLS BIND_STORAGE variable=buffer type=ram_s2p impl=bram
-  const ap_uint<24> pixels = ap_uint<24>(shape.conv_rows) * shape.conv_columns;
+  const ap_uint<24> pixels = pixels_of(shape);
   const ap_uint<32> steps = steps_of<Fold>(shape);
   const ap_uint<12> row_steps = ap_uint<12>(shape.words) * Fold::Sub;
 

@@ -10,7 +10,7 @@ namespace {
 void part(const qnn::Command command, hls::stream<qnn::Word> &words,
           hls::stream<qnn::Word> &weights, hls::stream<qnn::Pieces<Fold>> &pieces) {
   const ap_uint<32> steps = qnn::groups_of<Fold>(command) * qnn::steps_of<Fold>(command);
-  const ap_uint<20> of_weights = ap_uint<20>(command.tile_words) * Fold::Pe;
+  const ap_uint<20> of_weights = qnn::weight_words<Fold>(command);
   for (ap_uint<8> tile = 0; tile < command.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     qnn::pass(of_weights, words, weights);
@@ -29,7 +29,7 @@ void part(const qnn::Command command, hls::stream<qnn::Word> &words,
 /// The sums of pixels that exist, pixel by pixel.
 void one_by_one(const qnn::Command command, hls::stream<qnn::Sums<Fold>> &sums,
                 hls::stream<qnn::Results<Fold>> &results) {
-  const ap_uint<24> pixels = ap_uint<24>(command.conv_rows) * command.conv_columns;
+  const ap_uint<24> pixels = qnn::pixels_of(command);
   for (ap_uint<8> tile = 0; tile < command.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     for (ap_uint<24> pixel = 0; pixel < pixels; pixel += Fold::Pixels) {
@@ -76,6 +76,6 @@ void matvec(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
   const qnn::Command command = qnn::read_command(in);
-  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
+  const ap_uint<32> pixels = command.tiles * qnn::pixels_of(command);
   products(command, pixels, pixels * (Fold::Pe / 2), in, out);
 }

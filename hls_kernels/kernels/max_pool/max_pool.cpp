@@ -29,8 +29,8 @@ void max_pool(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
   const qnn::Command command = qnn::read_command(in);
-  const ap_uint<32> tiles = command.tiles;
-  const ap_uint<32> pixels_out = tiles * command.out_rows * command.out_columns;
-  pooled(command, tiles * command.conv_rows * command.conv_columns, pixels_out,
-         pixels_out * (Fold::Pe / 8), in, out);
+  const ap_uint<32> pixels_in = command.tiles * qnn::pixels_of(command);
+  const ap_uint<32> pixels_out =
+      ap_uint<32>(command.tiles) * command.out_rows * command.out_columns;
+  pooled(command, pixels_in, pixels_out, pixels_out * (Fold::Pe / 8), in, out);
 }

@@ -9,8 +9,8 @@ namespace {
 /// Thresholds and sums of each tile apart; the sums in groups of pixels.
 void part(const qnn::Command command, hls::stream<qnn::Word> &words,
           hls::stream<qnn::Word> &thresholds, hls::stream<qnn::Sums<Fold>> &sums) {
-  const ap_uint<24> pixels = ap_uint<24>(command.conv_rows) * command.conv_columns;
-  const ap_uint<20> of_thresholds = ap_uint<20>(command.thresholds) * (Fold::Pe / 2);
+  const ap_uint<24> pixels = qnn::pixels_of(command);
+  const ap_uint<20> of_thresholds = qnn::threshold_words<Fold>(command);
   for (ap_uint<8> tile = 0; tile < command.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     qnn::pass(of_thresholds, words, thresholds);
@@ -55,6 +55,6 @@ void threshold(hls::stream<qnn::Beat> &in, hls::stream<qnn::Beat> &out) {
 #pragma HLS INTERFACE mode=axis port=out
 #pragma HLS INTERFACE mode=ap_ctrl_none port=return
   const qnn::Command command = qnn::read_command(in);
-  const ap_uint<32> pixels = ap_uint<32>(command.tiles) * command.conv_rows * command.conv_columns;
+  const ap_uint<32> pixels = command.tiles * qnn::pixels_of(command);
   codes(command, pixels, pixels * (Fold::Pe / 8), in, out);
 }
