@@ -2,6 +2,7 @@
 """Fixtures and settings that every test shares."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,14 @@ def reference() -> Path:
     if "QNN_REFERENCE" not in os.environ:
         pytest.skip("QNN_REFERENCE does not name the reference data")
     return Path(os.environ["QNN_REFERENCE"])
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches this process and what it starts, also where a shell started it with `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

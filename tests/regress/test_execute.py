@@ -4,9 +4,9 @@
 import json
 import os
 import time
-from pathlib import Path
 
 import pytest
+from processes import assert_gone
 
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import execute
@@ -75,12 +75,7 @@ def test_nothing_is_left_running(repository):
     )
     assert run(repository, "tests/rtl/test_leaves.py::test_leaves").good
     (note,) = (repository / "build").rglob("child")
-    state = Path("/proc", note.read_text(), "stat")
-    for _ in range(100):
-        if not state.exists() or ") Z " in state.read_text():
-            return
-        time.sleep(0.05)
-    pytest.fail("the child still runs")
+    assert_gone(int(note.read_text()))
 
 
 def test_environment_and_what_was_covered(repository):

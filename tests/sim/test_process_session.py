@@ -4,23 +4,14 @@
 import os
 import signal
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
+from processes import assert_gone
 
 from qnn_sim import process_session
 
+pytestmark = pytest.mark.usefixtures("interruptible")
 BACKGROUND = "sleep 60 & echo $! > child; echo $!; wait"
-
-
-def assert_gone(child: int) -> None:
-    for _ in range(400):
-        state = Path(f"/proc/{child}/stat")
-        if not state.exists() or state.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.05)
-    raise AssertionError("a process of the session is still running")
 
 
 def test_outputs_and_status(tmp_path):
@@ -44,8 +35,7 @@ def test_interrupted_before_anybody_knows_the_process(tmp_path, monkeypatch):
     class Interrupted(subprocess.Popen):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
-            while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
-                time.sleep(0.01)
+            self.stdout.readline()  # the child is there
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
@@ -64,7 +54,7 @@ def test_a_command_that_is_not_there_leaves_interrupts_as_they_were(tmp_path):
 
 
 def test_the_command_can_be_interrupted(tmp_path):
-    script = "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done"
+    script = "trap 'echo caught; exit 5' INT; echo ready; for i in $(seq 1000); do sleep 0.05; done"
     with process_session.started(["sh", "-c", script], tmp_path) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from processes import assert_gone
 
 from qnn.engine import regs
 from qnn.platforms import overlay
@@ -242,7 +243,7 @@ def test_help_ends_with_an_example():
     assert lines[-1].startswith("example: python scripts/bitstream.py")
 
 
-def test_interrupting_ends_vivado(tmp_path):
+def test_interrupting_ends_vivado(tmp_path, interruptible):
     command = tmp_path / "vivado"
     command.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\nwait\n")
     command.chmod(0o755)
@@ -258,13 +259,7 @@ def test_interrupting_ends_vivado(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
-    child = int((tmp_path / "child").read_text())
-    for _ in range(400):
-        state = Path(f"/proc/{child}/stat")
-        if not state.exists() or state.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.05)
-    raise AssertionError("a child of vivado is still running")
+    assert_gone(int((tmp_path / "child").read_text()))
 
 
 @pytest.mark.parametrize(

@@ -572,7 +572,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_interrupted_classify():
+def test_interrupted_classify(interruptible):
     samples = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
     terminal, other_end = pty.openpty()
     with subprocess.Popen(
