@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms.lock import DeviceLock
-from qnn_sim.page_allocator import PAGE, PageAllocator
+from qnn.platforms.overlay import REGISTER_BYTES
+from qnn_sim.page_allocator import PageAllocator
 from qnn_sim.rtl_engine import PUBLISHED, MemoryModel, RtlEngine
 
 POISON = 0xA5
@@ -154,5 +155,5 @@ class SimulatedBoard:
     def _check(self, offset: int = 0) -> None:
         if not self._open:
             raise PlatformError("the simulated board is closed")
-        if offset % 4 or not 0 <= offset < PAGE:
+        if offset % 4 or not 0 <= offset < REGISTER_BYTES:
             raise PlatformError(f"the simulated board has no register at {offset:#x}")

@@ -117,20 +117,8 @@ def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> t
     wanted = np.arange(1, max(len(levels), 2))
     found = _least(lambda acc: rank[codes(acc) - least] >= wanted[:, None], low, high, len(wanted))
     bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
-    layer = Conv(
-        name=name,
-        in_shape=products.in_shape,
-        in_bits=products.in_bits,
-        weight=bits,
-        thresholds=np.ascontiguousarray((factor * found).T.astype(np.int32)),
-        coefficients=coefficients,
-        stride=products.stride,
-        padding=products.padding,
-        groups=products.groups,
-        pool=pool,
-        parts=part_names(products),
-    )
-    return layer, even(node, levels)
+    thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
+    return _layer(products, name, bits, coefficients, thresholds, pool), even(node, levels)
 
 
 def fold_scores(
@@ -153,22 +141,33 @@ def fold_scores(
                 "network with the last layer, its bias and its normalisation"
             )
         steps.append(step)
-    layer = Conv(
+    return _layer(products, name, bits, coefficients), tuple(steps)
+
+
+def _layer(
+    products: Products,
+    name: str,
+    bits: Array,
+    coefficients: tuple[int, ...],
+    thresholds: Array | None = None,
+    pool: MaxPool | None = None,
+) -> Conv:
+    return Conv(
         name=name,
         in_shape=products.in_shape,
         in_bits=products.in_bits,
         weight=bits,
-        thresholds=None,
+        thresholds=thresholds,
         coefficients=coefficients,
         stride=products.stride,
         padding=products.padding,
         groups=products.groups,
-        parts=part_names(products),
+        pool=pool,
+        parts=_part_names(products),
     )
-    return layer, tuple(steps)
 
 
-def part_names(products: Products) -> tuple[str, ...]:
+def _part_names(products: Products) -> tuple[str, ...]:
     """What the graph calls each group of a layer."""
     name = "".join(c if c.isprintable() else "?" for c in products.node.name)
     if products.groups == 1:
