@@ -97,6 +97,16 @@ def yosys(folder: Path, log: str, *commands: str) -> None:
         raise SystemExit(f"mutate.py: Yosys fails: see {folder / log}")
 
 
+def folder_of(out: Path, count: int, seed: int) -> Path:
+    """Where all that belongs to these faults of this RTL lies; what is there is used again."""
+    digest = hashlib.sha256(repr((count, seed)).encode())
+    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__)]:
+        digest.update(path.read_bytes())
+    folder = out / digest.hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def flatten(folder: Path) -> None:
     """flat.il: the engine as one module, its qnn_ram kept apart; rams.sv: what they are."""
     files = " ".join(map(str, sources()))
@@ -201,8 +211,9 @@ def cut(design: libyosys.Design, name: str, dead: dict[str, list[int]]) -> None:
         for port, bits in dict(cell.connections_).items():
             port_name = f"{label}.{port.str()[1:]}"
             taken = libyosys.SigSpec()
-            for i in set(range(bits.size())) - set(dead.get(port_name, ())):
-                taken.append(libyosys.SigSpec(bits.at(i), 1))
+            for i in range(bits.size()):
+                if i not in dead.get(port_name, ()):
+                    taken.append(libyosys.SigSpec(bits.at(i), 1))
             wire = module.addWire(libyosys.IdString(f"\\{port_name}"), taken.size())
             if port_name.endswith(GIVES):
                 wire.port_input = True
@@ -306,10 +317,11 @@ def described(number: int, fault: str, seed: int, count: int) -> dict[str, objec
     found = dict(re.findall(r"-(mode|cell|port|portbit|ctrlbit|wire|wirebit) (\S+)", fault))
     places = re.findall(r"-src \S*?(rtl/\S+)", fault)
     signal = f"{found['wire']}[{found['wirebit']}]" if "wire" in found else "a net without name"
+    by = f" by bit {found['ctrlbit']}" if "ctrlbit" in found else ""
     return {
         "number": number,
         "places": places,
-        "fault": f"{found['mode']} of bit {found['portbit']} at port {found['port']} of"
+        "fault": f"{found['mode']} of bit {found['portbit']}{by} at port {found['port']} of"
         f" {found['cell']} ({signal})",
         "repeat": f"python scripts/mutate.py --count {count} --seed {seed} --only {number}",
     }
@@ -334,11 +346,7 @@ def main() -> int:
     if arguments.jobs < 1:
         parser.error(f"--jobs {arguments.jobs} is less than 1")
 
-    digest = hashlib.sha256(repr((count, seed)).encode())
-    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__)]:
-        digest.update(path.read_bytes())
-    folder = arguments.out / digest.hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(arguments.out, count, seed)
     begun = time.monotonic()
 
     def tell(text: str) -> None:
