@@ -15,8 +15,8 @@ import argparse
 import json
 import re
 import shutil
-import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ import numpy as np
 from qnn import library
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
-from qnn_sim import hls_csim, kernel_frames
+from qnn_sim import hls_csim, kernel_frames, process_session
 from qnn_sim.golden_network import trace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,15 +238,16 @@ def synthesise(kernel: str, cosim: bool, timeout_s: float) -> Report:
     for number, command in enumerate(steps(kernel, folder, cosim)):
         log = folder / f"step{number}.log"
         print(f"{kernel}: {' '.join(command)}", file=sys.stderr, flush=True)
-        with open(log, "w") as output:
-            try:
-                done = subprocess.run(
-                    command, cwd=folder, stdout=output, stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise QnnError(f"kernel {kernel}: no end after {timeout_s:.0f} s: {log}") from None
-        if done.returncode:
+        begin = time.monotonic()
+        with (
+            process_session.started(command, folder, limit_s=timeout_s) as process,
+            open(log, "w", buffering=1) as output,
+        ):
+            output.writelines(process.stdout)
+            status = process.wait()
+        if status and time.monotonic() - begin >= timeout_s:
+            raise QnnError(f"kernel {kernel}: no end after {timeout_s:g} s: {log}")
+        if status:
             raise QnnError(f"kernel {kernel}: {command[0]} failed: see {log}")
     csynth = sorted(folder.rglob("csynth.xml"))
     if not csynth:

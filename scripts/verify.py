@@ -19,7 +19,6 @@ import secrets
 import signal
 import sys
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,23 +109,18 @@ def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[st
     output: deque[str] = deque(maxlen=60)
     live = sys.stderr.isatty()
     with (
-        process_session.started(command, ROOT, environment) as pytest,
+        process_session.started(command, ROOT, environment, LIMIT_S) as pytest,
         Bar("verify", "%") as bar,
     ):
-        watchdog = threading.Timer(LIMIT_S, process_session.end, [pytest])
-        watchdog.start()
-        try:
-            assert pytest.stdout is not None
-            for line in pytest.stdout:
-                output.append(line.rstrip())
-                if found := LINE.search(line):
-                    done, outcome, name = found.groups()
-                    if not live or outcome != "PASSED":
-                        print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
-                    bar.update(int(done), 100)
-            pytest.wait(60)
-        finally:
-            watchdog.cancel()
+        assert pytest.stdout is not None
+        for line in pytest.stdout:
+            output.append(line.rstrip())
+            if found := LINE.search(line):
+                done, outcome, name = found.groups()
+                if not live or outcome != "PASSED":
+                    print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
+                bar.update(int(done), 100)
+        pytest.wait(60)
     return pytest.returncode, list(output)
 
 

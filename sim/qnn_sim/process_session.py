@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,26 +22,35 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Runs a command in a folder; its stdout has both its outputs.
+    """Runs a command in a folder, without input; its stdout has both its outputs.
 
-    However the block is left, by an error or by Ctrl-C, the session is ended then. INTERRUPTS that
-    come while it is made wait until there is something to end.
+    After `limit_s` seconds, or however the block is left, by an error or by Ctrl-C, the session is
+    ended. INTERRUPTS that come while it is made wait until there is something to end.
     """
-    process = None
+    process = watchdog = None
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
         try:
             process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                errors="replace", start_new_session=True,
                 preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS),
             )  # fmt: skip
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+        if limit_s is not None:
+            watchdog = threading.Timer(limit_s, end, [process])
+            watchdog.start()
         yield process
     finally:
+        if watchdog is not None:
+            watchdog.cancel()
         if process is not None:
             end(process)
             process.wait()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import assert_gone
 
 import hls
 from qnn.errors import QnnError
@@ -137,6 +138,15 @@ def test_failed_step_names_its_log(tools, capsys):
     folder = tools("vitis_hls", status=3)
     assert hls.main(["pack"]) == 1
     assert f"vitis_hls failed: see {folder}/vitis/pack/step0.log" in capsys.readouterr().err
+
+
+def test_a_tool_that_hangs_is_ended_with_its_children(tools, capsys):
+    folder = tools("vitis_hls")
+    tool = f"#!/bin/sh\nsleep 600 &\necho $! > {folder}/child\nwait\n"
+    (folder / "bin/vitis_hls").write_text(tool)
+    assert hls.main(["pack", "--timeout", "1"]) == 1
+    assert "kernel pack: no end after 1 s: " in capsys.readouterr().err
+    assert_gone(int((folder / "child").read_text()))
 
 
 @pytest.mark.parametrize("kernel", hls.NAMES)

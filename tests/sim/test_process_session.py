@@ -31,6 +31,13 @@ def test_an_error_in_the_block_ends_it(tmp_path):
     assert_gone(child)
 
 
+def test_the_limit_ends_it(tmp_path):
+    with process_session.started(["sh", "-c", BACKGROUND], tmp_path, limit_s=0.5) as process:
+        child = int(process.stdout.read())
+    assert process.returncode == -signal.SIGKILL
+    assert_gone(child)
+
+
 def test_interrupted_before_anybody_knows_the_process(tmp_path, monkeypatch):
     class Interrupted(subprocess.Popen):
         def __init__(self, *arguments, **options):
