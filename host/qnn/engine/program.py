@@ -172,6 +172,11 @@ def _parameters(
     thresholds = layer.thresholds
     moved = None
     if thresholds is not None:
+        if thresholds.shape[1] > caps.threshold_words:
+            raise QnnError(
+                f"layer {layer.name}: {thresholds.shape[1]} thresholds for each output; the "
+                f"accelerator holds {caps.threshold_words}"
+            )
         moved = np.clip(thresholds.astype(np.int64) + offsets(layer)[:, None], 0, top)
     data = []
     for first, count in blocks:

@@ -101,6 +101,12 @@ def test_what_does_not_fit_is_refused(layer, sentence):
         compile_layers([layer])
 
 
+def test_thresholds_of_an_accelerator_that_holds_few():
+    compile_layers([conv(levels=15)], Capabilities(threshold_words=15))
+    with pytest.raises(QnnError, match="15 thresholds for each output; the accelerator holds 14"):
+        compile_layers([conv(levels=15)], Capabilities(threshold_words=14))
+
+
 def test_lists_and_places_that_do_not_fit():
     layer = conv()
     with pytest.raises(QnnError, match="multiple of 4096"):
