@@ -238,20 +238,14 @@ def test_a_file_name_that_is_not_utf8(arguments, tmp_path, samples):
     assert result.returncode in (0, 2)
 
 
-def test_ctrl_c_in_a_terminal(tmp_path):
+def test_ctrl_c_in_a_terminal(tmp_path, interruptible):
     """The progress bar is drawn in a terminal, and Ctrl-C ends it with one sentence."""
     rng = np.random.default_rng(0)
     pictures = tmp_path / "random.npz"
     np.savez(pictures, images=rng.integers(0, 256, (20000, 28, 28), np.uint8), labels=[1] * 20000)
     assert len(dataset.read(pictures).labels) == 20000
     control, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [SCRIPT, "eval", pictures],
-        stdout=subprocess.PIPE,
-        stderr=terminal,
-        # A job in the background of a shell ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = subprocess.Popen([SCRIPT, "eval", pictures], stdout=subprocess.PIPE, stderr=terminal)
     os.close(terminal)
     seen = b""
     with process, os.fdopen(control, "rb", buffering=0) as screen:
