@@ -9,6 +9,7 @@ import pytest
 import random_networks
 
 from qnn.engine import estimate, regs
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT, RESET, START
 from qnn.engine.driver import Driver
@@ -132,13 +133,14 @@ def place_of_map(driver, layer):
     return driver.buffers[1].address + driver.layout.maps[layer]
 
 
-def change_command(driver, engine, index, name, value):
-    """Writes a field of a command in memory, behind the driver's back."""
+def change_command(driver, index, name, value):
+    """Writes a field of a command in memory, after what the driver keeps there."""
     beat, lowest, width = regs.COMMAND[name]
-    place = driver.buffers[0].address + 64 * index + 8 * beat
-    word = int(engine.memory[place : place + 8].view("<u8")[0])
+    read, place = driver.buffers[0], 64 * index + 8 * beat
+    word = int(read.array[place : place + 8].view("<u8")[0])
     word = word & ~(((1 << width) - 1) << lowest) | value << lowest
-    engine.memory[place : place + 8] = np.array([word], "<u8").view(np.uint8)
+    read.array[place : place + 8] = np.array([word], "<u8").view(np.uint8)
+    read.flush(place, place + 8)
 
 
 @pytest.fixture
@@ -180,8 +182,52 @@ def assert_ends(driver, engine, code, index):
 def test_identity_and_capabilities(running):
     driver, engine, _ = running
     assert engine.read(regs.ID) == int.from_bytes(b"QNN1", "big")
-    assert (driver.capabilities.pe, driver.capabilities.pixels) == (16, 2)
-    assert engine.read(0x3FC) == 0
+    assert driver.capabilities == Capabilities(
+        pe=16, pixels=2, weight_words=256, threshold_words=256, window_words=512, pool_columns=64
+    )
+
+
+KEPT = {  # bits that a register keeps, and those that it gives as ones
+    regs.IRQ_ENABLE: (1, 0),
+    regs.LIST_ADDRESS: (2**32 - 1, 0),
+    regs.LIST_COUNT: (255, 0),
+    regs.TIMEOUT: (2**32 - 1, 0),
+    **dict.fromkeys((regs.READ_BASE, regs.WRITE_BASE), (2**32 - 128, 0)),
+    **dict.fromkeys((regs.READ_LAST, regs.WRITE_LAST), (2**32 - 128, 127)),
+}
+READ_ONLY = (regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.CYCLES)
+
+
+def test_registers_keep_what_is_written(running, seed):
+    _, engine, runs_well = running
+    rng = np.random.default_rng(seed)
+    values = {address: engine.read(address) for address in KEPT}
+    for _ in range(300):
+        address, value = int(rng.choice(list(KEPT))), 1 << int(rng.integers(33))
+        value = (value - int(rng.integers(2))) % 2**32  # one bit, or all bits below
+        engine.write(address, value)
+        values[address] = value & KEPT[address][0] | KEPT[address][1]
+        assert engine.read(address) == values[address], hex(address)
+    assert {address: engine.read(address) for address in KEPT} == values
+    runs_well()
+
+
+def test_no_other_register(running):
+    _, engine, runs_well = running
+    runs_well()
+    known = {address: engine.read(address) for address in (*KEPT, *READ_ONLY, regs.STATUS)}
+    account = {regs.PERF + 32 * i + 4 * k for i in range(4) for k in range(5)}
+    assert all(engine.read(address) for address in account if address % 32 < 8)
+    for address in range(0, 4096, 4):
+        if address in known or address == regs.CTRL or address in account:
+            continue
+        engine.write(address, 2**32 - 1)
+        of_other_commands = regs.PERF + 32 * 4 <= address < regs.PERF + 32 * 64
+        assert of_other_commands or engine.read(address) == 0, hex(address)
+    for address in READ_ONLY:
+        engine.write(address, 2**32 - 1)
+    assert {address: engine.read(address) for address in known} == known
+    runs_well()
 
 
 def test_resident_weights(running):
@@ -284,6 +330,29 @@ def test_windows_stop_every_access(running):
     runs_well()
 
 
+@pytest.mark.parametrize("bit", range(18, 32))
+def test_no_address_leaves_the_windows(bit, seed):
+    """Each bit above the size of the buffers decides, one way and the other."""
+    layers = small_network(np.random.default_rng(seed))
+    for base in (0x5555_5000, 0xAAAA_A000):
+        board = SimulatedBoard(CONFIGURATION, MEMORY, base=base)
+        with Driver(board) as driver:
+            driver.load(layers)
+            (read, write), commands = driver.buffers, driver.layout.program.commands
+            list_of = CommandList(driver.layout.image(read.address, write.address), commands)
+            for name, code in (
+                ("in_address", "READ_WINDOW"),
+                ("params_address", "READ_WINDOW"),
+                ("out_address", "WRITE_WINDOW"),
+            ):
+                driver.refresh()
+                wild = int(list_of.get(name)[2]) ^ 1 << bit
+                change_command(driver, 2, name, wild)
+                driver.start()
+                assert_ends(driver, board.engine, code, 2)
+            assert board.violations == 0
+
+
 def test_dead_memory_times_out_and_recovers(running):
     driver, engine, runs_well = running
     engine.write(regs.TIMEOUT, 2000)
@@ -354,7 +423,7 @@ def test_bad_command_is_found_before_any_other_access(running, index, name, valu
     if isinstance(value, str):
         program = driver.layout.program
         value = int(CommandList(program.image, program.commands).get(value)[index])
-    change_command(driver, engine, index, name, value)
+    change_command(driver, index, name, value)
     driver.start()
     assert_ends(driver, engine, "BAD_COMMAND", index)
     assert engine.count("read_beats") == driver.layout.program.commands * regs.COMMAND_BEATS
@@ -372,9 +441,7 @@ def test_random_commands_end(running, seed):
         for _ in range(int(rng.integers(1, 4))):
             name = fields[rng.integers(len(fields))]
             index = int(rng.integers(driver.layout.program.commands))
-            change_command(
-                driver, engine, index, name, int(rng.integers(1 << regs.COMMAND[name][2]))
-            )
+            change_command(driver, index, name, int(rng.integers(1 << regs.COMMAND[name][2])))
         driver.start()
         engine.clocks(20_000)
         if driver.status().busy and not driver.status().error:
