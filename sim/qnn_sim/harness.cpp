@@ -201,11 +201,11 @@ uint64_t engine_count(void *p, int what) {
     default: return e->reads.size() + e->writes.size() + e->answers.size();
   }
 }
-void engine_write(void *p, uint32_t address, uint32_t value) {
+void engine_write(void *p, uint32_t address, uint32_t value, unsigned strobes) {
   auto *e = static_cast<Engine *>(p);
   auto &t = e->top;
   t.s_axi_ctrl_awvalid = t.s_axi_ctrl_wvalid = t.s_axi_ctrl_bready = 1;
-  t.s_axi_ctrl_awaddr = address, t.s_axi_ctrl_wdata = value, t.s_axi_ctrl_wstrb = 15;
+  t.s_axi_ctrl_awaddr = address, t.s_axi_ctrl_wdata = value, t.s_axi_ctrl_wstrb = strobes;
   e->step();  // nothing is pending, so it is accepted at once
   t.s_axi_ctrl_awvalid = t.s_axi_ctrl_wvalid = 0;
   e->step();

@@ -32,7 +32,7 @@ def _load(library: Path) -> ctypes.CDLL:
         "engine_fail": (None, [handle, u32, u32, ctypes.c_int]),
         "engine_live": (None, [handle, u32, u32, ctypes.c_int]),
         "engine_count": (u64, [handle, ctypes.c_int]),
-        "engine_write": (None, [handle, u32, u32]),
+        "engine_write": (None, [handle, u32, u32, u32]),
         "engine_read": (u32, [handle, u32]),
         "engine_run": (u64, [handle, u64]),
     }
@@ -131,11 +131,11 @@ class RtlEngine:
             self._recorder.was_read(address, value)
         return value
 
-    def write(self, address: int, value: int) -> None:
-        """Writes a register."""
-        if self._recorder is not None:
+    def write(self, address: int, value: int, strobes: int = 0b1111) -> None:
+        """Writes a register, or of its bytes those of `strobes`, as no driver does."""
+        if self._recorder is not None and strobes == 0b1111:
             self._recorder.wrote(address, value)
-        self._lib.engine_write(self._handle, address, value)
+        self._lib.engine_write(self._handle, address, value, strobes)
 
     def clocks(self, cycles: int) -> int:
         """Run until the interrupt, at most `cycles`; how many it took."""
