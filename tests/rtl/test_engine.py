@@ -475,7 +475,7 @@ LARGEST = {
     "rows": [((1023, 3, 1), 33 * 16, (3, 1), {"in_bits": 1, "levels": 1, "stride": 2})],
     "columns": [((3, 1023, 4), 20, (3, 3), {"padding": (1, 1, 1, 1)})],
     "pooled columns": [((4, 128, 4), 20, (2, 1), {"pool": MaxPool(2, 2)})],
-    "thresholds": [((3, 3, 4), 32, (1, 1), {"levels": 128})],
+    "thresholds": [((4, 4, 4), 2048, (1, 1), {"levels": 2})],
     "weights": [((2, 2, 2048), 16, (2, 2), {"coefficients": (1, 1), "in_bits": 4})],
     "sums": [((1, 3, 1024), 20, (1, 1), {"coefficients": (7, 8), "in_bits": 8, "levels": None})],
 }
