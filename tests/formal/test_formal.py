@@ -2,17 +2,12 @@
 """The table of proofs fits the RTL, and a proof fails where a fault is planted."""
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
+import formal
 
-ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("formal", ROOT / "scripts/formal.py")
-formal = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(formal)
+pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
 
 FAULTS = [(p.unit, f) for p in formal.PROOFS for f in p.faults]
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A fault is killed by a test that fails or hangs, or equivalent where that is proven."""
 
-import importlib.util
 import os
 import re
 import sys
@@ -12,11 +11,7 @@ import pytest
 
 pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/mutate.py"
-_spec = importlib.util.spec_from_file_location("mutate", SCRIPT)
-mutate = importlib.util.module_from_spec(_spec)
-sys.modules["mutate"] = mutate  # so that its classes can be sent to other processes
-_spec.loader.exec_module(mutate)
+import mutate
 
 # Of the counter only the low two bits go out; `later` is `step` of the cycle before.
 ENGINE = """
