@@ -239,7 +239,7 @@ def induction(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> tuple[str,
         )
         if not code and "Induction step proven: SUCCESS!" in text:
             return "proven", names
-        what = "not proven" if "proof failed" in text else NO_ANSWER
+        what = "not proven" if "proof did fail" in text else NO_ANSWER
         return f"{what}: see {folder / 'induction.log'}", names
     steps = [("base", model, [])]
     if proof.parts:
