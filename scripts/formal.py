@@ -300,8 +300,14 @@ def groups(names: list[str]) -> str:
     return ", ".join(sorted({name.split("_")[0] for name in names}))
 
 
+def row(proof: Proof, begun: float, **facts: object) -> dict:
+    """One row of the table: the proof, what `facts` say of it, and its time from `begun` on."""
+    same = {"unit": proof.unit, "parameters": proof.parameters, "properties": [], "covers": []}
+    return same | facts | {"seconds": round(time.monotonic() - begun, 1)}
+
+
 def prove(proof: Proof, tools: Tools, out: Path) -> dict:
-    """One row of the table."""
+    """The row of a proof."""
     begun = time.monotonic()
     folder = out / proof.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -311,23 +317,22 @@ def prove(proof: Proof, tools: Tools, out: Path) -> dict:
         complete, reached = covered(proof, tools, folder)
         if not complete:
             result = f"a cover is not reached: see {folder / 'cover.log'}"
-    method = "cover" if proof.engine == "none" else f"{proof.depth}-induction, {proof.engine}"
-    return {
-        "unit": proof.unit,
-        "parameters": proof.parameters,
-        "groups": groups(names or reached),
-        "properties": names,
-        "covers": reached,
-        "method": method,
-        "depth": proof.cover if proof.engine == "none" else proof.depth,
-        "result": result,
-        "good": result in ("proven", "reached"),
-        "seconds": round(time.monotonic() - begun, 1),
-    }
+    only_covers = proof.engine == "none"
+    return row(
+        proof,
+        begun,
+        groups=groups(names or reached),
+        properties=names,
+        covers=reached,
+        method="cover" if only_covers else f"{proof.depth}-induction, {proof.engine}",
+        depth=proof.cover if only_covers else proof.depth,
+        result=result,
+        good=result in ("proven", "reached"),
+    )
 
 
 def check_fault(proof: Proof, number: int, tools: Tools, out: Path) -> dict:
-    """One row of the table: a planted fault must make the proof fail."""
+    """The row of a planted fault, which must make the proof fail."""
     begun = time.monotonic()
     fault = proof.faults[number]
     folder = out / f"{proof.name}-fault{number}"
@@ -345,18 +350,15 @@ def check_fault(proof: Proof, number: int, tools: Tools, out: Path) -> dict:
         result, names = induction(proof, tools, folder / "rtl", folder)
         good = bool(names) and result != "proven" and NO_ANSWER not in result
         result = "found" if good else f"not found: {result}"
-    return {
-        "unit": proof.unit,
-        "parameters": proof.parameters,
-        "groups": " ".join(fault.text.split()),
-        "properties": [],
-        "covers": [],
-        "method": "planted fault",
-        "depth": proof.depth,
-        "result": result,
-        "good": good,
-        "seconds": round(time.monotonic() - begun, 1),
-    }
+    return row(
+        proof,
+        begun,
+        groups=" ".join(fault.text.split()),
+        method="planted fault",
+        depth=proof.depth,
+        result=result,
+        good=good,
+    )
 
 
 def main() -> int:
