@@ -307,9 +307,10 @@ def test_read_error(running):
 
 def test_write_error(running):
     driver, engine, runs_well = running
-    engine.fail(bad_write=place_of_map(driver, 2))
-    driver.start()
-    assert_ends(driver, engine, "WRITE_RESPONSE", 3)
+    for layer, command in ((0, 0), (2, 3)):
+        engine.fail(bad_write=place_of_map(driver, layer))
+        driver.start()
+        assert_ends(driver, engine, "WRITE_RESPONSE", command)
     engine.fail()
     runs_well()
 
@@ -317,11 +318,13 @@ def test_write_error(running):
 def test_windows_stop_every_access(running):
     driver, engine, runs_well = running
     read, write = driver.buffers
-    engine.write(regs.WRITE_LAST, place_of_map(driver, 1) - 1)
-    driver.start()
-    assert_ends(driver, engine, "WRITE_WINDOW", 1)
-    at = place_of_map(driver, 1)
-    assert (engine.memory[at : at + 64] == POISON).all()
+    for layer in (1, 0):  # a command each
+        at = place_of_map(driver, layer)
+        engine.memory[at : at + 64] = POISON
+        engine.write(regs.WRITE_LAST, at - 1)
+        driver.start()
+        assert_ends(driver, engine, "WRITE_WINDOW", layer)
+        assert (engine.memory[at : at + 64] == POISON).all()
     engine.write(regs.WRITE_LAST, write.address + len(write.array) - 1)
     engine.write(regs.READ_BASE, read.address + 128)
     driver.start()
