@@ -90,6 +90,12 @@ def test_verdict_of_a_run_that_covers_too_little(run):
     assert "All 1 cases passed, but too little is covered" in " ".join(page.words)
 
 
+def test_verdict_names_what_was_skipped(run):
+    run = dataclasses.replace(run, cases=[run.cases[0], *run.skipped])
+    page = Page(report.render(run))
+    assert "No case failed, 1 of 2 were skipped, but too little" in " ".join(page.words)
+
+
 def test_numbers():
     assert percent(99.97) == "99.9\u202f%" and percent(100.0) == "100.0\u202f%"
     assert text(1234567) == "1\u202f234\u202f567" and text("<") == "&lt;"

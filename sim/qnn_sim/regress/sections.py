@@ -34,9 +34,12 @@ def verdict(run: Run) -> str:
     """One sentence: how it went."""
     if run.failed:
         return f"{len(run.failed)} of {len(run.cases)} cases failed"
-    if run.shortfalls or run.complaints:
-        return f"All {len(run.cases)} cases passed, but too little is covered"
-    return f"All {len(run.cases)} cases passed" if run.cases else "Nothing was run"
+    if not run.cases:
+        return "Nothing was run"
+    passed = f"All {len(run.cases)} cases passed"
+    if run.skipped:
+        passed = f"No case failed, {len(run.skipped)} of {len(run.cases)} were skipped"
+    return f"{passed}, but too little is covered" if run.shortfalls or run.complaints else passed
 
 
 def head(run: Run) -> Markup:
