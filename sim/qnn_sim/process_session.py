@@ -30,7 +30,8 @@ def started(
     """Runs a command in a folder, without input; its stdout has both its outputs.
 
     After `limit_s` seconds, or however the block is left, by an error or by Ctrl-C, the session is
-    ended. INTERRUPTS that come while it is made wait until there is something to end.
+    ended. INTERRUPTS of this thread that come while it is made wait until there is something to
+    end; in a process with other threads these must have them blocked.
     """
     process = watchdog = None
     try:
