@@ -16,9 +16,9 @@ from PIL import Image
 
 from qnn import store
 from qnn.backends import open_session
-from qnn.first import LookupFirst
-from qnn.last import Scores
 from qnn.network import Conv, MaxPool, Network
+from qnn.network.first import LookupFirst
+from qnn.network.last import Scores
 from train_fashion import ACT_LEVELS, DATASET, LAYERS, SCORE_SCALE, FashionCnv, load_split
 
 CLASSES = (

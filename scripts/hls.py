@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qnn import library
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
+from qnn.store import library
 from qnn_sim import hls_csim, kernel_frames, process_session
 from qnn_sim.golden_network import trace
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write host/qnn/sources/*.tree, the digests of all files that `qnn params fetch` gets.
+"""Write host/qnn/store/sources/*.tree, the digests of all files that `qnn params fetch` gets.
 
 The digests are computed from local copies of the repositories, each checked out at the commit that
-host/qnn/sources/__init__.py names. With a clone that has its history the same text comes from
+host/qnn/store/sources/__init__.py names. With a clone that has its history the same text comes from
 
     git ls-tree -r --long COMMIT -- PATH...
 
@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from qnn.sources import SOURCES, Source, blob_id
+from qnn.store.sources import SOURCES, Source, blob_id
 
 # Paths beside the root of each source, files or directories; "LICENSE" is always among them.
 PATHS = {

@@ -30,8 +30,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn.progress import Bar
 from qnn_sim.regress import (
     checkout,
     cluster,

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from qnn.dataset import read_idx
+from qnn.pictures.dataset import read_idx
 
 DATASET = Path("/usr/share/datasets/fashion-mnist")
 ACT_LEVELS = 3  # 2-bit codes 0..3

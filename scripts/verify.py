@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from qnn.progress import Bar
+from qnn.commands.progress import Bar
 from qnn_sim import agreement, process_session, rtl_build
 from qnn_sim.regress.collect import BREADTH
 

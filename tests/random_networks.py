@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from qnn.dense import BinaryDense, FloatDense
-from qnn.first import ConvFirst, LookupFirst
-from qnn.float_conv import Thresholds, Uniform
-from qnn.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
+from qnn.compute.dense import BinaryDense, FloatDense
+from qnn.compute.float_conv import Thresholds, Uniform
 from qnn.network import Conv, MaxPool, Network
+from qnn.network.first import ConvFirst, LookupFirst
+from qnn.network.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
 
 
 def random_conv(

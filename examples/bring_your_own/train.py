@@ -20,7 +20,7 @@ from brevitas.export import export_qonnx
 from brevitas.quant.binary import SignedBinaryWeightPerTensorConst
 from torch import nn
 
-from qnn.dataset import read_idx
+from qnn.pictures.dataset import read_idx
 
 DATASET = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = "T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")

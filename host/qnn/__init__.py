@@ -6,11 +6,12 @@ model = qnn.load("fashion-cnv")
 print(model.classify("picture.png").classes)
 """
 
-from qnn import utils
-from qnn.dorefanet import Dorefanet
+from qnn import moved
 from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model, load
-from qnn.tinier_yolo import TinierYolo
+from qnn.predecessor import utils
+from qnn.predecessor.dorefanet import Dorefanet
+from qnn.predecessor.tinier_yolo import TinierYolo
 
 __all__ = [
     "Classification",
@@ -22,3 +23,5 @@ __all__ = [
     "load",
     "utils",
 ]
+
+moved.keep_earlier_names()

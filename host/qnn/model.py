@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn import library
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.errors import QnnError
-from qnn.first import First
-from qnn.last import FEATURE_SCALES, Classifier, Region
 from qnn.network import Network
-from qnn.offload import Offload
-from qnn.picture import Picture, Source
+from qnn.network.first import First
+from qnn.network.last import FEATURE_SCALES, Classifier, Region
+from qnn.network.offload import Offload
+from qnn.pictures.picture import Picture, Source
+from qnn.store import library
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Classification:
     """Classes of one picture, the most probable first.
 
     Attributes:
-        times_us: of this host, by stage; see qnn.offload for what "packing" and "offload" are.
+        times_us: of this host, by stage; qnn.network.offload says what "packing" and "offload" are.
         cycles: of the accelerator; None where there is none.
     """
 

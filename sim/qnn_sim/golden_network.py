@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.first import ConvFirst, First
-from qnn.float_conv import Uniform
+from qnn.compute.float_conv import Uniform
 from qnn.network import Conv
+from qnn.network.first import ConvFirst, First
 from qnn_sim import float_layers, golden
 
 
 def first_codes(first: First, tensor: NDArray[Any]) -> NDArray[np.uint8]:
-    """Codes that the first stage must make of the tensor it reads (see qnn.first)."""
+    """Codes that the first stage must make of the tensor it reads (see qnn.network.first)."""
     if not isinstance(first, ConvFirst):
         codes = np.array([first.table[pixel] for pixel in tensor.ravel()], dtype=np.uint8)
         return codes.reshape(first.out_shape)

@@ -17,10 +17,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn import activation_buffer, library
-from qnn.importers import bnn_pynq, bnn_pynq_network, qnn_mo
+from qnn.importers.bnn_pynq.layers import read_directory
+from qnn.importers.bnn_pynq.network import import_network
+from qnn.importers.qnn_mo.layers import read_json, read_layers
 from qnn.network import Conv, Network
-from qnn.picture import Picture
+from qnn.pictures.picture import Picture
+from qnn.predecessor import activation_buffer
+from qnn.store import library
 from qnn_sim.golden_network import trace
 
 Output: TypeAlias = "NDArray[np.integer[Any]]"
@@ -72,7 +75,7 @@ def _digest_differs(layer: Conv, out: Output, digests: dict[str, str]) -> int:
 
 def _qnn_mo(reference: Path, name: str, image: str, tensors: str, key: str) -> Case:
     path = reference / f"qnn-mo-pynq/qnn/params/{name}-layers.json"
-    layers = qnn_mo.read_layers(path, qnn_mo.read_json(path))
+    layers = read_layers(path, read_json(path))
     codes = np.load(reference / f"derived/{tensors}")[key]
     table = json.loads((reference / "derived/layer_sha256.json").read_text())
     digests = {part: digest for part, _, digest in table[f"{name}/{image}"]}
@@ -92,8 +95,8 @@ def _qnn_mo(reference: Path, name: str, image: str, tensors: str, key: str) -> C
 
 def _cnv(reference: Path, name: str) -> Case:
     folder = reference / f"bnn-pynq/bnn/params/cifar10/cnv{name[4:].upper()}"
-    found = bnn_pynq.read_directory(folder)
-    network = bnn_pynq_network.import_network(folder, name)
+    found = read_directory(folder)
+    network = import_network(folder, name)
     codes = _first_codes(network, reference / "bnn-pynq/tests/Test_image/deer.jpg")
     scores = np.array(DEER[name]) * found.divisor - found.offset
 

@@ -14,8 +14,8 @@ import pytest
 
 from qnn.backends import BACKENDS
 from qnn.cli import main
-from qnn.dataset import read_idx
 from qnn.model import load
+from qnn.pictures.dataset import read_idx
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 

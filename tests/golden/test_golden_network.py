@@ -8,8 +8,8 @@ import scalar_layers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnn.first import ConvFirst, LookupFirst
-from qnn.float_conv import Thresholds, Uniform
+from qnn.compute.float_conv import Thresholds, Uniform
+from qnn.network.first import ConvFirst, LookupFirst
 from qnn_sim import golden_network
 
 

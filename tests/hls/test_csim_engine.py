@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import random_networks
 
-from qnn import library
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
+from qnn.store import library
 from qnn_sim import hls_csim, rtl_cases
 from qnn_sim.golden_network import trace
 

@@ -7,12 +7,12 @@ import subprocess
 import numpy as np
 import random_networks
 
-from qnn import library
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
+from qnn.store import library
 from qnn_sim import hls_csim, kernel_frames
 from qnn_sim.hls_headers import HLS, include_flags
 

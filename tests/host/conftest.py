@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnn import library, store
+from qnn import store
 from qnn.backends import BACKENDS
 from qnn.cli import main
-from qnn.dense import FloatDense
-from qnn.first import ConvFirst
-from qnn.float_conv import Uniform
-from qnn.last import Region
+from qnn.compute.dense import FloatDense
+from qnn.compute.float_conv import Uniform
 from qnn.network import Conv, Network
+from qnn.network.first import ConvFirst
+from qnn.network.last import Region
+from qnn.store import library
 
 BASES = ("home", "home/models")  # may come into being
 

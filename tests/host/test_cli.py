@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from qnn import cli as cli_module
-from qnn import dataset
 from qnn.cli import build_parser, main
 from qnn.errors import PictureError
+from qnn.pictures import dataset
 
 SCRIPT = Path(sys.executable).with_name("qnn")
 LONG = "x" * 300  # longer than a file name may be

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 import qnn
-from qnn import library, store
+from qnn import store
 from qnn.errors import BackendError, PictureError, QnnError
 from qnn.model import Class, Classification, Detections, Model, Object
+from qnn.store import library
 
 
 @pytest.fixture

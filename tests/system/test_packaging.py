@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from qnn import library
-from qnn.sources import SOURCES
+from qnn.store import library
+from qnn.store.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 TREES = {

@@ -18,10 +18,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnn import Dorefanet, TinierYolo, geometry, region, utils
-from qnn.dense import BinaryDense
-from qnn.importers import qnn_mo_network
-from qnn.library import find
+from qnn import Dorefanet, TinierYolo
+from qnn.compute import region
+from qnn.compute.dense import BinaryDense
+from qnn.importers.qnn_mo import network as qnn_mo
+from qnn.importers.qnn_mo.numpy_pickle import load_pickle
+from qnn.pictures import geometry
+from qnn.predecessor import utils
+from qnn.store.library import find
 
 FC = "dorefanet-fc-normalized.npy"
 QNN = Path(sys.executable).with_name("qnn")
@@ -171,7 +175,7 @@ def test_dorefanet(reference, params, tmp_path):
     np.testing.assert_allclose(
         [c["probability"] for c in one["classes"]], probabilities[ranking[:5]], rtol=1e-6
     )
-    labels = qnn_mo_network.load_pickle(folder / "imagenet-classes.pkl")
+    labels = load_pickle(folder / "imagenet-classes.pkl")
     for entry in one["classes"]:
         assert labels[entry["index"]][1].startswith(entry["name"])
 
@@ -248,8 +252,8 @@ def test_tinier_yolo(reference, params):
     conv8_out = utils.conv_layer(conv7_out, conv8_weights_correct, b=conv8_bias_broadcast, stride=1)
     classifier.deinit_accelerator()
 
-    found = region.detect(conv8_out.transpose(1, 2, 0), 20, qnn_mo_network.VOC_ANCHORS, (768, 576))
-    names = [qnn_mo_network.VOC_CLASSES[one.class_index] for one in found]
+    found = region.detect(conv8_out.transpose(1, 2, 0), 20, qnn_mo.VOC_ANCHORS, (768, 576))
+    names = [qnn_mo.VOC_CLASSES[one.class_index] for one in found]
     printed = [f"{n}: {100 * o.probability:.0f}%\n" for n, o in zip(names, found, strict=True)]
     golden = reference / "qnn-mo-pynq" / "tests" / "Test_image" / "tinier-yolo"
     tensors = np.load(reference / "derived" / "tinier_yolo_dog_tensors.npz")

@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from qnn import activation_buffer, dataset
-from qnn.evaluate import confusion
 from qnn.importers import import_network
+from qnn.measure.evaluate import confusion
 from qnn.model import Model
-from qnn.picture import Picture
+from qnn.pictures import dataset
+from qnn.pictures.picture import Picture
+from qnn.predecessor import activation_buffer
 
 CNV = ("cnvW1A1", "cnvW1A2", "cnvW2A2")
 

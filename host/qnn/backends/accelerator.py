@@ -12,7 +12,7 @@ import numpy as np
 from qnn.backends.protocol import Codes, Maps, Settings, check_codes, empty_output
 from qnn.engine.driver import Driver
 from qnn.network import Network
-from qnn.offload import Offload
+from qnn.network.offload import Offload
 from qnn.platforms.protocol import Platform
 
 

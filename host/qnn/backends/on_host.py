@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from qnn.backends.protocol import Codes, Maps, check_codes
 from qnn.errors import BackendError
 from qnn.network import Network
-from qnn.offload import Offload
+from qnn.network.offload import Offload
 
 
 class HostSession:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qnn.errors import BackendError
 from qnn.network import Network, describe
-from qnn.offload import Offload
+from qnn.network.offload import Offload
 
 Codes = NDArray[np.uint8]
 Maps: TypeAlias = "NDArray[np.integer[Any]]"  # uint8 codes, or int32 accumulators of a last layer

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn import library
 from qnn.backends import Settings
-from qnn.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
 from qnn.commands import options
+from qnn.commands.progress import Bar
+from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
+from qnn.measure.random_dorefanet import random_dense_chain, random_dorefanet
 from qnn.network import Network
-from qnn.progress import Bar
-from qnn.random_dorefanet import random_dense_chain, random_dorefanet
+from qnn.store import library
 
 
 def add_parser(commands: options.Commands) -> None:

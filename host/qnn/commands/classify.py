@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import draw
 from qnn.commands import options
-from qnn.picture import Picture
+from qnn.pictures import draw
+from qnn.pictures.picture import Picture
 
 
 def add_parser(commands: options.Commands) -> None:

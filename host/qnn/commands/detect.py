@@ -6,11 +6,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import draw
 from qnn.commands import options
 from qnn.errors import QnnError
-from qnn.last import FEATURE_SCALES
-from qnn.picture import Picture
+from qnn.network.last import FEATURE_SCALES
+from qnn.pictures import draw
+from qnn.pictures.picture import Picture
 
 
 def add_parser(commands: options.Commands) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qnn import dataset, draw
 from qnn.commands import options
-from qnn.evaluate import confusion
-from qnn.progress import Bar
+from qnn.commands.progress import Bar
+from qnn.measure.evaluate import confusion
+from qnn.pictures import dataset, draw
 
 
 def add_parser(commands: options.Commands) -> None:

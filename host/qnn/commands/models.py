@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from qnn import library
 from qnn.commands import options
+from qnn.store import library
 
 
 def add_parser(commands: options.Commands) -> None:

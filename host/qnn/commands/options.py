@@ -14,11 +14,11 @@ from typing import Any
 
 from PIL import Image
 
-from qnn import library
 from qnn.backends import BACKENDS, Settings
+from qnn.commands.progress import Bar
 from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model
-from qnn.progress import Bar
+from qnn.store import library
 
 Commands = Any  # argparse gives its sub-parser action no public name
 

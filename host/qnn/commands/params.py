@@ -7,14 +7,15 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from qnn import library, store
+from qnn import store
 from qnn.commands import options
+from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn.fetch import UPSTREAM, collect
 from qnn.importers import IMPORTERS, import_network
 from qnn.network import Network, describe
-from qnn.progress import Bar
-from qnn.sources import SOURCES, Source
+from qnn.store import library
+from qnn.store.fetch import UPSTREAM, collect
+from qnn.store.sources import SOURCES, Source
 
 
 def add_parser(commands: options.Commands) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 
 from qnn.commands import options
+from qnn.commands.progress import Bar
+from qnn.measure.verify import verify
 from qnn.network import describe
-from qnn.progress import Bar
-from qnn.verify import verify
 
 
 def add_parser(commands: options.Commands) -> None:

@@ -26,7 +26,7 @@ from qnn.engine.program import compile_layers
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network import Conv
-from qnn.offload import Offload
+from qnn.network.offload import Offload
 from qnn.platforms.protocol import Buffer, Platform
 
 Codes: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C)

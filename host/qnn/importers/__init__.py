@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qnn.errors import FormatError
-from qnn.importers import bnn_pynq_network, qnn_mo_network, qonnx
+from qnn.importers.bnn_pynq import network as bnn_pynq
+from qnn.importers.qnn_mo import network as qnn_mo
+from qnn.importers.qonnx import network as qonnx
 from qnn.network import Network
 
 # Each takes a path and the name of the network to be.
 IMPORTERS: dict[str, Callable[[Path, str], Network]] = {
-    "qnn-mo": qnn_mo_network.import_network,
-    "bnn-pynq": bnn_pynq_network.import_network,
+    "qnn-mo": qnn_mo.import_network,
+    "bnn-pynq": bnn_pynq.import_network,
     "qonnx": qonnx.import_network,
 }
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from qnn import library
 from qnn.backends import BACKENDS, open_session
 from qnn.backends.pynq import PynqBackend
 from qnn.platforms import pynq as platform
+from qnn.store import library
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from qnn import library
 from qnn.backends import BACKENDS, open_session
 from qnn.errors import BackendError
+from qnn.store import library
 
 sim = BACKENDS["sim"]
 needs_sim = pytest.mark.skipif(bool(sim.unavailable()), reason=f"sim: {sim.unavailable()}")

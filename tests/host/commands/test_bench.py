@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from qnn.bench import Row
 from qnn.commands import bench as command
-from qnn.dense import FloatDense
-from qnn.last import DenseChain, DenseLayer
+from qnn.compute.dense import FloatDense
+from qnn.measure.bench import Row
+from qnn.network.last import DenseChain, DenseLayer
 
 
 def test_json(cli):

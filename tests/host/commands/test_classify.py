@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qnn import library
 from qnn.model import load
+from qnn.store import library
 
 STAGES = {"decode", "first_layer", "offload", "last_layers"}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qnn import library
 from qnn.model import load
+from qnn.store import library
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

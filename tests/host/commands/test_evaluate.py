@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qnn import dataset, draw
 from qnn.model import load
+from qnn.pictures import dataset, draw
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from qnn import library, store
-from qnn.sources import SOURCES
+from qnn import store
+from qnn.store import library
+from qnn.store.sources import SOURCES
 
 
 def models_of(cli) -> dict[str, dict]:

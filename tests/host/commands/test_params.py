@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnn import library, progress, store
+from qnn import store
+from qnn.commands import progress
 from qnn.model import load
-from qnn.sources import SOURCES
+from qnn.store import library
+from qnn.store.sources import SOURCES
 
 CNV = "cnv-w1a1"
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

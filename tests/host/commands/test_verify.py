@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qnn import activation_buffer
 from qnn.backends import cpu
 from qnn.model import load
+from qnn.predecessor import activation_buffer
 from qnn_sim import golden_network
 
 

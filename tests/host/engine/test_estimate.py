@@ -4,11 +4,11 @@
 import re
 from pathlib import Path
 
-from qnn import library
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
-from qnn.random_dorefanet import random_dorefanet
+from qnn.measure.random_dorefanet import random_dorefanet
+from qnn.store import library
 
 PAGE = Path(__file__).parents[3] / "rtl/README.md"  # tests/rtl/test_networks.py proves its cycles
 

@@ -12,15 +12,16 @@ import pytest
 from foreign_qnn_mo import Layer, Section, write
 from PIL import Image
 
-from qnn import geometry, store
+from qnn import store
 from qnn.backends import open_session
-from qnn.dense import BinaryDense, FloatDense
+from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.errors import FormatError, NetworkError, QnnError
-from qnn.first import ConvFirst, LookupFirst
 from qnn.importers import IMPORTERS, import_network
-from qnn.last import DenseChain, Region, Scores
 from qnn.model import Model
-from qnn.picture import Picture
+from qnn.network.first import ConvFirst, LookupFirst
+from qnn.network.last import DenseChain, Region, Scores
+from qnn.pictures import geometry
+from qnn.pictures.picture import Picture
 
 DOREFANET = [
     Section(1, (Layer("conv1", 3, 33, 54, 1, 0, pool=(3, 6, 0)),)),

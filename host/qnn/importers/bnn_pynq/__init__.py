@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Networks of BNN-PYNQ: a directory of packed weights and thresholds."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Networks in QONNX, from Brevitas, QKeras or the zoo."""

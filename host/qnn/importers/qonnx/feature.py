@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A feature map on its way through a QONNX graph: what its numbers are, and where each one lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Union
+
+import numpy as np
+
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.layout import places
+from qnn.importers.qonnx.steps import Step
+from qnn.network import Padding, Shape, describe
+
+Source = Union["Pixels", "Products", "FloatSums"]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The input: whole numbers p from 0 to 255; p / 255 unless raw."""
+
+    raw: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Sums of a convolution: value = unit * acc + offset, acc = sum of weight * code.
+
+    Attributes:
+        node: the convolution or fully connected layer.
+        in_shape, in_bits: of the codes it reads, whose largest is `top`.
+        weight: int64 (O, KH, KW, C/groups).
+        unit, offset: float64 (O,), unit above 0.
+        stride, padding, groups: as in qnn.network.Conv.
+    """
+
+    node: Node
+    in_shape: Shape
+    in_bits: int
+    top: int
+    weight: Array
+    unit: Array
+    offset: Array
+    stride: int = 1
+    padding: Padding = (0, 0, 0, 0)
+    groups: int = 1
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """The least and the largest acc of each output, int64 (O,)."""
+        flat = self.weight.reshape(len(self.weight), -1)
+        return np.minimum(flat, 0).sum(axis=1) * self.top, np.maximum(flat, 0).sum(
+            axis=1
+        ) * self.top
+
+    def values(self, acc: Array) -> Array:
+        """float32 (..., O) of acc, int64 (..., O).
+
+        Exact, as the sums of the reference are, where the scales are powers of two; else the
+        nearest float32, from which those sums stray by their own rounding.
+        """
+        y: Array = (self.unit * acc + self.offset).astype(np.float32)
+        return y
+
+
+@dataclass(frozen=True, eq=False)
+class FloatSums:
+    """Sums of a float convolution on pixels / 255, weight float64 (O, KH, KW, 3), bias (O,)."""
+
+    node: Node
+    size: int
+    weight: Array
+    bias: Array
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One tensor of the graph that depends on the picture.
+
+    Attributes:
+        source: what it starts from: Pixels, Products or FloatSums.
+        shape: of the map (rows, columns, channels) that holds its elements.
+        index: int64, as the tensor is shaped in the graph: where in the map each element lies.
+        steps: what follows the source.
+    """
+
+    source: Source
+    shape: Shape
+    index: Array
+    steps: tuple[Step, ...] = ()
+
+    def then(self, *steps: Step) -> Feature:
+        """The same map after more steps."""
+        return replace(self, steps=self.steps + steps)
+
+    def per_channel(self, node: Node, constant: Array) -> Array:
+        """A constant that broadcasts against this tensor, as float32 (channels,).
+
+        Raises:
+            NetworkError: it differs within a channel, is not finite, or does not broadcast.
+        """
+        channels = self.shape[2]
+        try:
+            spread = np.broadcast_to(constant, self.index.shape)
+        except ValueError:
+            raise node.refuse(
+                f"its constant of shape {constant.shape} does not fit a tensor of shape "
+                f"{self.index.shape}"
+            ) from None
+        in_place = np.empty(self.index.size, np.float32)
+        in_place[self.index.reshape(-1)] = spread.reshape(-1)
+        rows = in_place.reshape(-1, channels)
+        if not np.isfinite(rows).all():
+            raise node.refuse("it has a constant that is not finite")
+        if (rows != rows[0]).any():
+            raise node.refuse("its constant differs between pixels; use one value for a channel")
+        return rows[0].copy()
+
+    def require_map(self, node: Node) -> None:
+        """NetworkError unless the tensor is the map as (1, channels, rows, columns)."""
+        if not np.array_equal(self.index, places(self.shape)):
+            raise node.refuse(
+                f"it reads a tensor of shape {self.index.shape} that is not the map "
+                f"{describe(self.shape)} with channels first; remove the Transpose or Reshape "
+                "before it"
+            )

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A first layer with weights of many bits: a float convolution on the host (qnn.network.first).
+
+Sums, scales and batch norm are folded in float64. The reference executor rounds each of its steps
+to float32, so a code may differ from its where an output lies on the border of two codes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.compute.float_conv import Thresholds
+from qnn.importers.qonnx.feature import Feature, FloatSums
+from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.steps import Bipolar, Clip, Uniform
+from qnn.importers.qonnx.windows import Windows
+from qnn.network.first import ConvFirst
+from qnn.network.last import OPERATIONS, Arithmetic
+
+
+def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> FloatSums:
+    """The sums of a convolution that reads the picture, through arithmetic at most.
+
+    Args:
+        node: the convolution.
+        feature: the picture and the steps behind it.
+        weight: (O, KH, KW, C), not grouped.
+        place: its stride and padding.
+
+    Raises:
+        NetworkError: the picture is no square of RGB, or is not read as it is.
+    """
+    rows, columns, channels = feature.shape
+    if rows != columns or channels != 3 or len(set(place.padding)) != 1:
+        raise node.refuse(
+            "weights of more than 4 bits run on the host only, on a square RGB picture with the "
+            "same padding on all sides; quantise them to 1, 2 or 3 bits"
+        )
+    ends = np.array([[0.0], [1.0]]).repeat(channels, axis=1)  # of x, for each colour
+    for step in feature.steps:
+        if not isinstance(step, Arithmetic):
+            raise node.refuse(
+                "weights of more than 4 bits run on the host only, and there pixels are not "
+                "quantised again; remove the quantiser before this node"
+            )
+        ends = OPERATIONS[step.op](ends, step.values.astype(np.float64))
+    offset, gain = ends[0], ends[1] - ends[0]
+    if place.padding[0] and offset.any():
+        raise node.refuse(
+            "it pads with 0 a picture whose 0 was moved before; leave out the padding, or what "
+            "moves it"
+        )
+    exact = weight.astype(np.float64)
+    return FloatSums(
+        node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), place.stride,
+        place.padding[0],
+    )  # fmt: skip
+
+
+def fold_first(node: Node, feature: Feature, sums: FloatSums) -> tuple[ConvFirst, Codes]:
+    """The first stage whose codes are those of the last quantiser behind the sums.
+
+    Raises:
+        NetworkError: something else than arithmetic, a ReLU or Clip and a quantiser follows.
+    """
+    steps, last = feature.steps, last_quantizer(feature.steps)
+    quantizer = None if last is None else steps[last]
+    if last is None or not isinstance(quantizer, Uniform | Bipolar):
+        raise node.refuse(
+            f"what it reads from node {sums.node.name!r} is not quantised; put an activation "
+            "quantiser of 1 to 3 bits between them"
+        )
+    clip = Clip(-np.inf, np.inf)
+    gain: Array = np.ones(len(sums.bias))
+    bias: Array = sums.bias
+    for number, step in enumerate(steps[:last]):
+        if isinstance(step, Clip) and number == last - 1:
+            clip = step
+        elif isinstance(step, Arithmetic):
+            values = step.values.astype(np.float64)
+            bias = OPERATIONS[step.op](bias, values)
+            if step.op in ("multiply", "divide"):
+                gain = OPERATIONS[step.op](gain, values)
+        else:
+            raise sums.node.refuse(
+                "it runs on the host, where only a bias, a normalisation and a ReLU may stand "
+                "between it and its quantiser"
+            )
+    if any(not isinstance(step, Arithmetic) for step in steps[last + 1 :]):
+        raise sums.node.refuse("it runs on the host, where no pool follows; use a stride")
+    ends = quantizer.codes(clip(np.array([-np.inf, np.inf], np.float32)))
+    levels, rank = levels_of(node, steps, last, int(ends[0]), int(ends[1]))
+    borders = _borders(sums.node, quantizer)[ends[0] : ends[1]]
+    first = ConvFirst(
+        geometry="letterbox",
+        size=sums.size,
+        mean=None,
+        weight=(sums.weight * gain[:, None, None, None]).astype(np.float32),
+        bias=bias.astype(np.float32),
+        stride=sums.stride,
+        padding=sums.padding,
+        quantizer=Thresholds(tuple(float(b) for b in borders[np.diff(rank) > 0])),
+        arithmetic="float64",
+        transposed=False,
+    )
+    return first, even(node, levels)
+
+
+def _borders(node: Node, quantizer: Uniform | Bipolar) -> Array:
+    """Values above which the codes 1, 2, ... begin, float64."""
+    if isinstance(quantizer, Bipolar):
+        return np.array([np.nextafter(0.0, -1.0)])
+    if quantizer.rounding is not np.rint:
+        raise node.refuse("it runs on the host, where its quantiser rounds with ROUND only")
+    halves = np.arange(quantizer.low, quantizer.high) + 0.5
+    return (halves - float(quantizer.zero)) * float(quantizer.scale)

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sums and the float steps behind them, folded into integer thresholds or into float scores.
+
+Every step is monotone, so code(acc) is too, and the least acc that reaches a code is found by
+bisection over the integers, asking the steps themselves. Where they descend, the weights of that
+output change their sign, and acc with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from qnn.importers.qonnx.feature import Feature, Pixels, Products
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.steps import Quantizer, Step, only, sign
+from qnn.importers.qonnx.weights import planes
+from qnn.network import MAX_BITS, Conv, MaxPool
+from qnn.network.last import Arithmetic
+
+MAX_LEVELS = 1 << MAX_BITS
+MAX_GRID = 1 << 20  # levels of a quantiser before later steps merge them
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """A map of unsigned codes: value = zero + step * code, code from 0 to top."""
+
+    zero: float
+    step: float
+    top: int
+
+    @property
+    def bits(self) -> int:
+        """Planes that hold the codes."""
+        return max(1, self.top.bit_length())
+
+
+def fold_pixels(node: Node, feature: Feature, pixels: Pixels) -> tuple[Array, Codes]:
+    """A table from pixel to code, uint8 (256,), and what the codes stand for.
+
+    Args:
+        node: the one that reads the codes, for the error.
+        feature: the input and the steps behind it.
+        pixels: its source.
+
+    Raises:
+        NetworkError: the steps differ between colours, or their results are no even steps.
+    """
+    steps = feature.steps
+    if any(isinstance(step, MaxPool) for step in steps):
+        raise node.refuse("a max-pool reads the picture itself; put a convolution before it")
+    p: Array = np.arange(256, dtype=np.float32)
+    p = p if _raw(pixels, steps) else p / np.float32(255)
+    values: Array = np.repeat(p[:, None], feature.shape[2], axis=1)
+    last = last_quantizer(steps)
+    if last is None:
+        values = _apply(steps, values)
+        levels, table = np.unique(values[:, 0], return_inverse=True)
+    else:
+        values = _codes(steps[: last + 1])(values)
+        levels, rank = levels_of(node, steps, last, int(values.min()), int(values.max()))
+        table = rank[values[:, 0] - values.min()]
+    if (values != values[:, :1]).any():
+        raise node.refuse(
+            "the steps before it differ between colours; use one mean and one deviation for all"
+        )
+    return table.astype(np.uint8), even(node, levels)
+
+
+def _raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
+    """Whether pixels go in as 0..255: stated, or the graph divides by 255 itself."""
+    first = steps[0] if steps else None
+    if not isinstance(first, Arithmetic) or first.op not in ("multiply", "divide"):
+        return pixels.raw
+    by_255 = np.float32(255 if first.op == "divide" else 1 / 255)
+    return pixels.raw or bool((first.values == by_255).all())
+
+
+def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> tuple[Conv, Codes]:
+    """A layer whose codes are those of the last quantiser behind its sums.
+
+    Args:
+        node: the one that reads the codes, for the error.
+        feature: the sums and the steps behind them.
+        products: its source.
+        name: of the layer.
+
+    Raises:
+        NetworkError: there is no quantiser, or the steps cannot become thresholds.
+    """
+    steps, outputs = feature.steps, len(products.weight)
+    last = last_quantizer(steps)
+    if last is None:
+        raise node.refuse(
+            f"what it reads from node {products.node.name!r} is not quantised; put an activation "
+            "quantiser of 1 to 3 bits between them"
+        )
+    pool = _pool(node, steps, last, outputs)
+    direction = _sign(steps[: last + 1], outputs)
+    flip = np.where(direction < 0, -1, 1)
+    code_of = _codes(steps[: last + 1])
+    low, high = products.bounds
+    low, high = np.where(flip < 0, -high, low), np.where(flip < 0, -low, high)
+
+    def codes(acc: Array) -> Array:
+        return code_of(products.values(flip * acc))
+
+    least, most = int(codes(low).min()), int(codes(high).max())
+    least = _down_to_zero(steps[last], least)
+    levels, rank = levels_of(node, steps, last, least, most)
+    if len(levels) > MAX_LEVELS:
+        raise node.refuse(f"it reads {len(levels)} levels; quantise to at most {MAX_BITS} bits")
+    wanted = np.arange(1, max(len(levels), 2))
+    found = _least(lambda acc: rank[codes(acc) - least] >= wanted[:, None], low, high, len(wanted))
+    bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
+    thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
+    return _layer(products, name, bits, coefficients, thresholds, pool), even(node, levels)
+
+
+def fold_scores(
+    node: Node, feature: Feature, products: Products, name: str
+) -> tuple[Conv, tuple[Arithmetic, ...]]:
+    """The last layer, which hands out accumulators, and the steps that make scores of them.
+
+    Raises:
+        NetworkError: one of the steps is no arithmetic.
+    """
+    bits, coefficients, factor = planes(products.node, products.weight)
+    steps: list[Arithmetic] = []
+    for op, values in (("multiply", products.unit / factor), ("add", products.offset)):
+        if (values != (op == "multiply")).any():
+            steps.append(Arithmetic(op, values.astype(np.float32)))
+    for step in feature.steps:
+        if not isinstance(step, Arithmetic):
+            raise node.refuse(
+                "a ReLU, Clip or pool stands between the last layer and the scores; end the "
+                "network with the last layer, its bias and its normalisation"
+            )
+        steps.append(step)
+    return _layer(products, name, bits, coefficients), tuple(steps)
+
+
+def _layer(
+    products: Products,
+    name: str,
+    bits: Array,
+    coefficients: tuple[int, ...],
+    thresholds: Array | None = None,
+    pool: MaxPool | None = None,
+) -> Conv:
+    return Conv(
+        name=name,
+        in_shape=products.in_shape,
+        in_bits=products.in_bits,
+        weight=bits,
+        thresholds=thresholds,
+        coefficients=coefficients,
+        stride=products.stride,
+        padding=products.padding,
+        groups=products.groups,
+        pool=pool,
+        parts=_part_names(products),
+    )
+
+
+def _part_names(products: Products) -> tuple[str, ...]:
+    """What the graph calls each group of a layer."""
+    name = "".join(c if c.isprintable() else "?" for c in products.node.name)
+    if products.groups == 1:
+        return (name,)
+    return tuple(f"{name}/{group}" for group in range(products.groups))
+
+
+def _least(reaches: Callable[[Array], Array], low: Array, high: Array, count: int) -> Array:
+    """For `count` rows the least acc in low..high that reaches, else high + 1; int64 (count, O)."""
+    low, high = np.repeat(low[None], count, axis=0), np.repeat(high[None] + 1, count, axis=0)
+    while (low < high).any():
+        middle = (low + high) // 2
+        reached = reaches(middle)
+        low, high = (
+            np.where(reached, low, np.minimum(middle + 1, high)),
+            np.where(reached, middle, high),
+        )
+    return high
+
+
+def last_quantizer(steps: Sequence[Step]) -> int | None:
+    """Where the last quantiser stands, or None."""
+    return max((i for i, step in enumerate(steps) if isinstance(step, Quantizer)), default=None)
+
+
+def _apply(steps: Sequence[Step], x: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in steps:
+            if not isinstance(step, MaxPool):
+                x = step(x)
+    return x
+
+
+def _codes(steps: Sequence[Step]) -> Callable[[Array], Array]:
+    """The codes that the last of these steps, a quantiser, gives; a pool between is left out."""
+    *before, quantizer = steps
+    assert isinstance(quantizer, Quantizer)
+    return lambda x: quantizer.codes(_apply(before, x))
+
+
+def levels_of(
+    node: Node, steps: Sequence[Step], last: int, least: int, most: int
+) -> tuple[Array, Array]:
+    """Values after all steps, ascending, and for each code least..most its place among them.
+
+    Args:
+        node: the one that reads the codes, for the error.
+        steps: behind a source.
+        last: where their last quantiser stands.
+        least, most: its codes that occur.
+
+    Raises:
+        NetworkError: what follows the quantiser differs between channels or descends.
+    """
+    quantizer = steps[last]
+    assert isinstance(quantizer, Quantizer)
+    if most - least >= MAX_GRID:
+        raise node.refuse("what it reads is quantised to more levels than codes can have")
+    values = quantizer.values(np.arange(least, most + 1))
+    for step in steps[last + 1 :]:
+        if isinstance(step, Arithmetic):
+            one = only(node, "input, arithmetic behind its quantiser,", step.values)
+            step = Arithmetic(step.op, one[None])
+            if sign(step, 1) <= 0:
+                raise node.refuse("what it reads is quantised and then multiplied by no positive")
+        values = _apply([step], values)
+    levels, rank = np.unique(values, return_inverse=True)
+    return levels, rank
+
+
+def _down_to_zero(quantizer: Step, least: int) -> int:
+    """The code of value 0 where all reached ones lie above it: a layer may pad its input with 0."""
+    assert isinstance(quantizer, Quantizer)
+    values = quantizer.values(np.arange(max(0, least - MAX_LEVELS), least + 1))
+    zero = np.flatnonzero(values == 0)
+    return least - (len(values) - 1 - int(zero[0])) if zero.size else least
+
+
+def even(node: Node, levels: Array) -> Codes:
+    """Levels, float32 ascending, as codes.
+
+    Raises:
+        NetworkError: they are not evenly spaced, but for float rounding, or too many.
+    """
+    if not np.isfinite(levels).all():
+        raise node.refuse("the levels of its input are not finite; check the scales before it")
+    exact = [Fraction(float(level)) for level in levels]
+    top = len(exact) - 1
+    step = (exact[-1] - exact[0]) / top if top else Fraction(1)
+    tolerance = max(abs(exact[0]), abs(exact[-1])) / (1 << 20)
+    if top >= MAX_LEVELS or any(
+        abs(level - exact[0] - k * step) > tolerance for k, level in enumerate(exact)
+    ):
+        raise node.refuse("the levels of its input are not evenly spaced; quantise it uniformly")
+    return Codes(float(exact[0]), float(step), top)
+
+
+def _sign(steps: Sequence[Step], outputs: int) -> Array:
+    return np.prod([np.ones(outputs, np.int64), *(sign(s, outputs) for s in steps)], axis=0)
+
+
+def _pool(node: Node, steps: Sequence[Step], last: int, outputs: int) -> MaxPool | None:
+    """The one pool among the steps, which codes can pass as well as what it stands behind."""
+    where = [i for i, step in enumerate(steps) if isinstance(step, MaxPool)]
+    if not where:
+        return None
+    if len(where) > 1:
+        raise node.refuse("two max-pools stand between two layers; the accelerator has one")
+    behind = _sign(steps[where[0] : last + 1], outputs)
+    if (behind < 0).any():
+        raise node.refuse(
+            f"a max-pool stands before a step that descends in channel {behind.argmin()} (a "
+            "negative gain); put the pool behind the activation quantiser"
+        )
+    pool = steps[where[0]]
+    assert isinstance(pool, MaxPool)
+    return pool

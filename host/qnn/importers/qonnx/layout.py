@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ONNX operators that only move elements, on any array.
+
+The importer uses them on constants as they are, and on feature maps as arrays of places: where in
+the map, rows, columns, channels, each element of the tensor comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from qnn.importers.qonnx.graph import MAX_MAP, Array, Node
+
+LAYOUT = ("Identity", "Dropout", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+
+
+def rearrange(node: Node, x: Array, parameters: Sequence[Array | None]) -> Array:
+    """What a node of type LAYOUT makes of x; `parameters` are its other inputs.
+
+    Raises:
+        NetworkError: the parameters do not fit the shape of x.
+    """
+    try:
+        return _rearranged(node, x, parameters)
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError):
+        raise node.refuse(
+            f"it does not fit its input of shape {x.shape}; export with a batch of 1"
+        ) from None
+
+
+def _rearranged(node: Node, x: Array, parameters: Sequence[Array | None]) -> Array:
+    if node.op == "Transpose":
+        return x.transpose(node.attributes.get("perm"))
+    if node.op == "Reshape":
+        target = _integers(node, "shape", parameters)
+        if not node.attributes.get("allowzero"):
+            target = [x.shape[i] if n == 0 else n for i, n in enumerate(target)]
+        return x.reshape(target)
+    if node.op == "Flatten":
+        axis = node.attributes.get("axis", 1)
+        axis += x.ndim * (axis < 0)
+        return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+    if node.op == "Squeeze":
+        axes = _integers(node, "axes", parameters, default=True)
+        return x.squeeze(tuple(axes) if axes else None)
+    if node.op == "Unsqueeze":
+        return np.expand_dims(x, tuple(_integers(node, "axes", parameters)))
+    return x  # Identity; Dropout is one when nothing is trained
+
+
+def _integers(
+    node: Node, name: str, parameters: Sequence[Array | None], default: bool = False
+) -> list[int]:
+    """A list that old operator sets give as attribute and newer ones as input."""
+    given = node.attributes.get(name)
+    if given is None and parameters:
+        given = parameters[0]
+    if given is None and default:
+        return []
+    return [int(n) for n in np.asarray(given).reshape(-1)]
+
+
+def places(shape: tuple[int, int, int]) -> Array:
+    """The tensor (1, C, H, W) of places in a map (H, W, C), int64."""
+    rows, columns, channels = shape
+    count = rows * columns * channels
+    assert count <= MAX_MAP
+    return np.arange(count).reshape(1, rows, columns, channels).transpose(0, 3, 1, 2)

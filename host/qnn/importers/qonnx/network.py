@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A QONNX model (from Brevitas, QKeras or the QONNX zoo) as a network of the canonical form.
+
+What is taken, and how pictures go in, is told in params/README.md; what is not is refused by node,
+with the reason and what could be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from qnn.engine.program import compile_layers
+from qnn.errors import FormatError, NetworkError, QnnError
+from qnn.importers.qonnx.graph import read_graph
+from qnn.importers.qonnx.walk import Walk
+from qnn.network import Conv, Network
+
+CLASSES = "classes.txt"
+
+
+def import_network(path: Path, name: str) -> Network:
+    """See qnn.importers.import_network."""
+    if not path.is_file():
+        raise FormatError(f"{path}: not a file; name the .onnx file")
+    walk = Walk(read_graph(path))
+    _check_accelerator(walk.layers)
+    network = Network(
+        name=name,
+        title=f"{path.stem} from QONNX, {_precision(walk.layers)}",
+        task="classify",
+        classes=(),
+        layers=tuple(walk.layers),
+        first=walk.first,
+        source="imported from QONNX",
+        missing=tuple(walk.missing),
+    )
+    if walk.scores is None:
+        return network
+    return replace(network, classes=_classes(path, network.out_shape[2]), last=walk.scores)
+
+
+def _precision(layers: Sequence[Conv]) -> str:
+    """The most bits of weights and of activations between layers: "W1A2"."""
+    weights = max(sum(layer.coefficients).bit_length() for layer in layers)
+    activations = max((layer.in_bits for layer in layers[1:]), default=layers[0].in_bits)
+    return f"W{weights}A{activations}"
+
+
+def _classes(path: Path, count: int) -> tuple[str, ...]:
+    """Lines of classes.txt beside the model, else numbers."""
+    beside = path.parent / CLASSES
+    if not beside.is_file():
+        return tuple(str(i) for i in range(count))
+    try:
+        lines = beside.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise FormatError(f"{beside}: not a text file that can be read") from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) != count:
+        raise FormatError(f"{beside}: it names {len(names)} classes, the network has {count}")
+    return names
+
+
+def _check_accelerator(layers: Sequence[Conv]) -> None:
+    for layer in layers:
+        try:
+            compile_layers([layer])
+        except QnnError as error:
+            raise NetworkError(
+                f"node {layer.parts[0]!r} does not fit the accelerator: {error}; make its kernel, "
+                "its channels or its map smaller"
+            ) from None
+    compile_layers(layers)

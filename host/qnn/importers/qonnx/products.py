@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ONNX operators that multiply a feature map with weights: Conv, MatMul and Gemm.
+
+A fully connected layer is a convolution whose kernel covers the map; the columns of its matrix move
+to where their inputs lie in the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from qnn.engine.capabilities import Capabilities
+from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
+from qnn.importers.qonnx.feature import Feature, Pixels, Products
+from qnn.importers.qonnx.first import float_sums
+from qnn.importers.qonnx.fold import Codes
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.layout import places
+from qnn.importers.qonnx.weights import integers, small
+from qnn.importers.qonnx.windows import windows_of
+from qnn.network import Shape, describe, windows
+
+# Ends the layer that gives a map, which is now to be read in this shape.
+Read = Callable[[Shape], Codes]
+
+
+def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -> Feature:
+    """The sums of a Conv, MatMul or Gemm node, and its bias behind them.
+
+    Raises:
+        NetworkError: the accelerator has no such layer.
+    """
+    weight = parameters[1] if len(parameters) > 1 else None
+    if weight is None:
+        raise node.refuse("it wants the feature map first and constant weights behind it")
+    if node.op == "Conv":
+        return _convolution(node, feature, weight, parameters[2:], read)
+    return _connection(node, feature, weight, parameters[2:], read)
+
+
+def _convolution(
+    node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
+) -> Feature:
+    feature.require_map(node)
+    groups = int(node.attributes.get("group", 1))
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise node.refuse("it wants weights of four dimensions; use Conv2d")
+    outputs, channels = weight.shape[:2]
+    if groups < 1 or channels * groups != feature.shape[2] or outputs % groups:
+        raise node.refuse(
+            f"{groups} groups of {channels} channels and {outputs} outputs do not fit its input of "
+            f"{feature.shape[2]} channels"
+        )
+    place = windows_of(node, feature.shape[:2], weight.shape[2:])
+    top, left, bottom, right = place.padding
+    shape = (
+        windows(feature.shape[0], top, bottom, place.kernel[0], place.stride),
+        windows(feature.shape[1], left, right, place.kernel[1], place.stride),
+        outputs,
+    )
+    if min(shape) < 1:
+        raise node.refuse(f"its kernel does not fit into a map of {describe(feature.shape)}")
+    by_output = weight.transpose(0, 2, 3, 1)
+    channel_bias = [x.reshape(1, -1, 1, 1) for x in bias if x is not None]
+    if isinstance(feature.source, Pixels) and groups == 1 and not small(by_output):
+        sums = float_sums(node, feature, by_output, place)
+        return _biased(node, Feature(sums, shape, places(shape)), channel_bias)
+    codes = read(feature.shape)
+    if any(place.padding) and codes.zero:
+        raise node.refuse(
+            f"it pads with 0, but the lowest level of its input is {codes.zero:g}; use no padding, "
+            "or an activation whose lowest level is 0 (ReLU)"
+        )
+    products = replace(
+        _products(node, by_output, codes, feature.shape),
+        stride=place.stride,
+        padding=place.padding,
+        groups=groups,
+    )
+    return _biased(node, Feature(products, shape, places(shape)), channel_bias)
+
+
+def _connection(
+    node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
+) -> Feature:
+    # MatMul has none of these attributes.
+    alpha, beta = (node.attributes.get(name, 1.0) for name in ("alpha", "beta"))
+    if weight.ndim != 2 or node.attributes.get("transA", 0):
+        raise node.refuse("it wants a matrix of weights, and the feature map not transposed")
+    if not node.attributes.get("transB", 0):
+        weight = weight.T  # (outputs, inputs)
+    outputs, inputs = weight.shape
+    if feature.index.shape != (1, inputs) or not outputs:
+        raise node.refuse(
+            f"a tensor of shape {feature.index.shape} does not fit its {inputs} inputs; put a "
+            "Flatten before it"
+        )
+    in_shape = (1, 1, inputs) if isinstance(feature.source, Pixels) else feature.shape
+    if in_shape[0] > Capabilities().kernel_rows:
+        raise node.refuse(
+            f"it is fully connected to a map of {describe(in_shape)}, and the accelerator has "
+            f"kernels of at most {Capabilities().kernel_rows} rows; pool the map first"
+        )
+    moved = np.empty_like(weight)
+    moved[:, feature.index[0]] = weight
+    products = _products(node, moved.reshape(outputs, *in_shape), read(in_shape), in_shape)
+    result = Feature(products, (1, 1, outputs), np.arange(outputs)[None])
+    if alpha != 1:
+        result = _then(node, result, "Mul", np.array(alpha, np.float32))
+    return _biased(node, result, [x * np.float32(beta) for x in bias if x is not None])
+
+
+def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:
+    return _then(node, feature, "Add", bias[0]) if bias else feature
+
+
+def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:
+    return feature.then(*ELEMENTWISE[op](node, feature, [None, constant]))
+
+
+def _products(node: Node, weight: Array, codes: Codes, in_shape: Shape) -> Products:
+    whole, scale = integers(node, weight)
+    return Products(
+        node=node,
+        in_shape=in_shape,
+        in_bits=codes.bits,
+        top=codes.top,
+        weight=whole,
+        unit=scale * codes.step,
+        offset=scale * codes.zero * whole.sum(axis=(1, 2, 3)),
+    )

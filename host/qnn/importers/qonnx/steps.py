@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What stands between the sums of a layer and its codes, in the float32 arithmetic of QONNX.
+
+Every step is monotone in each channel and rounds as the reference executor does, so a threshold
+can be found by asking the steps, instead of by algebra that would round elsewhere. Arrays are
+float32 (..., C), channels last.
+
+Source: the operator pages of QONNX (IntQuant, BipolarQuant, MultiThreshold) and ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.network import MaxPool
+from qnn.network.last import Arithmetic
+
+MAX_WIDTH = 32  # bits of a quantiser
+
+
+@dataclass(frozen=True)
+class Clip:
+    """y = min(max(x, low), high)."""
+
+    low: float
+    high: float
+
+    def __call__(self, x: Array) -> Array:
+        y: Array = np.clip(x, np.float32(self.low), np.float32(self.high))
+        return y
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """Quant: code = round(clip(x / scale + zero, low, high)) - low."""
+
+    scale: Array
+    zero: Array
+    low: int
+    high: int
+    rounding: Callable[[Array], Array]
+
+    def codes(self, x: Array) -> Array:
+        """int64 from 0 on."""
+        y = x / self.scale + self.zero
+        y = self.rounding(np.clip(y, np.float32(self.low), np.float32(self.high)))
+        return y.astype(np.int64) - self.low
+
+    def values(self, codes: Array) -> Array:
+        """float32 that stand for the codes."""
+        y: Array = ((codes + self.low).astype(np.float32) - self.zero) * self.scale
+        return y
+
+    def __call__(self, x: Array) -> Array:
+        return self.values(self.codes(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Bipolar:
+    """BipolarQuant: code 1 where x >= 0; the values are -scale and +scale."""
+
+    scale: Array
+
+    def codes(self, x: Array) -> Array:
+        """0 or 1, int64."""
+        return (x >= 0).astype(np.int64)
+
+    def values(self, codes: Array) -> Array:
+        """float32 that stand for the codes."""
+        y: Array = (2 * codes - 1).astype(np.float32) * self.scale
+        return y
+
+    def __call__(self, x: Array) -> Array:
+        return self.values(self.codes(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Count:
+    """MultiThreshold: code = number of thresholds (C, K) <= x; value = scale * code + bias."""
+
+    thresholds: Array
+    scale: np.float32
+    bias: np.float32
+
+    def codes(self, x: Array) -> Array:
+        """int64 from 0 to K."""
+        y: Array = (x[..., None] >= self.thresholds).sum(axis=-1, dtype=np.int64)
+        return y
+
+    def values(self, codes: Array) -> Array:
+        """float32 that stand for the codes."""
+        y: Array = self.scale * codes.astype(np.float32) + self.bias
+        return y
+
+    def __call__(self, x: Array) -> Array:
+        return self.values(self.codes(x))
+
+
+Quantizer = Uniform | Bipolar | Count
+Step = Arithmetic | Clip | Quantizer | MaxPool
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+
+
+def _away(x: Array) -> Array:
+    y: Array = np.sign(x) * np.ceil(np.abs(x))
+    return y
+
+
+def _half_up(x: Array) -> Array:
+    y: Array = np.sign(x) * np.floor(np.abs(x) + np.float32(0.5))
+    return y
+
+
+def _half_down(x: Array) -> Array:
+    y: Array = np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5))
+    return y
+
+
+ROUNDINGS: dict[str, Callable[[Array], Array]] = {
+    "ROUND": np.rint,
+    "HALF_EVEN": np.rint,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": _away,
+    "DOWN": np.trunc,
+    "ROUND_TO_ZERO": np.trunc,
+    "HALF_UP": _half_up,
+    "HALF_DOWN": _half_down,
+}
+
+
+def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
+    """The step of a node of type QUANTIZERS.
+
+    Args:
+        node: the quantiser.
+        parameters: its inputs after the first; scale and zero point may differ between channels.
+
+    Raises:
+        NetworkError: parameters without a meaning.
+    """
+    scale = _given(node, "scale", parameters, 0)
+    if not (scale > 0).all() or not np.isfinite(scale).all():
+        raise node.refuse("its scale is not a positive number")
+    if node.op == "BipolarQuant":
+        return Bipolar(scale)
+    zero = _given(node, "zero point", parameters, 1)
+    width = float(only(node, "bit width", _given(node, "bit width", parameters, 2)))
+    signed = bool(node.attributes.get("signed", 1))
+    narrow = bool(node.attributes.get("narrow", 1))
+    if not (1 <= width <= MAX_WIDTH and width == int(width)) or not np.isfinite(zero).all():
+        raise node.refuse(f"a width of {width:g} bits or its zero point have no meaning here")
+    if width == 1 and signed and not zero.any():
+        return Bipolar(scale)  # as the reference executor takes it
+    half = 1 << (int(width) - 1)
+    if signed:
+        low, high = -half + narrow, half - 1
+    else:
+        low, high = 0, 2 * half - 1 - narrow
+    rounding = ROUNDINGS.get(str(node.attributes.get("rounding_mode", "ROUND")).upper())
+    if rounding is None or low >= high:
+        raise node.refuse("its rounding mode or its range is unknown; export it with ROUND")
+    return Uniform(scale, zero, low, high, rounding)
+
+
+def _given(node: Node, name: str, parameters: list[Array | None], position: int) -> Array:
+    given = parameters[position] if position < len(parameters) else None
+    if given is None or not given.size:
+        raise node.refuse(f"it has no {name}")
+    return given.astype(np.float32)
+
+
+def only(node: Node, name: str, given: Array) -> Array:
+    """The one number in `given`, float32 (), which may hold it many times."""
+    if (given != given.flat[0]).any():
+        raise node.refuse(
+            f"its {name} differs between channels; use one for the whole feature map "
+            "(weights may have a scale for each output)"
+        )
+    return np.asarray(given.flat[0], np.float32)
+
+
+def sign(step: Step, channels: int) -> Array:
+    """Direction of a step in each channel, int64 (C,): 1 ascends, -1 descends, 0 is constant."""
+    if isinstance(step, Arithmetic) and step.op in ("multiply", "divide"):
+        return np.sign(np.broadcast_to(step.values, channels)).astype(np.int64)
+    return np.ones(channels, np.int64)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From node to node of a QONNX graph: constants are computed, one feature map becomes layers.
+
+The map collects the steps that follow its sums; the next layer that reads it turns them into
+thresholds. Branches do not exist here: every tensor that depends on the picture is read once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from qnn.errors import FormatError
+from qnn.importers.qonnx.constants import fold
+from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
+from qnn.importers.qonnx.feature import Feature, FloatSums, Pixels, Products
+from qnn.importers.qonnx.first import fold_first
+from qnn.importers.qonnx.fold import Codes, fold_layer, fold_pixels, fold_scores, last_quantizer
+from qnn.importers.qonnx.graph import Array, Graph, Node
+from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
+from qnn.importers.qonnx.products import multiply
+from qnn.importers.qonnx.windows import pool_of
+from qnn.network import Conv, Shape, describe, windows
+from qnn.network.first import First, LookupFirst
+from qnn.network.last import FloatScores
+
+PRODUCTS = ("Conv", "MatMul", "Gemm")
+ENDINGS = ("Softmax", "LogSoftmax", "TopK", "ArgMax")  # the host ranks the scores itself
+ADVICE = {
+    "AveragePool": "use MaxPool, or a convolution with stride 2",
+    "Concat": "the accelerator runs one chain of layers; use a grouped convolution",
+    "ConvTranspose": "the accelerator only makes maps smaller",
+    "GlobalAveragePool": "use a fully connected layer over the whole map",
+    "Pad": "put the padding into the convolution",
+    "Sigmoid": "use ReLU or HardTanh before the quantiser",
+    "Tanh": "use HardTanh before the quantiser",
+    "Trunc": "use MaxPool instead of the average pool",
+}
+
+
+class Walk:
+    """Walks a graph when it is made.
+
+    Attributes:
+        layers: what the graph becomes.
+        first: None where the input is no picture.
+        scores: None where it ends with a map of codes.
+        missing: a sentence for each absent stage.
+
+    Raises:
+        FormatError: the graph contradicts itself.
+        NetworkError: a node cannot be run as it is; the message names it and a way out.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.layers: list[Conv] = []
+        self.first: First | None = None
+        self.scores: FloatScores | None = None
+        self.missing: list[str] = []
+        self._tensors: dict[str, Array | Feature] = dict(graph.constants)
+        self._tensors[graph.input_name] = _picture(graph)
+        self._ranked: set[str] = set()  # tensors that stand for the scores
+        self._readers = Counter(graph.outputs)
+        for node in graph.nodes:
+            if node.op != "Shape":
+                self._readers.update(set(node.inputs))
+        for node in graph.nodes:
+            result = self._result(node)
+            self._tensors.update(dict.fromkeys(filter(None, node.outputs), result))
+        ends = [self._tensors.get(name) for name in graph.outputs]
+        if any(end is not ends[0] for end in ends) or not isinstance(ends[0], Feature):
+            raise FormatError("the outputs of the graph are not one feature map; export one output")
+        self._end(graph.nodes[-1], ends[0])
+
+    def _result(self, node: Node) -> Array | Feature:
+        inputs: list[Array | Feature | None] = []
+        for name in node.inputs:
+            if name and name not in self._tensors:
+                raise node.refuse(f"it reads {name!r}, which no node before it gives")
+            inputs.append(self._tensors.get(name))
+        parameters: Parameters = [None if isinstance(x, Feature) else x for x in inputs]
+        features = [x for x in inputs if isinstance(x, Feature)]
+        if not features:
+            return fold(node, parameters)
+        if node.op == "Shape":
+            return np.array(features[0].index.shape)
+        name = next(n for n in node.inputs if isinstance(self._tensors.get(n), Feature))
+        if len(features) > 1 or self._readers[name] > 1:
+            raise node.refuse(
+                f"{name!r} is read by more than one node, or meets another feature map; the "
+                "accelerator runs one chain of layers, so remove the branch or residual addition"
+            )
+        if node.op in ENDINGS or name in self._ranked:
+            if node.op not in (*ENDINGS, *LAYOUT, "Cast"):
+                raise node.refuse("it comes after the scores were ranked; end the network there")
+            self._ranked.update(node.outputs)
+            return features[0]
+        return self._follow(node, features[0], parameters)
+
+    def _follow(self, node: Node, feature: Feature, parameters: Parameters) -> Feature:
+        if node.op == "Cast":
+            return feature
+        if node.op in LAYOUT:
+            return replace(feature, index=rearrange(node, feature.index, parameters[1:]))
+        if node.op in ELEMENTWISE:
+            return feature.then(*ELEMENTWISE[node.op](node, feature, parameters))
+        if node.op == "MaxPool":
+            return _pooled(node, feature)
+        if node.op in PRODUCTS:
+            return multiply(node, feature, parameters, lambda s: self._read(node, feature, s))
+        advice = ADVICE.get(node.op, "params/README.md lists those that are")
+        raise node.refuse(f"this operator is not supported; {advice}")
+
+    def _read(self, node: Node, feature: Feature, in_shape: Shape) -> Codes:
+        """Ends the layer, or the first stage, whose map `node` reads in the shape `in_shape`."""
+        source = feature.source
+        if isinstance(source, Products):
+            layer, codes = fold_layer(node, feature, source, self._name(source))
+            self.layers.append(layer)
+            return codes
+        if isinstance(source, FloatSums):
+            self.first, codes = fold_first(node, feature, source)
+            return codes
+        table, codes = fold_pixels(node, feature, source)
+        rows, columns, channels = feature.shape
+        geometry = {1: "fit-grey", 3: "thumbnail-on-white"}.get(channels)
+        if rows == columns and geometry:
+            self.first = LookupFirst(geometry, rows, table, in_shape)
+        else:
+            self.missing.append(
+                f"a first stage: its input of {describe(feature.shape)} is no square picture, grey "
+                f"or RGB; give codes to Model.run, value = {codes.zero:g} + code x {codes.step:g}"
+            )
+        return codes
+
+    def _end(self, node: Node, feature: Feature) -> None:
+        source = feature.source
+        if not isinstance(source, Products):
+            raise node.refuse(
+                "no layer for the accelerator comes before it; export the whole network"
+            )
+        if last_quantizer(feature.steps) is None:
+            if feature.shape[:2] != (1, 1):
+                raise node.refuse(
+                    f"the network ends with a map of {describe(feature.shape)}; end it with a "
+                    "fully connected layer, or with a quantiser"
+                )
+            layer, steps = fold_scores(node, feature, source, self._name(source))
+            self.scores = FloatScores(steps)
+        else:
+            layer, codes = fold_layer(node, feature, source, self._name(source))
+            self.missing.append(
+                f"a last stage: it ends with a map of codes, value = {codes.zero:g} + code x "
+                f"{codes.step:g}, which Model.run gives"
+            )
+        self.layers.append(layer)
+
+    def _name(self, products: Products) -> str:
+        kind = "conv" if products.node.op == "Conv" else "fc"
+        return f"{kind}{len(self.layers) + 1}"
+
+
+def _picture(graph: Graph) -> Feature:
+    """The input: (1, C, H, W), or (1, n), where n a square makes it a grey picture."""
+    sides, count = graph.input_shape[1:], math.prod(graph.input_shape)
+    source = Pixels(graph.raw_pixels)
+    if len(sides) == 3:
+        shape = (sides[1], sides[2], sides[0])
+        return Feature(source, shape, places(shape))
+    side = math.isqrt(count)
+    shape = (side, side, 1) if side * side == count else (1, 1, count)
+    return Feature(source, shape, np.arange(count).reshape(graph.input_shape))
+
+
+def _pooled(node: Node, feature: Feature) -> Feature:
+    feature.require_map(node)
+    rows, columns, channels = feature.shape
+    pool = pool_of(node, (rows, columns))
+    top, left, bottom, right = pool.padding
+    shape = (
+        windows(rows, top, bottom, pool.size, pool.stride),
+        windows(columns, left, right, pool.size, pool.stride),
+        channels,
+    )
+    if min(shape) < 1:
+        raise node.refuse(f"it does not fit into a map of {describe(feature.shape)}")
+    return replace(feature, shape=shape, index=places(shape)).then(pool)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Float weights that are small multiples of one scale, as integers and as planes of +-1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.engine.capabilities import Capabilities
+from qnn.importers.qonnx.graph import Array, Node
+
+TOLERANCE = 1e-5  # of a step: float32 rounds a multiple of a scale
+LARGEST = Capabilities().passes  # a weight of 15 takes all passes of the accelerator
+
+
+def integers(node: Node, weight: Array) -> tuple[Array, Array]:
+    """Weights of each output as whole numbers times a scale of its own.
+
+    Args:
+        node: for the error.
+        weight: float32 (O, ...), quantised.
+
+    Returns:
+        int64 of the same shape, and scales, float64 (O,), above 0.
+
+    Raises:
+        NetworkError: they are no small multiples of one number.
+    """
+    if not np.isfinite(weight).all():
+        raise node.refuse("it has weights that are not finite")
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    whole, scales = np.zeros(rows.shape, np.int64), np.ones(len(rows))
+    for number, row in enumerate(rows):
+        scale = _scale(row)
+        if scale is None:
+            raise node.refuse(
+                f"the weights of output {number} are not whole numbers of steps from -{LARGEST} to "
+                f"{LARGEST}; quantise them to 1, 2 or 3 bits"
+            )
+        whole[number], scales[number] = np.rint(row / scale), scale
+    return whole.reshape(weight.shape), scales
+
+
+def small(weight: Array) -> bool:
+    """Whether `integers` takes these weights."""
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    return all(_scale(row) is not None for row in rows)
+
+
+def _scale(row: Array) -> float | None:
+    """The largest scale of which all numbers are small multiples; None if there is none."""
+    sizes = np.abs(row[row != 0])
+    if not sizes.size:
+        return 1.0
+    for parts in range(1, LARGEST + 1):
+        scale = float(sizes.min() / parts)
+        multiples = row / scale
+        if not np.abs(multiples).max() < LARGEST + 0.5:
+            return None
+        if np.abs(multiples - np.rint(multiples)).max() < TOLERANCE * LARGEST:
+            return scale
+    return None
+
+
+def planes(node: Node, weight: Array) -> tuple[Array, tuple[int, ...], int]:
+    """Whole numbers as sums of planes of +-1: factor * w = sum over n of coefficient_n * (+-1).
+
+    With total the sum of the coefficients, (factor * w + total) / 2 runs from 0 to total and is
+    the sum of the coefficients whose bit is 1: powers of two and what is left.
+
+    Returns:
+        uint8 (planes, *weight.shape), the coefficients, and the factor: 1 where all weights are
+        odd, else 2.
+
+    Raises:
+        NetworkError: the accelerator has not that many passes.
+    """
+    factor = 1 if (weight % 2 == 1).all() else 2
+    total = factor * max(int(np.abs(weight).max()), 1)
+    if total > Capabilities().passes:
+        raise node.refuse(
+            f"its weights from {weight.min()} to {weight.max()} take {total} passes, and the "
+            f"accelerator has {Capabilities().passes}; quantise them to fewer bits"
+        )
+    powers: list[int] = []
+    while sum(powers) + (1 << len(powers)) <= total:
+        powers.append(1 << len(powers))
+    left = total - sum(powers)
+    coefficients = (*([left] if left else []), *reversed(powers))
+    rest = (factor * weight + total) // 2
+    bits = []
+    for coefficient in coefficients:
+        taken = rest >= coefficient
+        bits.append(taken)
+        rest = rest - coefficient * taken
+    return np.stack(bits).astype(np.uint8), coefficients, factor

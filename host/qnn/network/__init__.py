@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is computed: the description of a network, its layers, and what a run of them gave."""
+
+from qnn.network.layers import (
+    MAX_BITS,
+    MAX_FAN_IN,
+    Conv,
+    MaxPool,
+    Padding,
+    Shape,
+    describe,
+    windows,
+)
+from qnn.network.network import Network
+
+__all__ = [
+    "MAX_BITS",
+    "MAX_FAN_IN",
+    "Conv",
+    "MaxPool",
+    "Network",
+    "Padding",
+    "Shape",
+    "describe",
+    "windows",
+]

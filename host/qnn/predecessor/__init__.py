@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The interface of QNN-MO-PYNQ's notebooks."""

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The fast first layer gives the code of its defining arithmetic, above all where it is close."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qnn.compute.float_conv import FloatConv, Thresholds, Uniform, error_bound
+from qnn.errors import NetworkError, QnnError
+from qnn.pictures.geometry import letterbox, shrink_and_crop
+from qnn.pictures.picture import Picture
+from qnn_sim import float_layers as golden
+
+needs_reference = pytest.mark.skipif(
+    "QNN_REFERENCE" not in os.environ, reason="QNN_REFERENCE does not name the reference data"
+)
+GOLDEN_CONV = {
+    "float64": golden.conv_float64,
+    "float32-sequential": golden.conv_float32_sequential,
+}
+DOREFA = Thresholds(tuple(float(np.float32(v)) for v in (5 / 6, 1 / 2, 1 / 6)))
+arithmetics = pytest.mark.parametrize("arithmetic", GOLDEN_CONV)
+quantizers = pytest.mark.parametrize("quantizer", [DOREFA, Uniform(4.0, 7)])
+
+
+def golden_codes(x, weight, bias, stride, padding, quantizer, arithmetic):
+    y = GOLDEN_CONV[arithmetic](x, weight, bias, stride, padding)
+    if isinstance(quantizer, Thresholds):
+        return golden.count_thresholds(y, np.array(quantizer.values))
+    return golden.quantize_uniform(y, quantizer.top, quantizer.levels)
+
+
+def assert_equals_golden(x, *layer):
+    got, want = FloatConv(*layer)(x), golden_codes(x, *layer)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, want)
+
+
+def random_layer(rng, quantizer, arithmetic):
+    rows, columns, channels, outputs = (int(n) for n in rng.integers(1, 6, 4))
+    weight = rng.normal(size=(outputs, rows, columns, channels)).astype(np.float32)
+    bias = rng.normal(size=outputs).astype(np.float32) if rng.random() < 0.7 else None
+    stride, padding = int(rng.integers(1, 4)), int(rng.integers(0, 3))
+    shape = rows + int(rng.integers(0, 12)), columns + int(rng.integers(0, 12)), channels
+    return shape, (weight, bias, stride, padding, quantizer, arithmetic)
+
+
+@arithmetics
+@quantizers
+@pytest.mark.parametrize("seed", range(15))
+def test_random_layers(seed, quantizer, arithmetic):
+    rng = np.random.default_rng(seed)
+    shape, layer = random_layer(rng, quantizer, arithmetic)
+    assert_equals_golden(rng.normal(size=shape).astype(np.float32), *layer)
+
+
+@arithmetics
+@quantizers
+@pytest.mark.parametrize("seed", range(15))
+def test_cancellation(seed, quantizer, arithmetic):
+    """Terms of very different size: the error bound covers many steps at once."""
+    rng = np.random.default_rng(seed)
+    shape, layer = random_layer(rng, quantizer, arithmetic)
+    x = rng.normal(size=shape) * 10.0 ** rng.integers(-3, 9, shape)
+    assert_equals_golden(x.astype(np.float32), *layer)
+
+
+@arithmetics
+@pytest.mark.parametrize("seed", range(15))
+def test_thresholds_exactly_on_outputs(seed, arithmetic):
+    """Thresholds that are outputs of the defining arithmetic, and their neighbours."""
+    rng = np.random.default_rng(seed)
+    shape, (weight, bias, stride, padding, *_) = random_layer(rng, DOREFA, arithmetic)
+    x = rng.normal(size=shape).astype(np.float32)
+    y = GOLDEN_CONV[arithmetic](x, weight, bias, stride, padding)
+    on = rng.choice(y.ravel(), 40)
+    below, above = (np.nextafter(on, y.dtype.type(to)) for to in (-np.inf, np.inf))
+    steps = Thresholds(tuple(float(v) for v in np.concatenate([on, below, above])))
+    assert_equals_golden(x, weight, bias, stride, padding, steps, arithmetic)
+
+
+@arithmetics
+@pytest.mark.parametrize("seed", range(5))
+def test_every_output_is_a_tie(seed, arithmetic):
+    """Small integers are exact in every order, so outputs lie on integer thresholds for certain."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-2, 3, (40, 31, 3)).astype(np.float32)
+    weight = rng.choice([-1, 1], (5, 3, 3, 3)).astype(np.float32)
+    bias = rng.integers(-1, 2, 5).astype(np.float32)
+    steps = Thresholds(tuple(float(v) for v in range(-40, 41)))
+    assert_equals_golden(x, weight, bias, 1, 1, steps, arithmetic)
+    # Steps of 4/8 at odd quarters: half of the outputs are ties that go to even.
+    assert_equals_golden(x / 4, weight, bias / 4, 1, 1, Uniform(4.0, 8), arithmetic)
+
+
+def test_a_constant_picture_on_a_step():
+    """Every patch is the same, and its float32 sum depends on the order: all are recomputed."""
+    x = np.full((60, 60, 3), np.float32(0.1))
+    weight = np.random.default_rng(1).normal(size=(2, 3, 3, 3)).astype(np.float32)
+    y = golden.conv_float32_sequential(x, weight, None, 1, 0)[0, 0]
+    for steps in (y, np.nextafter(y, np.float32(-9))):
+        layer = weight, None, 1, 0, Thresholds(tuple(map(float, steps))), "float32-sequential"
+        assert_equals_golden(x, *layer)
+
+
+@arithmetics
+@pytest.mark.parametrize("sign", [1, -1])
+def test_terms_that_a_sequential_sum_swallows(sign, arithmetic):
+    """Half of the largest error there can be: 1, then terms just too small to change it alone."""
+    weight = np.full((1, 30, 20, 5), sign * 0.49 * 2.0**-23, np.float32)
+    weight[0, 0, 0, 0] = sign
+    x = np.ones((30, 20, 5), np.float32)
+    y = GOLDEN_CONV[arithmetic](x, weight, None, 1, 0).item()
+    for step in (y, float(np.nextafter(np.float32(y), np.float32(-9)))):
+        assert_equals_golden(x, weight, None, 1, 0, Thresholds((step,)), arithmetic)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("top", "levels"),
+    [(4.0, 7), (1.0, 3), (1.0, 255), (0.1, 10), (6.3, 1), (3e-5, 15), (1e9, 7), (2e-38, 7)],
+)
+def test_steps_of_uniform_quantisation(top, levels, dtype):
+    steps = Uniform(top, levels).steps(dtype)
+    near = [steps.astype(dtype)]
+    np.testing.assert_array_equal(near[0], steps)  # representable
+    for direction in (-np.inf, np.inf):
+        y = near[0]
+        for _ in range(4):
+            y = np.nextafter(y, dtype(direction))
+            near.append(y)
+    rng = np.random.default_rng(0)
+    y = np.concatenate([*near, rng.uniform(-top, 2 * top, 10000).astype(dtype)])
+    np.testing.assert_array_equal(
+        golden.count_thresholds(y, steps), golden.quantize_uniform(y, top, levels)
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_error_bound_holds(seed):
+    rng = np.random.default_rng(seed)
+    terms = int(rng.choice([1, 2, 27, 432, 3000]))
+    spread = float(rng.choice([0, 3, 15]))  # up to products that underflow
+    x = (rng.normal(size=terms) * 10.0 ** rng.uniform(-spread, 0, terms)).astype(np.float32)
+    w = (rng.normal(size=terms) * 10.0 ** rng.uniform(-2 * spread, 0, terms)).astype(np.float32)
+    if seed % 2:  # cancel all but a trace
+        x = np.concatenate([x, x * np.float32(1 + 1e-6)])
+        w = np.concatenate([w, -w])
+    b = np.float32(rng.normal())
+    if seed % 3 == 0:  # all products are subnormal
+        w, b = w * np.float32(1e-42), np.float32(0)
+    exact = math.fsum([*(x.astype(np.float64) * w.astype(np.float64)), float(b)])
+    bound = error_bound(
+        np.array([np.abs(w.astype(np.float64)).sum()]), np.array([float(b)]), len(x),
+        float(np.abs(x).max()), np.float32,
+    ).item()  # fmt: skip
+    by_size = np.argsort(np.abs(x * w))
+    for order in (np.arange(len(x)), by_size, by_size[::-1], rng.permutation(len(x))):
+        sequential = np.add.accumulate(x[order] * w[order], dtype=np.float32)[-1] + b
+        for computed in (sequential, x[order] @ w[order] + b, (x[order] * w[order]).sum() + b):
+            assert computed.dtype == np.float32
+            assert abs(float(computed) - exact) <= bound
+
+
+def test_few_outputs_are_recomputed(monkeypatch):
+    """Else the layer would be right but slow."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 0.08, (16, 12, 12, 3)).astype(np.float32)
+    layer = FloatConv(weight, None, 4, 0, DOREFA)
+    recompute, counts = layer._recompute, []
+
+    def spy(patches, where):
+        counts.append(where.size)
+        recompute(patches, where)
+
+    monkeypatch.setattr(layer, "_recompute", spy)
+    codes = layer(rng.uniform(-0.5, 0.5, (224, 224, 3)).astype(np.float32))
+    assert 0 < sum(counts) < codes.size / 200
+
+
+def test_results_are_the_callers_own():
+    rng = np.random.default_rng(3)
+    weight = rng.normal(size=(1, 2, 2, 1)).astype(np.float32)
+    layer = FloatConv(weight, None, 1, 0, DOREFA)
+    for shape in ((2, 2, 1), (2, 7, 1), (5, 7, 1), (2, 2, 1)):
+        x = rng.normal(size=shape).astype(np.float32)
+        first = layer(x)
+        kept = first.copy()
+        layer(-x)
+        np.testing.assert_array_equal(first, kept)
+        np.testing.assert_array_equal(kept, golden_codes(x, weight, None, 1, 0, DOREFA, "float64"))
+        first.fill(9)
+        np.testing.assert_array_equal(layer(x), kept)
+
+
+def test_a_view_and_padding_after_another_picture():
+    rng = np.random.default_rng(4)
+    weight = rng.normal(size=(3, 3, 3, 2)).astype(np.float32)
+    layer = FloatConv(weight, None, 2, 1, DOREFA)
+    for _ in range(3):
+        x = rng.normal(size=(2, 8, 9)).astype(np.float32).transpose(2, 1, 0)[::-1]
+        want = golden_codes(x, weight, None, 2, 1, DOREFA, "float64")
+        np.testing.assert_array_equal(layer(x), want)
+
+
+def test_bad_pictures():
+    layer = FloatConv(np.ones((1, 3, 3, 2), np.float32), None, 1, 0, DOREFA)
+    for x, message in [
+        (np.zeros((5, 5, 2)), "want a picture float32"),
+        (np.zeros((5, 5), np.float32), "want a picture float32"),
+        (np.zeros((0, 5, 2), np.float32), "want a picture float32"),
+        (np.zeros((5, 5, 3), np.float32), "does not fit"),
+        (np.zeros((2, 5, 2), np.float32), "does not fit"),
+        (np.full((5, 5, 2), np.nan, np.float32), "not finite or too large"),
+        (np.full((5, 5, 2), -np.inf, np.float32), "not finite or too large"),
+        (np.full((5, 5, 2), 1e38, np.float32), "not finite or too large"),
+    ]:
+        with pytest.raises(QnnError, match=message):
+            layer(x)
+
+
+def test_bad_layers():
+    weight, bias = np.ones((2, 3, 3, 1), np.float32), np.zeros(2, np.float32)
+    for change, message in [
+        ({"weight": weight.astype(np.float64)}, "first-layer weights"),
+        ({"weight": weight[0]}, "first-layer weights"),
+        ({"weight": weight * np.float32(np.nan)}, "not finite"),
+        ({"bias": np.zeros(3, np.float32)}, "first-layer bias"),
+        ({"bias": bias.astype(np.float64)}, "first-layer bias"),
+        ({"stride": 0}, "stride 0"),
+        ({"padding": -1}, "padding -1"),
+        ({"arithmetic": "float16"}, "float16"),
+    ]:
+        fine = {"weight": weight, "bias": bias, "stride": 1, "padding": 0, "quantizer": DOREFA}
+        with pytest.raises(NetworkError, match=message):
+            FloatConv(**{**fine, **change})
+    for make in (
+        lambda: Thresholds(()),
+        lambda: Thresholds((math.nan,)),
+        lambda: Thresholds((0.0,) * 256),
+        lambda: Uniform(0.0, 7),
+        lambda: Uniform(1e-40, 7),
+        lambda: Uniform(math.inf, 7),
+        lambda: Uniform(4.0, 256),
+    ):
+        with pytest.raises(NetworkError, match="want"):
+            make()
+
+
+@needs_reference
+def test_tinier_yolo_first_layer_on_the_dog():
+    root = Path(os.environ["QNN_REFERENCE"])
+    params = root / "qnn-mo-pynq/qnn/params"
+    rgb = np.load(root / "derived/dog_rgb_darknet_decoder.npz")["rgb"]
+    x = letterbox(rgb, 416).transpose(1, 0, 2)  # image x is the slow axis
+    weight = np.load(params / "tinier-yolo-conv0-W.npy").transpose(3, 1, 0, 2)
+    bias = np.load(params / "tinier-yolo-conv0-bias.npy")
+    want = np.load(root / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
+    layer = weight, bias, 2, 1, Uniform(4.0, 7), "float32-sequential"
+    np.testing.assert_array_equal(FloatConv(*layer)(x), want)
+    np.testing.assert_array_equal(golden_codes(x, *layer), want)
+
+
+@needs_reference
+def test_dorefanet_first_layer_on_the_espresso():
+    root = Path(os.environ["QNN_REFERENCE"])
+    mo = root / "qnn-mo-pynq"
+    picture = Picture.open(mo / "notebooks/imagenet-samples/n07920052_4.jpg")
+    mean = np.load(mo / "qnn/params/ilsvrc_pp_mean.npy")[16:240, 16:240]
+    x = (shrink_and_crop(picture.rgb()) - mean) / np.float32(255)
+    stored = np.load(
+        mo / "qnn/params/dorefanet-conv0.npy", allow_pickle=True, encoding="latin1"
+    ).item()
+    weight = stored["conv0/W"].transpose(0, 2, 3, 1)
+    steps = Thresholds(tuple(float(v) for v in stored["conv0/T"]))
+    want = np.load(root / "derived/dorefanet_n07920052_4_tensors.npz")["conv0"]
+    layer = weight, None, 4, 0, steps, "float64"
+    np.testing.assert_array_equal(FloatConv(*layer)(x), want)
+    np.testing.assert_array_equal(golden_codes(x, *layer), want)

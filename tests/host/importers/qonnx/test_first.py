@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""First layers of float or 8-bit weights run on the host and give the codes of the reference."""
+
+import numpy as np
+import pytest
+
+from qnn import store
+from qnn.backends import open_session
+from qnn.errors import NetworkError
+from qnn.importers import import_network
+from qnn.network.first import ConvFirst
+from qnn.pictures.picture import Picture
+
+pytest.importorskip("qonnx", reason="the reference executor is not installed")
+
+from foreign_qonnx import Graph, execute
+
+
+def make(rng: np.random.Generator) -> tuple[Graph, str]:
+    """A float convolution on 12 x 12 RGB pixels, what may follow, one binary layer; its codes."""
+    padding, stride = int(rng.integers(0, 2)), int(rng.integers(1, 3))
+    graph = Graph((1, 3, 12, 12))
+    if not padding and rng.random() < 0.7:
+        graph.then("Sub", np.float32([0.4, 0.5, 0.45]).reshape(1, 3, 1, 1))
+        graph.then("Div", np.float32([0.2, 0.25, 0.3]).reshape(1, 3, 1, 1))
+    weight = rng.normal(0, 0.4, (6, 3, 3, 3))
+    if rng.random() < 0.5:
+        weight = graph.weight(weight, 0.02, 8)
+    constants = [weight] if rng.random() < 0.5 else [weight, rng.normal(0, 1, 6)]
+    graph.then("Conv", *constants, strides=[stride] * 2, pads=[padding] * 4)
+    if rng.random() < 0.7:
+        gain, bias, mean = rng.normal(0, 1, (3, 6))
+        graph.then("BatchNormalization", gain, bias, mean, rng.uniform(0.5, 2, 6), epsilon=1e-5)
+    kind = rng.integers(4)
+    if kind == 0:
+        graph.then("Relu").quant(0.5, 2)
+    elif kind == 1:
+        graph.bipolar()
+    elif kind == 2:
+        graph.then("Clip", -1.0, 1.0).quant(0.5, 3, signed=1)
+    else:
+        graph.quant(0.5, 2, signed=1, narrow=1).then("Mul", 0.25)
+    codes = graph.tensor
+    graph.then("Conv", graph.weight(rng.normal(0, 1, (4, 6, 3, 3)), 0.5)).then("Relu")
+    graph.quant(1.0, 2).then("Flatten")
+    side = (12 + 2 * padding - 3) // stride - 1
+    features = 4 * side**2
+    if side > 7:
+        return make(rng)
+    graph.then("Gemm", graph.weight(rng.normal(0, 1, (5, features))), transB=1)
+    return graph, codes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_float_first_layers(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    graph, tensor = make(rng)
+    network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "float")
+    assert isinstance(network.first, ConvFirst) and network.first.geometry == "letterbox"
+    (tmp_path / "stored").mkdir()
+    store.save(network, tmp_path / "stored")
+    network = store.load(tmp_path / "stored")
+    _, session = open_session("cpu", network)
+    for _ in range(4):
+        pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        x = network.first.tensor(Picture.open(pixels))
+        assert x.tolist() == (pixels.astype(np.float32) / np.float32(255)).tolist()
+        found = execute(graph.model(), x.transpose(2, 0, 1)[None], tensor, graph.tensor)
+        codes, values = network.first.codes(x), found[tensor][0].transpose(1, 2, 0)
+        pairs = np.unique(np.stack([codes.ravel(), values.ravel()]), axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1] and (np.diff(pairs) > 0).all()
+        scores = network.last.scores(session.run(codes[None]))
+        assert scores[0].tolist() == found[graph.tensor][0].tolist()
+
+
+def test_quantisers_that_round_otherwise(tmp_path):
+    graph = Graph((1, 3, 8, 8)).then("Conv", np.random.default_rng(0).normal(0, 1, (2, 3, 3, 3)))
+    graph.quant(1.0, 2, rounding="FLOOR").then("Conv", graph.weight(np.ones((1, 2, 1, 1))))
+    path = graph.quant(1.0, 2).save(tmp_path / "model.onnx")
+    with pytest.raises(NetworkError, match="rounds with ROUND only"):
+        import_network("qonnx", path, "net")

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The baseline computes the same as the golden model, and every stage has its row of figures."""
+
+import math
+
+import numpy as np
+import pytest
+import random_networks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qnn.backends import Settings, open_session
+from qnn.measure import baseline
+from qnn.measure.bench import Row, bench
+from qnn.measure.random_dorefanet import random_dorefanet
+from qnn.network import MaxPool
+from qnn.network.first import ConvFirst
+from qnn.network.last import DenseChain
+from qnn_sim import golden, golden_network
+
+KINDS = random_networks.KINDS
+STAGES = ["decode", "first_layer", "offload", "last_layers"]
+
+
+class TestBaseline:
+    @given(random_networks.convs(), st.integers(0, 2**32 - 1))
+    def test_a_layer_equals_the_golden_model(self, layer, seed):
+        codes = random_networks.random_codes(np.random.default_rng(seed), layer, 3)[2]
+        np.testing.assert_array_equal(
+            baseline.layer(layer, codes), golden_network.run_layer(layer, codes)
+        )
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_network_equals_the_golden_model(self, kind):
+        rng = np.random.default_rng(6)
+        network = KINDS[kind](rng)
+        codes = random_networks.random_codes(rng, network, 3)[2]
+        traced = golden_network.trace(network.layers, codes)
+        for layer, expected in zip(network.layers, traced, strict=True):
+            codes = baseline.layer(layer, codes)
+            np.testing.assert_array_equal(codes, expected)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_pieces_equal_the_golden_model(self, seed):
+        rng = np.random.default_rng(seed)
+        x, weight = rng.integers(0, 9, (6, 7, 3)), rng.integers(-3, 4, (4, 3, 2, 3))
+        stride, padding = int(rng.integers(1, 4)), tuple(rng.integers(0, 3, 4).tolist())
+        np.testing.assert_array_equal(
+            baseline.convolution(x, weight.astype(np.float64), stride, padding),
+            golden.convolution(x, weight, stride=stride, padding=padding),
+        )
+        pool = MaxPool(int(rng.integers(1, 4)), stride, padding)
+        np.testing.assert_array_equal(
+            baseline.max_pool(x.astype(np.uint8), pool),
+            golden.max_pool(x, pool.size, pool.stride, pool.padding),
+        )
+
+
+@pytest.mark.parametrize("backend", ["cpu", "golden"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_for_each_stage(kind, backend):
+    network = KINDS[kind](np.random.default_rng(1))
+    name, rows = bench(network, backend, 2)
+    assert name == backend
+    missing = {"decode", "first_layer"} if network.first is None else set()
+    missing |= {"last_layers"} if network.last is None else set()
+    assert [row.stage for row in rows] == [name for name in STAGES if name not in missing]
+    compared_stages = {"offload"}
+    compared_stages |= {"first_layer"} if isinstance(network.first, ConvFirst) else set()
+    compared_stages |= {"last_layers"} if isinstance(network.last, DenseChain) else set()
+    for row in rows:
+        assert math.isfinite(row.ms) and row.ms > 0
+        assert (row.kind, row.cycles, row.simulation_s) == ("measured", None, None)
+        compared = row.stage in compared_stages
+        assert (row.baseline_ms is not None) == compared
+        assert (row.ratio is not None) == compared
+        if compared:
+            assert math.isfinite(row.baseline_ms) and row.baseline_ms > 0
+
+
+def test_auto_says_which_backend_it_took():
+    network = KINDS["scoring"](np.random.default_rng(1))
+    name, _ = bench(network, "auto", 1)
+    assert name == open_session("auto", network)[0] != "auto"
+
+
+def test_simulated_accelerator(sim):
+    network = KINDS["scoring"](np.random.default_rng(1))
+    _, rows = bench(network, "sim", 3, Settings(clock_mhz=50))
+    assert [row.stage for row in rows] == ["decode", "first_layer", "packing", *STAGES[2:]]
+    assert {row.stage for row in rows if row.kind == "modelled"} == {"offload"}
+    offload = rows[3]
+    assert offload.ms == pytest.approx(offload.cycles / 50_000)
+    assert offload.simulation_s > 0
+    assert offload.baseline_ms > 0 and offload.ratio is None
+
+
+def test_ratio():
+    assert Row("offload", 2.0, 8.0).ratio == 4
+    assert Row("offload", 2.0, None).ratio is None
+    assert Row("offload", 2.0, 8.0, 200_000, 1.5).ratio is None  # modelled to measured
+
+
+def test_the_random_network_has_the_shapes_of_dorefanet():
+    network = random_dorefanet()
+    assert network.in_shape == (54, 54, 68)
+    assert network.out_shape == (6, 6, 256)
+    assert [layer.groups for layer in network.layers] == [2, 1, 2, 2]
+    assert network.macs == 446_148_000 + 321_226_560 + 92_123_136 + 86_704_128
+    assert [layer.shape for layer in network.last.layers] == [
+        (9216, 4096),
+        (4096, 4096),
+        (4096, 1000),
+    ]
+    assert network.first.out_shape == network.in_shape

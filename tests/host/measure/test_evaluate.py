@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every decision is counted once, in the row of its label and the column of its class."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import random_networks
+from random_networks import network_of, random_conv
+
+from qnn.backends.cpu import CpuSession
+from qnn.errors import QnnError
+from qnn.measure.evaluate import confusion
+from qnn.model import Model
+from qnn.network import Conv
+from qnn.network.first import LookupFirst
+from qnn.network.last import Scores
+from qnn.pictures.dataset import Dataset
+
+BATCH = CpuSession.batch
+
+
+@pytest.fixture
+def brightest():
+    """Decides for the brightest of four pixels, twice itself less all; of equals for the first."""
+    weight = np.eye(4, dtype=np.uint8).reshape(1, 4, 1, 1, 4)
+    network = network_of(
+        Conv("compare", (1, 1, 4), 8, weight, None),
+        first=LookupFirst("fit-grey", 2, np.arange(256, dtype=np.uint8), (1, 1, 4)),
+        last=Scores(np.zeros(4, np.int64), 1, 1 / 64),
+        classes=("a", "b", "c", "d"),
+    )
+    return Model(network, "cpu")
+
+
+@pytest.mark.parametrize("count", [1, 7, BATCH, BATCH + 1, 2 * BATCH + 50])
+def test_counts_every_decision(brightest, count):
+    rng = np.random.default_rng(count)
+    images = rng.integers(0, 9, (count, 2, 2), dtype=np.uint8)
+    labels = rng.integers(0, 4, count)
+    expected = [[0] * 4 for _ in range(4)]
+    for image, label in zip(images.reshape(-1, 4).tolist(), labels.tolist(), strict=True):
+        expected[label][image.index(max(image))] += 1
+    seen = []
+    counts = confusion(brightest, Dataset(images, labels), lambda *both: seen.append(both))
+    assert counts.dtype == np.int64
+    assert counts.tolist() == expected
+    assert counts.sum() == count
+    assert [done for done, _ in seen] == sorted({*range(BATCH, count, BATCH), count})
+    assert {total for _, total in seen} == {count}
+
+
+def test_without_progress(brightest):
+    images = np.array([[[0, 1], [0, 0]]] * 3, np.uint8)
+    counts = confusion(brightest, Dataset(images, np.array([1, 1, 3])))
+    assert counts.tolist() == [[0] * 4, [0, 2, 0, 0], [0] * 4, [0, 1, 0, 0]]
+
+
+def test_is_the_answer_of_classify():
+    """Of every kind of network that classifies, and of pictures in colour."""
+    rng = np.random.default_rng(3)
+    for kind in ("scoring", "connected"):
+        network = random_networks.KINDS[kind](rng)
+        classes = len(network.classes)
+        images = rng.integers(0, 256, (20, 20, 20, 3), dtype=np.uint8)
+        labels = rng.integers(0, classes, 20)
+        expected = np.zeros((classes, classes), int)
+        with Model(network, "cpu") as model:
+            for image, label in zip(images, labels, strict=True):
+                expected[label, model.classify(image, top=1).classes[0].index] += 1
+            np.testing.assert_array_equal(confusion(model, Dataset(images, labels)), expected)
+
+
+@pytest.mark.parametrize("label", [-1, 4, 255])
+def test_labels_of_no_class(brightest, label):
+    data = Dataset(np.zeros((2, 2, 2), np.uint8), np.array([0, label]))
+    low, high = min(0, label), max(0, label)
+    match = f"labels from {low} to {high} do not fit the 4 classes of model net"
+    with pytest.raises(QnnError, match=match):
+        confusion(brightest, data)
+
+
+def test_models_that_do_not_classify():
+    rng = np.random.default_rng(3)
+    data = Dataset(np.zeros((1, 16, 16, 3), np.uint8), np.array([0]))
+    detector = random_networks.KINDS["detecting"](rng)
+    with pytest.raises(QnnError, match="model net cannot classify: it detects objects"):
+        confusion(Model(detector, "cpu"), data)
+    whole = random_networks.KINDS["connected"](rng)
+    reason = "the fully connected layers are missing"
+    for absent in ("first", "last"):
+        part = dataclasses.replace(whole, missing=(reason,), **{absent: None})
+        with pytest.raises(QnnError, match=reason):
+            confusion(Model(part, "cpu"), data)
+    bare = network_of(random_conv(rng))
+    with pytest.raises(QnnError, match="model net"):
+        confusion(Model(bare, "cpu"), data)
