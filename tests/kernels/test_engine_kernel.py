@@ -66,6 +66,8 @@ def test_random_networks(implementation, configuration, seed):
             wrong = differing("engine", implementation, configuration, layers, codes)
         except DoesNotFitError:
             continue
+        except Exception as error:
+            raise AssertionError(f"network {case}: {error}") from error
         assert wrong == 0, f"network {case}: {wrong} values differ"
         done += 1
     assert done > 30
