@@ -61,7 +61,7 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
     return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
 
 
-def _settings(name: str) -> tuple[tuple[str, str], ...]:
+def settings(name: str) -> tuple[tuple[str, str], ...]:
     """The environment in which a test of a kernel has this name."""
     found = re.search(r"\[(?:rtl|hls)-(.+)\]$", name)
     return tuple(
@@ -86,7 +86,7 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
             entropy = [base_seed, turn, *name.encode()]
             seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
             coverage = name.startswith("tests/rtl/") and not network
-            case = Case(name, seed, coverage, LIMIT_S, _settings(name))
+            case = Case(name, seed, coverage, LIMIT_S, settings(name))
             rounds.append((turn, len(rounds), case))
     return [case for _, _, case in sorted(rounds, key=lambda r: r[:2])]
 
