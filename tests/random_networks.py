@@ -203,6 +203,7 @@ def scoring(rng: np.random.Generator) -> Network:
         classes=("cat", "dog", "größer"),
         first=LookupFirst("fit-grey", 2, rng.permutation(256).astype(np.uint8), (2, 2, 1)),
         last=Scores(rng.integers(-9, 9, 3), 2, 1 / 32),
+        notes=("sums lie on a step in layer0 ('größer')",),
     )
 
 

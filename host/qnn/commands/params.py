@@ -77,9 +77,7 @@ def run_fetch(args: argparse.Namespace) -> None:
     if source is None:
         raise QnnError(f"nothing called {args.name!r} can be fetched; known: {', '.join(SOURCES)}")
     directory, network = fetch(source, args.mirror)
-    print(f"installed {network.name} in {directory}")
-    for sentence in network.missing:
-        print(f"incomplete: {sentence}")
+    _report(network, directory)
 
 
 def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tuple[Path, Network]:
@@ -113,9 +111,15 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
 def run_import(args: argparse.Namespace) -> None:
     network = import_network(args.format, args.path, args.name)
     directory = library.install(network)
+    _report(network, directory)
+
+
+def _report(network: Network, directory: Path) -> None:
     print(f"installed {network.name} in {directory}")
     for sentence in network.missing:
         print(f"incomplete: {sentence}")
+    for sentence in network.notes:
+        print(f"note: {sentence}")
 
 
 def run_remove(args: argparse.Namespace) -> None:
@@ -148,6 +152,8 @@ def run_info(args: argparse.Namespace) -> None:
         )
     for sentence in network.missing:
         print(f"\nincomplete: {sentence}")
+    for sentence in network.notes:
+        print(f"\nnote: {sentence}")
 
 
 def _document(network: Network) -> dict[str, object]:
@@ -159,6 +165,7 @@ def _document(network: Network) -> dict[str, object]:
         "source": network.source,
         "licence": network.licence,
         "missing": list(network.missing),
+        "notes": list(network.notes),
         "macs": network.macs,
         "layers": [
             {

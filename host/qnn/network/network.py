@@ -32,6 +32,7 @@ class Network:
         source: where the parameters come from.
         licence: of the parameters.
         missing: for each absent part, one sentence: what is absent and how to get it.
+        notes: what else its user should know, a sentence each.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Network:
     source: str = ""
     licence: str = ""
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_network(self)
