@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import argparse
 
+from qnn import pipe
 from qnn.commands import options
 from qnn.network import describe
+from qnn.picture import check_readable
 from qnn.progress import Bar
 from qnn.verify import verify
 
@@ -22,14 +24,16 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin (default: "
-        "random codes, always the same)",
+        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin, in "
+        "a file or through a pipe, - for standard input (default: random codes, always the same)",
     )
     options.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.input is not None and not pipe.is_pipe(args.input):
+        check_readable(args.input)
     with (
         options.open_model(args) as model,
         Bar(f"verifying {args.model}", "layers") as bar,

@@ -135,6 +135,38 @@ def test_buffers_of_another_size(cli, tiny, tmp_path, size):
     assert str(path) in message
 
 
+@pytest.mark.parametrize("kind", ["picture", "codes"])
+def test_input_through_a_pipe(cli, samples, piped, kind):
+    data = samples[0].read_bytes() if kind == "picture" else bytes(range(196)) * 4
+    path = samples[0].parent / "none"
+    if kind == "picture":
+        path = samples[0]
+        expected = verify(cli, "--input", path)["layers"]
+    else:
+        expected = expected_layers(load().network, np.frombuffer(data, np.uint8).reshape(28, 28, 1))
+    assert verify(cli, "--input", piped(data, "fifo"))["layers"] == expected
+
+
+def test_standard_input(cli, samples, monkeypatch):
+    with samples[0].open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        document = verify(cli, "--input", "-")
+    assert document["layers"] == verify(cli, "--input", samples[0])["layers"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x5a" * 783, b"\x89PNG\r\n\x1a\n"])
+def test_bad_pipes(cli, piped, data):
+    path = piped(data, "fifo")
+    result = cli("verify", "--input", path)
+    assert (result.status, result.out) == (2, "")
+    assert str(path) in result.err and result.err.count("\n") == 1
+
+
+def test_input_that_is_missing_is_known_before_anything_runs(cli, tmp_path, nothing_runs):
+    for path in (tmp_path / "none.png", tmp_path):
+        assert str(path) in cli.refused("verify", "--input", path)
+
+
 def test_input_that_is_missing(cli, tiny, tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
         assert str(path) in cli.refused("verify", "--model", tiny, "--input", path)
