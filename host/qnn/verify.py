@@ -63,6 +63,15 @@ def verify(
     Raises:
         QnnError: the input cannot be read, or the golden model (package qnn_sim) is not installed.
     """
+    return list(compare(model, source, progress))
+
+
+def compare(
+    model: Model,
+    source: Source | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Row]:
+    """As `verify`, each row as soon as it is there."""
     try:
         from qnn_sim import golden_network
     except ImportError:
@@ -71,7 +80,7 @@ def verify(
         ) from None
     network = model.network
     codes, golden_codes = _input(model, source, golden_network.first_codes)
-    rows = [_row("input", codes, golden_codes)]
+    yield _row("input", codes, golden_codes)
     golden = golden_network.trace(network.layers, golden_codes)
     total = len(network.layers)
     found: Maps = codes
@@ -84,11 +93,10 @@ def verify(
         for name, one, other in zip(
             names, _parts(found, len(names)), _parts(expected, len(names)), strict=True
         ):
-            rows.append(_row(name, one, other))
+            yield _row(name, one, other)
         if progress is not None:
             progress(done, total)
-    rows.append(_row("output", found, expected))
-    return rows
+    yield _row("output", found, expected)
 
 
 def _input(

@@ -105,6 +105,21 @@ def test_text(cli, tiny):
     assert "equal to the golden model" in result.out
 
 
+def test_rows_come_one_by_one(cli, tiny, monkeypatch):
+    """After Ctrl-C those that were compared are told, without a verdict."""
+    whole = cli("verify", "--model", tiny).out
+    trace = cpu.CpuSession.trace
+
+    def interrupted(self, codes):
+        yield next(trace(self, codes))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cpu.CpuSession, "trace", interrupted)
+    result = cli("verify", "--model", tiny)
+    assert (result.status, result.err) == (130, "qnn: interrupted\n")
+    assert result.out.splitlines() == whole.splitlines()[:4]
+
+
 def test_one_wrong_value_is_found(cli, tiny, monkeypatch):
     right = verify(cli, "--model", tiny)["layers"]
     trace = cpu.CpuSession.trace
@@ -137,12 +152,11 @@ def test_buffers_of_another_size(cli, tiny, tmp_path, size):
 
 @pytest.mark.parametrize("kind", ["picture", "codes"])
 def test_input_through_a_pipe(cli, samples, piped, kind):
-    data = samples[0].read_bytes() if kind == "picture" else bytes(range(196)) * 4
-    path = samples[0].parent / "none"
     if kind == "picture":
-        path = samples[0]
-        expected = verify(cli, "--input", path)["layers"]
+        data = samples[0].read_bytes()
+        expected = verify(cli, "--input", samples[0])["layers"]
     else:
+        data = bytes(range(196)) * 4
         expected = expected_layers(load().network, np.frombuffer(data, np.uint8).reshape(28, 28, 1))
     assert verify(cli, "--input", piped(data, "fifo"))["layers"] == expected
 
