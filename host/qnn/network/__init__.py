@@ -11,7 +11,7 @@ from qnn.network.layers import (
     describe,
     windows,
 )
-from qnn.network.network import Network
+from qnn.network.network import Network, check_name
 
 __all__ = [
     "MAX_BITS",
@@ -21,6 +21,7 @@ __all__ = [
     "Network",
     "Padding",
     "Shape",
+    "check_name",
     "describe",
     "windows",
 ]
