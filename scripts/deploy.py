@@ -21,7 +21,7 @@ from qnn.errors import QnnError
 from qnn.platforms.overlay import BITSTREAM, read_design
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("host/qnn", "sim/qnn_sim", "params", "notebooks")
+PACKAGES = "python"  # links to them
 PROJECT = ("pyproject.toml", "README.md", "LICENSE")
 PYTHON = "/usr/local/share/pynq-venv/bin/python"
 NOTEBOOKS = "/home/xilinx/jupyter_notebooks"
@@ -48,11 +48,10 @@ def find_bitstream(board: str) -> Path:
 def stage(bitstream: Path, folder: Path) -> None:
     """Copies what a wheel is made of to a new folder, the bitstream where pynq looks for it."""
     leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, folder / name, ignore=leave)
+    shutil.copytree(ROOT / PACKAGES, folder / PACKAGES, ignore=leave)
     for name in PROJECT:
         shutil.copy(ROOT / name, folder)
-    overlay = folder / "host/qnn/overlays" / bitstream.stem
+    overlay = folder / PACKAGES / "qnn/overlays" / bitstream.stem
     overlay.mkdir(exist_ok=True)
     for path in (bitstream, bitstream.with_suffix(".hwh")):
         shutil.copy(path, overlay)

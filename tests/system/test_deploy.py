@@ -155,7 +155,8 @@ def test_what_a_wheel_is_made_of(deploy, tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.mkdir()
     deploy.stage(bitstream, source)
-    overlay = source / "host/qnn/overlays/qnn"
+    overlay = source / "python/qnn/overlays/qnn"
     assert (overlay / "qnn.bit").read_bytes() == bitstream.read_bytes()
-    assert (overlay / "qnn.hwh").is_file() and (source / "notebooks/__init__.py").is_file()
+    assert (overlay / "qnn.hwh").is_file()
+    assert (source / "python/qnn_notebooks/__init__.py").is_file()
     assert not list(source.rglob("__pycache__"))
