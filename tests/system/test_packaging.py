@@ -222,6 +222,16 @@ def test_no_file_speaks_of_the_machine_it_was_written_on():
         assert found is None, f"{path} mentions {found[0]!r}"
 
 
+def test_no_file_names_a_package_index():
+    """pip knows where its packages come from: from its own configuration."""
+    index = re.compile(
+        b"|".join([rb"pypi" + rb"\.(org|io)", b"python" + b"hosted", b"/sim" + b"ple/"])
+    )
+    for path in project_files():
+        found = index.search(path.read_bytes())
+        assert found is None, f"{path} mentions {found[0]!r}"
+
+
 def test_every_source_file_says_its_licence():
     for path in project_files():
         if path.suffix in (".py", ".sv", ".hpp", ".cpp"):
