@@ -19,7 +19,7 @@ from pathlib import Path
 
 from qnn import store
 from qnn.errors import QnnError
-from qnn.network import Network
+from qnn.network import Network, check_name
 from qnn.sources import SOURCES
 
 DEFAULT = "fashion-cnv"
@@ -120,6 +120,20 @@ def list_models() -> list[Entry]:
             entries[source.name] = Entry(source.name, source.title, "not installed", None)
     order = ["shipped", "installed", "not installed"]
     return sorted(entries.values(), key=lambda entry: order.index(entry.state))
+
+
+def check_installable(name: str) -> None:
+    """Refuses, before any work is done, what `install` would refuse after it.
+
+    Raises:
+        QnnError: no network can be called `name`, or this user's networks cannot be written.
+    """
+    check_name(name)
+    with installing(name):
+        folder = models_directory()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder).cleanup()
 
 
 def install(network: Network) -> Path:

@@ -6,22 +6,24 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qnn import library
 from qnn.backends import DEFAULTS, Settings, open_session
-from qnn.errors import QnnError
+from qnn.errors import PictureError, QnnError
 from qnn.first import First
 from qnn.last import FEATURE_SCALES, Classifier, Region
 from qnn.network import Network
 from qnn.offload import Offload
 from qnn.picture import Picture, Source
+
+Skip: TypeAlias = Callable[[Source, QnnError], None]
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,24 @@ class Model:
         (only,) = self.classify_all([picture], top)
         return only
 
-    def classify_all(self, pictures: Iterable[Source], top: int = 5) -> Iterator[Classification]:
+    def classify_all(
+        self, pictures: Iterable[Source], top: int = 5, skip: Skip | None = None
+    ) -> Iterator[Classification]:
         """As `classify`, picture after picture; an accelerator works on one while the host opens
         the next, so a result may come only after the next picture was taken from `pictures`.
 
+        Args:
+            pictures: what to look at.
+            top: classes of each.
+            skip: called with a picture that cannot be read, and why; it is left out then. None:
+                such a picture ends all with its error.
+
         Raises:
-            QnnError: the picture cannot be read, or the network does not classify.
+            QnnError: a picture cannot be read, or the network does not classify.
         """
-        last, network = self.network.last, self.network
-        if network.task != "classify":
-            raise QnnError(f"model {network.name} detects objects; use detect")
-        if not isinstance(last, Classifier):
-            raise self._incomplete()
-        for seen, offload in self._stages(pictures):
+        last, network = check_task(self.network, "classify").last, self.network
+        assert isinstance(last, Classifier)
+        for seen, offload in self._stages(pictures, skip):
             with _stage(seen.times_us, "last_layers"):
                 probabilities = last.probabilities(offload.maps)[0]
                 # Of equals the first, as on the boards.
@@ -138,22 +145,20 @@ class Model:
         *,
         threshold: float = 0.3,
         feature_scale: str = "published",
+        skip: Skip | None = None,
     ) -> Iterator[Detections]:
-        """As `detect`, picture after picture; see `classify_all`.
+        """As `detect`, picture after picture; see `classify_all`, also for `skip`.
 
         Raises:
             QnnError: a picture cannot be read, or the network does not detect.
         """
-        last, network = self.network.last, self.network
-        if network.task != "detect":
-            raise QnnError(f"model {network.name} classifies pictures; use classify")
-        if not isinstance(last, Region):
-            raise self._incomplete()
+        last, network = check_task(self.network, "detect").last, self.network
+        assert isinstance(last, Region)
         if feature_scale not in FEATURE_SCALES:
             raise QnnError(
                 f"unknown feature scale {feature_scale!r}; known are {', '.join(FEATURE_SCALES)}"
             )
-        for seen, offload in self._stages(pictures):
+        for seen, offload in self._stages(pictures, skip):
             with _stage(seen.times_us, "last_layers"):
                 found = last.detect(
                     offload.maps[0].astype(np.uint8, copy=False),
@@ -206,10 +211,12 @@ class Model:
     def first(self) -> First:
         """The first stage; QnnError if the network came without one."""
         if self.network.first is None:
-            raise self._incomplete()
+            raise _incomplete(self.network)
         return self.network.first
 
-    def _stages(self, pictures: Iterable[Source]) -> Iterator[tuple[_Seen, Offload]]:
+    def _stages(
+        self, pictures: Iterable[Source], skip: Skip | None
+    ) -> Iterator[tuple[_Seen, Offload]]:
         """Each picture after its first stages, and what the layers made of it."""
         first = self.first
         under_way: deque[_Seen] = deque()
@@ -217,9 +224,14 @@ class Model:
         def batches() -> Iterator[NDArray[np.uint8]]:
             for picture in pictures:
                 times: dict[str, int] = {}
-                with _stage(times, "decode"):
-                    opened = Picture.open(picture)
-                    tensor = first.tensor(opened)
+                try:
+                    with _stage(times, "decode"):
+                        opened, tensor = _decoded(picture, first)
+                except QnnError as error:
+                    if skip is None:
+                        raise
+                    skip(picture, error)
+                    continue
                 with _stage(times, "first_layer"):
                     codes = first.codes(tensor)
                 under_way.append(_Seen(opened.name, opened.size, times))
@@ -232,9 +244,41 @@ class Model:
             seen.times_us["offload"] = offload.offload_us
             yield seen, offload
 
-    def _incomplete(self) -> QnnError:
-        reasons = "; ".join(self.network.missing) or "its stages on the host are missing"
-        return QnnError(f"model {self.network.name} is incomplete: {reasons}")
+
+def check_task(network: Network, task: str) -> Network:
+    """The network, if it can do that from the picture to the answer.
+
+    Args:
+        task: "classify" or "detect".
+
+    Raises:
+        QnnError: it is for the other one, or its stages on the host are missing.
+    """
+    if network.task != task:
+        does = "detects objects" if task == "classify" else "classifies pictures"
+        raise QnnError(f"model {network.name} {does}; use {network.task}")
+    if network.first is None or not isinstance(
+        network.last, Classifier if task == "classify" else Region
+    ):
+        raise _incomplete(network)
+    return network
+
+
+def _incomplete(network: Network) -> QnnError:
+    reasons = "; ".join(network.missing) or "its stages on the host are missing"
+    return QnnError(f"model {network.name} is incomplete: {reasons}")
+
+
+def _decoded(source: Source, first: First) -> tuple[Picture, NDArray[Any]]:
+    picture = Picture.open(source)
+    try:
+        return picture, first.tensor(picture)
+    except MemoryError:
+        raise PictureError(f"{picture.name} does not fit into memory: save it smaller") from None
+    except PictureError as error:
+        if picture.name in str(error):
+            raise
+        raise PictureError(f"{picture.name}: {error}") from None
 
 
 @contextmanager

@@ -267,8 +267,8 @@ class Network:
         return sum(layer.macs for layer in self.layers)
 
 
-def _check_network(network: Network) -> None:
-    name = network.name
+def check_name(name: str) -> None:
+    """NetworkError if no network can be called so."""
     if (
         not name
         or not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._")
@@ -277,6 +277,11 @@ def _check_network(network: Network) -> None:
         raise NetworkError(
             f"network name {name!r}: use lower-case letters, digits, '-', '.' and '_'"
         )
+
+
+def _check_network(network: Network) -> None:
+    name = network.name
+    check_name(name)
     if network.task not in ("classify", "detect"):
         raise NetworkError(f"network {name}: unknown task {network.task!r}")
     if not network.layers:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from qnn import activation_buffer, dataset
-from qnn.errors import QnnError
+from qnn import activation_buffer, dataset, pipe
+from qnn.errors import PictureError, QnnError
 from qnn.model import Model
 from qnn.network import Network, describe
 from qnn.picture import Picture, Source
@@ -51,8 +53,8 @@ def verify(
 
     Args:
         model: what to test.
-        source: a picture (see qnn.picture), or the path of a file of packed activation codes (see
-            qnn.activation_buffer); None takes random codes, always the same.
+        source: a picture (see qnn.picture), or the path of a file or pipe of packed activation
+            codes (see qnn.activation_buffer); None takes random codes, always the same.
         progress: called with the number of layers done and of all.
 
     Returns:
@@ -61,6 +63,15 @@ def verify(
     Raises:
         QnnError: the input cannot be read, or the golden model (package qnn_sim) is not installed.
     """
+    return list(compare(model, source, progress))
+
+
+def compare(
+    model: Model,
+    source: Source | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Row]:
+    """As `verify`, each row as soon as it is there."""
     try:
         from qnn_sim import golden_network
     except ImportError:
@@ -69,7 +80,7 @@ def verify(
         ) from None
     network = model.network
     codes, golden_codes = _input(model, source, golden_network.first_codes)
-    rows = [_row("input", codes, golden_codes)]
+    yield _row("input", codes, golden_codes)
     golden = golden_network.trace(network.layers, golden_codes)
     total = len(network.layers)
     found: Maps = codes
@@ -82,11 +93,10 @@ def verify(
         for name, one, other in zip(
             names, _parts(found, len(names)), _parts(expected, len(names)), strict=True
         ):
-            rows.append(_row(name, one, other))
+            yield _row(name, one, other)
         if progress is not None:
             progress(done, total)
-    rows.append(_row("output", found, expected))
-    return rows
+    yield _row("output", found, expected)
 
 
 def _input(
@@ -99,9 +109,15 @@ def _input(
     if source is None:
         codes = _random_codes(network)
         return codes, codes
-    if isinstance(source, str | Path) and not _is_picture(Path(source)):
-        codes = activation_buffer.read(Path(source), network.in_shape, network.in_bits)
-        return codes, codes
+    if isinstance(source, str | os.PathLike):
+        name, raw = os.fspath(source), None
+        if pipe.is_pipe(name):
+            source = pipe.read(name, PictureError)
+            raw = source.data
+        if not _is_picture(Path(name), raw):
+            octets = None if raw is None else np.frombuffer(raw, np.uint8)
+            codes = activation_buffer.read(Path(name), network.in_shape, network.in_bits, octets)
+            return codes, codes
     tensor = model.first.tensor(Picture.open(source))
     return model.first.codes(tensor), golden_first(model.first, tensor)
 
@@ -111,14 +127,18 @@ def _random_codes(network: Network) -> NDArray[np.uint8]:
     return random.integers(0, 1 << network.in_bits, network.in_shape, dtype=np.uint8)
 
 
-def _is_picture(path: Path) -> bool:
-    """False for files that no picture format owns; missing files count as pictures."""
-    if not path.is_file() or dataset.read_images(path) is not None:
+def _is_picture(path: Path, raw: bytes | None) -> bool:
+    """False for files that no picture format owns; missing files count as pictures.
+
+    Args:
+        raw: what came through a pipe, if `path` is one.
+    """
+    if (raw is None and not path.is_file()) or dataset.read_images(path, raw) is not None:
         return True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path).close()
+            Image.open(path if raw is None else io.BytesIO(raw)).close()
         return True
     except UnidentifiedImageError:
         return False

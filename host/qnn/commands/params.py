@@ -110,6 +110,7 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
 
 
 def run_import(args: argparse.Namespace) -> None:
+    library.check_installable(args.name)
     network = import_network(args.format, args.path, args.name)
     directory = library.install(network)
     print(f"installed {network.name} in {directory}")
