@@ -23,8 +23,9 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from qnn.errors import QnnError
 from qnn.progress import Bar
-from qnn_sim import agreement, process_session, rtl_build
+from qnn_sim import agreement, clean_environment, process_session, rtl_build, run_options
 from qnn_sim.regress.collect import BREADTH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +75,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="output folder (build)")
     parser.add_argument("--json", action="store_true", help="print verify.json, not the table")
     arguments = parser.parse_args()
+    try:
+        run_options.seed(), run_options.simulator()
+    except QnnError as problem:
+        parser.error(str(problem))
     if arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
     if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
@@ -93,15 +98,18 @@ def tests_of(kernels: Iterable[str]) -> list[str]:
 
 def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[str]]:
     """Exit status of pytest, and what it said last; every result is shown as it comes."""
-    seed = os.getenv("SEED") or str(secrets.randbelow(2**31))
+    chosen = run_options.seed()
+    seed = str(secrets.randbelow(2**31) if chosen is None else chosen)
     print(f"SEED={seed} repeats this", file=sys.stderr)
-    environment = os.environ | {
-        "SEED": seed,
-        "AGREEMENT": str(counts),
-        "KERNEL": ",".join(arguments.implementations),
-        "CONFIGURATIONS": ",".join(arguments.configurations),
-        "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
-    }
+    environment = clean_environment.for_pytest(
+        {
+            "SEED": seed,
+            "AGREEMENT": str(counts),
+            "KERNEL": ",".join(arguments.implementations),
+            "CONFIGURATIONS": ",".join(arguments.configurations),
+            "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
+        }
+    )
     command = [
         sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-ra", "-n", str(arguments.jobs),
         f"--junitxml={arguments.out / 'verify.xml'}", *tests_of(arguments.kernels),
