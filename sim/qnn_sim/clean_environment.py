@@ -40,6 +40,9 @@ def for_benches() -> dict[str, str]:
 
 
 def for_pytest(chosen: Mapping[str, str]) -> dict[str, str]:
-    """All of this process and `chosen`, but for what would make pytest run fewer tests."""
+    """All of this process and `chosen`, but for what would make pytest run fewer tests.
+
+    What `chosen` has empty is not there.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in SELECTION}
-    return kept | dict(chosen)
+    return {name: value for name, value in (kept | dict(chosen)).items() if value}

@@ -23,7 +23,8 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 # In the name of a folder, what make and the shells behind it take for something else.
 NOT_FOR_MAKE = re.compile(r"""[\s#$%:;&|<>()*?\[\]'"`\\]""")
 
-# Toggles of wide signals take most of the time of making an engine; the cocotb benches have them.
+# Toggles of wide signals take most of the time of making an engine; the cocotb benches have those
+# up to 256 bits, which is where Verilator ends by itself.
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "32"]
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},

@@ -73,7 +73,8 @@ def test_all_run_whatever_the_shell_asks_for(tmp_path):
     done = run(tmp_path, **HOSTILE, SEED="5")
     assert done.returncode == 0, done.stdout
     log = (tmp_path / "test_qnn_fifo.log").read_text()
-    assert "TESTS=5 PASS=5" in log and "seed 5" in log
+    assert "TESTS=5 PASS=5" in log
+    assert (tmp_path / "results.xml").read_text().count('name="random_seed" value="5"') == 5
 
 
 def test_fewer_than_declared_fail(tmp_path, monkeypatch):
