@@ -21,6 +21,7 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn.platforms.overlay import BITSTREAM, read_design
+from qnn_sim import run_options
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "python"  # links to them
@@ -163,7 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("host", help="where ssh finds it")
     parser.add_argument("--python", default=PYTHON, help=f"on the board ({PYTHON})")
     parser.add_argument("--notebooks", default=NOTEBOOKS, help=f"on the board ({NOTEBOOKS})")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
+    parser.add_argument(
+        "--dry-run", action="store_true", default=run_options.switched_on("DRY_RUN"),
+        help="print the commands, run none (DRY_RUN=1 in the environment does it, too)",
+    )  # fmt: skip
     args = parser.parse_args(arguments)
     out = ROOT / "build" / "deploy" / args.board
     try:

@@ -26,8 +26,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qnn.commands.progress import Bar
-from qnn.errors import FormatError
-from qnn_sim import agreement, process_session, rtl_build
+from qnn.errors import FormatError, QnnError
+from qnn_sim import agreement, clean_environment, process_session, rtl_build, run_options
 from qnn_sim.regress import pytest_report
 from qnn_sim.regress.case import FAILED, Case
 from qnn_sim.regress.collect import BREADTH, settings
@@ -79,6 +79,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="output folder (build)")
     parser.add_argument("--json", action="store_true", help="print verify.json, not the table")
     arguments = parser.parse_args()
+    try:
+        run_options.seed(), run_options.simulator()
+    except QnnError as problem:
+        parser.error(str(problem))
     if arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
     if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
@@ -101,13 +105,15 @@ def run_tests(
 ) -> tuple[int, list[str]]:
     """Exit status of pytest, and what it said last; every result is shown as it comes."""
     print(f"SEED={seed} repeats this", file=sys.stderr)
-    environment = os.environ | {
-        "SEED": str(seed),
-        "AGREEMENT": str(counts),
-        "KERNEL": ",".join(arguments.implementations),
-        "CONFIGURATIONS": ",".join(arguments.configurations),
-        "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
-    }
+    environment = clean_environment.for_pytest(
+        {
+            "SEED": str(seed),
+            "AGREEMENT": str(counts),
+            "KERNEL": ",".join(arguments.implementations),
+            "CONFIGURATIONS": ",".join(arguments.configurations),
+            "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
+        }
+    )
     command = [
         sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-ra", "-n", str(arguments.jobs),
         f"--junitxml={report}", *tests_of(arguments.kernels),
@@ -167,7 +173,8 @@ def failures(report: Path, seed: int) -> list[str]:
 
 def verify(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
-    seed = int(os.getenv("SEED") or secrets.randbelow(2**31))
+    chosen = run_options.seed()
+    seed = secrets.randbelow(2**31) if chosen is None else chosen
     report = arguments.out / "verify.xml"
     report.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

@@ -99,6 +99,15 @@ def test_what_reaches_the_board(deploy, network, tmp_path, capsys):
     assert HOST in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("text", "dry"), [("", 0), ("0", 0), ("no", 0), ("false", 0), ("1", 1), ("yes", 1)]
+)
+def test_dry_run_of_the_environment(deploy, network, monkeypatch, text, dry):
+    monkeypatch.setenv("DRY_RUN", text)
+    assert deploy.main(["pynq-z1", HOST]) == 0
+    assert bool(network.calls()) == (not dry)
+
+
 def test_a_dry_run_prints_and_does_nothing(deploy, network, tmp_path, capsys):
     assert deploy.main(["pynq-z1", HOST, "--dry-run", "--python", "/opt/my python"]) == 0
     out = capsys.readouterr().out

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from qnn.errors import QnnError
+from qnn_sim import clean_environment
 from qnn_sim.regress.case import Case
 
 FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
@@ -44,10 +44,11 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
         sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
         "-p", "no:cacheprovider",
     ]  # fmt: skip
-    env = {name: ",".join(values) for name, values in BREADTH.items()} if broad else {}
+    env = {name: ",".join(values) if broad else "" for name, values in BREADTH.items()}
+    env["KERNEL"] = ""
     done = subprocess.run(
         [*command, *there],
-        env={**os.environ, **env},
+        env=clean_environment.for_pytest(env),
         cwd=root,
         capture_output=True,
         text=True,

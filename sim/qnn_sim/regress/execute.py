@@ -16,11 +16,12 @@ from collections import Counter
 from pathlib import Path
 
 from qnn.errors import FormatError
-from qnn_sim import agreement
+from qnn_sim import agreement, clean_environment
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import code_coverage, pytest_report
 from qnn_sim.regress.case import Case, Result
 from qnn_sim.regress.checkout import process_name
+from qnn_sim.regress.collect import BREADTH
 
 GRACE_S = 10  # between asking the processes of a case to end and killing them
 LOG_BYTES = 40_000
@@ -82,19 +83,17 @@ def run_case(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    env = {
-        **os.environ,
-        **dict(case.settings),
-        "SEED": str(case.seed),
-        "RUN_FOLDER": str(folder),
-        "AGREEMENT": str(folder),
-    }
-    for name in ("WAVES", "RTL_COVERAGE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
-        env.pop(name, None)
-    if waves:
-        env["WAVES"] = "1"
-    elif case.coverage:
-        env["RTL_COVERAGE"] = "1"
+    env = clean_environment.for_pytest(
+        {
+            **dict.fromkeys(("KERNEL", *BREADTH), ""),
+            **dict(case.settings),
+            "SEED": str(case.seed),
+            "RUN_FOLDER": str(folder),
+            "AGREEMENT": str(folder),
+            "WAVES": "1" if waves else "",
+            "RTL_COVERAGE": "1" if case.coverage and not waves else "",
+        }
+    )
     junit, log = folder / "junit.xml", folder / "log.txt"
     command = [
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist",
