@@ -396,7 +396,9 @@ def test_results_come_one_by_one(sample, tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         first = [process.stdout.readline() for _ in range(2)]
         assert process.poll() is None
-        second.write_bytes(sample.read_bytes())
+        # Refused, instead of waiting for ever, where it no longer reads.
+        with open(os.open(second, os.O_WRONLY | os.O_NONBLOCK), "wb") as writer:
+            writer.write(sample.read_bytes())
         rest = process.stdout.read().splitlines()
     assert process.returncode == 0
     assert first == [f"{sample}\n", f"{rest[1]}\n"] and rest[0] == str(second)
