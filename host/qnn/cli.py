@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except QnnError as error:
         print(f"qnn: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("qnn: there is not enough memory: end other programs or give less", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         _drop_output()  # the reader has gone (`| head`)
         return 0

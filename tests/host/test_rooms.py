@@ -14,6 +14,7 @@ PACKAGE = ROOT / "host" / "qnn"
 # Each room may import from those above it and from itself.
 ROOMS = (
     "qnn.errors",
+    "qnn.memory",
     "qnn.overlays",
     "qnn.pictures",
     "qnn.compute",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from qnn.commands import options
 from qnn.store import library
@@ -22,6 +23,8 @@ def add_parser(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     entries = library.list_models()
+    if reason := library.unreadable():
+        print(f"qnn: {reason}", file=sys.stderr)
     if args.json:
         options.print_json(
             {

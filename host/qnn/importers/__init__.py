@@ -10,6 +10,7 @@ from qnn.errors import FormatError
 from qnn.importers.bnn_pynq import network as bnn_pynq
 from qnn.importers.qnn_mo import network as qnn_mo
 from qnn.importers.qonnx import network as qonnx
+from qnn.memory import enough_for
 from qnn.network import Network
 
 # Each takes a path and the name of the network to be.
@@ -30,11 +31,17 @@ def import_network(format_name: str, path: Path, name: str) -> Network:
         name: for the network.
 
     Raises:
-        FormatError: the format is unknown, or a file is missing, truncated or malformed.
+        FormatError: the format is unknown, or a file is missing, truncated, malformed, or too
+            large for this machine.
         NetworkError: the layers do not fit together.
     """
     if format_name not in IMPORTERS:
         raise FormatError(f"unknown format {format_name!r}; known are {', '.join(IMPORTERS)}")
-    if not path.exists():
-        raise FormatError(f"{path}: no such file or directory")
-    return IMPORTERS[format_name](path, name)
+    try:
+        if not path.exists():
+            raise FormatError(f"{path}: no such file or directory")
+        with enough_for(path):
+            return IMPORTERS[format_name](path, name)
+    except OSError as error:
+        place = error.filename or path
+        raise FormatError(f"{place}: cannot be read ({error.strerror or error})") from None

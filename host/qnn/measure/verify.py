@@ -135,9 +135,9 @@ def _is_picture(path: Path, raw: bytes | None) -> bool:
     Args:
         raw: what came through a pipe, if `path` is one.
     """
-    if (raw is None and not path.is_file()) or dataset.read_images(path, raw) is not None:
-        return True
     try:
+        if (raw is None and not path.is_file()) or dataset.read_images(path, raw) is not None:
+            return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.open(path if raw is None else io.BytesIO(raw)).close()

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import io
 import math
 import os
+import stat
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import FormatError
+from qnn.memory import drain, enough_for
 from qnn.pictures import pipe
 
 MAX_BYTES = 1 << 30
@@ -46,8 +50,13 @@ def read(source: str | os.PathLike[str]) -> Dataset:
             through which one of the last two comes.
 
     Raises:
-        FormatError: missing, truncated, or of another format.
+        FormatError: missing, truncated, of another format, or too large for this machine.
     """
+    with enough_for(os.fspath(source)):
+        return _read(source)
+
+
+def _read(source: str | os.PathLike[str]) -> Dataset:
     path = Path(source)
     if pipe.is_pipe(os.fspath(source)):
         raw = pipe.read(os.fspath(source), FormatError, MAX_BYTES).data
@@ -59,13 +68,23 @@ def read(source: str | os.PathLike[str]) -> Dataset:
                 "the file of another data set"
             )
         return _checked(path, *_of_cifar(path, raw))
-    if not path.exists():
-        raise FormatError(f"{path}: no such file or directory; name a data set")
-    if path.is_dir():
-        found = sorted(path.glob("t10k-images-idx3-ubyte*")) or sorted(path.glob("*-images-idx3*"))
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise FormatError(f"{path}: no such file or directory; name a data set") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
+    if is_directory:
+        try:
+            names = sorted(os.listdir(path))
+        except OSError as error:
+            raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
+        found = fnmatch.filter(names, "t10k-images-idx3-ubyte*") or fnmatch.filter(
+            names, "*-images-idx3*"
+        )
         if not found:
             raise FormatError(f"{path}: no t10k-images-idx3-ubyte[.gz] there; name a file")
-        path = found[0]
+        path = path / found[0]
     if path.suffix == ".npz":
         images, labels = _of_npz(path)
     elif path.suffix == ".bin":
@@ -100,9 +119,14 @@ def read_images(path: Path, raw: bytes | None = None) -> NDArray[np.uint8] | Non
         None if the file is neither, by its first bytes or by its name.
 
     Raises:
-        FormatError: it is one of them, but truncated.
+        FormatError: it is one of them, but truncated, or too large for this machine.
         OSError: it cannot be read.
     """
+    with enough_for(path):
+        return _read_images(path, raw)
+
+
+def _read_images(path: Path, raw: bytes | None) -> NDArray[np.uint8] | None:
     size = path.stat().st_size if raw is None else len(raw)
     if path.suffix == ".bin" and size % CIFAR_RECORD == 0:
         return _of_cifar(path, _read_bytes(path) if raw is None else raw)[0]
@@ -115,14 +139,15 @@ def read_images(path: Path, raw: bytes | None = None) -> NDArray[np.uint8] | Non
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The array in an IDX file of unsigned bytes, gzipped or not (the format of MNIST)."""
-    return _of_idx(path, _read_bytes(path))
+    with enough_for(path):
+        return _of_idx(path, _read_bytes(path))
 
 
 def _of_idx(path: Path, raw: bytes) -> NDArray[np.uint8]:
     if raw[:2] == b"\x1f\x8b":
         try:
             with gzip.open(io.BytesIO(raw)) as file:
-                raw = file.read(MAX_BYTES + 1)
+                raw = drain(file.read, MAX_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise FormatError(f"{path}: truncated or altered ({error})") from None
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:
@@ -149,10 +174,12 @@ def _of_cifar(path: Path, raw: bytes) -> tuple[NDArray[Any], NDArray[Any]]:
 def _of_npz(path: Path, raw: bytes | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
     """Of a file, or of what came in its place through a pipe."""
     try:
-        with np.load(path if raw is None else io.BytesIO(raw), allow_pickle=False) as arrays:
-            images, labels = np.asarray(arrays["images"]), np.asarray(arrays["labels"])
+        with zipfile.ZipFile(path if raw is None else io.BytesIO(raw)) as archive:
+            images, labels = _of_npy(archive, "images"), _of_npy(archive, "labels")
     except KeyError:
         raise FormatError(f'{path}: it has no arrays "images" and "labels"') from None
+    except MemoryError:
+        raise
     except Exception as error:  # numpy and zipfile have no list of what a damaged file raises
         raise FormatError(f"{path}: cannot be read ({type(error).__name__})") from None
     if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
@@ -160,10 +187,26 @@ def _of_npz(path: Path, raw: bytes | None = None) -> tuple[NDArray[Any], NDArray
     return images, labels
 
 
+def _of_npy(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array of an .npz file; its header may state more than is there."""
+    with archive.open(f"{name}.npy") as file:
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, in_columns, dtype = np.lib.format.read_array_header_2_0(file)
+        if dtype.hasobject:
+            raise ValueError("an array of Python objects")
+        size = math.prod(shape) * dtype.itemsize
+        data = drain(file.read, min(size, MAX_BYTES) + 1)
+    if len(data) != size:
+        raise EOFError
+    return np.ndarray(shape, dtype, data, order="F" if in_columns else "C")
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = drain(file.read, MAX_BYTES + 1)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
     if len(raw) > MAX_BYTES:

@@ -122,7 +122,8 @@ class Picture:
 
     def rgb(self) -> np.ndarray[Any, Any]:
         """The pixels, uint8 (H, W, 3); PictureError where a JPEG file is damaged."""
-        return np.array(self.reduced(1).convert("RGB"))
+        with _one_sentence(self.name):
+            return np.array(self.reduced(1).convert("RGB"))
 
     def grey(self) -> np.ndarray[Any, Any]:
         """The pixels as ITU-R 601 luma, uint8 (H, W); grey ones pass bit for bit.
@@ -130,7 +131,8 @@ class Picture:
         Raises:
             PictureError: a JPEG file is damaged.
         """
-        return np.array(self.reduced(1).convert("L"))
+        with _one_sentence(self.name):
+            return np.array(self.reduced(1).convert("L"))
 
     def reduced(self, scale: int) -> Image.Image:
         """The picture in mode L or RGB, a JPEG file at one `scale`-th of its size; do not edit it.

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import select
 import stat
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from qnn.errors import QnnError
+from qnn.memory import drain, enough_for
 
 STDIN = "-"
 MAX_BYTES = 256 << 20  # the largest picture that is read takes 192 MB as a PPM file
@@ -59,7 +58,8 @@ def read(name: str, error: type[QnnError], max_bytes: int = MAX_BYTES) -> Piped:
         QnnError: of the class `error`: nothing came, or too much, or the pipe cannot be read.
     """
     try:
-        data = _read(name, max_bytes + 1)
+        with enough_for(name, error):
+            data = _read(name, max_bytes + 1)
     except OSError as failure:
         raise error(f"{name} cannot be read: {failure.strerror or failure}") from None
     if not data:
@@ -80,7 +80,7 @@ def _read(name: str, size: int) -> bytes:
         try:
             number = sys.stdin.fileno()
         except OSError:  # it is an object of Python
-            return _drain(sys.stdin.buffer.read, size)
+            return drain(sys.stdin.buffer.read, size)
         return _drain_descriptor(os.dup(number), size)
     # A descriptor is not opened again: a socket cannot be, and of a pipe the end might be missed.
     if name == "/dev/stdin":
@@ -90,25 +90,17 @@ def _read(name: str, size: int) -> bytes:
     return _drain_fifo(name, size)
 
 
-def _drain(read_some: Callable[[int], bytes], size: int) -> bytes:
-    """Memory is taken by what comes, not by what may come."""
-    data = io.BytesIO()
-    while (room := size - data.tell()) > 0 and (chunk := read_some(min(room, _CHUNK))):
-        data.write(chunk)
-    return data.getvalue()
-
-
 def _drain_descriptor(descriptor: int, size: int) -> bytes:
-    """As _drain; the descriptor is closed."""
+    """Up to `size` bytes; the descriptor is closed."""
     try:
         os.set_blocking(descriptor, True)
-        return _drain(lambda some: os.read(descriptor, some), size)
+        return drain(lambda some: os.read(descriptor, some), size)
     finally:
         os.close(descriptor)
 
 
 def _drain_fifo(name: str, size: int) -> bytes:
-    """As _drain, once the fifo has a writer, or had one; OSError if none comes."""
+    """Up to `size` bytes, once the fifo has or had a writer; OSError if none comes."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
     try:
         first = _first_of_fifo(descriptor, min(size, _CHUNK))

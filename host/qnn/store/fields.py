@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qnn.errors import FormatError
+from qnn.memory import drain, enough_for
 
 MAX_BYTES = 4 << 20
 
@@ -22,8 +23,8 @@ def read_object(path: Path) -> dict[str, Any]:
         FormatError: missing, larger than MAX_BYTES, not JSON, or not an object.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+        with enough_for(path), path.open("rb") as file:
+            text = drain(file.read, MAX_BYTES + 1)
         document = json.loads(text) if len(text) <= MAX_BYTES else None
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from None

@@ -51,12 +51,43 @@ def shipped_directory() -> Path:
 
 
 def models_directory() -> Path:
-    """Where networks are installed for this user; it need not exist."""
+    """Where networks are installed for this user; it need not exist.
+
+    Raises:
+        QnnError: this user has no home, and no variable names a directory.
+    """
     home = os.environ.get("QNN_HOME")
     if not home:
-        data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        try:
+            data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        except RuntimeError:
+            raise QnnError(
+                "this user has no home directory for networks; set QNN_HOME to a directory"
+            ) from None
         home = str(Path(data) / "qnn")
     return Path(home) / "models"
+
+
+def unreadable() -> str | None:
+    """Why the networks installed for this user cannot be read; None if they can, or are none."""
+    try:
+        os.listdir(models_directory())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return (
+            f"the networks in {models_directory()} cannot be read: {error.strerror}; set QNN_HOME "
+            "to a directory of yours"
+        )
+    except QnnError as error:
+        return str(error)
+    return None
+
+
+def _directories() -> dict[str, Path]:
+    """Where networks lie that can be used, by the state of those in them; see Entry."""
+    installed = {} if unreadable() else {"installed": models_directory()}
+    return installed | {"shipped": shipped_directory()}
 
 
 def originals_directory(name: str) -> Path:
@@ -68,13 +99,15 @@ def original(name: str) -> Path:
     """The file or directory that the importer of the fetched model `name` reads.
 
     Raises:
-        QnnError: it was not fetched.
+        QnnError: it was not fetched, or cannot be read.
     """
     if name not in SOURCES:
         raise QnnError(f"model {name!r} cannot be fetched; known are {', '.join(SOURCES)}")
     path = originals_directory(name) / SOURCES[name].root
-    if not path.exists():
-        raise QnnError(f"the files of {name} are not here; run `qnn params fetch {name}`")
+    if not os.path.exists(path):
+        raise QnnError(
+            unreadable() or f"the files of {name} are not here; run `qnn params fetch {name}`"
+        )
     return path
 
 
@@ -87,12 +120,14 @@ def find(name: str | os.PathLike[str]) -> Network:
     text = os.fspath(name)
     path = Path(text)
     if path.name != text:  # a path, not a name
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise QnnError(f"{path}: no such directory; a network is a directory, or a name")
         return form.load(path)
-    for base in (models_directory(), shipped_directory()):
+    for base in _directories().values():
         if os.path.exists(base / text / form.DESCRIPTION):  # False, too, for impossible names
             return form.load(base / text)
+    if reason := unreadable():
+        raise QnnError(f"model {text!r} does not ship with qnn, and {reason}")
     if text in SOURCES:
         raise QnnError(f"model {text} is not installed; run `qnn params fetch {text}`")
     known = ", ".join(entry.name for entry in list_models())
@@ -100,9 +135,12 @@ def find(name: str | os.PathLike[str]) -> Network:
 
 
 def list_models() -> list[Entry]:
-    """Every network that could be used here: shipped, installed, then those that can be fetched."""
+    """Every network that could be used here: shipped, installed, then those that can be fetched.
+
+    Without the installed ones where `unreadable` says why.
+    """
     entries: dict[str, Entry] = {}
-    for base, state in ((models_directory(), "installed"), (shipped_directory(), "shipped")):
+    for state, base in _directories().items():
         for description in sorted(base.glob(f"[!.]*/{form.DESCRIPTION}")):
             name = description.parent.name
             if name in entries:
@@ -157,6 +195,8 @@ def remove(name: str) -> None:
     Raises:
         QnnError: no such network is installed for this user, or it cannot be removed.
     """
+    if reason := unreadable():
+        raise QnnError(f"cannot remove {name}: {reason}")
     target = models_directory() / name
     is_name = Path(name).name == name and name not in ("", "..")
     if not is_name or not os.path.exists(target / form.DESCRIPTION):

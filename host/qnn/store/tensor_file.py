@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import FormatError
+from qnn.memory import drain, enough_for
 
 MAX_TENSOR_BYTES = 1 << 30
 
 MAX_DIMS = 8
+_START = 10  # bytes of magic, version and length of the header
 ENCRYPTED = 1
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 # As numpy.save writes version 1.0: magic, length, and a dictionary padded by blanks.
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z]\d+)', 'fortran_order': (True|False), "
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<|][a-z]\d+)', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\),? *\} *\n",
     re.DOTALL,
 )
@@ -58,7 +60,8 @@ class TensorFile:
 
     def _guard(self, action: Callable[[], Value]) -> Value:
         try:
-            return action()
+            with enough_for(self._path):
+                return action()
         except OSError as error:
             raise FormatError(f"{self._path}: cannot be read ({error.strerror or error})") from None
         except _DAMAGED:
@@ -80,22 +83,36 @@ class TensorFile:
             raise FormatError(f"{self._path}: tensor {name} is encrypted or packed in another way")
         if member.file_size > MAX_TENSOR_BYTES:
             raise FormatError(f"{self._path}: tensor {name} is larger than any network here")
-        raw = self._guard(lambda: self._zip.read(member))
-        header = _HEADER.match(raw)
-        if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
-            raise FormatError(f"{self._path}: tensor {name} is not an array as numpy saves it")
-        _, found, order, digits = header.groups()
-        found_dtype = found.decode()
-        found_shape = tuple(int(n) for n in re.findall(rb"\d+", digits))
-        wanted = f"{np.dtype(dtype)} {shape if shape is not None else ''}".strip()
-        expected = np.dtype(dtype).newbyteorder("<")
-        if found_dtype != expected.str or shape not in (None, found_shape):
-            raise FormatError(
-                f"{self._path}: tensor {name} is {found_dtype} {found_shape}, but {wanted} is "
-                "expected"
-            )
-        data = raw[header.end() :]
-        if len(data) != math.prod(found_shape) * expected.itemsize or len(found_shape) > MAX_DIMS:
+        return self._guard(lambda: self._read(name, member, np.dtype(dtype), shape))
+
+    def _read(
+        self,
+        name: str,
+        member: zipfile.ZipInfo,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...] | None,
+    ) -> NDArray[Any]:
+        with self._zip.open(member) as file:
+            start = file.read(_START)
+            start += file.read(int.from_bytes(start[8:], "little"))
+            header = _HEADER.fullmatch(start)
+            if header is None:
+                raise FormatError(f"{self._path}: tensor {name} is not an array as numpy saves it")
+            found, order, digits = header.groups()
+            found_dtype = found.decode()
+            found_shape = tuple(int(n) for n in re.findall(rb"\d+", digits))
+            wanted = f"{dtype} {shape if shape is not None else ''}".strip()
+            expected = dtype.newbyteorder("<")
+            if found_dtype != expected.str or shape not in (None, found_shape):
+                raise FormatError(
+                    f"{self._path}: tensor {name} is {found_dtype} {found_shape}, but {wanted} is "
+                    "expected"
+                )
+            size = math.prod(found_shape) * expected.itemsize
+            if len(start) + size != member.file_size or len(found_shape) > MAX_DIMS:
+                raise FormatError(f"{self._path}: tensor {name} is truncated")
+            data = drain(file.read, size + 1)  # to its end, where its checksum is checked
+        if len(data) != size:
             raise FormatError(f"{self._path}: tensor {name} is truncated")
         array = np.frombuffer(data, expected).copy()
         return array.reshape(found_shape, order="F" if order == b"True" else "C")

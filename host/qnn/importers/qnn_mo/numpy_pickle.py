@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 import numpy as np
 
 from qnn.errors import FormatError
+from qnn.memory import drain, enough_for
 
 MAX_BYTES = 512 << 20
 _MAX_LABEL_BYTES = 16 << 20
@@ -122,10 +123,11 @@ class _Reader:
 
     def _guarded(self, method: Any, size: int) -> bytes:
         try:
-            return bytes(method(size))
+            with enough_for(self.name):
+                return bytes(method(size))
         except EOFError:
             raise self.truncated() from None
-        except (OSError, ValueError, MemoryError) as err:
+        except (OSError, ValueError) as err:
             reason = str(err) or type(err).__name__
             raise FormatError(f"{self.name} cannot be read: {reason}") from None
 
@@ -134,7 +136,7 @@ class _Reader:
 
     def read(self, size: int) -> bytes:
         self._spend(size)
-        data = self._guarded(self._file.read, size)
+        data = self._guarded(lambda most: drain(self._file.read, most), size)
         if len(data) != size:
             raise self.truncated()
         return data
@@ -295,7 +297,8 @@ class _Unpickler(pickle._Unpickler):
 
     def load_checked(self) -> Any:
         try:
-            return self.load()
+            with enough_for(self._reader.name):
+                return self.load()
         except FormatError:
             raise
         except Exception:  # a damaged program can fail in any way; none tells the user more

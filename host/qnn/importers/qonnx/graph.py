@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import FormatError, NetworkError, QnnError
+from qnn.memory import drain, enough_for
 
 Array = NDArray[Any]
 
@@ -244,9 +245,9 @@ def _external(path: Path, where: str, proto: Any, size: int) -> bytes:
     if offset < 0 or length != size:
         raise FormatError(f"{where} does not fit the {length} bytes at {offset} of {location!r}")
     try:
-        with target.open("rb") as reader:
+        with enough_for(target), target.open("rb") as reader:
             reader.seek(offset)
-            data = reader.read(size)
+            data = drain(reader.read, size)
     except OSError as error:
         raise FormatError(f"{target}: cannot be read ({error.strerror or error})") from None
     if len(data) != size:
