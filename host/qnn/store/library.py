@@ -167,6 +167,8 @@ def check_installable(name: str) -> None:
         QnnError: no network can be called `name`, or this user's networks cannot be written.
     """
     check_name(name)
+    if reason := unreadable():
+        raise QnnError(f"cannot install {name}: {reason}")
     with installing(name):
         folder = models_directory()
         while not folder.exists() and folder != folder.parent:

@@ -281,3 +281,42 @@ class TestOriginal:
     def test_unknown(self):
         with pytest.raises(QnnError, match="model 'fashion-cnv' cannot be fetched; known are dore"):
             library.original("fashion-cnv")
+
+
+@pytest.fixture(params=["no home", "a home that cannot be read"])
+def homeless(request, monkeypatch, tmp_path):
+    """A user whose networks cannot be found, or cannot be read."""
+    for name in ("QNN_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if request.param == "no home":  # nor an entry in passwd
+        monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    else:
+        (tmp_path / "loop").symlink_to("loop")  # nobody reads that, root neither
+        monkeypatch.setenv("HOME", str(tmp_path / "loop"))
+
+
+def test_what_ships_needs_no_home(homeless, cli, monkeypatch):
+    assert library.find(library.DEFAULT).name == library.DEFAULT
+    states = {entry.name: entry.state for entry in library.list_models()}
+    assert states[library.DEFAULT] == "shipped" and states["dorefanet"] == "not installed"
+    monkeypatch.delenv("QNN_HOME", raising=False)  # `cli` sets one
+    result = cli("models")
+    assert result.status == 0 and library.DEFAULT in result.out
+    assert result.err.count("\n") == 1 and "set QNN_HOME" in result.err
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda network: library.find("mine"),
+        lambda network: library.find("dorefanet"),
+        lambda network: library.remove("mine"),
+        lambda network: library.original("dorefanet"),
+        lambda network: library.install(network),
+        lambda network: library.check_installable("mine"),
+    ],
+)
+def test_the_rest_needs_one_and_says_so(homeless, use):
+    network = library.find(library.DEFAULT)
+    with pytest.raises(QnnError, match="QNN_HOME"):
+        use(network)
