@@ -89,7 +89,10 @@ def good_commands(rng):
     while True:
         rows, columns, channels = (int(v) for v in rng.integers(3, 14, 3))
         levels = None if rng.random() < 0.3 else 3
-        pool = MaxPool(int(rng.integers(2, 4)), 1) if levels and rng.random() < 0.5 else None
+        largest = min(rows - 1, columns - 1, 3)  # of the map that the pool reads
+        pool = None
+        if levels and rng.random() < 0.5:
+            pool = MaxPool(int(rng.integers(2, largest + 1)), 1)
         try:
             layers = [
                 random_conv(rng, (rows, columns, channels), 20, (1, 1)),

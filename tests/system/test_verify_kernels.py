@@ -72,6 +72,19 @@ def test_faults_are_counted(copy):
     assert "pack, rtl: nothing was compared" in done.stderr
     assert rows["pack", "hls"]["values"] > 1000 and rows["pack", "hls"]["mismatches"] == 0
     assert "values differ" in done.stderr and "none differs" not in done.stdout
+    # each failure with its reason, and the command that repeats it
+    reasons = (
+        ("popcount", "rtl", "values differ: 64 pairs"),
+        ("popcount", "hls", "values differ: 64 pairs"),
+        ("pack", "rtl", "rtl_pack does not compile"),
+    )
+    for kernel, implementation, reason in reasons:
+        node = f"tests/kernels/test_{kernel}.py::test_{kernel}[{implementation}-small]"
+        _, found, text = done.stderr.partition(f"FAILED  {node}\n")
+        why, found, command = text.partition("\n    repeat it: ")
+        assert found and reason in why, done.stderr
+        settings, _, rest = command.splitlines()[0].partition("SEED=1 ")
+        assert settings == "CONFIGURATIONS=small " and rest == f"WAVES=1 .venv/bin/pytest '{node}'"
     assert len(done.stdout.splitlines()) == 5  # the table
     suite = ElementTree.parse(copy / "out/verify.xml").find(".//testsuite")
     assert suite is not None and suite.get("failures") == "3" and suite.get("tests") == "4"
