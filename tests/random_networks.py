@@ -54,16 +54,32 @@ def random_conv(
     )
 
 
+def coefficients_of(bits: int) -> tuple[int, ...]:
+    """Of the planes that give every weight of two's complement, doubled: n + 1 for n bits."""
+    return (*(2**k for k in reversed(range(bits))), 1)
+
+
+def random_coefficients(rng: np.random.Generator) -> tuple[int, ...]:
+    """One plane, two's complement of 2 to 8 bits, or any few planes."""
+    kind = rng.random()
+    if kind < 0.6:
+        return (1,)
+    if kind < 0.85:
+        return coefficients_of(int(rng.integers(2, 9)))
+    return tuple(rng.integers(1, 4, int(rng.integers(1, 4))).tolist())
+
+
 def random_layer(
     rng: np.random.Generator, shape: tuple[int, int, int], bits: int, name: str, last: bool
 ) -> Conv:
-    """Any layer the accelerator can run: kernels to 7x7, strides, lopsided padding, all pools."""
+    """Any layer the accelerator can run: kernels to 16 rows, strides to 4, lopsided padding, all
+    pools, weights of 1 to 8 bits."""
     groups = int(rng.choice([g for g in (1, 1, 2, 3) if shape[2] % g == 0]))
-    kernel = (int(rng.integers(1, 8)), int(rng.integers(1, 8)))
+    kernel = (int(rng.integers(1, rng.choice([8, 8, 8, 17]))), int(rng.integers(1, 8)))
     padding = rng.integers(0, 4, 4).tolist()
     for side in (0, 1):
         padding[side + 2] = max(padding[side + 2], kernel[side] - shape[side] - padding[side])
-    stride = int(rng.integers(1, 3))
+    stride = int(rng.choice([1, 1, 1, 2, 2, 2, 3, 4]))
     out_bits = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 8]))
     levels = int(rng.integers(2 ** (out_bits - 1), 2**out_bits))
     if last and rng.random() < 0.3:
@@ -79,7 +95,6 @@ def random_layer(
         ]
         if max(after) < size:
             pool = MaxPool(size, int(rng.integers(1, 3)), (*before, *after))
-    passes = rng.integers(1, 4, int(rng.integers(1, 3))).tolist() if rng.random() < 0.3 else [1]
     return random_conv(
         rng,
         shape,
@@ -88,7 +103,7 @@ def random_layer(
         name=name,
         in_bits=bits,
         levels=levels,
-        coefficients=tuple(passes),
+        coefficients=random_coefficients(rng),
         groups=groups,
         stride=stride,
         padding=tuple(padding),
@@ -127,7 +142,7 @@ def convs(draw) -> Conv:
     top, left = draw(st.integers(0, 2)), draw(st.integers(0, 2))
     bottom = max(draw(st.integers(0, 2)), kernel[0] - rows - top)
     right = max(draw(st.integers(0, 2)), kernel[1] - columns - left)
-    stride = draw(st.integers(1, 2))
+    stride = draw(st.integers(1, 4))
     levels = draw(st.none() | st.sampled_from([1, 2, 3, 7, 15, 255]))
     pool = None
     if levels is not None and draw(st.booleans()):
@@ -149,7 +164,9 @@ def convs(draw) -> Conv:
         kernel,
         in_bits=draw(st.integers(1, 8)),
         levels=levels,
-        coefficients=draw(st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,), (128, 1)])),
+        coefficients=draw(
+            st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,), (128, 1), (8, 4, 2, 1, 1)])
+        ),
         groups=groups,
         stride=stride,
         padding=(top, left, bottom, right),

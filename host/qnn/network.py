@@ -37,6 +37,7 @@ Shape = tuple[int, int, int]  # rows, columns, channels
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 
 MAX_BITS = 8  # activation planes
+MAX_WEIGHT_PLANES = 9  # of -128..127: the powers of two, and one more to take off what is odd
 MAX_FAN_IN = 1 << 20  # products in one accumulator
 
 
@@ -165,7 +166,10 @@ def _check_layer(layer: Conv) -> None:
     require(weight.ndim == 5 and weight.dtype == np.uint8, "weights are not 5-dimensional uint8")
     require(min(weight.shape) > 0, f"weights are empty: {describe(weight.shape)}")
     require(weight.max() <= 1, "weight bits are not 0 or 1")
-    require(len(weight) <= MAX_BITS, f"{len(weight)} weight planes are more than {MAX_BITS}")
+    require(
+        len(weight) <= MAX_WEIGHT_PLANES,
+        f"{len(weight)} weight planes are more than {MAX_WEIGHT_PLANES}",
+    )
     require(
         len(layer.coefficients) == len(weight) and all(1 <= c <= 128 for c in layer.coefficients),
         f"{len(weight)} weight planes do not fit the coefficients {layer.coefficients}",

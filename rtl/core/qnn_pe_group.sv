@@ -3,7 +3,7 @@
 // Eight output channels by Pixels output pixels: products, sums, thresholds. Groups form a chain;
 // each hands its operands and its control to the next one cycle later, so that no net is wide.
 //
-//     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower plane
+//     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower significance
 //     code[c][m] = number of thresholds of channel c that are <= sum[c][m]         (qnn_threshold)
 //
 // In counting equal bits, sum = acc + constant of the channel, where acc is the canonical
@@ -18,7 +18,7 @@ module qnn_pe_group
   import qnn_pkg::*;
 #(
   parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned AccW           = 32,
   parameter  int unsigned WeightWords    = 1024,
   parameter  int unsigned ThresholdWords = 512,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1

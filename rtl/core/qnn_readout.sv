@@ -12,7 +12,7 @@ module qnn_readout
 #(
   parameter  int unsigned Pe             = 32,
   parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned AccW           = 32,
   parameter  int unsigned ThresholdWords = 512,
   localparam int unsigned Groups         = Pe / GROUP_PE,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,

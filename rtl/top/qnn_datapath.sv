@@ -15,7 +15,7 @@ module qnn_datapath
 #(
   parameter int unsigned Pe             = 32,      // as qnn_engine
   parameter int unsigned Pixels         = 4,
-  parameter int unsigned AccW           = 22,
+  parameter int unsigned AccW           = 32,
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,

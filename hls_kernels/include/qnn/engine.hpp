@@ -13,6 +13,8 @@ bool runnable(const Command &c) {
                      c.row_words >= 1 && c.row_words <= c.ring_words &&
                      c.ring_words <= Fold::WindowWords && (c.tight || c.blocks >= 1);
   const bool products = c.tiles >= 1 && c.conv_rows >= 1 && c.conv_columns >= 1 &&
+                        c.exponent < c.passes && c.kernel_rows <= KernelRows &&
+                        c.stride >= 1 && c.stride <= 4 &&
                         c.tile_words >= 1 && c.tile_words <= Fold::WeightWords &&
                         c.tile_words == c.passes * c.kernel_rows * c.words;
   const bool output = c.raw ? c.thresholds == 0 && c.pool_size == 1

@@ -7,7 +7,8 @@ The accelerator counts equal bits. With x the bits of an activation plane and w0
 
 so its sum is the canonical accumulator plus (2**planes - 1) * zeros of the channel: a constant,
 added to the thresholds here, taken from raw sums by RawMap. Lanes without a channel read x = 0 and
-get w01 = 1, which counts nothing. A coefficient c of a weight plane is c passes over that plane.
+get w01 = 1, which counts nothing. Weights of more than one bit are passes over their planes, each of
+which counts a power of two (passes.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
+from qnn.engine.passes import Passes, passes_of
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
 
@@ -135,22 +137,17 @@ def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _In
     return _Input(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
 
 
-def _passes(layer: Conv) -> NDArray[np.uint8]:
-    """Weight bits (passes, O, KH, KW, C)."""
-    return np.repeat(layer.weight, layer.coefficients, axis=0)
-
-
-def offsets(layer: Conv) -> NDArray[np.int64]:
+def offsets(layer: Conv, weights: Passes) -> NDArray[np.int64]:
     """What the accelerator counts too much, for each output channel."""
-    zeros = (_passes(layer) == 0).sum(axis=(0, 2, 3, 4), dtype=np.int64)
-    return zeros * (2**layer.in_bits - 1)
+    zeros = (weights.bits == 0).sum(axis=(2, 3, 4), dtype=np.int64)
+    return (2**layer.in_bits - 1) * (weights.factors @ zeros)
 
 
 def _parameters(
-    layer: Conv, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
+    layer: Conv, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
 ) -> tuple[bytes, int]:
     """Parameters of all tiles of one group, and the weight words of one tile."""
-    weight = _passes(layer)
+    weight = weights.bits
     passes, _, kernel_rows, kernel_columns, _ = weight.shape
     words = -(-kernel_columns * len(lanes) // 64)
     top = 2**caps.accumulator_bits - 1
@@ -160,7 +157,8 @@ def _parameters(
             f"{kernel_rows} kernel rows; the accelerator has {caps.planes}, {caps.passes} and "
             f"{caps.kernel_rows}"
         )
-    if (2**layer.in_bits - 1) * int(np.prod(weight.shape[2:])) * passes >= top:
+    fan_in = int(np.prod(weight.shape[2:]))
+    if (2**layer.in_bits - 1) * fan_in * int(weights.factors.sum()) >= top:
         raise QnnError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
@@ -177,7 +175,7 @@ def _parameters(
                 f"layer {layer.name}: {thresholds.shape[1]} thresholds for each output; the "
                 f"accelerator holds {caps.threshold_words}"
             )
-        moved = np.clip(thresholds.astype(np.int64) + offsets(layer)[:, None], 0, top)
+        moved = np.clip(thresholds.astype(np.int64) + offsets(layer, weights)[:, None], 0, top)
     data = []
     for first, count in blocks:
         if moved is not None:
@@ -225,9 +223,10 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
     out_rows, out_columns, _ = layer.out_shape
     pool = layer.pool or MaxPool(1, 1)
     top, left = pool.padding[:2]
-    if layer.stride not in (1, 2) or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
+    if layer.stride > 4 or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
         raise QnnError(
-            f"layer {layer.name}: the accelerator has strides 1 and 2 and pools of 1, 2 and 3"
+            f"layer {layer.name}: the accelerator has strides from 1 to 4, and pools of 1, 2 and 3 "
+            "with strides 1 and 2"
         )
     if pool.size > 1 and out_columns > caps.pool_columns:
         raise QnnError(
@@ -295,12 +294,13 @@ def compile_layers(
     place = fill(tight.size, LINE)  # within the maps, until their address is known
     places: list[int] = []
     for number, layer in enumerate(layers):
+        weights = passes_of(layer)
         following = layers[number + 1].groups if number + 1 < len(layers) else 1
         blocks = blocks_of(layer.outputs, layer.groups, following, caps.pe)
         rows, columns, _ = layer.out_shape
         out: BlockMap | RawMap
         if layer.out_bits is None:
-            out = RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer).tolist()))
+            out = RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer, weights).tolist()))
         else:
             planes = layers[number + 1].in_bits if number + 1 < len(layers) else layer.out_bits
             if planes > caps.code_bits:
@@ -318,12 +318,13 @@ def compile_layers(
             shape = _shape(layer, len(read.lanes), caps)
             share = layer.outputs // layer.groups
             own = tuple(b for b in blocks if group * share <= b[0] < (group + 1) * share)
-            data, tile_words = _parameters(layer, own, read.lanes, caps)
+            data, tile_words = _parameters(layer, weights, own, read.lanes, caps)
             fields.append(
                 {
                     "opcode": regs.OPCODE,
                     "raw": int(layer.out_bits is None),
-                    "passes": sum(layer.coefficients),
+                    "passes": len(weights),
+                    "exponent": weights.exponent,
                     "out_planes": 0 if isinstance(out, RawMap) else out.planes,
                     "params_address": sum(fill(len(p), LINE) for p in parameters),
                     "tiles": len(own),

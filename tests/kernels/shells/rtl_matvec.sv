@@ -11,7 +11,7 @@ module rtl_matvec
 #(
   parameter int unsigned Pe          = 32,
   parameter int unsigned Pixels      = 4,
-  parameter int unsigned AccW        = 22,
+  parameter int unsigned AccW        = 32,
   parameter int unsigned WeightWords = 1024
 ) (
   input  logic        clk_i,

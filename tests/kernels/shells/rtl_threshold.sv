@@ -8,7 +8,7 @@ module rtl_threshold
   import qnn_regs_pkg::*;
 #(
   parameter int unsigned Pe             = 32,
-  parameter int unsigned AccW           = 22,
+  parameter int unsigned AccW           = 32,
   parameter int unsigned ThresholdWords = 512
 ) (
   input  logic        clk_i,
