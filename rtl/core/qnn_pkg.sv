@@ -23,6 +23,11 @@ package qnn_pkg;
     logic        compare_first;
     logic [7:0]  compare_code;       // code of a channel that passes this threshold
     logic        copy;               // all thresholds are compared
+    logic        words;              // sums come from qnn_word_bank, and no bits are counted
+    logic        word_valid;         // those of one pixel
+    logic [2:0]  word_group;         // ... for the group so many further on
+    logic [2:0]  word_pixel;
+    logic        word_last;          // the sums of all groups and pixels are complete
   } group_ctrl_t;
 
   // One output pixel of a group of pixels, as the window reader needs it.

@@ -8,6 +8,8 @@
 //           for each weight pass with an activation plane of that significance
 //             for each kernel row, for each word of that row
 //
+// Where command_i.word_products each pass is a sum of its own.
+//
 // A product of pass i and activation plane k has the significance k + max(exponent - i, 0). So from
 // one pass to the next the plane rises by one where the exponent falls, and stays where it is 0.
 //
@@ -45,6 +47,7 @@ module qnn_sequencer
   output logic                    first_o,
   output logic                    shift_o,
   output logic                    last_o,
+  output logic                    pass_last_o,
   output logic [Pixels-1:0]       present_o,
   output logic                    tile_last_o,
   output logic [11:0]             weight_address_o,
@@ -244,9 +247,10 @@ module qnn_sequencer
 
   always_ff @(posedge clk_i) begin
     issue_o <= issue && !rst_i;
-    first_o <= !begun;
+    first_o <= command_i.word_products ? word == '0 && kernel_row == '0 : !begun;
     shift_o <= word == '0 && kernel_row == '0 && pass == head_pass;
     last_o <= last_issue;
+    pass_last_o <= last_word && last_row;
     present_o <= present;
     tile_last_o <= tile_last;
     weight_address_o <= weight & 12'(WeightWords - 1);

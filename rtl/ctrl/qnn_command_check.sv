@@ -75,6 +75,13 @@ module qnn_command_check
           || 32'(command_i.first_skip) >= Chunk || command_i.last_bytes == '0
           || 32'(command_i.last_bytes) > Chunk;
     end
+    if (command_i.word_products) begin
+      bad = bad || !command_i.tight || command_i.raw || command_i.planes != 4'd1
+          || command_i.exponent != '0 || 32'(command_i.passes) > Pe / GROUP_PE;
+    end else begin
+      bad = bad || command_i.word_unsigned;
+    end
+    bad = bad || (command_i.drop_lowest && command_i.tight);
     // what has no meaning must be 0
     bad = bad || command_i.unused_1 != '0 || command_i.unused_3 != '0
         || command_i.unused_5 != '0 || command_i.unused_6 != '0

@@ -15,7 +15,7 @@ struct Command {
   ap_uint<1> reload;  // read the input again for every tile, else once
   ap_uint<1> raw;  // hand out accumulators
   ap_uint<4> planes;  // activation planes of the input
-  ap_uint<4> passes;  // weight passes
+  ap_uint<4> passes;  // weight passes; where word_products, each is over 8 output channels
   ap_uint<4> exponent;  // of the first weight pass; one less each pass, but not below 0
   ap_uint<4> out_planes;  // activation planes of the output
   ap_uint<5> kernel_rows;  // rows of the kernel
@@ -25,10 +25,13 @@ struct Command {
   ap_uint<2> pool_top;  // rows of zeros above the map to pool
   ap_uint<2> pool_left;  // columns of zeros left of it
   ap_uint<13> pass_step;  // in_rows * row_words mod ring_words where reload, else 0
+  ap_uint<1> word_unsigned;  // numbers of the input map are 0 to 2^16 - 1, else two's complement (word_products only)
+  ap_uint<1> drop_lowest;  // the input map has one more plane, the lowest, that is not read (blocks only)
   ap_uint<32> params_address;  // thresholds and weights, tile by tile
   ap_uint<8> tiles;  // output channels / pe, rounded up
   ap_uint<12> tile_words;  // weight words of a tile: passes * kernel_rows * words
   ap_uint<8> thresholds;  // for each channel; 0 where raw
+  ap_uint<1> word_products;  // input map and weights are numbers of 16 bits; the map one plane of tight rows
   ap_uint<32> in_address;  // input map (its first block)
   ap_uint<32> block_bytes;  // from one channel block of the input to the next
   ap_uint<32> out_address;  // output map
@@ -77,10 +80,13 @@ struct Command {
     c.pool_top = beats[0] >> 39;
     c.pool_left = beats[0] >> 41;
     c.pass_step = beats[0] >> 43;
+    c.word_unsigned = beats[0] >> 56;
+    c.drop_lowest = beats[0] >> 57;
     c.params_address = beats[1];
     c.tiles = beats[1] >> 32;
     c.tile_words = beats[1] >> 40;
     c.thresholds = beats[1] >> 52;
+    c.word_products = beats[1] >> 60;
     c.in_address = beats[2];
     c.block_bytes = beats[2] >> 32;
     c.out_address = beats[3];

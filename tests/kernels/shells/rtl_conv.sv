@@ -40,7 +40,8 @@ module rtl_conv
   logic        of_map, weights_valid, map_valid, weights_take, map_take;
   logic [4:0]  weights_beats, map_beats, weights_asked, map_asked;
   logic [31:0] left, tile_beats, map_total;
-  assign tile_beats = 32'(command.thresholds) * 32'(Pe / 2) + 32'(command.tile_words) * 32'(Pe);
+  assign tile_beats = 32'(command.thresholds) * 32'(Pe / 2)
+      + 32'(command.tile_words) * (command.word_products ? 32'd8 : 32'(Pe));
   assign map_total = command.in_rows * 32'(command.tight ? 8'd1 : command.blocks) * command.row_beats;
   assign weights_take = beat_valid && !of_map && weights_asked != '0;
   assign map_take = beat_valid && of_map && map_asked != '0;
