@@ -19,6 +19,7 @@ from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
+from qnn.engine.passes import passes_of
 from qnn.network import Conv
 from qnn_sim import rtl_cases
 from qnn_sim.platform import SimulatedBoard
@@ -38,7 +39,7 @@ WAITS = ("wait_weights", "wait_input", "wait_output")
 
 
 def ideal(layer: Conv, lanes: int) -> float:
-    return layer.macs * layer.in_bits * sum(layer.coefficients) / lanes
+    return layer.macs * layer.in_bits * len(passes_of(layer)) / lanes
 
 
 def lanes_of(caps: Capabilities) -> int:

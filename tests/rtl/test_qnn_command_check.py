@@ -44,7 +44,8 @@ def reasons(command, index):
     f = fields_of(command)
     bounds = {
         "opcode": (regs.OPCODE, regs.OPCODE), "index": (index, index), "planes": (1, CAPS.planes),
-        "passes": (1, CAPS.passes), "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 2),
+        "passes": (1, CAPS.passes), "exponent": (0, f["passes"] - 1),
+        "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 4),
         "pool_size": (1, 3), "pool_stride": (1, 2), "pool_top": (0, f["pool_size"] - 1),
         "pool_left": (0, f["pool_size"] - 1), "tiles": (1, 255),
         "tile_words": (1, CAPS.weight_words), "thresholds": (0, CAPS.threshold_words),
@@ -95,7 +96,8 @@ def good_commands(rng):
                 random_conv(rng, (rows, columns, channels), 20, (1, 1)),
                 random_conv(
                     rng, (rows, columns, 20), 18, (2, 2), name="layer1", levels=levels, pool=pool,
-                    stride=int(rng.integers(1, 3)) if pool is None else 1,
+                    stride=int(rng.integers(1, 5)) if pool is None else 1,
+                    coefficients=((1,), (4, 2, 1, 1))[int(rng.integers(2))],
                 ),
             ]  # fmt: skip
             program = compile_layers(layers, CAPS)

@@ -460,7 +460,9 @@ def bad_fields(program, caps):
         yield index, {"opcode": 0xC0}
         yield index, {"index": (index + 1) % 256}
         yield index, {"planes": 9}
-        yield index, {"stride": 3}
+        yield index, {"stride": 5}
+        yield index, {"kernel_rows": caps.kernel_rows + 1}
+        yield index, {"exponent": peek(program, index, "passes")}
         yield index, {"pool_stride": 3}
         for side in ("pool_top", "pool_left"):
             yield index, {side: peek(program, index, "pool_size")}

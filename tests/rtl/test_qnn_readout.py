@@ -12,7 +12,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from qnn_sim.streams import generator, pack, reset, start
 
-ACC, THRESHOLDS = 22, 16
+ACC, THRESHOLDS = 32, 16
 
 
 @pytest.mark.parametrize(("pe", "pixels"), [(8, 4), (32, 2)])

@@ -49,7 +49,7 @@ class Bench:
             address = ADDRESS + len(data)
             for _ in range(tiles):
                 tile = (
-                    rng.integers(0, 2**22, (thresholds, PE), dtype=np.uint32),
+                    rng.integers(0, 2**32, (thresholds, PE), dtype=np.uint32),
                     rng.integers(0, 2**64, (words, PE), dtype=np.uint64),
                 )
                 data += tile[0].astype("<u4").tobytes() + tile[1].astype("<u8").tobytes()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "qnn/pass_walk.hpp"
 #include "qnn/shape.hpp"
 #include "qnn/types.hpp"
 
@@ -128,7 +129,7 @@ struct WindowPixel {
 ///
 ///     for each tile
 ///       for each group of Pixels output pixels, along the flattened map
-///         for each plane (highest first), pass, kernel row, Simd bits of that row    1 cycle
+///         for each pass and plane (pass_walk.hpp), kernel row, Simd bits of that row    1 cycle
 ///
 /// A row of a window is one string of kernel_columns * bits of a pixel; what lies outside the map
 /// or beyond the string reads as 0. `map` is the input, row after row as load_row reads it: once,
@@ -188,9 +189,8 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
 #pragma HLS UNROLL
         row[m] = group[m].ring;
       }
-      ap_uint<13> plane_offset = shape.row_words - shape.plane_words;
-      ap_uint<4> pass = 0;
-      ap_uint<3> kernel_row = 0;
+      PassWalk<Shape> walk(shape);
+      ap_uint<5> kernel_row = 0;
       ap_uint<12> row_step = 0;
       for (ap_uint<32> step = 0; step < steps; ++step) {
 #pragma HLS PIPELINE II=1
@@ -198,7 +198,7 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
         Pieces<Fold> out;
         const bool row_end = row_step + 1 == row_steps;
         const bool pass_end = row_end && kernel_row + 1 == shape.kernel_rows;
-        const bool plane_end = pass_end && pass + 1 == shape.passes;
+        const ap_uint<13> plane_offset = walk.plane * ap_uint<13>(shape.plane_words);
         for (unsigned m = 0; m < Fold::Pixels; ++m) {
 #pragma HLS UNROLL
           const ap_int<18> nibble = row_step * StepNibbles;  // of the window's row
@@ -221,9 +221,8 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
         }
         pieces.write(out);
         row_step = row_end ? ap_uint<12>(0) : ap_uint<12>(row_step + 1);
-        if (row_end) kernel_row = pass_end ? ap_uint<3>(0) : ap_uint<3>(kernel_row + 1);
-        if (pass_end) pass = plane_end ? ap_uint<4>(0) : ap_uint<4>(pass + 1);
-        if (plane_end) plane_offset -= shape.plane_words;
+        if (row_end) kernel_row = pass_end ? ap_uint<5>(0) : ap_uint<5>(kernel_row + 1);
+        if (pass_end) walk.next(shape);
       }
     }
   }

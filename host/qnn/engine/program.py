@@ -7,8 +7,8 @@ The accelerator counts equal bits. With x the bits of an activation plane and w0
 
 so its sum is the canonical accumulator plus (2**planes - 1) * zeros of the channel: a constant,
 added to the thresholds here, taken from raw sums by RawMap. Lanes without a channel read x = 0 and
-get w01 = 1, which counts nothing. Weights of more than one bit are passes over their planes, each of
-which counts a power of two (passes.py).
+get w01 = 1, which counts nothing. Weights of more than one bit are several passes, each over bits
+that count a power of two (passes.py).
 """
 
 from __future__ import annotations
