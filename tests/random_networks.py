@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from qnn.dense import BinaryDense, FloatDense
+from qnn.engine.word_conv import WordConv
 from qnn.first import ConvFirst, LookupFirst
 from qnn.float_conv import Thresholds, Uniform
 from qnn.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
@@ -119,6 +120,64 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     for i in range(count):
         layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
         shape, bits = layers[-1].out_shape, layers[-1].out_bits
+    return layers
+
+
+def random_word_conv(
+    rng: np.random.Generator,
+    in_shape: tuple[int, int, int] = (5, 6, 3),
+    outputs: int = 4,
+    kernel: tuple[int, int] = (3, 3),
+    *,
+    name: str = "words",
+    levels: int = 3,
+    **options,
+) -> WordConv:
+    """A layer of 16-bit words with random weights, and thresholds where sums lie.
+
+    Some weights are the least and the largest number; a few thresholds are far away.
+    """
+    weight = rng.integers(-(2**15), 2**15, (outputs, *kernel, in_shape[2])).astype(np.int16)
+    rare = rng.random(weight.shape) < 0.1
+    weight[rare] = rng.choice([-(2**15), -1, 0, 1, 2**15 - 1], rare.sum())
+    spread = int(np.prod(weight.shape[1:]) ** 0.5 * 2**28) >> 10
+    thresholds = rng.integers(-spread, spread + 1, (outputs, levels))
+    rare = rng.random(thresholds.shape) < 0.1
+    thresholds[rare] = rng.choice([-(2**31), 0, 1, 2**31 - 1], rare.sum())
+    thresholds = np.sort(thresholds, axis=1).astype(np.int32)
+    return WordConv(
+        name=name, in_shape=in_shape, unsigned=bool(rng.integers(2)), weight=weight,
+        thresholds=thresholds, **options,
+    )  # fmt: skip
+
+
+def random_numbers(rng: np.random.Generator, layer: WordConv) -> np.ndarray:
+    """A map for it: all 16-bit numbers, some of them the least and the largest."""
+    ends = np.iinfo(np.uint16 if layer.unsigned else np.int16)
+    numbers = rng.integers(ends.min, ends.max + 1, layer.in_shape)
+    rare = rng.random(layer.in_shape) < 0.1
+    numbers[rare] = rng.choice([ends.min, ends.max], rare.sum())
+    return numbers.astype(ends.dtype)
+
+
+def random_word_layers(rng: np.random.Generator) -> list[WordConv | Conv]:
+    """A layer of 16-bit words, with thresholds in pairs or not, and up to two behind it."""
+    shape = (*rng.integers(1, 14, 2).tolist(), int(rng.choice([1, 2, 3, 3, 4])))
+    pairs, bits = bool(rng.integers(2)), int(rng.choice([1, 2, 3]))
+    levels = int(rng.integers(2 ** (bits - 1), 2**bits))
+    like = random_layer(rng, shape, 1, "words", False)  # its kernel, stride, padding and pool
+    layers: list[WordConv | Conv] = [
+        random_word_conv(
+            rng, shape, int(rng.choice([1, 4, 8, 9, 16, 17, 20, 24, 40])), like.kernel,
+            levels=levels * (2 if pairs else 1), pairs=pairs, stride=like.stride,
+            padding=like.padding, pool=like.pool,
+        )
+    ]  # fmt: skip
+    shape = layers[0].out_shape
+    count = int(rng.integers(0, 3))
+    for i in range(count):
+        layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
+        shape, bits = layers[-1].out_shape, layers[-1].out_bits or 0
     return layers
 
 

@@ -48,7 +48,8 @@ constexpr unsigned larger(unsigned a, unsigned b) { return a > b ? a : b; }
 template <class Fold, class In, class Kern, class Out, class Pooling = Pool<>>
 struct Layer {
   // input
-  static constexpr unsigned tight = 0, reload = 0, first_skip = 0;
+  static constexpr unsigned tight = 0, reload = 0, first_skip = 0, drop_lowest = 0;
+  static constexpr unsigned word_products = 0, word_unsigned = 0;
   static constexpr unsigned in_rows = In::rows, in_columns = In::columns, planes = In::planes;
   static constexpr unsigned blocks = ceil_div(In::channels, Fold::Pe);
   static constexpr unsigned last_bytes = ceil_div(In::channels - (blocks - 1) * Fold::Pe, 8);

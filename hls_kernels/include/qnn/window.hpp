@@ -62,7 +62,8 @@ Word read_word(NibbleAddress<Fold> first, unsigned m, const WindowBuffer<Fold> &
 ///
 /// Tight rows: row_beats words as they are. Channel blocks: for each block, for each 64/Pe pixels,
 /// for each plane one word, whose pixels' bytes go side by side with those of the other blocks;
-/// first_skip bytes of the first block and all but last_bytes of the last belong to other groups.
+/// first_skip bytes of the first block and all but last_bytes of the last belong to other groups;
+/// where drop_lowest the map has one more plane, the lowest, that is left out.
 /// Cycles: one a word for tight rows, one a pixel and plane for blocks.
 template <class Fold, class Shape>
 void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
@@ -93,19 +94,20 @@ void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
 #pragma HLS PIPELINE II=1
 #pragma HLS LOOP_TRIPCOUNT min=2 max=2048
       if (share == 0) word = map.read();
+      const bool dropped = shape.drop_lowest && plane == 0;
       ap_uint<8> enable = 0;
       for (unsigned i = 0; i < Chunk; ++i) {
 #pragma HLS UNROLL
-        enable[i] = column + share < shape.in_columns && !(first && i < shape.first_skip) &&
-                    !(last && i >= shape.last_bytes);
+        enable[i] = !dropped && column + share < shape.in_columns &&
+                    !(first && i < shape.first_skip) && !(last && i >= shape.last_bytes);
       }
       write_bytes<Fold>(pixel_byte + plane_byte, word, enable, buffer);
       word = Fold::Pe < 64 ? Word(word >> (Fold::Pe % 64)) : word;
       pixel_byte += shape.pixel_bytes;
       if (++share == Fold::Share) {
         share = 0;
-        plane_byte += Byte(shape.plane_words) << 3;
-        if (++plane == shape.planes) {
+        if (!dropped) plane_byte += Byte(shape.plane_words) << 3;
+        if (++plane == shape.planes + shape.drop_lowest) {
           plane = 0;
           plane_byte = 0;
           column += Fold::Share;

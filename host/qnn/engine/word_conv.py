@@ -5,9 +5,10 @@
     sum          = floor(acc / 2**SHIFT)
     code         = number of thresholds t[o, :] <= sum;  then max-pool over the codes
 
-It is what a layer on real numbers is lowered to, not a layer of a network: only the first layer of a
-program can be one. Where the thresholds come in pairs, around each step that the real numbers have,
-the lowest bit of a code tells whether that output is in doubt, and the layer behind reads code >> 1.
+It is what a layer on real numbers is lowered to, not a layer of a network: only the first layer of
+a program can be one. Where the thresholds come in pairs, around each step that the real numbers
+have, the lowest bit of a code tells whether that output is in doubt, and the layer behind reads
+code >> 1.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ class WordConv(Windowed):
     def __post_init__(self) -> None:
         self.check_windows()
         weight, channels = self.weight, self.in_shape[2]
-        self.require(weight.ndim == 4 and weight.dtype == np.int16, "weights are not (O, KH, KW, C)"
-                     " int16")  # fmt: skip
+        self.require(
+            weight.ndim == 4 and weight.dtype == np.int16, "weights are not 4-dimensional int16"
+        )
         self.require(min(weight.shape) > 0, f"weights are empty: {weight.shape}")
         self.require(
             channels == weight.shape[3],
@@ -96,8 +98,8 @@ class WordConv(Windowed):
 
 @dataclass(frozen=True)
 class WordMap:
-    """Map of 16-bit numbers as it lies in memory: row after row, pixel after pixel, the channels side
-    by side, rows filled up to 64 bits. The accelerator reads it as tight rows of one plane."""
+    """Map of 16-bit numbers as it lies in memory: row after row, pixel after pixel, the channels
+    side by side, rows filled up to 64 bits. The accelerator reads it as tight rows of one plane."""
 
     rows: int
     columns: int
@@ -125,7 +127,8 @@ class WordMap:
         Raises:
             QnnError: shape, dtype or a value does not fit.
         """
-        shape, kind = (self.rows, self.columns, self.channels), "uint16" if self.unsigned else "int16"
+        shape = self.rows, self.columns, self.channels
+        kind = "uint16" if self.unsigned else "int16"
         if numbers.shape != shape or not np.issubdtype(numbers.dtype, np.integer):
             raise QnnError(
                 f"expected integers of shape {shape}, got {numbers.dtype} of shape {numbers.shape}"
@@ -133,6 +136,6 @@ class WordMap:
         limits = np.iinfo(kind)
         if numbers.min() < limits.min or numbers.max() > limits.max:
             raise QnnError(f"numbers {numbers.min()}..{numbers.max()} do not fit {kind}")
-        strings = np.zeros((self.rows, self.plane_words * 4), f"<{'u' if self.unsigned else 'i'}2")
+        strings = np.zeros((self.rows, self.plane_words * 4), np.dtype(kind).newbyteorder("<"))
         strings[:, : self.columns * self.channels] = numbers.reshape(self.rows, -1)
         return strings.tobytes()

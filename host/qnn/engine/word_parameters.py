@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Parameters of a convolution of 16-bit numbers, as the accelerator reads them.
 
-A tile takes a pass over its windows for each 8 of its channels; a pass has at least as many words as
-the accelerator has pixels, so a short one gets words of zeros. Sums are compared as unsigned numbers:
-2**31 is added to them and to the thresholds.
+A tile takes a pass over its windows for each 8 of its channels; a pass has at least as many words
+as the accelerator has pixels, so a short one gets words of zeros. Sums are compared as unsigned
+numbers: 2**31 is added to them and to the thresholds.
 """
 
 from __future__ import annotations
