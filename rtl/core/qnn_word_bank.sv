@@ -95,7 +95,7 @@ module qnn_word_bank
       logic [WORD_W-1:0] sum;
       always_ff @(posedge clk_i) begin
         if (valid[Latency-1]) begin
-          acc <= (first[Latency-1] ? '0 : acc) + WORD_ACC_W'(gen_product[Numbers-1].chain);
+          acc <= WORD_ACC_W'(gen_product[Numbers-1].chain) + (first[Latency-1] ? '0 : acc);
         end
         if (last[Latency]) sum <= {!acc[WORD_ACC_W-1], acc[WORD_SHIFT+:WORD_W-1]};
       end

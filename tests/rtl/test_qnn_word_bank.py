@@ -5,7 +5,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from qnn_sim import golden
 from qnn_sim.streams import pack
@@ -30,9 +30,16 @@ class Bench:
     def __init__(self, dut, unsigned):
         self.dut, self.pixels = dut, int(dut.Pixels.value)
         self.unsigned, self.rng = unsigned, np.random.default_rng(cocotb.RANDOM_SEED)
-        dut.unsigned_i.value, dut.rst_i.value = int(unsigned), 0
-        dut.valid_i.value = dut.first_i.value = dut.last_i.value = 0
+        dut.unsigned_i.value = int(unsigned)
+        dut.valid_i.value = dut.first_i.value = dut.last_i.value = dut.end_i.value = 0
         Clock(dut.clk_i, 2, unit="ns").start()
+
+    async def reset(self):
+        """As long as the engine holds it."""
+        self.dut.rst_i.value = 1
+        await ClockCycles(self.dut.clk_i, 8)
+        self.dut.rst_i.value = 0
+        await RisingEdge(self.dut.clk_i)
 
     def numbers(self, words):
         """Random numbers of one pass: weights (words, PE, 4) and windows (words, pixels, 4)."""
@@ -52,33 +59,42 @@ class Bench:
             getattr(self.dut, name).value = value
         await RisingEdge(self.dut.clk_i)
         self.cycle += 1
+        dut = self.dut
         if (want := self.shown.pop(self.cycle, None)) is None:
-            assert not self.dut.valid_o.value, f"sums at cycle {self.cycle}"
+            assert not dut.valid_o.value and not dut.sums_o.value, f"sums at cycle {self.cycle}"
         else:
-            pixel, sums = want
-            assert self.dut.valid_o.value and int(self.dut.pixel_o.value) == pixel
-            assert int(self.dut.sums_o.value) == pack(sums, 32), f"pixel {pixel} at {self.cycle}"
+            *flags, sums = want
+            found = [int(f.value) for f in (dut.group_o, dut.pixel_o, dut.last_o)]
+            assert dut.valid_o.value and found == flags, f"{found}, expected {flags}"
+            assert int(dut.sums_o.value) == pack(sums, 32), f"{flags} at cycle {self.cycle}"
 
     async def run(self, passes, gaps):
-        """Passes one behind the other; in front of each word some cycles without one."""
+        """Passes one behind the other, up to four for the same pixels; in front of each word some
+        cycles without one."""
         self.cycle, self.shown = 0, {}
-        for _ in range(12):  # what was there before
-            await RisingEdge(self.dut.clk_i)
-        for weights, acts in passes:
+        group = 0
+        for number, (weights, acts) in enumerate(passes):
+            end = group == 3 or bool(self.rng.integers(2)) or number == len(passes) - 1
             for n, (weight, act) in enumerate(zip(weights, acts, strict=True)):
                 for _ in range(int(self.rng.integers(gaps + 1))):
                     await self.clock(
                         valid_i=0, first_i=int(self.rng.integers(2)),
-                        last_i=int(self.rng.integers(2)),
+                        last_i=int(self.rng.integers(2)), end_i=int(self.rng.integers(2)),
                         weights_i=as_word(self.rng.integers(0, TOP + 1, PE * NUMBERS)),
                         act_i=as_word(self.rng.integers(0, TOP + 1, self.pixels * NUMBERS)),
                     )  # fmt: skip
                 if n == len(weights) - 1:
                     sums = self.expected(weights, acts).tolist()
                     at = self.cycle + 1 + LATENCY  # seen at the edge that ends that cycle
-                    self.shown.update((at + m, (m, row)) for m, row in enumerate(sums))
+                    top = self.pixels - 1
+                    self.shown.update(
+                        (at + m, (group, m, int(end and m == top), row))
+                        for m, row in enumerate(sums)
+                    )
+                    group = 0 if end else group + 1
                 await self.clock(
                     valid_i=1, first_i=int(n == 0), last_i=int(n == len(weights) - 1),
+                    end_i=int(end) if n == len(weights) - 1 else int(self.rng.integers(2)),
                     weights_i=as_word(weight.ravel()), act_i=as_word(act.ravel()),
                 )  # fmt: skip
         for _ in range(LATENCY + self.pixels + 1):
@@ -90,6 +106,7 @@ class Bench:
 @cocotb.parametrize(unsigned=[False, True], gaps=[0, 3])
 async def sums_are_right(dut, unsigned, gaps):
     bench = Bench(dut, unsigned)
+    await bench.reset()
     lengths = bench.rng.integers(bench.pixels, 3 * bench.pixels, 20).tolist()
     await bench.run([bench.numbers(n) for n in (*[bench.pixels] * 4, *lengths)], gaps)
 
@@ -100,6 +117,7 @@ async def extremes(dut, unsigned):
     """The least and the largest numbers with each other, one lane alone, sums around a step of the
     shift, and the largest sums that fit."""
     bench = Bench(dut, unsigned)
+    await bench.reset()
     ends = (0, TOP) if unsigned else (LEAST, MOST)
     passes = []
     for weight in (LEAST, MOST):
@@ -124,6 +142,7 @@ async def extremes(dut, unsigned):
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def reset_drops_a_pass(dut):
     bench = Bench(dut, False)
+    await bench.reset()
     weights, acts = bench.numbers(bench.pixels)
     for after in range(LATENCY + bench.pixels):
         bench.cycle, bench.shown = 0, {}
@@ -136,10 +155,7 @@ async def reset_drops_a_pass(dut):
         dut.valid_i.value = 0
         for _ in range(after):
             await RisingEdge(dut.clk_i)
-        dut.rst_i.value = 1
-        for _ in range(8):  # as long as the engine holds it
-            await RisingEdge(dut.clk_i)
-        dut.rst_i.value = 0
-        await RisingEdge(dut.clk_i)
+        await bench.reset()
         for _ in range(20):
             await bench.clock()
+    await bench.run([bench.numbers(bench.pixels) for _ in range(4)], 0)  # begins with group 0
