@@ -43,10 +43,11 @@ module qnn_word_bank
   logic [Latency-1:0] valid, first;
   logic [Latency:0]   last, ending;
   always_ff @(posedge clk_i) begin
-    valid <= {valid[Latency-2:0], valid_i && !rst_i};
+    valid <= {valid[Latency-2:0], valid_i};
     first <= {first[Latency-2:0], first_i};
-    last <= {last[Latency-1:0], last_i && valid_i && !rst_i};
+    last <= {last[Latency-1:0], last_i && valid_i};
     ending <= {ending[Latency-1:0], end_i};
+    if (rst_i) last <= '0;
   end
 
   // number j of a word is j cycles late, so that its product meets the sum of those before it

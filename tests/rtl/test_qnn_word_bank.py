@@ -5,7 +5,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import RisingEdge
 
 from qnn_sim import golden
 from qnn_sim.streams import pack
@@ -35,9 +35,8 @@ class Bench:
         Clock(dut.clk_i, 2, unit="ns").start()
 
     async def reset(self):
-        """As long as the engine holds it."""
         self.dut.rst_i.value = 1
-        await ClockCycles(self.dut.clk_i, 8)
+        await RisingEdge(self.dut.clk_i)
         self.dut.rst_i.value = 0
         await RisingEdge(self.dut.clk_i)
 
