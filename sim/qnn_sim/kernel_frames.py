@@ -406,6 +406,7 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
     """A whole layer, a frame for each of its groups; see commands."""
     frames = []
     own = commands(layer, codes, caps, blocks)
+    values: Integers
     if layer.thresholds is None:
         values = _sums(layer, codes, _most(own[0].fields))
     else:
