@@ -14,9 +14,10 @@ from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT, RESET, START
 from qnn.engine.driver import Driver
 from qnn.engine.program import compile_layers, encode
+from qnn.engine.word_conv import WordConv
 from qnn.errors import QnnError
 from qnn.network import Conv, MaxPool
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
@@ -25,10 +26,9 @@ MEMORY = 1 << 21
 
 
 def compare(driver, layers, codes):
-    for i, layer in enumerate(layers):
-        codes = run_layer(layer, codes)
-        np.testing.assert_array_equal(driver.map(i), codes, f"layer {i}")
-    return codes
+    for i, maps in enumerate(trace(layers, codes)):
+        np.testing.assert_array_equal(driver.map(i), maps, f"layer {i}")
+    return maps
 
 
 def loaded(layers, model=PUBLISHED):
@@ -98,6 +98,73 @@ def test_random_networks_equal_golden(seed):
                 raise AssertionError(f"repeat with SEED={case}") from error
         done += 1
     assert done > 200
+
+
+def test_random_networks_of_words_equal_golden(seed):
+    """Those that begin with a convolution of 16-bit words."""
+    done = 0
+    for case in range(seed, seed + 100):
+        rng = np.random.default_rng(case)
+        random = MemoryModel(int(rng.integers(1, 30)), 0, False, True, case)
+        model = rng.choice([PUBLISHED, IDEAL, random])
+        layers = random_networks.random_word_layers(rng)
+        numbers = random_networks.random_numbers(rng, layers[0])
+        try:
+            driver, board = loaded(layers, model)
+        except QnnError as error:
+            limits = ("window buffer", "weight words")
+            assert any(limit in str(error) for limit in limits), f"SEED={case}"
+            continue
+        with driver:
+            try:
+                cycles = driver.run(numbers).cycles
+                compare(driver, layers, numbers)
+                assert_untouched(driver, board)
+                assert_account(driver, cycles, model)
+                if driver.status().resident:
+                    driver.run(numbers, resident=True)
+                    compare(driver, layers, numbers)
+            except Exception as error:
+                raise AssertionError(f"repeat with SEED={case}") from error
+        done += 1
+    assert done > 70
+
+
+def test_words_after_an_abort(seed):
+    """At any moment of a pass: the next run begins with the first pass again."""
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_word_conv(rng, (6, 9, 3), 16, (2, 3))
+    numbers = random_networks.random_numbers(rng, layer)
+    driver, board = loaded([layer], IDEAL)
+    with driver:
+        cycles = driver.run(numbers).cycles
+        for after in rng.integers(cycles // 2, cycles, 40).tolist():
+            driver.start()
+            board.engine.clocks(after)
+            board.write(regs.CTRL, ABORT)
+            board.wait(0.01)
+            assert driver.status().code == "ABORTED"
+            driver.quiet()
+            driver.run(numbers)
+            compare(driver, [layer], numbers)
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("at", [-1, 0, 1])
+def test_largest_words_and_ties(unsigned, at):
+    """The largest sums there can be, of both signs, and thresholds beside them."""
+    channels, most = 1000, 2**16 - 1 if unsigned else -(2**15)
+    weight = np.full((2, 1, 1, channels), -(2**15), np.int16)
+    weight[1] = 2**15 - 1
+    sums = [int(row.astype(np.int64).sum()) * most >> 10 for row in weight[:, 0, 0]]
+    thresholds = np.array([[total + at, 2**31 - 1] for total in sums], np.int32)
+    layer = WordConv("words", (1, 1, channels), unsigned, weight, thresholds)
+    driver, _ = loaded([layer])
+    with driver:
+        numbers = np.full(layer.in_shape, most)
+        driver.run(numbers)
+        expected = compare(driver, [layer], numbers)
+    assert (expected == (at <= 0)).all()
 
 
 def corner(weight_bit, level) -> Conv:

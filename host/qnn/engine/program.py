@@ -46,6 +46,7 @@ class Program:
         work: first byte of the maps, a multiple of 4096, and `work_bytes` their size.
         commands: entries of the list, which begins at `base`.
         names: for each command, its layer, with /number where it has more than one.
+        parts: for each layer, how many commands it has.
         maps: for each layer, the map it writes, and `places` its address.
         tight: the input map, and `input_address` its address.
     """
@@ -56,6 +57,7 @@ class Program:
     work_bytes: int
     commands: int
     names: tuple[str, ...]
+    parts: tuple[int, ...]
     tight: TightMap | WordMap
     input_address: int
     maps: tuple[BlockMap | RawMap, ...]
@@ -439,6 +441,6 @@ def compile_layers(
     image = b"".join(encode(command) for command in fields).ljust(list_bytes, b"\0")
     image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
-        base, image, work, place, count, tuple(names), tight, work, tuple(maps),
-        tuple(work + p for p in places),
+        base, image, work, place, count, tuple(names), tuple(map(len, parts_by_layer)), tight, work,
+        tuple(maps), tuple(work + p for p in places),
     )  # fmt: skip
