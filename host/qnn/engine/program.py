@@ -361,10 +361,10 @@ def compile_layers(
     caps = caps or Capabilities()
     if base % PAGE:
         raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
-    after = [layer.groups for layer in layers[1:]] + [1]
+    after = [*(layer.groups for layer in layers[1:]), 1]
     blocks_by_layer = [
         blocks_of(layer.outputs, layer.groups, groups, caps.pe)
-        for layer, groups in zip(layers, after, strict=True)
+        for layer, groups in zip(layers, after, strict=False)  # no layers: no commands
     ]
     parts_by_layer = [_parts(*each) for each in zip(layers, blocks_by_layer, strict=True)]
     count = sum(map(len, parts_by_layer))
