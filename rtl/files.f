@@ -3,6 +3,7 @@ core/qnn_pkg.sv
 core/qnn_ram.sv
 core/qnn_fifo.sv
 core/qnn_popcount.sv
+core/qnn_word_bank.sv
 core/qnn_threshold.sv
 core/qnn_pe_group.sv
 core/qnn_window.sv

@@ -19,6 +19,7 @@ from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
+from qnn.engine.passes import passes_of
 from qnn.network import Conv
 from qnn_sim import rtl_cases, run_options
 from qnn_sim.platform import SimulatedBoard
@@ -38,18 +39,18 @@ WAITS = ("wait_weights", "wait_input", "wait_output")
 
 
 def ideal(layer: Conv, lanes: int) -> float:
-    return layer.macs * layer.in_bits * sum(layer.coefficients) / lanes
+    return layer.macs * layer.in_bits * len(passes_of(layer)) / lanes
 
 
 def lanes_of(caps: Capabilities) -> int:
     return caps.simd * caps.pe * caps.pixels
 
 
-def by_layer(layers: tuple[Conv, ...], account: list[CommandCycles]) -> list[dict[str, int]]:
-    """Accounts of the groups of each layer added up."""
+def by_layer(parts: tuple[int, ...], account: list[CommandCycles]) -> list[dict[str, int]]:
+    """Accounts of the commands of each layer added up."""
     found, commands = [], iter(account)
-    for layer in layers:
-        own = [next(commands) for _ in range(layer.groups)]
+    for part in parts:
+        own = [next(commands) for _ in range(part)]
         found.append({k: sum(getattr(a, k) for a in own) for k in ("cycles", "busy", *WAITS)})
     return found
 
@@ -66,7 +67,8 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
         result["cycles"] = driver.run(case.codes).cycles
         result["seconds"] = round(time.perf_counter() - begin, 2)
         result["ideal_cycles"] = round(sum(ideal(layer, lanes) for layer in case.layers))
-        published = by_layer(case.layers, driver.account())
+        parts = driver.layout.program.parts
+        published = by_layer(parts, driver.account())
         result["mismatches"] = case.mismatches(driver.map)
         if driver.status().resident:
             result["cycles_resident"] = driver.run(case.codes, resident=True).cycles
@@ -74,18 +76,18 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
         board.engine.model(IDEAL)
         result["cycles_ideal_memory"] = driver.run(case.codes, resident=False).cycles
         result["mismatches"] += case.mismatches(driver.map)
-        free = by_layer(case.layers, driver.account())
+        free = by_layer(parts, driver.account())
         moved = iter(estimate.beats(driver.layout.program, driver.capabilities).tolist())
     result["layers"] = [
         {
             "name": layer.name,
             **account,
             "ideal_cycles": round(ideal(layer, lanes)),
-            "beats": sum(next(moved) for _ in range(layer.groups)),
+            "beats": sum(next(moved) for _ in range(part)),
             "busy_percent": round(100 * account["busy"] / account["cycles"], 1),
             "cycles_ideal_memory": other["cycles"],
         }
-        for layer, account, other in zip(case.layers, published, free, strict=True)
+        for layer, part, account, other in zip(case.layers, parts, published, free, strict=True)
     ]
     return result
 

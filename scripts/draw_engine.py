@@ -68,6 +68,7 @@ BLOCKS = (
         ("8 channels \u00d7", "Pixels pixels:", "weights,", "popcounts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",
     ),
+    Block(880, 24, 108, 64, "data", ("qnn_word_bank",), ("16-bit products", "on DSP48s")),
     Block(
         560, 338, 250, 56, "control", ("qnn_sequencer", "qnn_walker"),
         ("tile, pixels, plane, pass, kernel row, word",),
@@ -94,6 +95,8 @@ ARROWS = (
     Arrow(((810, 274), (876, 274)), "pieces", (843, 266)),
     Arrow(((758, 338), (758, 310))),
     Arrow(((810, 366), (846, 366), (846, 292), (876, 292))),
+    Arrow(((908, 130), (908, 92))),
+    Arrow(((960, 88), (960, 126)), "sums", (978, 112)),
     Arrow(((932, 306), (932, 422))),
     Arrow(((880, 454), (840, 454))),
     Arrow(((732, 454), (692, 454))),

@@ -98,7 +98,9 @@ PROOFS = [
         cover=10,
         parts=("group_margins", "group", "ring", "rows"),
         faults=(
-            Fault(WALKER, "in_row + 12'(k) >= 0", "in_row + 12'(k) > 0"),
+            Fault(WALKER, "in_row < 0 ? 5'(-in_row) : '0;", "'0;"),
+            Fault(WALKER, "else if (below < $signed({7'b0, command_i.kernel_rows}))",
+                  "else if (1'b0)"),
             Fault(WALKER, "row_end && row + 1'b1 == command_i.conv_rows",
                   "row_end && row == command_i.conv_rows"),
             Fault(WALKER, "if (fill_step && map_end) tile_over <= 1'b1;", ""),

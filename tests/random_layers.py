@@ -18,10 +18,11 @@ from qnn.errors import DoesNotFitError
 from qnn.network import Conv, MaxPool
 
 MOST_CYCLES = 25_000  # of a drawn network, about half a second of simulation with coverage
-ROWS = ((1,), (2,), (3,), (4, 5), (6, 7))
+ROWS = ((1,), (2,), (3,), (4, 5), (6, 7), tuple(range(8, 17)))
 COLUMNS = ((1,), (2,), (3,), (4, 5), (6, 7, 8))
 PLANES = ((1,), (2,), (3,), (4, 5, 8))
-PASSES = ((1,), (2,), (1, 1), (1, 2), (2, 3))
+PASSES = ((1,), (1,), (1, 1), (1, 1, 1, 1), (1, 2), (2, 2), (4, 3), (4, 2, 1, 1), (64, 64, 1))
+STRIDES = ((1,), (2,), (3, 4))
 POOLS = (None, (2, 1), (2, 2), (3, 1), (3, 2))
 
 Shape = tuple[int, int, int]
@@ -65,7 +66,7 @@ def layer(rng: np.random.Generator, shape: Shape, planes: int, name: str, last: 
     """One layer for an input of `shape` and `planes`; only the last may be raw."""
     kernel = _one(rng, ROWS), _one(rng, COLUMNS)
     padding = _padding(rng, shape, kernel)
-    stride = int(rng.integers(1, 3))
+    stride = _one(rng, STRIDES)
     levels, pool = None, None
     if not last or rng.random() < 0.7:
         bits = _one(rng, PLANES)

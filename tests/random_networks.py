@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Thresholds, Uniform
+from qnn.engine.word_conv import WordConv
 from qnn.network import Conv, MaxPool, Network
 from qnn.network.first import ConvFirst, LookupFirst
 from qnn.network.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
@@ -54,16 +55,32 @@ def random_conv(
     )
 
 
+def coefficients_of(bits: int) -> tuple[int, ...]:
+    """Of the planes that give every weight of two's complement, doubled: n + 1 for n bits."""
+    return (*(2**k for k in reversed(range(bits))), 1)
+
+
+def random_coefficients(rng: np.random.Generator) -> tuple[int, ...]:
+    """One plane, two's complement of 2 to 8 bits, or any few planes."""
+    kind = rng.random()
+    if kind < 0.6:
+        return (1,)
+    if kind < 0.85:
+        return coefficients_of(int(rng.integers(2, 9)))
+    return tuple(rng.integers(1, 4, int(rng.integers(1, 4))).tolist())
+
+
 def random_layer(
     rng: np.random.Generator, shape: tuple[int, int, int], bits: int, name: str, last: bool
 ) -> Conv:
-    """Any layer the accelerator can run: kernels to 7x7, strides, lopsided padding, all pools."""
+    """Any layer the accelerator can run: kernels to 16 rows, strides to 4, lopsided padding, all
+    pools, weights of 1 to 8 bits."""
     groups = int(rng.choice([g for g in (1, 1, 2, 3) if shape[2] % g == 0]))
-    kernel = (int(rng.integers(1, 8)), int(rng.integers(1, 8)))
+    kernel = (int(rng.integers(1, rng.choice([8, 8, 8, 17]))), int(rng.integers(1, 8)))
     padding = rng.integers(0, 4, 4).tolist()
     for side in (0, 1):
         padding[side + 2] = max(padding[side + 2], kernel[side] - shape[side] - padding[side])
-    stride = int(rng.integers(1, 3))
+    stride = int(rng.choice([1, 1, 1, 2, 2, 2, 3, 4]))
     out_bits = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 8]))
     levels = int(rng.integers(2 ** (out_bits - 1), 2**out_bits))
     if last and rng.random() < 0.3:
@@ -79,7 +96,6 @@ def random_layer(
         ]
         if max(after) < size:
             pool = MaxPool(size, int(rng.integers(1, 3)), (*before, *after))
-    passes = rng.integers(1, 4, int(rng.integers(1, 3))).tolist() if rng.random() < 0.3 else [1]
     return random_conv(
         rng,
         shape,
@@ -88,7 +104,7 @@ def random_layer(
         name=name,
         in_bits=bits,
         levels=levels,
-        coefficients=tuple(passes),
+        coefficients=random_coefficients(rng),
         groups=groups,
         stride=stride,
         padding=tuple(padding),
@@ -104,6 +120,64 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     for i in range(count):
         layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
         shape, bits = layers[-1].out_shape, layers[-1].out_bits
+    return layers
+
+
+def random_word_conv(
+    rng: np.random.Generator,
+    in_shape: tuple[int, int, int] = (5, 6, 3),
+    outputs: int = 4,
+    kernel: tuple[int, int] = (3, 3),
+    *,
+    name: str = "words",
+    levels: int = 3,
+    **options,
+) -> WordConv:
+    """A layer of 16-bit words with random weights, and thresholds where sums lie.
+
+    Some weights are the least and the largest number; a few thresholds are far away.
+    """
+    weight = rng.integers(-(2**15), 2**15, (outputs, *kernel, in_shape[2])).astype(np.int16)
+    rare = rng.random(weight.shape) < 0.1
+    weight[rare] = rng.choice([-(2**15), -1, 0, 1, 2**15 - 1], rare.sum())
+    spread = int(np.prod(weight.shape[1:]) ** 0.5 * 2**28) >> 10
+    thresholds = rng.integers(-spread, spread + 1, (outputs, levels))
+    rare = rng.random(thresholds.shape) < 0.1
+    thresholds[rare] = rng.choice([-(2**31), 0, 1, 2**31 - 1], rare.sum())
+    thresholds = np.sort(thresholds, axis=1).astype(np.int32)
+    return WordConv(
+        name=name, in_shape=in_shape, unsigned=bool(rng.integers(2)), weight=weight,
+        thresholds=thresholds, **options,
+    )  # fmt: skip
+
+
+def random_numbers(rng: np.random.Generator, layer: WordConv) -> np.ndarray:
+    """A map for it: all 16-bit numbers, some of them the least and the largest."""
+    ends = np.iinfo(np.uint16 if layer.unsigned else np.int16)
+    numbers = rng.integers(ends.min, ends.max + 1, layer.in_shape)
+    rare = rng.random(layer.in_shape) < 0.1
+    numbers[rare] = rng.choice([ends.min, ends.max], rare.sum())
+    return numbers.astype(ends.dtype)
+
+
+def random_word_layers(rng: np.random.Generator) -> list[WordConv | Conv]:
+    """A layer of 16-bit words, with thresholds in pairs or not, and up to two behind it."""
+    shape = (*rng.integers(1, 14, 2).tolist(), int(rng.choice([1, 2, 3, 3, 4])))
+    pairs, bits = bool(rng.integers(2)), int(rng.choice([1, 2, 3]))
+    levels = int(rng.integers(2 ** (bits - 1), 2**bits))
+    like = random_layer(rng, shape, 1, "words", False)  # its kernel, stride, padding and pool
+    layers: list[WordConv | Conv] = [
+        random_word_conv(
+            rng, shape, int(rng.choice([1, 4, 8, 9, 16, 17, 20, 24, 40])), like.kernel,
+            levels=levels * (2 if pairs else 1), pairs=pairs, stride=like.stride,
+            padding=like.padding, pool=like.pool,
+        )
+    ]  # fmt: skip
+    shape = layers[0].out_shape
+    count = int(rng.integers(0, 3))
+    for i in range(count):
+        layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
+        shape, bits = layers[-1].out_shape, layers[-1].out_bits or 0
     return layers
 
 
@@ -127,7 +201,7 @@ def convs(draw) -> Conv:
     top, left = draw(st.integers(0, 2)), draw(st.integers(0, 2))
     bottom = max(draw(st.integers(0, 2)), kernel[0] - rows - top)
     right = max(draw(st.integers(0, 2)), kernel[1] - columns - left)
-    stride = draw(st.integers(1, 2))
+    stride = draw(st.integers(1, 4))
     levels = draw(st.none() | st.sampled_from([1, 2, 3, 7, 15, 255]))
     pool = None
     if levels is not None and draw(st.booleans()):
@@ -149,7 +223,9 @@ def convs(draw) -> Conv:
         kernel,
         in_bits=draw(st.integers(1, 8)),
         levels=levels,
-        coefficients=draw(st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,), (128, 1)])),
+        coefficients=draw(
+            st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,), (128, 1), (8, 4, 2, 1, 1)])
+        ),
         groups=groups,
         stride=stride,
         padding=(top, left, bottom, right),

@@ -3,22 +3,26 @@
 // Eight output channels by Pixels output pixels: products, sums, thresholds. Groups form a chain;
 // each hands its operands and its control to the next one cycle later, so that no net is wide.
 //
-//     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower plane
+//     sum[c][m]  = over words of: popcount(~(weight[c] ^ act[m])), doubled at each lower significance
 //     code[c][m] = number of thresholds of channel c that are <= sum[c][m]         (qnn_threshold)
 //
 // In counting equal bits, sum = acc + constant of the channel, where acc is the canonical
 // accumulator: see rtl/README.md. Thresholds are moved by the same constant when they are packed.
 //
+// Where ctrl_i.words the sums are made elsewhere (qnn_word_bank): they come down the chain, eight
+// channels of one pixel at a time, and each group takes those that are its own. word_i is 0 else.
+//
 // Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
 // be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
 // the codes to codes_o, which show it 4 cycles later; sums_o shows a sum from cycle 5 to that of the
-// next one.
+// next one. word_i comes with its word_* flags; with word_last at cycle 0 the sums can be compared from
+// cycle 0 on. weights_o and act_o belong together.
 
 module qnn_pe_group
   import qnn_pkg::*;
 #(
   parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned AccW           = 32,
   parameter  int unsigned WeightWords    = 1024,
   parameter  int unsigned ThresholdWords = 512,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1
@@ -28,6 +32,9 @@ module qnn_pe_group
   input  logic [Pixels*SIMD-1:0]     act_i,              // pixel m is bits [m*SIMD +: SIMD]
   output group_ctrl_t                ctrl_o,             // to the next group
   output logic [Pixels*SIMD-1:0]     act_o,
+  output logic [GROUP_PE*SIMD-1:0]   weights_o,          // channel c is bits [c*SIMD +: SIMD]
+  input  logic [GROUP_PE*WORD_W-1:0] word_i,             // channel c is bits [c*WORD_W +: WORD_W]
+  output logic [GROUP_PE*WORD_W-1:0] word_o,
   // parameters: weights of one channel, or thresholds of two, a beat
   input  logic [GROUP_PE-1:0]        weight_we_i,
   input  logic [11:0]                weight_waddr_i,
@@ -44,9 +51,16 @@ module qnn_pe_group
   group_ctrl_t            ctrl;
   logic [Pixels*SIMD-1:0] act;
   logic [2:0]             valid, first, shift, last;      // index: age in cycles
+  logic [GROUP_PE*WORD_W-1:0] word;
+  logic [Pixels-1:0]      load;                           // take the words of this pixel
   always_ff @(posedge clk_i) begin
     ctrl <= ctrl_i;
+    ctrl.word_group <= ctrl_i.word_group - 1'b1;
     act <= act_i;
+    word <= word_i;
+    for (int unsigned m = 0; m < Pixels; m++) begin
+      load[m] <= ctrl_i.word_valid && ctrl_i.word_group == '0 && ctrl_i.word_pixel == 3'(m);
+    end
     {valid[2:1], first[2:1], shift[2:1]} <= {valid[1:0], first[1:0], shift[1:0]};
     last[2:1] <= last[1:0];
   end
@@ -56,10 +70,13 @@ module qnn_pe_group
   assign last[0] = ctrl.acc_last;
   assign ctrl_o = ctrl;
   assign act_o = act;
+  assign word_o = word;
 
   // the sum is complete one cycle after its last count
   logic capture;
-  always_ff @(posedge clk_i) capture <= valid[2] && last[2];
+  always_ff @(posedge clk_i) begin
+    capture <= (valid[2] && last[2]) || (ctrl.word_valid && ctrl.word_last);
+  end
 
   logic [GROUP_PE*Pixels*AccW-1:0] sums;      // of channel c, pixel m: element c*Pixels + m
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
@@ -75,17 +92,20 @@ module qnn_pe_group
       .rdata_o(weight_read)
     );
     always_ff @(posedge clk_i) weight <= weight_read;
+    assign weights_o[c*SIMD+:SIMD] = weight;
 
     for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
       logic [6:0] count;
       qnn_popcount u_popcount (
-        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .count_o(count)
+        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .clear_i(ctrl.words), .count_o(count)
       );
 
-      logic [AccW-1:0] acc, sum;
+      // one of the three is 0, so that words cost no addition: counts where there are words
+      logic [AccW-1:0] acc, base, sum;
+      assign base = first[2] || load[m] ? '0 : (shift[2] ? {acc[AccW-2:0], 1'b0} : acc);
       always_ff @(posedge clk_i) begin
-        if (valid[2]) begin
-          acc <= ((first[2] ? '0 : (shift[2] ? {acc[AccW-2:0], 1'b0} : acc))) + AccW'(count);
+        if (valid[2] || load[m]) begin
+          acc <= AccW'(count) + (base | AccW'(word[c*WORD_W+:WORD_W]));
         end
         if (capture) sum <= acc;
       end

@@ -6,28 +6,37 @@ package qnn_pkg;
   localparam int unsigned SIMD = 64;      // lanes of one product row: the width of the memory bus
   localparam int unsigned CODE_W = 8;     // bits of an output code
   localparam int unsigned GROUP_PE = 8;   // output channels that share one copy of the operands
-  localparam int unsigned KERNEL_ROWS = 7;
+  localparam int unsigned KERNEL_ROWS = 16;
+  localparam int unsigned WORD_ACC_W = 42;  // bits of an exact sum of products of 16-bit words
+  localparam int unsigned WORD_SHIFT = 10;  // ... of which these are left off below
+  localparam int unsigned WORD_W = WORD_ACC_W - WORD_SHIFT;
 
   // What travels along the chain of qnn_pe_group. Fields of different age: see its header.
   typedef struct packed {
     logic [11:0] weight_address;
     logic        acc_valid;
     logic        acc_first;          // first product of a sum
-    logic        acc_shift;          // first product of a lower plane: double what is there
+    logic        acc_shift;          // first product of a lower significance: double what is there
     logic        acc_last;           // the sum is complete
     logic [11:0] threshold_address;
     logic        compare_valid;
     logic        compare_first;
     logic [7:0]  compare_code;       // code of a channel that passes this threshold
     logic        copy;               // all thresholds are compared
+    logic        words;              // sums come from qnn_word_bank, and no bits are counted
+    logic        word_valid;         // those of one pixel
+    logic [2:0]  word_group;         // ... for the group so many further on
+    logic [2:0]  word_pixel;
+    logic        word_last;          // the sums of all groups and pixels are complete
   } group_ctrl_t;
 
   // One output pixel of a group of pixels, as the window reader needs it.
   typedef struct packed {
-    logic [12:0]            row;     // ring position of the first row of the window
-    logic [16:0]            first;   // left edge in its row, in nibbles, two's complement
-    logic [13:0]            low;     // nibbles of a window row below it are padding
-    logic [13:0]            high;    // ... and from it on
-    logic [KERNEL_ROWS-1:0] rows;    // rows of the window that are inside the map
+    logic [12:0] row;      // ring position of the first row of the window
+    logic [16:0] first;    // left edge in its row, in nibbles, two's complement
+    logic [13:0] low;      // nibbles of a window row below it are padding
+    logic [13:0] high;     // ... and from it on
+    logic [4:0]  row_low;  // rows of the window below it are padding
+    logic [4:0]  row_high; // ... and from it on
   } pixel_t;
 endpackage

@@ -5,12 +5,13 @@
 // Written as the compressors that a six-input LUT can be: three products become a two-bit count,
 // six bits of one weight become a three-bit count. Bit i of one vector below is the i-th of many
 // compressors of a kind.
-// Timing: latency 2 cycles, one count a cycle.
+// Timing: latency 2 cycles, one count a cycle; 0 in the cycle after clear_i.
 
 module qnn_popcount (
   input  logic        clk_i,
   input  logic [63:0] w_i,
   input  logic [63:0] x_i,
+  input  logic        clear_i,
   output logic [6:0]  count_o
 );
   function automatic logic [3:0] ones8(logic [7:0] v);
@@ -38,5 +39,6 @@ module qnn_popcount (
     end
     count_o <= 7'(ones8({4'b0, one_1})) + {2'b0, ones8({one_2, two_1}), 1'b0}
         + {1'b0, ones8({one_4, two_2}), 2'b0} + {ones8({4'b0, two_4}), 3'b0};
+    if (clear_i) count_o <= '0;
   end
 endmodule

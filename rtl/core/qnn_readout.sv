@@ -5,14 +5,15 @@
 // channels first.
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
-// Timing: finish_i comes 6 cycles before the sum can be compared in the first group of the chain.
+// Timing: finish_i comes 6 cycles before the sum can be compared in the first group of the chain,
+// where words_i Pixels + 5 cycles more.
 
 module qnn_readout
   import qnn_pkg::*;
 #(
   parameter  int unsigned Pe             = 32,
   parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned AccW           = 32,
   parameter  int unsigned ThresholdWords = 512,
   localparam int unsigned Groups         = Pe / GROUP_PE,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,
@@ -23,6 +24,7 @@ module qnn_readout
   input  logic                 run_start_i,         // thresholds are used from the first again
   input  logic                 raw_i,
   input  logic [7:0]           thresholds_i,
+  input  logic                 words_i,             // sums are those of qnn_word_bank
   input  logic                 finish_i,            // last product row of a group is issued
   input  logic [Pixels-1:0]    present_i,
   input  logic                 tile_last_i,
@@ -44,6 +46,7 @@ module qnn_readout
 );
   // from issue to the first compare, and from copy to the last group's codes
   localparam int unsigned Delay = 6;
+  localparam int unsigned WordDelay = Delay + Pixels + 5;
   localparam int unsigned Settle = Groups + 4;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
@@ -53,16 +56,16 @@ module qnn_readout
     logic              tile_last;
     logic [Pixels-1:0] present;
   } token_t;
-  token_t token [Delay];
+  token_t token [WordDelay];
   always_ff @(posedge clk_i) begin
     token[0] <= '{valid: finish_i && !rst_i, tile_last: tile_last_i, present: present_i};
-    for (int i = 1; i < int'(Delay); i++) begin
+    for (int i = 1; i < int'(WordDelay); i++) begin
       token[i] <= token[i-1];
       if (rst_i) token[i].valid <= 1'b0;
     end
   end
   token_t arrived;
-  assign arrived = token[Delay-1];
+  assign arrived = words_i ? token[WordDelay-1] : token[Delay-1];
 
   // compare: one threshold a cycle, then copy
   logic              comparing;
@@ -151,7 +154,7 @@ module qnn_readout
   logic any;
   always_comb begin
     any = comparing || copy_o || settling || draining || result_valid_o;
-    for (int i = 0; i < int'(Delay); i++) any = any || token[i].valid;
+    for (int i = 0; i < int'(WordDelay); i++) any = any || token[i].valid;
   end
   assign busy_o = any;
 endmodule

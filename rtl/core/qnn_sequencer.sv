@@ -4,8 +4,14 @@
 //
 //     for each tile of Pe output channels
 //       for each group of Pixels output pixels                                  (qnn_walker)
-//         for each activation plane, highest first
-//           for each weight pass, for each kernel row, for each word of that row
+//         for each significance, highest first
+//           for each weight pass with an activation plane of that significance
+//             for each kernel row, for each word of that row
+//
+// Where command_i.word_products each pass is a sum of its own.
+//
+// A product of pass i and activation plane k has the significance k + max(exponent - i, 0). So from
+// one pass to the next the plane rises by one where the exponent falls, and stays where it is 0.
 //
 // It waits where input rows or the tile's parameters are not there yet. The last product row of a
 // group is held back until its results can be taken: behind it nothing ever stalls.
@@ -41,6 +47,7 @@ module qnn_sequencer
   output logic                    first_o,
   output logic                    shift_o,
   output logic                    last_o,
+  output logic                    pass_last_o,
   output logic [Pixels-1:0]       present_o,
   output logic                    tile_last_o,
   output logic [11:0]             weight_address_o,
@@ -80,20 +87,27 @@ module qnn_sequencer
   logic [Pixels-1:0]   present;
   logic [15:0]         need;
   logic [12:0]         ring      [Pixels];
-  logic [12:0]         plane_offset;
-  logic [3:0]          pass;
-  logic [2:0]          kernel_row;
+  logic [3:0]          kernel_row;
   logic [7:0]          word;
   logic [11:0]         weight, weight_tile;
+  // pass and plane of this product, and of the first one of the same significance
+  logic [3:0]          pass, plane, head_pass, head_plane;
+  logic [12:0]         plane_offset, head_offset;
+  logic [11:0]         head_weight, second_weight;       // where head_pass begins, and the one after
   logic [8:0]          interval;
   logic [7:0]          credit;
 
-  logic last_word, last_row, last_pass, last_plane, last_issue;
+  logic last_word, last_row, last_pass, last_head, last_issue;
+  logic        falls;                                    // the next pass has a lower exponent
+  logic [11:0] weight_next, after_head;
   assign last_word = word + 1'b1 == command_i.words;
-  assign last_row = kernel_row + 1'b1 == command_i.kernel_rows;
-  assign last_pass = pass + 1'b1 == command_i.passes;
-  assign last_plane = plane_offset == '0;
-  assign last_issue = last_word && last_row && last_pass && last_plane;
+  assign last_row = 5'(kernel_row) + 1'b1 == command_i.kernel_rows;
+  assign falls = pass < command_i.exponent;
+  assign last_pass = pass + 1'b1 == command_i.passes || (falls && plane + 1'b1 == command_i.planes);
+  assign last_head = head_plane == '0 && head_pass == command_i.exponent;
+  assign last_issue = last_word && last_row && last_pass && last_head;
+  assign weight_next = weight + 1'b1;
+  assign after_head = pass == head_pass ? weight_next : second_weight;
 
   logic [7:0] result_rows;
   logic [8:0] interval_min;
@@ -129,25 +143,46 @@ module qnn_sequencer
     if (issue) begin
       begun <= 1'b1;
       word <= word + 1'b1;
-      weight <= weight + 1'b1;
+      weight <= weight_next;
       if (last_word) begin
         word <= '0;
         kernel_row <= kernel_row + 1'b1;
         if (last_row) begin
           kernel_row <= '0;
           pass <= pass + 1'b1;
+          second_weight <= after_head;
+          if (falls) begin
+            plane <= plane + 1'b1;
+            plane_offset <= plane_offset + command_i.plane_words;
+          end
+          // the next significance begins a plane lower, or below the lowest a pass later
           if (last_pass) begin
-            pass <= '0;
-            weight <= weight_tile;
-            plane_offset <= plane_offset - command_i.plane_words;
+            if (head_plane != '0) begin
+              head_plane <= head_plane - 1'b1;
+              head_offset <= head_offset - command_i.plane_words;
+              pass <= head_pass;
+              plane <= head_plane - 1'b1;
+              plane_offset <= head_offset - command_i.plane_words;
+              weight <= head_weight;
+            end else begin
+              head_pass <= head_pass + 1'b1;
+              head_weight <= after_head;
+              pass <= head_pass + 1'b1;
+              plane <= '0;
+              plane_offset <= '0;
+              weight <= after_head;
+            end
           end
         end
       end
       if (last_issue) begin
         interval <= interval_min;
         full <= 1'b0;
+        weight <= weight_tile;
+        head_weight <= weight_tile;
         if (tile_last) begin
           weight <= weight_tile + command_i.tile_words;
+          head_weight <= weight_tile + command_i.tile_words;
           weight_tile <= weight_tile + command_i.tile_words;
         end
       end
@@ -161,8 +196,12 @@ module qnn_sequencer
       present <= next_present;
       need <= next_need;
       if (command_i.reload) rows_done_o <= next_done;
-      plane_offset <= command_i.row_words - command_i.plane_words;
       pass <= '0;
+      head_pass <= '0;
+      plane <= command_i.planes - 1'b1;
+      head_plane <= command_i.planes - 1'b1;
+      plane_offset <= command_i.row_words - command_i.plane_words;
+      head_offset <= command_i.row_words - command_i.plane_words;
       kernel_row <= '0;
       word <= '0;
     end
@@ -173,6 +212,7 @@ module qnn_sequencer
     end
     if (run_start_i) begin
       weight <= '0;
+      head_weight <= '0;
       weight_tile <= '0;
     end
     if (rst_i) begin
@@ -199,16 +239,18 @@ module qnn_sequencer
       window_nibble_o[m*4+:4] <= pixels[m].first[3:0];
       if (10'(word) < low) window_low_o[m*5+:5] <= 5'd16;
       else window_low_o[m*5+:5] <= 10'(word) == low ? {1'b0, pixels[m].low[3:0]} : '0;
-      if (!pixels[m].rows[kernel_row] || 10'(word) > high) window_high_o[m*5+:5] <= '0;
+      if (5'(kernel_row) < pixels[m].row_low || 5'(kernel_row) >= pixels[m].row_high
+          || 10'(word) > high) window_high_o[m*5+:5] <= '0;
       else window_high_o[m*5+:5] <= 10'(word) == high ? {1'b0, pixels[m].high[3:0]} : 5'd16;
     end
   end
 
   always_ff @(posedge clk_i) begin
     issue_o <= issue && !rst_i;
-    first_o <= !begun;
-    shift_o <= word == '0 && kernel_row == '0 && pass == '0;
+    first_o <= command_i.word_products ? word == '0 && kernel_row == '0 : !begun;
+    shift_o <= word == '0 && kernel_row == '0 && pass == head_pass;
     last_o <= last_issue;
+    pass_last_o <= last_word && last_row;
     present_o <= present;
     tile_last_o <= tile_last;
     weight_address_o <= weight & 12'(WeightWords - 1);

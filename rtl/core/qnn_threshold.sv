@@ -14,7 +14,7 @@ module qnn_threshold
   import qnn_pkg::*;
 #(
   parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 22,
+  parameter  int unsigned AccW           = 32,
   parameter  int unsigned ThresholdWords = 512
 ) (
   input  logic                              clk_i,

@@ -48,7 +48,7 @@ module qnn_walker
   // the window against the borders of the map
   pixel_t      pixel;
   logic signed [17:0] right;
-  logic signed [11:0] bottom;
+  logic signed [11:0] bottom, below;
   always_comb begin
     right = $signed({2'b0, command_i.row_nibbles}) - 18'(edge_first);
     pixel.row = ring;
@@ -57,11 +57,12 @@ module qnn_walker
     if (right < 0) pixel.high = '0;
     else if (right < $signed({4'b0, command_i.window_nibbles})) pixel.high = right[13:0];
     else pixel.high = command_i.window_nibbles;
-    for (int k = 0; k < int'(KERNEL_ROWS); k++) begin
-      pixel.rows[k] = 3'(k) < command_i.kernel_rows && in_row + 12'(k) >= 0
-          && in_row + 12'(k) < $signed({2'b0, command_i.in_rows});
-    end
-    bottom = in_row + $signed({9'b0, command_i.kernel_rows});
+    below = $signed({2'b0, command_i.in_rows}) - in_row;
+    pixel.row_low = in_row < 0 ? 5'(-in_row) : '0;
+    if (below < 0) pixel.row_high = '0;
+    else if (below < $signed({7'b0, command_i.kernel_rows})) pixel.row_high = below[4:0];
+    else pixel.row_high = command_i.kernel_rows;
+    bottom = in_row + $signed({7'b0, command_i.kernel_rows});
     bottom = clamped(bottom);
   end
 
@@ -97,7 +98,7 @@ module qnn_walker
         column <= '0;
         edge_first <= 17'($signed(command_i.first_nibble));
         row <= row + 1'b1;
-        in_row <= in_row + $signed({10'b0, command_i.stride});
+        in_row <= in_row + $signed({9'b0, command_i.stride});
         ring <= wrapped(ring, command_i.stride_words);
       end else begin
         column <= column + 1'b1;
@@ -121,7 +122,7 @@ module qnn_walker
         row <= '0;
         column <= '0;
         edge_first <= 17'($signed(command_i.first_nibble));
-        in_row <= -$signed({9'b0, command_i.top});
+        in_row <= -$signed({8'b0, command_i.top});
         ring <= wrapped(ring_tile, command_i.pass_step);
         ring_tile <= wrapped(ring_tile, command_i.pass_step);
         if (command_i.reload) base <= base + 16'(command_i.in_rows);
@@ -136,7 +137,7 @@ module qnn_walker
       row <= '0;
       column <= '0;
       edge_first <= 17'($signed(command_i.first_nibble));
-      in_row <= -$signed({9'b0, command_i.top});
+      in_row <= -$signed({8'b0, command_i.top});
       ring <= command_i.ring_start;
       ring_tile <= command_i.ring_start;
       base <= '0;

@@ -28,8 +28,9 @@ module qnn_command_check
   always_comb begin
     bad = command_i.opcode != 8'hc1 || command_i.index != index_i;
     bad = bad || command_i.planes == '0 || command_i.planes > 4'd8;
-    bad = bad || command_i.passes == '0 || command_i.kernel_rows == '0;
-    bad = bad || command_i.stride == '0 || command_i.stride == 2'd3;
+    bad = bad || command_i.passes == '0 || command_i.exponent >= command_i.passes;
+    bad = bad || command_i.kernel_rows == '0 || 32'(command_i.kernel_rows) > KERNEL_ROWS;
+    bad = bad || command_i.stride == '0 || command_i.stride > 3'd4;
     bad = bad || command_i.words == '0 || command_i.window_nibbles == '0;
     bad = bad || command_i.in_rows == '0 || command_i.in_columns == '0;
     bad = bad || command_i.conv_rows == '0 || command_i.conv_columns == '0;
@@ -53,7 +54,7 @@ module qnn_command_check
     bad = bad || command_i.tiles == '0 || command_i.tile_words == '0
         || 32'(command_i.tile_words) > WeightWords || 32'(command_i.thresholds) > ThresholdWords;
     // window buffer: the whole map, or the rows that a group of pixels can touch
-    rows_kept = 11'(command_i.kernel_rows) + {8'b0, command_i.stride, 1'b0};
+    rows_kept = 11'(command_i.kernel_rows) + {7'b0, command_i.stride, 1'b0};
     bad = bad || command_i.plane_words == '0 || command_i.row_beats == '0
         || command_i.row_words < command_i.plane_words
         || command_i.ring_words < command_i.row_words
@@ -74,9 +75,16 @@ module qnn_command_check
           || 32'(command_i.first_skip) >= Chunk || command_i.last_bytes == '0
           || 32'(command_i.last_bytes) > Chunk;
     end
+    if (command_i.word_products) begin
+      bad = bad || !command_i.tight || command_i.raw || command_i.planes != 4'd1
+          || command_i.exponent != '0 || 32'(command_i.passes) > Pe / GROUP_PE;
+    end else begin
+      bad = bad || command_i.word_unsigned;
+    end
+    bad = bad || (command_i.drop_lowest && command_i.tight);
     // what has no meaning must be 0
     bad = bad || command_i.unused_1 != '0 || command_i.unused_3 != '0
-        || command_i.unused_4 != '0 || command_i.unused_5 != '0 || command_i.unused_6 != '0
+        || command_i.unused_5 != '0 || command_i.unused_6 != '0
         || command_i.unused_7 != '0 || command_i.unused_0 != '0;
   end
   always_ff @(posedge clk_i) bad_o <= bad;

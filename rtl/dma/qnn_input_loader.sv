@@ -6,7 +6,8 @@
 //
 //   tight rows      just so: plane after plane, row after row
 //   channel blocks  block_bytes apart, Pe channels each, as qnn_pack writes them; bytes of the first
-//                   and the last block that belong to other groups of channels are left out
+//                   and the last block that belong to other groups of channels are left out, and
+//                   where drop_lowest a plane more, the lowest
 //
 // Timing: a beat a cycle for tight rows, a pixel a cycle for blocks.
 
@@ -135,7 +136,9 @@ module qnn_input_loader
   logic signed [16:0] block_byte;
   logic        last_share, last_plane, last_column, last_block, last_row, block_end, row_end;
   assign last_share = share == 3'(Share - 1) || column + 10'(share) + 1'b1 == command_i.in_columns;
-  assign last_plane = plane + 1'b1 == command_i.planes;
+  logic        dropped;
+  assign dropped = command_i.drop_lowest && plane == '0;
+  assign last_plane = plane == (command_i.drop_lowest ? command_i.planes : command_i.planes - 1'b1);
   assign last_column = column + 10'(Share) >= command_i.in_columns;
   assign last_block = block + 1'b1 == blocks;
   assign last_row = row + 1'b1 == command_i.in_rows;
@@ -164,7 +167,7 @@ module qnn_input_loader
           share <= '0;
           byte_here <= byte_first;
           plane <= plane + 1'b1;
-          plane_offset <= plane_offset + command_i.plane_words;
+          if (!dropped) plane_offset <= plane_offset + command_i.plane_words;
           if (last_plane) begin
             plane <= '0;
             plane_offset <= '0;
@@ -237,7 +240,7 @@ module qnn_input_loader
         lanes[l*8+:8] = chunk[((l - 32'(byte_here[2:0])) % Chunk)*8+:8];
         for (int unsigned i = 0; i < Chunk; i++) begin
           if (l == 32'(byte_here[2:0]) + i
-              && !(block == '0 && i < 32'(command_i.first_skip))
+              && !dropped && !(block == '0 && i < 32'(command_i.first_skip))
               && !(last_block && i >= 32'(command_i.last_bytes))) begin
             enable[l] = 1'b1;
           end

@@ -4,7 +4,8 @@
 // far ahead of the computation as there is room. A tile lies in memory as
 //
 //     thresholds words of Pe thresholds, 32 bits each, channel 0 first
-//     tile_words words of Pe * 64 weight bits, channel 0 first
+//     tile_words words of Pe * 64 weight bits, channel 0 first; where word_products of 8 * 64, for
+//                the first 8 channels, which then hold the weights of all
 //
 // and the tiles of a command follow each other. It reads the beat of each command that it needs
 // from a command store of its own.
@@ -51,6 +52,7 @@ module qnn_weight_loader
 
   typedef struct packed {
     logic [7:0]  command;
+    logic        word_products;
     logic [7:0]  thresholds;
     logic [11:0] words;
   } tile_t;
@@ -81,7 +83,7 @@ module qnn_weight_loader
       LOOK: state <= command == commands_i ? IDLE : READ;
       READ: begin
         tile.command <= command;
-        {tile.thresholds, tile.words, tiles_left, address} <= beat_i[59:0];
+        {tile.word_products, tile.thresholds, tile.words, tiles_left, address} <= beat_i[60:0];
         state <= TILE;
       end
       TILE: begin
@@ -90,7 +92,8 @@ module qnn_weight_loader
           state <= LOOK;
         end else if (tile_fits) begin
           tiles_left <= tiles_left - 1'b1;
-          beats_left <= 18'({tile.words, {PeW{1'b0}}}) + 18'({tile.thresholds, {(PeW-1){1'b0}}});
+          beats_left <= 18'({tile.thresholds, {(PeW-1){1'b0}}})
+              + (tile.word_products ? 18'({tile.words, 3'b0}) : 18'({tile.words, {PeW{1'b0}}}));
           weights_total <= weights_total + 32'(tile.words);
           thresholds_total <= thresholds_total + 32'(tile.thresholds);
           state <= ASK;
@@ -145,7 +148,8 @@ module qnn_weight_loader
   logic [11:0]    weight_address, threshold_address;
   logic           is_threshold, word_end;
   assign is_threshold = word < 13'(loading.thresholds);
-  assign word_end = lane == (is_threshold ? PeW'(Pe / 2 - 1) : PeW'(Pe - 1));
+  assign word_end = lane == (is_threshold ? PeW'(Pe / 2 - 1)
+      : loading.word_products ? PeW'(GROUP_PE - 1) : PeW'(Pe - 1));
   assign loading_done = data_valid_i && word_end
       && word + 1'b1 == 13'(loading.thresholds) + 13'(loading.words);
 

@@ -15,7 +15,7 @@ module qnn_datapath
 #(
   parameter int unsigned Pe             = 32,      // as qnn_engine
   parameter int unsigned Pixels         = 4,
-  parameter int unsigned AccW           = 22,
+  parameter int unsigned AccW           = 32,
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
@@ -103,7 +103,7 @@ module qnn_datapath
 
   // product rows
   logic                    sequencer_busy, result_pop;
-  logic                    first, shift, last, tile_last;
+  logic                    first, shift, last, pass_last, tile_last;
   logic [Pixels-1:0]       present;
   logic [11:0]             weight_address;
   logic [Pixels*WordW-1:0] window_word;
@@ -118,8 +118,8 @@ module qnn_datapath
     .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
     .tile_ready_i(tile_ready || resident_run_i), .tile_take_o(tile_take),
     .result_taken_i(result_pop),
-    .issue_o, .first_o(first), .shift_o(shift), .last_o(last), .present_o(present),
-    .tile_last_o(tile_last), .weight_address_o(weight_address),
+    .issue_o, .first_o(first), .shift_o(shift), .last_o(last),
+    .pass_last_o(pass_last), .present_o(present), .tile_last_o(tile_last), .weight_address_o(weight_address),
     .window_word_o(window_word), .window_nibble_o(window_nibble),
     .window_low_o(window_low), .window_high_o(window_high),
     .wait_weights_o, .wait_input_o, .wait_output_o
@@ -139,20 +139,28 @@ module qnn_datapath
     );
   end
 
-  // the flags of a product row wait for its pieces (3 cycles), its weight address 2 cycles less
-  logic [2:0]  issue_q, first_q, shift_q, last_q;
+  // the flags of a product row wait for its pieces (3 cycles; 4 where the first group has its weights),
+  // its weight address 2 cycles less
+  logic [2:0]  shift_q;
+  logic [3:0]  issue_q, first_q, last_q, pass_last_q;
   logic [11:0] weight_address_q;
   always_ff @(posedge clk_i) begin
-    issue_q <= {issue_q[1:0], issue_o};
-    first_q <= {first_q[1:0], first};
+    issue_q <= {issue_q[2:0], issue_o};
+    first_q <= {first_q[2:0], first};
     shift_q <= {shift_q[1:0], shift};
-    last_q <= {last_q[1:0], last};
+    last_q <= {last_q[2:0], last};
+    pass_last_q <= {pass_last_q[2:0], pass_last};
     weight_address_q <= weight_address;
   end
 
   // the chain of channels
   group_ctrl_t [Groups:0] ctrl;
   logic [Groups:0][Pixels*SIMD-1:0] act;
+  logic [Groups-1:0][GROUP_PE*SIMD-1:0] weights;
+  logic [Groups:0][GROUP_PE*WORD_W-1:0] word;
+  logic                word_valid, word_last;
+  logic [2:0]          word_group;
+  logic [PixelW-1:0]   word_pixel;
   logic [Pe*CODE_W-1:0] codes;
   logic [Pe*AccW-1:0]   sums;
   logic [PixelW-1:0]    read_pixel;
@@ -161,9 +169,12 @@ module qnn_datapath
   logic [7:0]  compare_code;
   assign ctrl[0] = '{
     weight_address: weight_address_q,
-    acc_valid: issue_q[2], acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
+    acc_valid: issue_q[2] && !command_i.word_products,
+    acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
     threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_code: compare_code, copy: copy
+    compare_first: compare_first, compare_code: compare_code, copy: copy,
+    words: command_i.word_products, word_valid: word_valid, word_group: word_group,
+    word_pixel: 3'(word_pixel), word_last: word_last
   };
   assign act[0] = pieces;
   for (genvar g = 0; g < Groups; g++) begin : gen_group
@@ -171,6 +182,7 @@ module qnn_datapath
       .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
     ) u_group (
       .clk_i, .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
+      .weights_o(weights[g]), .word_i(word[g]), .word_o(word[g+1]),
       .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]), .weight_waddr_i(weight_waddr),
       .threshold_we_i(threshold_we[g*GROUP_PE/2+:GROUP_PE/2]),
       .threshold_waddr_i(threshold_waddr), .data_i(parameter_data),
@@ -179,13 +191,24 @@ module qnn_datapath
     );
   end
 
+  // products of 16-bit words: weights and pieces of the first group, sums for all of them
+  qnn_word_bank #(
+    .Pixels(Pixels)
+  ) u_word_bank (
+    .clk_i, .rst_i, .unsigned_i(command_i.word_unsigned),
+    .valid_i(issue_q[3] && command_i.word_products), .first_i(first_q[3]),
+    .last_i(pass_last_q[3]), .end_i(last_q[3]), .weights_i(weights[0]), .act_i(act[1]),
+    .valid_o(word_valid), .group_o(word_group), .pixel_o(word_pixel), .last_o(word_last),
+    .sums_o(word[0])
+  );
+
   logic               result_valid, result_present, readout_busy;
   logic [ResultW-1:0] result;
   qnn_readout #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw),
-    .thresholds_i(command_i.thresholds), .finish_i(issue_o && last), .present_i(present),
+    .thresholds_i(command_i.thresholds), .words_i(command_i.word_products), .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
     .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),

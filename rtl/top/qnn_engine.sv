@@ -10,7 +10,7 @@ module qnn_engine
 #(
   parameter int unsigned Pe             = 32,      // output channels at a time: 8, 16 or 32
   parameter int unsigned Pixels         = 4,       // output pixels at a time: 2, 4 or 8
-  parameter int unsigned AccW           = 22,      // accumulator bits
+  parameter int unsigned AccW           = 32,      // accumulator bits
   parameter int unsigned WeightWords    = 1024,    // powers of two, at most 4096
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,

@@ -116,6 +116,30 @@ def convolution(
     return merge(branches)
 
 
+def word_convolution(
+    x: ArrayLike, weight: ArrayLike, *, stride: int = 1, padding: Padding = NO_PADDING
+) -> NDArray[np.int64]:
+    """Sums of products of 16-bit numbers: floor(acc / 2**10), acc as `convolution` has it.
+
+    Args:
+        x: integers from -2**15 to 2**16 - 1, shape (H, W, C).
+        weight: integers from -2**15 to 2**15 - 1, shape (O, KH, KW, C).
+        stride, padding: as for `convolution`.
+
+    Returns:
+        int64, shape (OH, OW, O).
+
+    Raises:
+        TypeError: floats.
+        ValueError: shapes do not fit, or a number has more than 16 bits.
+    """
+    x, weight = _integers("x", x, 3), _integers("weight", weight, 4)
+    for name, values, most in (("x", x, 2**16 - 1), ("weight", weight, 2**15 - 1)):
+        if values.min() < -(2**15) or values.max() > most:
+            raise ValueError(f"{name}: {values.min()}..{values.max()} do not fit 16 bits")
+    return convolution(x, weight, stride=stride, padding=padding) // 2**10
+
+
 def multi_threshold(
     acc: ArrayLike,
     thresholds: ArrayLike,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.compute.float_conv import Uniform
+from qnn.engine.word_conv import WordConv
 from qnn.network import Conv
 from qnn.network.first import ConvFirst, First
 from qnn_sim import float_layers, golden
@@ -45,9 +46,27 @@ def run_layer(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]
     return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
 
 
-def trace(layers: Iterable[Conv], codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
-    """Output of each layer in turn for one picture's codes (H, W, C)."""
+def run_word_layer(layer: WordConv, numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Codes (OH, OW, O) that a layer of 16-bit words makes of numbers (H, W, C)."""
+    sums = golden.word_convolution(
+        numbers, layer.weight, stride=layer.stride, padding=layer.padding
+    )
+    out = golden.multi_threshold(sums, layer.thresholds)
+    pool = layer.pool
+    if pool is None:
+        return out
+    return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
+
+
+def trace(
+    layers: Iterable[Conv | WordConv], codes: NDArray[np.integer[Any]]
+) -> Iterator[NDArray[np.integer[Any]]]:
+    """Output of each layer in turn for one picture's codes, or 16-bit numbers, (H, W, C)."""
     for layer in layers:
-        maps = run_layer(layer, codes)
+        maps: NDArray[np.integer[Any]]
+        if isinstance(layer, WordConv):
+            maps = run_word_layer(layer, codes)
+        else:
+            maps = run_layer(layer, codes.astype(np.uint8, copy=False))
         yield maps
-        codes = maps.astype(np.uint8, copy=False)
+        codes = maps >> 1 if isinstance(layer, WordConv) and layer.pairs else maps

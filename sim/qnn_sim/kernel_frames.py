@@ -175,7 +175,7 @@ def threshold(
     )  # fmt: skip
     frame, expected = [_words(command)], []
     for _ in range(tiles):
-        own = rng.integers(0, 2 ** int(rng.integers(4, 23)), (levels, caps.pe))
+        own = rng.integers(0, 2 ** int(rng.integers(4, 33)), (levels, caps.pe))
         own[rng.random(own.shape) < 0.05] = top
         own[rng.random(own.shape) < 0.05] = 0
         own = np.sort(own, axis=0)
@@ -361,6 +361,15 @@ def _blocks_in(
     return by_block.reshape(len(used), rows, -1).transpose(1, 0, 2).ravel(), pixels
 
 
+def products(planes: int, passes: int, exponent: int) -> list[tuple[int, int]]:
+    """(weight pass, activation plane) of all products, in the order of the accelerator.
+
+    Pass i counts 2**max(exponent - i, 0) and plane k 2**k: the largest first, equal ones by pass.
+    """
+    pairs = [(i, k) for i in range(passes) for k in range(planes)]
+    return sorted(pairs, key=lambda pair: (-max(exponent - pair[0], 0) - pair[1], pair[0]))
+
+
 def pieces(command: Command, caps: Capabilities) -> Words:
     """The pieces of the windows of one tile, shape (groups * product rows * Pixels,)."""
     layer, f = command.layer, command.fields
@@ -378,8 +387,8 @@ def pieces(command: Command, caps: Capabilities) -> Words:
         window = padded[:, y : y + kernel_rows, x : x + kernel_columns]
         rows = window.reshape(layer.in_bits, kernel_rows, -1)
         strings[pixel, :, :, : rows.shape[-1]] = rows
-    words = _bits_to_words(strings)[:, ::-1]  # the highest plane first
-    words = np.repeat(words[:, :, None], f["passes"], axis=2)
+    planes = [plane for _, plane in products(layer.in_bits, f["passes"], f["exponent"])]
+    words = _bits_to_words(strings)[:, planes]
     return words.reshape(groups, caps.pixels, -1).transpose(0, 2, 1).ravel()
 
 
@@ -396,10 +405,14 @@ def window(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = Fals
 def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False) -> list[Frame]:
     """A whole layer, a frame for each of its groups; see commands."""
     frames = []
-    small = codes.astype(np.uint8)
-    values = _sums(layer, codes) if layer.thresholds is None else run_layer(layer, small)
+    own = commands(layer, codes, caps, blocks)
+    values: Integers
+    if layer.thresholds is None:
+        values = _sums(layer, codes, _most(own[0].fields))
+    else:
+        values = run_layer(layer, codes.astype(np.uint8))
     planes = layer.out_bits or 0
-    for command in commands(layer, codes, caps, blocks):
+    for command in own:
         deal = chain.from_iterable(
             (tile, command.map) if t < command.maps else (tile,)
             for t, tile in enumerate(command.tiles)
@@ -415,25 +428,28 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
     return frames
 
 
-def _zeros(layer: Conv) -> NDArray[np.int64]:
-    """Weight bits of each output channel that are 0, in all passes."""
-    factors = np.array(layer.coefficients, dtype=np.int64)
-    return (layer.weight == 0).sum(axis=(2, 3, 4), dtype=np.int64).T @ factors
+def _most(f: dict[str, int]) -> int:
+    """The largest weight that the passes of a command give."""
+    return sum(2 ** max(f["exponent"] - i, 0) for i in range(f["passes"]))
 
 
-def _sums(layer: Conv, codes: Integers) -> NDArray[np.int64]:
-    """What the accelerator counts: accumulators, and each plane once for each weight that is 0."""
+def _sums(layer: Conv, codes: Integers, most: int) -> NDArray[np.int64]:
+    """What the accelerator counts: accumulators, and each plane once for each weight bit that is 0.
+
+    Those of a weight count (most - weight) / 2.
+    """
     weight = golden.signed_weights(layer.weight, layer.coefficients)
     acc = golden.convolution(
         codes, weight, stride=layer.stride, padding=layer.padding, groups=layer.groups
     )
-    return acc + (2**layer.in_bits - 1) * _zeros(layer)
+    zeros = ((most - weight) // 2).sum(axis=(1, 2, 3))
+    return acc + (2**layer.in_bits - 1) * zeros
 
 
 def _raw_words(command: Command, codes: Integers, sums: Integers, caps: Capabilities) -> Words:
     """Sums of the blocks of a command; a channel that does not exist has weights of 1."""
     layer = command.layer
-    ones = np.full((1, *layer.kernel, layer.weight.shape[4]), sum(layer.coefficients))
+    ones = np.full((1, *layer.kernel, layer.weight.shape[4]), _most(command.fields))
     mine = golden.split(codes.astype(np.int64), layer.groups)[command.group]
     absent = golden.convolution(mine, ones, stride=layer.stride, padding=layer.padding)
     parts = []

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// qnn_popcount equals a plain loop over the lanes, for all 2^128 operands.
+// qnn_popcount equals a plain loop over the lanes, for all 2^128 operands, and is 0 after clear_i.
 //
 // The loop counts into four numbers, one for the lanes of each column of compressors, as the proof
 // needs a place to meet in: 16 to 18 lanes against one column, then four numbers against the sum.
@@ -8,10 +8,11 @@
 module qnn_popcount_properties (
   input logic        clk_i,
   input logic [63:0] w_i,
-  input logic [63:0] x_i
+  input logic [63:0] x_i,
+  input logic        clear_i
 );
   logic [6:0] count;
-  qnn_popcount dut (.clk_i, .w_i, .x_i, .count_o(count));
+  qnn_popcount dut (.clk_i, .w_i, .x_i, .clear_i, .count_o(count));
 
   // the twin
   logic [3:0][6:0] part, part_q;
@@ -27,7 +28,7 @@ module qnn_popcount_properties (
   end
   always_ff @(posedge clk_i) begin
     part_q <= part;
-    total <= part_q[0] + part_q[1] + part_q[2] + part_q[3];
+    total <= clear_i ? '0 : part_q[0] + part_q[1] + part_q[2] + part_q[3];
   end
 
   logic [1:0] age = '0;

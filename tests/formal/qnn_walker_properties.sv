@@ -46,11 +46,12 @@ module qnn_walker_properties
     if (start_i) assume (!busy);
     // what qnn_command_check lets pass
     assume (command_i.conv_rows != '0 && command_i.conv_columns != '0 && command_i.tiles != '0);
-    assume (command_i.stride == 2'd1 || command_i.stride == 2'd2);
+    assume (command_i.stride >= 3'd1 && command_i.stride <= 3'd4);
+    assume (command_i.kernel_rows <= 5'(KERNEL_ROWS));
     assume (command_i.stride_words < command_i.ring_words);
     assume (command_i.pass_step < command_i.ring_words);
     assume (command_i.ring_start < command_i.ring_words);
-    assume (32'(command_i.conv_rows) << (command_i.stride - 1'b1) <= 32'd1040);
+    assume (32'(command_i.conv_rows) * 32'(command_i.stride) <= 32'd1040);
   end
 
   // a pixel of the map; over: it is beyond the last one
@@ -170,8 +171,9 @@ module qnn_walker_properties
         end
         for (int k = 0; k < int'(KERNEL_ROWS); k++) begin
           window_row = slot[m].top + 12'(k);
-          rows_ok = rows_ok && pixels[m].rows[k] == (k < int'(command_i.kernel_rows)
-              && window_row >= 0 && window_row < $signed({2'b0, command_i.in_rows}));
+          rows_ok = rows_ok && (5'(k) >= pixels[m].row_low && 5'(k) < pixels[m].row_high)
+              == (5'(k) < command_i.kernel_rows && window_row >= 0
+                  && window_row < $signed({2'b0, command_i.in_rows}));
         end
       end
     end
@@ -189,7 +191,7 @@ module qnn_walker_properties
             : here.row < command_i.conv_rows && here.column < command_i.conv_columns);
         order_next : assert ({dut.tile_over, dut.row, dut.column, dut.edge_first, dut.in_row}
             == {here.over, here.row, here.column, here.left, here.top});
-        order_top : assert (here.top == 12'(here.row << (command_i.stride - 1'b1))
+        order_top : assert (here.top == 12'(here.row) * 12'(command_i.stride)
             - 12'(command_i.top));
         order_begins : assert (filled == 0 || !slot[0].over);
         order_goes_on : assert (filled != 0 || !here.over);

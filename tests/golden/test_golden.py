@@ -162,6 +162,34 @@ class TestConvolution:
             golden.convolution(np.ones(x, int), np.ones(weight, int), groups=groups)
 
 
+class TestWordConvolution:
+    def test_by_hand(self):
+        # 3 * 1024 - 1 * 1024 * 2; the shift is down, for negative sums too
+        x = np.array([[[1024, 1024]], [[-1, 0]]])
+        weight = np.array([[[[3, -2]]]])
+        np.testing.assert_array_equal(golden.word_convolution(x, weight), [[[1]], [[-1]]])
+
+    @given(SEEDS)
+    def test_is_the_scalar_one(self, seed):
+        rng = np.random.default_rng(seed)
+        low, high = ((-(2**15), 2**15), (0, 2**16))[int(rng.integers(2))]
+        x = rng.integers(low, high, (4, 5, 3))
+        weight = rng.integers(-(2**15), 2**15, (2, 2, 3, 3))
+        options = {"stride": int(rng.integers(1, 3)), "padding": tuple(rng.integers(0, 3, 4))}
+        acc = scalar_layers.convolution(x, weight, *options.values(), 1)
+        expected = [[[value >> 10 for value in pixel] for pixel in row] for row in acc]
+        np.testing.assert_array_equal(golden.word_convolution(x, weight, **options), expected)
+
+    @pytest.mark.parametrize(("x", "weight"), [(2**16, 1), (-(2**15) - 1, 1), (1, 2**15)])
+    def test_more_than_16_bits_are_refused(self, x, weight):
+        with pytest.raises(ValueError, match="do not fit 16 bits"):
+            golden.word_convolution(np.full((1, 1, 1), x), np.full((1, 1, 1, 1), weight))
+
+    def test_floats_are_refused(self):
+        with pytest.raises(TypeError, match="integers"):
+            golden.word_convolution(np.ones((1, 1, 1)), np.ones((1, 1, 1, 1), int))
+
+
 class TestMultiThreshold:
     def test_a_tie_counts(self):
         acc = np.array([[-3], [-2], [-1], [0], [4], [5], [9]])

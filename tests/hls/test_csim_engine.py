@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import random_networks
+from random_networks import coefficients_of
 
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.program import compile_layers
@@ -115,6 +116,17 @@ def corner_layers(rng):
         "8-bit input, 255 thresholds": layer(rng, (4, 5, 3), 9, (3, 3), levels=255, in_bits=8),
         "two weight planes": layer(rng, (5, 5, 7), 20, (3, 3), coefficients=(1, 1), levels=7),
         "weight planes of 4 and 3": layer(rng, (5, 5, 7), 20, (3, 3), coefficients=(4, 3)),
+        "weights of 4 bits": layer(rng, (5, 5, 7), 20, (3, 3), coefficients=(8, 4, 2, 1, 1)),
+        "8 bits by 8 bits": layer(
+            rng, (4, 4, 7), 20, (3, 3), coefficients=coefficients_of(8), in_bits=8, levels=None
+        ),
+        "8 bits by 1 bit": layer(
+            rng, (4, 4, 7), 20, (3, 3), coefficients=coefficients_of(8), in_bits=1
+        ),
+        "kernel of 16 rows, stride 4": layer(
+            rng, (20, 9, 3), 18, (16, 2), stride=4, padding=(15, 1, 3, 0)
+        ),
+        "stride 3": layer(rng, (12, 11, 5), 9, (1, 2), stride=3),
         "three groups": layer(rng, (5, 5, 27), 33, (3, 3), groups=3),
     }
     return {n: (c, rng.integers(0, 2**c.in_bits, c.in_shape)) for n, c in every.items()}
@@ -192,11 +204,12 @@ def assert_case(case):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("opcode", 0), ("planes", 0), ("tile_words", 4095), ("ring_words", 8191), ("tiles", 0),
-     ("thresholds", 0), ("out_planes", 9), ("pool_size", 0), ("pool_stride", 3), ("blocks", 0)],
+     ("thresholds", 0), ("out_planes", 9), ("pool_size", 0), ("pool_stride", 3), ("blocks", 0),
+     ("exponent", 3), ("stride", 0), ("stride", 5)],
 )  # fmt: skip
 def test_bad_command_is_refused(name, value):
-    layers = random_networks.random_layers(np.random.default_rng(17))
-    assert len(layers) > 1
+    rng = np.random.default_rng(17)
+    layers = [layer(rng, (5, 6, 4), 9, (3, 3)), layer(rng, (3, 4, 9), 5, (2, 2), name="last")]
     with hls_csim.HlsEngine("small", 1 << 21) as engine:
         program = compile_layers(layers, engine.capabilities, 4096)
         engine.load(program)

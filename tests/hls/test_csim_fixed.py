@@ -17,7 +17,7 @@ from qnn_sim import hls_csim, kernel_frames
 from qnn_sim.hls_headers import HLS, include_flags
 
 
-def template_arguments(layer: Conv, out_planes: int) -> str:
+def template_arguments(layer: Conv, fields: dict[str, int]) -> str:
     pool = layer.pool or MaxPool(1, 1)
     planes, levels = layer.in_bits, 0 if layer.thresholds is None else layer.thresholds.shape[1]
     rows, columns, channels = layer.in_shape
@@ -26,7 +26,8 @@ def template_arguments(layer: Conv, out_planes: int) -> str:
         f"Input<{rows}, {columns}, {channels}, {planes}>, "
         f"Kernel<{layer.kernel[0]}, {layer.kernel[1]}, {layer.stride}, "
         f"{top}, {left}, {bottom}, {right}>, "
-        f"Output<{layer.outputs}, {levels}, {out_planes}, {sum(layer.coefficients)}>, "
+        f"Output<{layer.outputs}, {levels}, {fields['out_planes']}, {fields['passes']}, "
+        f"{fields['exponent']}>, "
         f"Pool<{pool.size}, {pool.stride}, {', '.join(map(str, pool.padding))}>"
     )
 
@@ -48,7 +49,9 @@ def test_defaults_are_those_of_the_accelerator(tmp_path):
         "PoolColumns": caps.pool_columns,
     }  # fmt: skip
     values = {f"Folding<>::{name}": size for name, size in sizes.items()}
-    values |= {"AccW": caps.accumulator_bits, "CodeW": caps.code_bits}
+    values |= {
+        "AccW": caps.accumulator_bits, "CodeW": caps.code_bits, "KernelRows": caps.kernel_rows,
+    }  # fmt: skip
     lines = [f'static_assert({name} == {v}u, "{name}");' for name, v in values.items()]
     assert_compiles(lines, tmp_path)
 
@@ -71,7 +74,7 @@ def test_fields_are_those_of_a_command(seed, tmp_path):
             continue
         if command.fields["reload"]:
             continue
-        shape = template_arguments(layer, command.fields["out_planes"])
+        shape = template_arguments(layer, command.fields)
         lines.append(f"using L{case} = Layer<Folding<>, {shape}>;")
         lines += [
             f'static_assert(L{case}::{name} == {command.fields[name]}u, "{name}: SEED={case}");'

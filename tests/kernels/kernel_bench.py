@@ -17,6 +17,7 @@ import pytest
 from cocotb.triggers import ClockCycles
 from random_networks import random_conv, random_layer
 
+from qnn.engine.passes import passes_of
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim import agreement, hls_csim, rtl_cases
@@ -144,7 +145,7 @@ class Bench:
         outputs = -(-layer.outputs // self.caps.pe)
         pixels = -(-layer.conv_shape[0] * layer.conv_shape[1] // self.caps.pixels)
         words = -(-layer.weight[0, 0, 0].size // 64) + 1
-        steps = layer.in_bits * sum(layer.coefficients) * layer.kernel[0] * words
+        steps = layer.in_bits * len(passes_of(layer)) * layer.kernel[0] * words
         if outputs * pixels * steps > MOST_STEPS:
             return []
         try:
@@ -154,7 +155,8 @@ class Bench:
 
     def frames_of_corners(self, make):
         """The smallest layer; a kernel that hangs over all sides; groups that share a block; sums;
-        stride, lopsided padding; every number of planes; a map that is read once for each tile.
+        weights of 4 bits; stride, lopsided padding; every number of planes; a map that is read once
+        for each tile.
         """
         few = {"levels": 3, "in_bits": 2}
         pe, deep = self.caps.pe, self.caps.window_words // 8  # eight rows of it fill the buffer
@@ -163,6 +165,7 @@ class Bench:
             random_conv(self.rng, (1, 3, 4), 8, (7, 7), padding=(3, 3, 3, 3), **few),
             random_conv(self.rng, (3, 3, 32), 16, (2, 2), groups=4, **few),
             random_conv(self.rng, (2, 2, 3), 3 * pe, (1, 1), levels=None, coefficients=(1, 2)),
+            random_conv(self.rng, (3, 2, 7), 9, (2, 2), coefficients=(8, 4, 2, 1, 1), **few),
             random_conv(self.rng, (3, 5, 70), 9, (3, 3), stride=2, padding=(2, 1, 2, 1), **few),
             *(
                 random_conv(self.rng, (3, 4, 5), 3, (2, 3), in_bits=bits, levels=2**bits - 1)

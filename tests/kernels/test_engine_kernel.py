@@ -73,6 +73,26 @@ def test_random_networks(implementation, configuration, seed):
     assert done > 30
 
 
+@pytest.mark.parametrize("configuration", ENGINES)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_random_networks_of_words(implementation, configuration, seed):
+    """Those that begin with a convolution of 16-bit words."""
+    done = 0
+    for case in range(seed, seed + 60):
+        rng = np.random.default_rng(case)
+        layers = random_networks.random_word_layers(rng)
+        numbers = random_networks.random_numbers(rng, layers[0])
+        try:
+            wrong = differing("engine", implementation, configuration, layers, numbers)
+        except DoesNotFitError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"network {case}: {error}") from error
+        assert wrong == 0, f"network {case}: {wrong} values differ"
+        done += 1
+    assert done > 30
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_real_networks(implementation, network, request):

@@ -25,8 +25,8 @@ def test_values_of_a_plain_layer():
     (fields,) = fields_of(layer())
     assert functional.command_values(fields, "ideal") == {
         "rows": "3", "columns": "2", "stride": "1", "padding": "none", "pool": "none",
-        "planes": "2", "input": "tight", "row": "part of a word", "passes": "1", "tiles": "1",
-        "output": "2", "buffer": "map", "memory": "ideal",
+        "planes": "2", "input": "tight", "row": "part of a word", "passes": "1",
+        "exponent": "0", "tiles": "1", "output": "2", "buffer": "map", "memory": "ideal",
     }  # fmt: skip
 
 
@@ -34,17 +34,21 @@ def test_values_of_a_plain_layer():
     ("options", "name", "value"),
     [
         ({"kernel": (7, 1)}, "rows", "6-7"),
+        ({"kernel": (9, 1)}, "rows", "8-16"),
         ({"kernel": (4, 1)}, "rows", "4-5"),
         ({"kernel": (1, 8)}, "columns", "6 or more"),
         ({"kernel": (1, 5)}, "columns", "4-5"),
         ({"stride": 2}, "stride", "2"),
+        ({"stride": 4}, "stride", "3-4"),
         ({"padding": (1, 2, 1, 2)}, "padding", "even"),
         ({"padding": (1, 2, 2, 2)}, "padding", "lopsided"),
         ({"padding": (0, 0, 0, 1)}, "padding", "lopsided"),
         ({"pool": MaxPool(3, 2)}, "pool", "3/2"),
         ({"in_bits": 5}, "planes", "4-8"),
         ({"shape": (9, 8, 32)}, "row", "whole words"),
-        ({"coefficients": (1, 2)}, "passes", "3 or more"),
+        ({"coefficients": (1, 1, 2)}, "passes", "3 or more"),
+        ({"coefficients": (1, 2)}, "exponent", "1"),
+        ({"coefficients": (4, 2, 1)}, "exponent", "2 or more"),
         ({"coefficients": (2,)}, "passes", "2"),
         ({"outputs": 33}, "tiles", "2 or more"),
         ({"levels": None}, "output", "raw"),

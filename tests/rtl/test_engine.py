@@ -14,9 +14,10 @@ from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT, RESET, START
 from qnn.engine.driver import Driver
 from qnn.engine.program import compile_layers, encode
+from qnn.engine.word_conv import WordConv
 from qnn.errors import DoesNotFitError, QnnError
 from qnn.network import Conv, MaxPool
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
@@ -25,10 +26,9 @@ MEMORY = 1 << 21
 
 
 def compare(driver, layers, codes):
-    for i, layer in enumerate(layers):
-        codes = run_layer(layer, codes)
-        np.testing.assert_array_equal(driver.map(i), codes, f"layer {i}")
-    return codes
+    for i, maps in enumerate(trace(layers, codes)):
+        np.testing.assert_array_equal(driver.map(i), maps, f"layer {i}")
+    return maps
 
 
 def loaded(layers, model=PUBLISHED):
@@ -98,17 +98,85 @@ def test_random_networks_equal_golden(seed):
     assert done > 200
 
 
+def test_random_networks_of_words_equal_golden(seed):
+    """Those that begin with a convolution of 16-bit words."""
+    done = 0
+    for case in range(seed, seed + 100):
+        rng = np.random.default_rng(case)
+        random = MemoryModel(int(rng.integers(1, 30)), 0, False, True, case)
+        model = rng.choice([PUBLISHED, IDEAL, random])
+        layers = random_networks.random_word_layers(rng)
+        numbers = random_networks.random_numbers(rng, layers[0])
+        try:
+            driver, board = loaded(layers, model)
+        except QnnError as error:
+            limits = ("window buffer", "weight words")
+            assert any(limit in str(error) for limit in limits), f"SEED={case}"
+            continue
+        with driver:
+            try:
+                cycles = driver.run(numbers).cycles
+                compare(driver, layers, numbers)
+                assert_untouched(driver, board)
+                assert_account(driver, cycles, model)
+                if driver.status().resident:
+                    driver.run(numbers, resident=True)
+                    compare(driver, layers, numbers)
+            except Exception as error:
+                raise AssertionError(f"repeat with SEED={case}") from error
+        done += 1
+    assert done > 70
+
+
+def test_words_after_an_abort(seed):
+    """At any moment of a pass: the next run begins with the first pass again."""
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_word_conv(rng, (6, 9, 3), 16, (2, 3))
+    numbers = random_networks.random_numbers(rng, layer)
+    driver, board = loaded([layer], IDEAL)
+    with driver:
+        cycles = driver.run(numbers).cycles
+        for after in rng.integers(cycles // 2, cycles, 40).tolist():
+            driver.start()
+            board.engine.clocks(after)
+            board.write(regs.CTRL, ABORT)
+            board.wait(0.01)
+            assert driver.status().code == "ABORTED"
+            driver.quiet()
+            driver.run(numbers)
+            compare(driver, [layer], numbers)
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("at", [-1, 0, 1])
+def test_largest_words_and_ties(unsigned, at):
+    """The largest sums there can be, of both signs, and thresholds beside them."""
+    channels, most = 1000, 2**16 - 1 if unsigned else -(2**15)
+    weight = np.full((2, 1, 1, channels), -(2**15), np.int16)
+    weight[1] = 2**15 - 1
+    sums = [int(row.astype(np.int64).sum()) * most >> 10 for row in weight[:, 0, 0]]
+    thresholds = np.array([[total + at, 2**31 - 1] for total in sums], np.int32)
+    layer = WordConv("words", (1, 1, channels), unsigned, weight, thresholds)
+    driver, _ = loaded([layer])
+    with driver:
+        numbers = np.full(layer.in_shape, most)
+        driver.run(numbers)
+        expected = compare(driver, [layer], numbers)
+    assert (expected == (at <= 0)).all()
+
+
 def corner(weight_bit, level) -> Conv:
-    """All weights equal, one threshold; sums fill the accumulators to three quarters."""
-    weight = np.full((2, 17, 3, 3, 96), weight_bit, np.uint8)
+    """All weights 256 or -256, the largest ones of 8 bits, doubled; one threshold."""
+    weight = np.full((9, 17, 3, 3, 96), weight_bit, np.uint8)
     thresholds = np.full((17, 1), level, np.int32)
-    return Conv("corner", (5, 5, 96), 8, weight, thresholds, coefficients=(7, 8))
+    coefficients = random_networks.coefficients_of(8)
+    return Conv("corner", (5, 5, 96), 8, weight, thresholds, coefficients)
 
 
 @pytest.mark.parametrize("weight_bit", [0, 1])
 @pytest.mark.parametrize("tie", [-1, 0, 1])
 def test_largest_sums_and_ties(weight_bit, tie):
-    extreme = 15 * 3 * 3 * 96 * 255 * (1 if weight_bit else -1)
+    extreme = 256 * 3 * 3 * 96 * 255 * (1 if weight_bit else -1)
     layer = corner(weight_bit, extreme + tie)
     codes = np.full(layer.in_shape, 255)
     driver, _ = loaded([layer])
@@ -116,6 +184,62 @@ def test_largest_sums_and_ties(weight_bit, tie):
         driver.run(codes)
         out = compare(driver, [layer], codes)
         assert (out == (tie <= 0)).all()
+
+
+PRECISIONS = {  # coefficients of the weight planes, activation bits, passes, exponent
+    "W1A1": ((1,), 1, 1, 0),
+    "W1A8": ((1,), 8, 1, 0),
+    "W8A1": (random_networks.coefficients_of(8), 1, 9, 7),
+    "W8A8": (random_networks.coefficients_of(8), 8, 9, 7),
+    "W4A4": (random_networks.coefficients_of(4), 4, 5, 3),
+    "W2A8": (random_networks.coefficients_of(2), 8, 3, 1),
+    "W8A2": (random_networks.coefficients_of(8), 2, 9, 7),
+    "ternary": ((1, 1), 3, 2, 0),
+    "odd weights of 8 bits": ((128, 64, 32, 16, 8, 4, 2, 1), 3, 8, 7),
+    "most passes": ((128,) * 9, 8, 12, 10),
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("levels", [None, 15])
+def test_precisions(precision, levels, seed):
+    """Random, smallest and largest weights and codes; products as many as passes and planes."""
+    coefficients, bits, passes, exponent = PRECISIONS[precision]
+    rng = np.random.default_rng(seed)
+    options = {"in_bits": bits, "levels": levels, "coefficients": coefficients, "name": "layer"}
+    layer = random_networks.random_conv(rng, (4, 5, 11), 20, (2, 3), padding=(1,) * 4, **options)
+    layer.weight[:, 0], layer.weight[:, 1] = 0, 1
+    driver, board = loaded([layer], IDEAL)
+    with driver:
+        program = driver.layout.program
+        get = CommandList(program.image, program.commands).get
+        assert (get("passes")[0], get("exponent")[0]) == (passes, exponent)
+        for codes in random_networks.random_codes(rng, layer, 4):
+            driver.run(codes)
+            compare(driver, [layer], codes)
+        assert_untouched(driver, board)
+        groups, tiles = -(-25 // driver.capabilities.pixels), 2
+        # of kernel rows, each one word
+        assert driver.account()[0].busy == bits * passes * 2 * groups * tiles
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [1, 7, 8, 15, 16])
+def test_kernels_and_strides(rows, stride, seed):
+    """Padding of all rows but one; the whole map in the window buffer, and a ring of its rows."""
+    rng = np.random.default_rng(seed)
+    options = {"stride": stride, "padding": (rows - 1, 2, rows - 1, 1), "in_bits": 2}
+    for shape in ((17, 5, 3), (40, 20, 32)):
+        layer = random_networks.random_conv(rng, shape, 17, (rows, 3), **options)
+        driver, board = loaded([layer])
+        with driver:
+            codes = rng.integers(0, 4, shape)
+            driver.run(codes)
+            compare(driver, [layer], codes)
+            assert_untouched(driver, board)
+            program = driver.layout.program
+            ring = CommandList(program.image, program.commands).get("reload")[0]
+            assert ring == (shape[0] == 40)
 
 
 def small_network(rng):
@@ -405,10 +529,11 @@ def test_bad_list(running, count):
 
 
 BAD_FIELDS = [  # of a command that reads blocks; a name stands for the value of that field
-    ("opcode", 0), ("planes", 0), ("planes", 9), ("passes", 0), ("kernel_rows", 0), ("stride", 0),
-    ("stride", 3), ("words", 0), ("window_nibbles", 0), ("in_rows", 0), ("in_columns", 0),
-    ("conv_rows", 0), ("conv_columns", 0), ("out_rows", 0), ("out_columns", 0), ("pool_size", 0),
-    ("pool_stride", 0), ("pool_stride", 3), ("pool_top", 1), ("pool_left", 1), ("walk_rows", 1),
+    ("opcode", 0), ("planes", 0), ("planes", 9), ("passes", 0), ("exponent", 1), ("kernel_rows", 0),
+    ("kernel_rows", 17), ("stride", 0), ("stride", 5), ("words", 0), ("window_nibbles", 0),
+    ("in_rows", 0), ("in_columns", 0), ("conv_rows", 0), ("conv_columns", 0), ("out_rows", 0),
+    ("out_columns", 0), ("pool_size", 0), ("pool_stride", 0), ("pool_stride", 3),
+    ("pool_top", 1), ("pool_left", 1), ("walk_rows", 1),
     ("walk_columns", 1), ("thresholds", 0), ("out_planes", 0), ("out_planes", 9), ("tiles", 0),
     ("tile_words", 0), ("tile_words", 257), ("plane_words", 0), ("row_words", 0), ("row_beats", 0),
     ("ring_words", 513), ("ring_words", 1), ("ring_rows", 1), ("ring_start", "ring_words"),
@@ -482,7 +607,9 @@ LARGEST = {
     "pooled columns": [((4, 128, 4), 20, (2, 1), {"pool": MaxPool(2, 2)})],
     "thresholds": [((4, 4, 4), 2048, (1, 1), {"levels": 2})],
     "weights": [((2, 2, 2048), 16, (2, 2), {"coefficients": (1, 1), "in_bits": 4})],
-    "sums": [((1, 3, 1024), 20, (1, 1), {"coefficients": (7, 8), "in_bits": 8, "levels": None})],
+    "sums": [
+        ((1, 3, 1024), 20, (1, 1), {"coefficients": (128,) * 9, "in_bits": 8, "levels": None})
+    ],
 }
 
 
@@ -610,10 +737,10 @@ def test_status_stays(running):
 
 def test_what_does_not_fit_is_refused():
     rng = np.random.default_rng(0)
-    wide = random_networks.random_conv(rng, (4, 4, 4), 4, coefficients=(128, 1))
-    with pytest.raises(QnnError, match="129 weight passes"):
-        compile_layers([wide])
+    tall = random_networks.random_conv(rng, (17, 4, 4), 4, (17, 1))
+    with pytest.raises(QnnError, match="17 kernel rows"):
+        compile_layers([tall])
     with pytest.raises(QnnError, match="multiple of 4096"):
-        compile_layers([wide], base=64)
-    with pytest.raises(QnnError, match="does not fit the 2 bits"):
-        encode({"stride": 4})
+        compile_layers([tall], base=64)
+    with pytest.raises(QnnError, match="does not fit the 3 bits"):
+        encode({"stride": 8})

@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
-from random_networks import random_conv
+from random_networks import random_conv, random_word_conv
 
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
@@ -44,7 +44,8 @@ def reasons(command, index):
     f = fields_of(command)
     bounds = {
         "opcode": (regs.OPCODE, regs.OPCODE), "index": (index, index), "planes": (1, CAPS.planes),
-        "passes": (1, CAPS.passes), "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 2),
+        "passes": (1, CAPS.passes), "exponent": (0, f["passes"] - 1),
+        "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 4),
         "pool_size": (1, 3), "pool_stride": (1, 2), "pool_top": (0, f["pool_size"] - 1),
         "pool_left": (0, f["pool_size"] - 1), "tiles": (1, 255),
         "tile_words": (1, CAPS.weight_words), "thresholds": (0, CAPS.threshold_words),
@@ -75,6 +76,13 @@ def reasons(command, index):
     else:
         bounds |= {"blocks": (1, 255), "pixel_bytes": (1, 4095)}
         bounds |= {"first_skip": (0, CAPS.pe // 8 - 1), "last_bytes": (1, CAPS.pe // 8)}
+    if f["word_products"]:
+        bounds |= {"tight": (1, 1), "raw": (0, 0), "planes": (1, 1), "exponent": (0, 0)}
+        bounds["passes"] = (1, CAPS.pe // 8)
+    else:
+        bounds["word_unsigned"] = (0, 0)
+    if f["tight"]:
+        bounds["drop_lowest"] = (0, 0)
     found = [name for name, (low, high) in bounds.items() if not low <= f[name] <= high]
     for name in ("in_address", "params_address", "out_address", "block_bytes"):
         if f[name] % 8:
@@ -85,7 +93,7 @@ def reasons(command, index):
 
 
 def good_commands(rng):
-    """Commands of random layers, as the software makes them."""
+    """Commands of random layers, as the software makes them; some begin with 16-bit words."""
     while True:
         rows, columns, channels = (int(v) for v in rng.integers(3, 14, 3))
         levels = None if rng.random() < 0.3 else 3
@@ -94,11 +102,16 @@ def good_commands(rng):
         if levels and rng.random() < 0.5:
             pool = MaxPool(int(rng.integers(2, largest + 1)), 1)
         try:
+            shape, words = (rows, columns, channels), rng.random() < 0.4
+            levels_of_pairs = {"levels": 6, "pairs": True}
             layers = [
-                random_conv(rng, (rows, columns, channels), 20, (1, 1)),
+                random_word_conv(rng, shape, 20, (1, 1), **levels_of_pairs)
+                if words
+                else random_conv(rng, shape, 20, (1, 1)),
                 random_conv(
                     rng, (rows, columns, 20), 18, (2, 2), name="layer1", levels=levels, pool=pool,
-                    stride=int(rng.integers(1, 3)) if pool is None else 1,
+                    stride=int(rng.integers(1, 5)) if pool is None else 1,
+                    coefficients=((1,), (4, 2, 1, 1))[int(rng.integers(2))],
                 ),
             ]  # fmt: skip
             program = compile_layers(layers, CAPS)

@@ -208,7 +208,7 @@ def some_layer(rng, in_shape, in_bits, name, last, groups=None):
     kernel = [int(rng.integers(1, min(5, side + 4) + 1)) for side in (rows, columns)]
     bottom = max(int(rng.integers(0, 3)), kernel[0] - rows - top)
     right = max(int(rng.integers(0, 3)), kernel[1] - columns - left)
-    stride = int(rng.integers(1, 3))
+    stride = int(rng.choice([1, 1, 1, 2, 2, 3, 4]))
     levels = None if last and rng.random() < 0.4 else int(rng.choice([1, 2, 3, 3, 7, 15]))
     pool = None
     if levels is not None and rng.random() < 0.5:
@@ -227,7 +227,7 @@ def some_layer(rng, in_shape, in_bits, name, last, groups=None):
         rng, in_shape, groups * int(rng.integers(1, 40 // groups)), tuple(kernel), name=name,
         in_bits=in_bits, levels=levels, groups=groups, stride=stride, pool=pool,
         padding=(top, left, bottom, right),
-        coefficients=((1,), (1,), (1, 2), (3,))[int(rng.integers(4))],
+        coefficients=((1,), (1,), (1, 1), (1, 2), (4, 2, 1, 1))[int(rng.integers(5))],
     )  # fmt: skip
 
 
@@ -460,7 +460,9 @@ def bad_fields(program, caps):
         yield index, {"opcode": 0xC0}
         yield index, {"index": (index + 1) % 256}
         yield index, {"planes": 9}
-        yield index, {"stride": 3}
+        yield index, {"stride": 5}
+        yield index, {"kernel_rows": caps.kernel_rows + 1}
+        yield index, {"exponent": peek(program, index, "passes")}
         yield index, {"pool_stride": 3}
         for side in ("pool_top", "pool_left"):
             yield index, {side: peek(program, index, "pool_size")}
@@ -765,7 +767,7 @@ async def resident_runs_read_no_weights(dut):
     await host.run(layers, codes)
     # parameters that do not fit on chip
     large = [
-        conv(host.rng, (6, 6, 64), 60, (5, 5), in_bits=1, coefficients=(1, 2)),
+        conv(host.rng, (6, 6, 64), 60, (5, 5), in_bits=1, coefficients=(1, 1, 2)),
         conv(host.rng, (2, 2, 60), 70, (2, 2), "layer1", in_bits=2),
     ]
     await host.load_and_run(large, some_codes(host.rng, large[0]))

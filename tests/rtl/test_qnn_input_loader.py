@@ -123,13 +123,16 @@ def case(rng, pe, tight, window_words):
         groups = int(rng.choice([1, 1, 2, 3]))
         rows, columns = (int(v) for v in rng.integers(1, 9, 2))
         channels, planes = groups * int(rng.integers(1, 24)), int(rng.integers(1, 9))
-        group = int(rng.integers(groups))
-        codes = rng.integers(0, 2**planes, (rows, columns, channels), dtype=np.uint8)
+        group, dropped = int(rng.integers(groups)), 0
+        if not tight and planes < 8:
+            dropped = int(rng.integers(2))
+        codes = rng.integers(0, 2 ** (planes + dropped), (rows, columns, channels), dtype=np.uint8)
         if tight:
             source = TightMap(rows, columns, channels // groups, planes, groups)
             read, data = _read_tight(source, ADDRESS, group), source.pack(codes)
         else:
-            source = BlockMap(rows, columns, planes, pe, blocks_of(channels, 1, groups, pe))
+            places = blocks_of(channels, 1, groups, pe)
+            source = BlockMap(rows, columns, planes + dropped, pe, places)
             read, data = _read_blocks(source, ADDRESS, group, groups), blocks(rng, source, codes)
         pixel = len(read.lanes)
         plane_words = -(-columns * pixel // 64)
@@ -146,10 +149,11 @@ def case(rng, pe, tight, window_words):
             "planes": planes, "in_rows": rows, "in_columns": columns, "reload": reload,
             "tiles": int(rng.integers(1, 4)), "plane_words": plane_words, "row_words": row_words,
             "ring_rows": ring_rows, "ring_words": ring_rows * row_words, **read.fields,
+            "drop_lowest": dropped,
         }  # fmt: skip
         share = channels // groups
         own = codes[..., group * share + np.maximum(read.lanes, 0)]
-        bits = own[:, None] >> np.arange(planes)[:, None, None] & 1
+        bits = own[:, None] >> dropped >> np.arange(planes)[:, None, None] & 1
         return data, fields, bits, read.lanes
 
 

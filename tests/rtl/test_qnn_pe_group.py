@@ -21,6 +21,7 @@ def test_qnn_pe_group(pixels):
 
 # fields of group_ctrl_t, the lowest first
 CTRL = {
+    "word_last": 1, "word_pixel": 3, "word_group": 3, "word_valid": 1, "words": 1,
     "copy": 1, "compare_code": 8, "compare_first": 1, "compare_valid": 1, "threshold_address": 12,
     "acc_last": 1, "acc_shift": 1, "acc_first": 1, "acc_valid": 1, "weight_address": 12,
 }  # fmt: skip
@@ -44,7 +45,7 @@ class Bench:
         """Parameters into the memories: (words, channels) each."""
         dut = self.dut
         self.weights, self.thresholds = weights, thresholds
-        dut.ctrl_i.value = dut.act_i.value = dut.pixel_i.value = 0
+        dut.ctrl_i.value = dut.act_i.value = dut.pixel_i.value = dut.word_i.value = 0
         dut.weight_we_i.value = dut.threshold_we_i.value = 0
         Clock(dut.clk_i, 2, unit="ns").start()
         for address, row in enumerate(weights):
@@ -96,7 +97,6 @@ class Bench:
 
     async def run(self, groups):
         """Groups that follow each other as closely as compares and copies let them."""
-        dut = self.dut
         inputs, acts, sums, codes = {}, {}, {}, {}
         free = 4  # no sum may be complete earlier
         at = 4
@@ -110,9 +110,48 @@ class Bench:
             sums[last + 5], codes[last + 2 + levels + 4] = want_sums, want_codes
             # the next sum must not be there before the last compare of this one
             at, free = last + 1 + int(self.rng.integers(3)), last + levels
-        end = at + 40
+        await self.show(at + 40, inputs, acts, {}, sums, codes)
+
+    async def run_words(self, passes, levels):
+        """Groups of pixels whose sums come from elsewhere, `passes` groups of channels each, as
+        closely together as they may; those of the first one are for this group.
+
+        The counts of bits that go on all the while count nothing.
+        """
+        inputs, words, sums, codes = {}, {}, {}, {}
+        distance = max(passes * self.pixels, levels + 1)
+        values = self.rng.integers(0, 2**32, (12, self.pixels, PE), dtype=np.uint64)
+        for number, group in enumerate(values):
+            at = 20 + number * distance
+            for passed in range(passes):
+                for m in range(self.pixels):
+                    cycle = at + passed * self.pixels + m
+                    end = passed == passes - 1 and m == self.pixels - 1
+                    inputs.setdefault(cycle, {}).update(
+                        word_valid=1, word_group=passed, word_pixel=m, word_last=int(end)
+                    )
+                    others = self.rng.integers(0, 2**32, PE, dtype=np.uint64)
+                    words[cycle] = pack((group[m] if passed == 0 else others).tolist(), 32)
+            last = at + passes * self.pixels - 1
+            for k in range(levels):
+                inputs.setdefault(last + k, {}).update(
+                    compare_valid=1, compare_first=int(k == 0), compare_code=k + 1,
+                    threshold_address=k,
+                )  # fmt: skip
+            inputs.setdefault(last + levels, {})["copy"] = 1
+            seen = group.T.astype(np.int64) % 2**ACC
+            sums[last + 3] = seen
+            used = (seen >= np.array(t)[:, None] for t in self.thresholds[:levels])
+            codes[last + levels + 4] = sum(reached.astype(int) for reached in used)
+        for cycle in range(at + passes * self.pixels + 40):
+            inputs.setdefault(cycle, {})["words"] = 1
+        await self.show(at + passes * self.pixels + 40, inputs, {}, words, sums, codes)
+
+    async def show(self, end, inputs, acts, words, sums, codes):
+        """Inputs by cycle, and what must come of them from which cycle on."""
+        dut = self.dut
         shown_sums = shown_codes = None
-        chain = []
+        chain, read = [], []
         for cycle in range(end):
             fields = dict(inputs.get(cycle, {}))
             for name in ("acc_first", "acc_shift", "acc_last"):  # mean nothing without acc_valid
@@ -122,8 +161,12 @@ class Bench:
                 fields["weight_address"] = self.random.randrange(WEIGHTS)
             pixel = self.random.randrange(self.pixels)
             act = acts.get(cycle, self.random.getrandbits(64 * self.pixels))
+            word = words.get(cycle, 0)
             dut.ctrl_i.value, dut.act_i.value, dut.pixel_i.value = control(fields), act, pixel
-            chain.append((control(fields), act))
+            dut.word_i.value = word
+            further = fields | {"word_group": (fields.get("word_group", 0) - 1) % 8}
+            chain.append((control(further), act, word))
+            read.append(fields["weight_address"])
             await RisingEdge(dut.clk_i)
             shown_sums, shown_codes = sums.get(cycle, shown_sums), codes.get(cycle, shown_codes)
             if shown_sums is not None:
@@ -133,7 +176,10 @@ class Bench:
                 want = pack(shown_codes[:, pixel].tolist(), 8)
                 assert int(dut.codes_o.value) == want, f"codes at cycle {cycle}"
             if cycle:
-                assert (int(dut.ctrl_o.value), int(dut.act_o.value)) == chain[-2]
+                handed = int(dut.ctrl_o.value), int(dut.act_o.value), int(dut.word_o.value)
+                assert handed == chain[-2]
+            if cycle > 3:
+                assert int(dut.weights_o.value) == pack(self.weights[read[-4]], 64)
         assert shown_codes is not None
 
 
@@ -166,3 +212,13 @@ async def extremes_and_ties(dut):
     # the largest sum that fits
     rows = (2**ACC - 1) // 64
     await bench.run([{"rows": rows, "planes": 1, "levels": 1, "base": 7, "ones": True}])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(passes=[1, 4], levels=[1, 3, 14])
+async def words_are_taken_and_compared(dut, passes, levels):
+    bench = Bench(dut)
+    weights = [[bench.random.getrandbits(64) for _ in range(PE)] for _ in range(WEIGHTS)]
+    thresholds = np.sort(bench.rng.integers(0, 2**ACC, (THRESHOLDS, PE)), axis=0)
+    await bench.begin(weights, thresholds)
+    await bench.run_words(passes, levels)

@@ -34,6 +34,7 @@ def pairs(random):
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def counts_equal_lanes(dut):
     Clock(dut.clk_i, 2, unit="ns").start()
+    dut.clear_i.value = 0
     await RisingEdge(dut.clk_i)
     waiting = []
     for w, x in [*pairs(generator("words")), (0, 0), (0, 0), (0, 0)]:
@@ -44,3 +45,16 @@ async def counts_equal_lanes(dut):
             w, x = waiting.pop(0)
             got, want = int(dut.count_o.value), 64 - (w ^ x).bit_count()
             assert got == want, f"w {w:#x}, x {x:#x}: got {got}, expected {want}"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def clear_gives_0(dut):
+    Clock(dut.clk_i, 2, unit="ns").start()
+    dut.w_i.value, dut.x_i.value, dut.clear_i.value = ONES, ONES, 0
+    random, cleared = generator("clear"), []
+    for _ in range(100):
+        cleared.append(random.getrandbits(1))
+        dut.clear_i.value = cleared[-1]
+        await RisingEdge(dut.clk_i)
+        if len(cleared) > 4:
+            assert int(dut.count_o.value) == (0 if cleared[-2] else 64)

@@ -12,7 +12,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from qnn_sim.streams import generator, pack, reset, start
 
-ACC, THRESHOLDS = 22, 16
+ACC, THRESHOLDS = 32, 16
 
 
 @pytest.mark.parametrize(("pe", "pixels"), [(8, 4), (32, 2)])
@@ -32,8 +32,8 @@ class Bench:
     async def begin(self):
         self.clear()
         cocotb.start_soon(self.watch())
-        await start(self.dut, run_start_i=0, raw_i=0, thresholds_i=1, finish_i=0, codes_i=0,
-                    sums_i=0)  # fmt: skip
+        await start(self.dut, run_start_i=0, raw_i=0, thresholds_i=1, words_i=0, finish_i=0,
+                    codes_i=0, sums_i=0)  # fmt: skip
         await self.run_start()
 
     def clear(self):
@@ -82,7 +82,7 @@ class Bench:
                 self.tiles_done += int(dut.tile_done_o.value)
             self.cycle += 1
 
-    async def command(self, rng, raw, thresholds, tiles, per_tile):
+    async def command(self, rng, raw, thresholds, tiles, per_tile, words=False):
         """Groups of pixels as close together as qnn_sequencer lets them come."""
         dut = self.dut
         settle = self.groups + max(4, self.pixels)
@@ -91,6 +91,9 @@ class Bench:
             distance = 1 + (thresholds + 1 if thresholds >= settle else settle)
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
+        dut.words_i.value = int(words)
+        # where a sum is made of words, it is there from 12 + pixels cycles after the issue on
+        there = 12 + self.pixels if words else 5
         compares, present_of = [], []
         for tile in range(tiles):
             for group in range(per_tile):
@@ -122,10 +125,10 @@ class Bench:
                 mine = self.compares[number * thresholds : (number + 1) * thresholds]
                 cycles = [seen[0] for seen in mine]
                 assert cycles == list(range(cycles[0], cycles[0] + thresholds)), "with gaps"
-                # the sum is there from 5 cycles after the issue on, until the next one is
-                assert cycles[0] >= at + 5
+                # the sum is there from so many cycles after the issue on, until the next one is
+                assert cycles[0] >= at + there
                 if number + 1 < len(self.finished):
-                    assert cycles[-1] < self.finished[number + 1][0] + 5
+                    assert cycles[-1] < self.finished[number + 1][0] + there
                 assert self.copies[number][0] == cycles[-1] + 1
         else:
             assert not self.compares
@@ -152,7 +155,8 @@ async def codes_come_in_order(dut):
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for thresholds in (1, 2, 3, 7, 8, 9, 15, 1):
-        await bench.command(rng, False, thresholds, 3, int(rng.integers(1, 6)))
+        for words in (False, True):
+            await bench.command(rng, False, thresholds, 3, int(rng.integers(1, 6)), words)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -12,12 +12,15 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from random_networks import random_conv
 
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.passes import passes_of
 from qnn.engine.program import _ring, _shape, encode
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
+from qnn_sim.kernel_frames import products
 from qnn_sim.streams import generator, reset, start, unpack
 
 WEIGHTS, WINDOW, RESULTS = 64, 256, 32
+COEFFICIENTS = ((1,), (1,), (1, 1), (1, 2), (2, 1, 1), (8, 4, 2, 1, 1), (16, 8, 4, 2, 1))
 
 
 @pytest.mark.parametrize(("pe", "pixels"), [(8, 2), (16, 4)])
@@ -40,13 +43,18 @@ class Case:
             sides = [int(v) for v in rng.integers(1, 10, 2)]
             if large:
                 lanes, sides = 64, [20, 10]
+            tall = rng.random() < 0.2 and not large
+            if tall:
+                sides[0], lanes = 16, 4
             kernel = [int(rng.integers(1, min(5, side) + 1)) for side in sides]
+            if tall:
+                kernel[0] = int(rng.integers(8, 17))
             padding = tuple(int(v) for v in rng.integers(0, 4, 4))
             levels = None if rng.random() < 0.3 else int(rng.choice([1, 3, 15]))
             layer = random_conv(
                 rng, (*sides, lanes), 2, tuple(kernel), in_bits=int(rng.integers(1, 5)),
-                levels=levels, stride=int(rng.integers(1, 3)), padding=padding,
-                coefficients=((1,), (1,), (1, 2))[int(rng.integers(3))],
+                levels=levels, stride=int(rng.integers(1, 5)), padding=padding,
+                coefficients=COEFFICIENTS[int(rng.integers(len(COEFFICIENTS)))],
                 pool=MaxPool(2, 1, (1, 1, 0, 0)) if levels and rng.random() < 0.2 else None,
             )  # fmt: skip
             try:
@@ -54,16 +62,19 @@ class Case:
                 ring = _ring(layer, shape["row_words"], caps)
             except DoesNotFitError:
                 continue
-            passes = sum(layer.coefficients)
-            tile_words = passes * kernel[0] * shape["words"]
+            weights = passes_of(layer)
+            tile_words = len(weights) * kernel[0] * shape["words"]
             if tile_words <= WEIGHTS and bool(ring["reload"]) == large:
                 break
-        self.layer, self.lanes, self.passes = layer, lanes, passes
+        self.layer, self.lanes = layer, lanes
         self.tiles = int(rng.integers(1, 4))
         self.fields = {
-            **shape, **ring, "raw": int(levels is None), "passes": passes, "tiles": self.tiles,
-            "tile_words": tile_words, "thresholds": levels or 0,
+            **shape, **ring, "raw": int(levels is None), "passes": len(weights),
+            "exponent": weights.exponent, "tiles": self.tiles, "tile_words": tile_words,
+            "thresholds": levels or 0,
         }  # fmt: skip
+        if layer.in_bits == 1 and weights.exponent == 0:  # each pass is a sum of its own
+            self.fields["word_products"] = int(rng.integers(2))
         rows, columns = sides
         self.bits = rng.integers(0, 2, (layer.in_bits, rows, columns * lanes), dtype=np.uint8)
 
@@ -91,19 +102,23 @@ class Case:
         rows, columns, _ = self.layer.conv_shape
         places = [(y, x) for y in range(rows) for x in range(columns)]
         groups = [places[i : i + self.pixels] for i in range(0, len(places), self.pixels)]
+        passes, exponent = self.fields["passes"], self.fields["exponent"]
+        order = products(self.layer.in_bits, passes, exponent)
         inner = [
             (plane, passed, kernel_row, word)
-            for plane in reversed(range(self.layer.in_bits))
-            for passed in range(self.passes)
+            for passed, plane in order
             for kernel_row in range(self.layer.kernel[0])
             for word in range(self.fields["words"])
         ]
+        levels = [max(exponent - passed, 0) + plane for plane, passed, _, _ in inner]
         for tile in range(self.tiles):
             for group in groups:
                 for i, row in enumerate(inner):
+                    pass_end = i == len(inner) - 1 or inner[i + 1][:2] != row[:2]
+                    begins = row[2:] == (0, 0) if self.fields.get("word_products") else i == 0
                     flags = {
-                        "first": i == 0, "last": i == len(inner) - 1,
-                        "shift": row[1:] == (0, 0, 0),
+                        "first": begins, "last": i == len(inner) - 1, "pass_last": pass_end,
+                        "shift": i == 0 or levels[i] < levels[i - 1],
                         "tile_last": group is groups[-1], "tile_first": group is groups[0],
                     }  # fmt: skip
                     yield tile, group, row, flags
@@ -171,7 +186,7 @@ class Bench:
                 assert position < len(expected), "too many product rows"
                 tile, group, (plane, passed, kernel_row, word), flags = expected[position]
                 where = f"row {position}: tile {tile} plane {plane} {group[0]} {kernel_row} {word}"
-                for name in ("first", "last", "shift", "tile_last"):
+                for name in ("first", "last", "pass_last", "shift", "tile_last"):
                     got = int(getattr(dut, f"{name}_o").value)
                     assert got == flags[name], f"{where}: {name}; {fields}"
                 assert int(dut.present_o.value) == (1 << len(group)) - 1, where

@@ -11,7 +11,7 @@ from test_qnn_pe_group import control
 from qnn_sim import golden
 from qnn_sim.streams import generator, pack
 
-ACC, WORDS, PE = 22, 256, 8
+ACC, WORDS, PE = 32, 256, 8
 TOP = 2**ACC - 1
 
 

@@ -46,18 +46,19 @@ class Bench:
             if not fits and number % 4 < 3:  # tiles that fill both rings, or one of them
                 words, thresholds = ((WEIGHTS, 0), most, (1, THRESHOLDS))[number % 4]
                 tiles = 2
+            channels = PE if rng.random() < 0.6 else 8  # 16-bit words
             address = ADDRESS + len(data)
             for _ in range(tiles):
                 tile = (
-                    rng.integers(0, 2**22, (thresholds, PE), dtype=np.uint32),
-                    rng.integers(0, 2**64, (words, PE), dtype=np.uint64),
+                    rng.integers(0, 2**32, (thresholds, PE), dtype=np.uint32),
+                    rng.integers(0, 2**64, (words, channels), dtype=np.uint64),
                 )
                 data += tile[0].astype("<u4").tobytes() + tile[1].astype("<u8").tobytes()
                 self.tiles.append(tile)
             data += rng.bytes(8 * int(rng.integers(0, 20)))  # commands begin anywhere
             fields = {
                 "params_address": address, "tiles": tiles, "tile_words": words,
-                "thresholds": thresholds,
+                "thresholds": thresholds, "word_products": int(channels < PE),
             }  # fmt: skip
             self.commands.append(sum(v << regs.COMMAND[n][1] for n, v in fields.items()))
         self.data = data
@@ -114,7 +115,7 @@ class Bench:
         """A tile that begins at these ring places is there, whole."""
         thresholds, weights = tile
         places = (weight + np.arange(len(weights))) % WEIGHTS
-        assert (self.weights[places] == weights).all()
+        assert (self.weights[places, : weights.shape[1]] == weights).all()
         places = (threshold + np.arange(len(thresholds))) % THRESHOLDS
         assert (self.thresholds[places] == thresholds).all()
 

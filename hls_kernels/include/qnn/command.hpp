@@ -15,20 +15,23 @@ struct Command {
   ap_uint<1> reload;  // read the input again for every tile, else once
   ap_uint<1> raw;  // hand out accumulators
   ap_uint<4> planes;  // activation planes of the input
-  ap_uint<4> passes;  // weight passes
+  ap_uint<4> passes;  // weight passes; where word_products, each is over 8 output channels
+  ap_uint<4> exponent;  // of the first weight pass; one less each pass, but not below 0
   ap_uint<4> out_planes;  // activation planes of the output
-  ap_uint<3> kernel_rows;  // rows of the kernel
-  ap_uint<2> stride;  // 1 or 2
+  ap_uint<5> kernel_rows;  // rows of the kernel
+  ap_uint<3> stride;  // 1 to 4
   ap_uint<2> pool_size;  // 1: no pool
   ap_uint<2> pool_stride;  // 1 or 2
   ap_uint<2> pool_top;  // rows of zeros above the map to pool
   ap_uint<2> pool_left;  // columns of zeros left of it
   ap_uint<13> pass_step;  // in_rows * row_words mod ring_words where reload, else 0
-  ap_uint<13> stride_words;  // stride * row_words mod ring_words
+  ap_uint<1> word_unsigned;  // numbers of the input map are 0 to 2^16 - 1, else two's complement (word_products only)
+  ap_uint<1> drop_lowest;  // the input map has one more plane, the lowest, that is not read (blocks only)
   ap_uint<32> params_address;  // thresholds and weights, tile by tile
   ap_uint<8> tiles;  // output channels / pe, rounded up
   ap_uint<12> tile_words;  // weight words of a tile: passes * kernel_rows * words
   ap_uint<8> thresholds;  // for each channel; 0 where raw
+  ap_uint<1> word_products;  // input map and weights are numbers of 16 bits; the map one plane of tight rows
   ap_uint<32> in_address;  // input map (its first block)
   ap_uint<32> block_bytes;  // from one channel block of the input to the next
   ap_uint<32> out_address;  // output map
@@ -41,11 +44,12 @@ struct Command {
   ap_uint<10> out_rows;  // rows of the output
   ap_uint<10> out_columns;  // columns of the output
   ap_uint<10> ring_rows;  // rows that the window buffer holds
-  ap_uint<3> top;  // rows of zeros above the input
+  ap_uint<4> top;  // rows of zeros above the input
   ap_uint<16> first_nibble;  // left edge of the first window, two's complement, in units of 4 bits
   ap_uint<14> step_nibbles;  // stride * nibbles of a pixel
   ap_uint<16> row_nibbles;  // of one plane of one row
   ap_uint<8> words;  // 64-bit words of one row of a window
+  ap_uint<8> index;  // position in the list
   ap_uint<14> window_nibbles;  // of one row of a window
   ap_uint<13> plane_words;  // of one plane of one row in the window buffer
   ap_uint<13> row_words;  // planes * plane_words
@@ -56,7 +60,7 @@ struct Command {
   ap_uint<4> last_bytes;  // bytes of the last block that are used
   ap_uint<12> pixel_bytes;  // of one plane of one pixel in the window buffer (blocks only)
   ap_uint<13> row_beats;  // beats of one row of one block, or of a tight row of all planes
-  ap_uint<8> index;  // position in the list
+  ap_uint<13> stride_words;  // stride * row_words mod ring_words
 
   static Command decode(const ap_uint<64> (&beats)[Beats]) {
 #pragma HLS INLINE
@@ -67,19 +71,22 @@ struct Command {
     c.raw = beats[0] >> 10;
     c.planes = beats[0] >> 11;
     c.passes = beats[0] >> 15;
-    c.out_planes = beats[0] >> 19;
-    c.kernel_rows = beats[0] >> 23;
-    c.stride = beats[0] >> 26;
-    c.pool_size = beats[0] >> 28;
-    c.pool_stride = beats[0] >> 30;
-    c.pool_top = beats[0] >> 32;
-    c.pool_left = beats[0] >> 34;
-    c.pass_step = beats[0] >> 36;
-    c.stride_words = beats[0] >> 49;
+    c.exponent = beats[0] >> 19;
+    c.out_planes = beats[0] >> 23;
+    c.kernel_rows = beats[0] >> 27;
+    c.stride = beats[0] >> 32;
+    c.pool_size = beats[0] >> 35;
+    c.pool_stride = beats[0] >> 37;
+    c.pool_top = beats[0] >> 39;
+    c.pool_left = beats[0] >> 41;
+    c.pass_step = beats[0] >> 43;
+    c.word_unsigned = beats[0] >> 56;
+    c.drop_lowest = beats[0] >> 57;
     c.params_address = beats[1];
     c.tiles = beats[1] >> 32;
     c.tile_words = beats[1] >> 40;
     c.thresholds = beats[1] >> 52;
+    c.word_products = beats[1] >> 60;
     c.in_address = beats[2];
     c.block_bytes = beats[2] >> 32;
     c.out_address = beats[3];
@@ -97,6 +104,7 @@ struct Command {
     c.step_nibbles = beats[5] >> 16;
     c.row_nibbles = beats[5] >> 30;
     c.words = beats[5] >> 46;
+    c.index = beats[5] >> 54;
     c.window_nibbles = beats[6];
     c.plane_words = beats[6] >> 14;
     c.row_words = beats[6] >> 27;
@@ -107,7 +115,7 @@ struct Command {
     c.last_bytes = beats[7] >> 16;
     c.pixel_bytes = beats[7] >> 20;
     c.row_beats = beats[7] >> 32;
-    c.index = beats[7] >> 45;
+    c.stride_words = beats[7] >> 45;
     return c;
   }
 };

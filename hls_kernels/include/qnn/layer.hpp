@@ -21,11 +21,12 @@ struct Kernel {
 };
 
 /// The output: channels, thresholds of each (0: accumulators), planes of its codes, and passes over
-/// the weights (the sum of the coefficients of their planes).
-template <unsigned Channels, unsigned Thresholds, unsigned Planes, unsigned Passes = 1>
+/// the weights with the exponent of the first one (pass_walk.hpp).
+template <unsigned Channels, unsigned Thresholds, unsigned Planes, unsigned Passes = 1,
+          unsigned Exponent = 0>
 struct Output {
   static constexpr unsigned channels = Channels, thresholds = Thresholds, planes = Planes;
-  static constexpr unsigned passes = Passes;
+  static constexpr unsigned passes = Passes, exponent = Exponent;
 };
 
 /// The pool, with the padding of the map before it; size 1 is none.
@@ -47,7 +48,8 @@ constexpr unsigned larger(unsigned a, unsigned b) { return a > b ? a : b; }
 template <class Fold, class In, class Kern, class Out, class Pooling = Pool<>>
 struct Layer {
   // input
-  static constexpr unsigned tight = 0, reload = 0, first_skip = 0;
+  static constexpr unsigned tight = 0, reload = 0, first_skip = 0, drop_lowest = 0;
+  static constexpr unsigned word_products = 0, word_unsigned = 0;
   static constexpr unsigned in_rows = In::rows, in_columns = In::columns, planes = In::planes;
   static constexpr unsigned blocks = ceil_div(In::channels, Fold::Pe);
   static constexpr unsigned last_bytes = ceil_div(In::channels - (blocks - 1) * Fold::Pe, 8);
@@ -73,7 +75,8 @@ struct Layer {
       (Kern::left + in_columns + Kern::right - Kern::columns) / stride + 1;
 
   // parameters
-  static constexpr unsigned passes = Out::passes, thresholds = Out::thresholds;
+  static constexpr unsigned passes = Out::passes, exponent = Out::exponent;
+  static constexpr unsigned thresholds = Out::thresholds;
   static constexpr unsigned tiles = ceil_div(Out::channels, Fold::Pe);
   static constexpr unsigned tile_words = passes * kernel_rows * words;
 
@@ -95,6 +98,8 @@ struct Layer {
   static_assert(thresholds <= Fold::ThresholdWords, "the thresholds of a tile do not fit");
   static_assert(pool_size == 1 || out_columns <= Fold::PoolColumns, "too many pooled columns");
   static_assert(planes >= 1 && planes <= 8 && out_planes <= 8, "1 to 8 planes");
+  static_assert(exponent < passes && passes <= 15, "1 to 15 passes, the last of exponent 0");
+  static_assert(kernel_rows <= KernelRows, "too many rows of the kernel");
 };
 
 }  // namespace qnn

@@ -38,11 +38,18 @@ ap_uint<20> threshold_words(const Shape &shape) {
   return ap_uint<20>(shape.thresholds) * (Fold::Pe / 2);
 }
 
+/// Channels whose weights make up one word of a tile.
+template <class Fold, class Shape>
+ap_uint<7> weight_channels(const Shape &shape) {
+#pragma HLS INLINE
+  return shape.word_products ? WordChannels : Fold::Pe;
+}
+
 /// Words of the weights of one tile.
 template <class Fold, class Shape>
 ap_uint<20> weight_words(const Shape &shape) {
 #pragma HLS INLINE
-  return ap_uint<20>(shape.tile_words) * Fold::Pe;
+  return ap_uint<20>(shape.tile_words) * weight_channels<Fold>(shape);
 }
 
 /// Runs of words that a row of the input map is read in: one for each channel block.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "qnn/pass_walk.hpp"
 #include "qnn/shape.hpp"
 #include "qnn/types.hpp"
 
@@ -61,7 +62,8 @@ Word read_word(NibbleAddress<Fold> first, unsigned m, const WindowBuffer<Fold> &
 ///
 /// Tight rows: row_beats words as they are. Channel blocks: for each block, for each 64/Pe pixels,
 /// for each plane one word, whose pixels' bytes go side by side with those of the other blocks;
-/// first_skip bytes of the first block and all but last_bytes of the last belong to other groups.
+/// first_skip bytes of the first block and all but last_bytes of the last belong to other groups;
+/// where drop_lowest the map has one more plane, the lowest, that is left out.
 /// Cycles: one a word for tight rows, one a pixel and plane for blocks.
 template <class Fold, class Shape>
 void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
@@ -92,19 +94,20 @@ void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
 #pragma HLS PIPELINE II=1
 #pragma HLS LOOP_TRIPCOUNT min=2 max=2048
       if (share == 0) word = map.read();
+      const bool dropped = shape.drop_lowest && plane == 0;
       ap_uint<8> enable = 0;
       for (unsigned i = 0; i < Chunk; ++i) {
 #pragma HLS UNROLL
-        enable[i] = column + share < shape.in_columns && !(first && i < shape.first_skip) &&
-                    !(last && i >= shape.last_bytes);
+        enable[i] = !dropped && column + share < shape.in_columns &&
+                    !(first && i < shape.first_skip) && !(last && i >= shape.last_bytes);
       }
       write_bytes<Fold>(pixel_byte + plane_byte, word, enable, buffer);
       word = Fold::Pe < 64 ? Word(word >> (Fold::Pe % 64)) : word;
       pixel_byte += shape.pixel_bytes;
       if (++share == Fold::Share) {
         share = 0;
-        plane_byte += Byte(shape.plane_words) << 3;
-        if (++plane == shape.planes) {
+        if (!dropped) plane_byte += Byte(shape.plane_words) << 3;
+        if (++plane == shape.planes + shape.drop_lowest) {
           plane = 0;
           plane_byte = 0;
           column += Fold::Share;
@@ -128,7 +131,7 @@ struct WindowPixel {
 ///
 ///     for each tile
 ///       for each group of Pixels output pixels, along the flattened map
-///         for each plane (highest first), pass, kernel row, Simd bits of that row    1 cycle
+///         for each pass and plane (pass_walk.hpp), kernel row, Simd bits of that row    1 cycle
 ///
 /// A row of a window is one string of kernel_columns * bits of a pixel; what lies outside the map
 /// or beyond the string reads as 0. `map` is the input, row after row as load_row reads it: once,
@@ -188,9 +191,8 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
 #pragma HLS UNROLL
         row[m] = group[m].ring;
       }
-      ap_uint<13> plane_offset = shape.row_words - shape.plane_words;
-      ap_uint<4> pass = 0;
-      ap_uint<3> kernel_row = 0;
+      PassWalk<Shape> walk(shape);
+      ap_uint<5> kernel_row = 0;
       ap_uint<12> row_step = 0;
       for (ap_uint<32> step = 0; step < steps; ++step) {
 #pragma HLS PIPELINE II=1
@@ -198,7 +200,7 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
         Pieces<Fold> out;
         const bool row_end = row_step + 1 == row_steps;
         const bool pass_end = row_end && kernel_row + 1 == shape.kernel_rows;
-        const bool plane_end = pass_end && pass + 1 == shape.passes;
+        const ap_uint<13> plane_offset = walk.plane * ap_uint<13>(shape.plane_words);
         for (unsigned m = 0; m < Fold::Pixels; ++m) {
 #pragma HLS UNROLL
           const ap_int<18> nibble = row_step * StepNibbles;  // of the window's row
@@ -221,9 +223,8 @@ void window(const Shape shape, hls::stream<Word> &map, hls::stream<Pieces<Fold>>
         }
         pieces.write(out);
         row_step = row_end ? ap_uint<12>(0) : ap_uint<12>(row_step + 1);
-        if (row_end) kernel_row = pass_end ? ap_uint<3>(0) : ap_uint<3>(kernel_row + 1);
-        if (pass_end) pass = plane_end ? ap_uint<4>(0) : ap_uint<4>(pass + 1);
-        if (plane_end) plane_offset -= shape.plane_words;
+        if (row_end) kernel_row = pass_end ? ap_uint<5>(0) : ap_uint<5>(kernel_row + 1);
+        if (pass_end) walk.next(shape);
       }
     }
   }

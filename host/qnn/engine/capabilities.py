@@ -39,9 +39,9 @@ class Capabilities:
     threshold_words: int = 512
     window_words: int = 4096
     commands: int = 64
-    accumulator_bits: int = 22
+    accumulator_bits: int = 32
     pool_columns: int = 256
-    kernel_rows: int = 7
+    kernel_rows: int = 16
     code_bits: int = 8
 
     @classmethod

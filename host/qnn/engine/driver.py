@@ -22,10 +22,9 @@ from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles, Control, Progress
 from qnn.engine.layout import Layout
-from qnn.engine.program import compile_layers
+from qnn.engine.program import Layer, compile_layers
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
-from qnn.network import Conv
 from qnn.network.offload import Offload
 from qnn.platforms.protocol import Buffer, Platform
 
@@ -99,7 +98,7 @@ class Driver:
         read, write = self._buffers
         return read, write
 
-    def load(self, layers: Sequence[Conv]) -> None:
+    def load(self, layers: Sequence[Layer]) -> None:
         """Lays out the layers of a network, in place of any before.
 
         Raises:

@@ -36,7 +36,8 @@ def beats(program: Program, caps: Capabilities) -> NDArray[np.int64]:
     """64-bit words that each command reads and writes; the list itself is not counted."""
     get = CommandList(program.image, program.commands).get
     tiles = get("tiles")
-    parameters = tiles * caps.pe * (get("thresholds") * 4 + get("tile_words") * 8) // 8
+    channels = np.where(get("word_products") == 1, 8, caps.pe)
+    parameters = tiles * (caps.pe * get("thresholds") // 2 + channels * get("tile_words"))
     blocks = np.where(get("tight") == 1, 1, get("blocks"))
     reads = np.where(get("reload") == 1, tiles, 1) * get("in_rows") * get("row_beats") * blocks
     columns = get("out_columns")

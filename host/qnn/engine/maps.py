@@ -5,7 +5,7 @@ TightMap  what the host hands in: [group][row][plane] one string of bits each, p
           the group's channels side by side, filled up to 4 bits a pixel and 64 bits a string.
 BlockMap  what the accelerator writes and reads: [block][row][64/pe pixels][plane] one 64-bit word
           each; bit p * pe + c of it is channel c of the block of pixel p.
-RawMap    accumulators: [block][pixel][channel of the block] int32.
+RawMap    sums: [block][pixel][channel of the block] uint32.
 
 A block is up to `pe` consecutive channels (first, count). Words are little-endian.
 """
@@ -157,7 +157,7 @@ class RawMap:
         """
         if len(data) != self.size:
             raise QnnError(f"expected accumulators of {self.size} bytes, got {len(data)}")
-        words = np.frombuffer(data, dtype="<i4").reshape(len(self.blocks), -1, self.pe)
+        words = np.frombuffer(data, dtype="<u4").reshape(len(self.blocks), -1, self.pe)
         parts = [words[b, :, :count] for b, (_, count) in enumerate(self.blocks)]
         sums = np.concatenate(parts, axis=-1).reshape(self.rows, self.columns, -1)
-        return (sums - np.array(self.offset)).astype(np.int32)
+        return (sums - np.array(self.offset, np.int64)).astype(np.int32)

@@ -7,7 +7,8 @@ The accelerator counts equal bits. With x the bits of an activation plane and w0
 
 so its sum is the canonical accumulator plus (2**planes - 1) * zeros of the channel: a constant,
 added to the thresholds here, taken from raw sums by RawMap. Lanes without a channel read x = 0 and
-get w01 = 1, which counts nothing. A coefficient c of a weight plane is c passes over that plane.
+get w01 = 1, which counts nothing. Weights of more than one bit are several passes, each over bits
+that count a power of two (passes.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,13 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
+from qnn.engine.passes import Passes, passes_of
+from qnn.engine.word_conv import WordConv, WordMap
+from qnn.engine.word_parameters import moved_thresholds, passes_over, row_words, runs, weight_bytes
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
+
+Layer: TypeAlias = Conv | WordConv
 
 PAGE = 4096
 LINE = 128  # no burst crosses a multiple of it: parameters and maps begin there
@@ -38,7 +45,8 @@ class Program:
         image: command list and parameters, to lie at `base`; only read.
         work: first byte of the maps, a multiple of 4096, and `work_bytes` their size.
         commands: entries of the list, which begins at `base`.
-        names: for each command, its layer, with /group where there is more than one.
+        names: for each command, its layer, with /number where it has more than one.
+        parts: for each layer, how many commands it has.
         maps: for each layer, the map it writes, and `places` its address.
         tight: the input map, and `input_address` its address.
     """
@@ -49,7 +57,8 @@ class Program:
     work_bytes: int
     commands: int
     names: tuple[str, ...]
-    tight: TightMap
+    parts: tuple[int, ...]
+    tight: TightMap | WordMap
     input_address: int
     maps: tuple[BlockMap | RawMap, ...]
     places: tuple[int, ...]
@@ -108,6 +117,16 @@ def _read_tight(tight: TightMap, address: int, group: int) -> _Input:
     return _Input(fields, lanes)
 
 
+def _read_words(tight: WordMap, address: int) -> _Input:
+    fields = {
+        "tight": 1,
+        "word_unsigned": int(tight.unsigned),
+        "in_address": address,
+        "row_beats": tight.plane_words,
+    }
+    return _Input(fields, np.repeat(np.arange(tight.channels), 16))
+
+
 def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _Input:
     channels = source.channels // groups
     begin, end = group * channels, (group + 1) * channels
@@ -135,22 +154,17 @@ def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _In
     return _Input(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
 
 
-def _passes(layer: Conv) -> NDArray[np.uint8]:
-    """Weight bits (passes, O, KH, KW, C)."""
-    return np.repeat(layer.weight, layer.coefficients, axis=0)
-
-
-def offsets(layer: Conv) -> NDArray[np.int64]:
+def offsets(layer: Conv, weights: Passes) -> NDArray[np.int64]:
     """What the accelerator counts too much, for each output channel."""
-    zeros = (_passes(layer) == 0).sum(axis=(0, 2, 3, 4), dtype=np.int64)
-    return zeros * (2**layer.in_bits - 1)
+    zeros = (weights.bits == 0).sum(axis=(2, 3, 4), dtype=np.int64)
+    return (2**layer.in_bits - 1) * (weights.factors @ zeros)
 
 
 def _parameters(
-    layer: Conv, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
+    layer: Conv, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
 ) -> tuple[bytes, int]:
     """Parameters of all tiles of one group, and the weight words of one tile."""
-    weight = _passes(layer)
+    weight = weights.bits
     passes, _, kernel_rows, kernel_columns, _ = weight.shape
     words = -(-kernel_columns * len(lanes) // 64)
     top = 2**caps.accumulator_bits - 1
@@ -160,30 +174,18 @@ def _parameters(
             f"{kernel_rows} kernel rows; the accelerator has {caps.planes}, {caps.passes} and "
             f"{caps.kernel_rows}"
         )
-    if (2**layer.in_bits - 1) * int(np.prod(weight.shape[2:])) * passes >= top:
+    fan_in = int(np.prod(weight.shape[2:]))
+    if (2**layer.in_bits - 1) * fan_in * int(weights.factors.sum()) >= top:
         raise DoesNotFitError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
-    if passes * kernel_rows * words > caps.weight_words:
-        raise DoesNotFitError(
-            f"layer {layer.name}: {passes * kernel_rows * words} weight words for {caps.pe} "
-            f"outputs; the accelerator holds {caps.weight_words}"
-        )
+    _check_stores(layer, passes * kernel_rows * words, caps)
     thresholds = layer.thresholds
-    moved = None
-    if thresholds is not None:
-        if thresholds.shape[1] > caps.threshold_words:
-            raise DoesNotFitError(
-                f"layer {layer.name}: {thresholds.shape[1]} thresholds for each output; the "
-                f"accelerator holds {caps.threshold_words}"
-            )
-        moved = np.clip(thresholds.astype(np.int64) + offsets(layer)[:, None], 0, top)
     data = []
     for first, count in blocks:
-        if moved is not None:
-            tile = np.full((moved.shape[1], caps.pe), top, dtype="<u4")  # top is never reached
-            tile[:, :count] = moved[first : first + count].T
-            data.append(tile.tobytes())
+        if thresholds is not None:
+            moved = thresholds.astype(np.int64) + offsets(layer, weights)[:, None]
+            data.append(_threshold_bytes(moved, (first, count), caps))
         pixel = np.ones((passes, caps.pe, kernel_rows, kernel_columns, len(lanes)), np.uint8)
         real = lanes >= 0
         pixel[:, :count, ..., real] = weight[:, first : first + count][..., lanes[real]]
@@ -194,7 +196,45 @@ def _parameters(
     return b"".join(data), passes * kernel_rows * words
 
 
-def _ring(layer: Conv, row_words: int, caps: Capabilities) -> dict[str, int]:
+def _check_stores(layer: Layer, tile_words: int, caps: Capabilities) -> None:
+    """The parameters of a tile fit the accelerator."""
+    if tile_words > caps.weight_words:
+        raise DoesNotFitError(
+            f"layer {layer.name}: {tile_words} weight words for {caps.pe} outputs; the "
+            f"accelerator holds {caps.weight_words}"
+        )
+    levels = 0 if layer.thresholds is None else layer.thresholds.shape[1]
+    if levels > caps.threshold_words:
+        raise DoesNotFitError(
+            f"layer {layer.name}: {levels} thresholds for each output; the accelerator holds "
+            f"{caps.threshold_words}"
+        )
+
+
+def _threshold_bytes(moved: NDArray[np.int64], block: tuple[int, int], caps: Capabilities) -> bytes:
+    """Thresholds of one tile out of those of all channels, as the accelerator compares them."""
+    first, count = block
+    top = 2**caps.accumulator_bits - 1  # never reached
+    tile = np.full((moved.shape[1], caps.pe), top, dtype="<u4")
+    tile[:, :count] = np.clip(moved[first : first + count].T, 0, top)
+    return tile.tobytes()
+
+
+def _word_parameters(layer: WordConv, blocks: Blocks, caps: Capabilities) -> tuple[bytes, int]:
+    """Parameters of all tiles of one command, and the weight words of one tile."""
+    rows, _ = layer.kernel
+    if rows > caps.kernel_rows:
+        raise DoesNotFitError(
+            f"layer {layer.name}: {rows} kernel rows; the accelerator has {caps.kernel_rows}"
+        )
+    tile_words = passes_over(blocks[0][1]) * rows * row_words(layer, caps)
+    _check_stores(layer, tile_words, caps)
+    moved = moved_thresholds(layer)
+    data = [_threshold_bytes(moved, b, caps) + weight_bytes(layer, b, caps) for b in blocks]
+    return b"".join(data), tile_words
+
+
+def _ring(layer: Layer, row_words: int, caps: Capabilities) -> dict[str, int]:
     """How the window buffer holds the input: all of it, or a ring of its rows for each tile."""
     rows, top = layer.in_shape[0], layer.padding[0]
     ring_rows = min(caps.window_words // row_words, rows)
@@ -217,17 +257,19 @@ def _ring(layer: Conv, row_words: int, caps: Capabilities) -> dict[str, int]:
     }
 
 
-def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
+def _shape(layer: Layer, lanes: int, caps: Capabilities) -> dict[str, int]:
     """Fields that follow from the shapes alone; `lanes` are the bits of a pixel."""
+    planes = 1 if isinstance(layer, WordConv) else layer.in_bits
     rows, columns, _ = layer.in_shape
     kernel_rows, kernel_columns = layer.kernel
     conv_rows, conv_columns, _ = layer.conv_shape
     out_rows, out_columns, _ = layer.out_shape
     pool = layer.pool or MaxPool(1, 1)
     top, left = pool.padding[:2]
-    if layer.stride not in (1, 2) or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
+    if layer.stride > 4 or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
         raise DoesNotFitError(
-            f"layer {layer.name}: the accelerator has strides 1 and 2 and pools of 1, 2 and 3"
+            f"layer {layer.name}: the accelerator has strides from 1 to 4, and pools of 1, 2 and 3 "
+            "with strides 1 and 2"
         )
     if pool.size > 1 and out_columns > caps.pool_columns:
         raise DoesNotFitError(
@@ -237,7 +279,7 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
     nibbles = lanes // 4
     plane_words = -(-columns * nibbles // 16)
     return {
-        "planes": layer.in_bits,
+        "planes": planes,
         "kernel_rows": kernel_rows,
         "stride": layer.stride,
         "pool_size": pool.size,
@@ -259,7 +301,7 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
         "words": -(-kernel_columns * lanes // 64),
         "window_nibbles": kernel_columns * nibbles,
         "plane_words": plane_words,
-        "row_words": layer.in_bits * plane_words,
+        "row_words": planes * plane_words,
     }
 
 
@@ -270,13 +312,58 @@ def _command(name: str, fields: dict[str, int]) -> bytes:
         raise DoesNotFitError(f"layer {name}: {error}") from None
 
 
+def _parts(layer: Layer, blocks: Blocks) -> list[Blocks]:
+    """The output blocks of each command of a layer."""
+    if isinstance(layer, WordConv):
+        return runs(blocks)
+    share = layer.outputs // layer.groups
+    return [
+        tuple(b for b in blocks if group * share <= b[0] < (group + 1) * share)
+        for group in range(layer.groups)
+    ]
+
+
+def _input_map(layer: Layer) -> TightMap | WordMap:
+    """What the host hands in."""
+    rows, columns, channels = layer.in_shape
+    if isinstance(layer, WordConv):
+        return WordMap(rows, columns, channels, layer.unsigned)
+    return TightMap(rows, columns, channels // layer.groups, layer.in_bits, layer.groups)
+
+
+def _output_map(
+    layer: Layer, weights: Passes | None, reader: Layer | None, blocks: Blocks, caps: Capabilities
+) -> BlockMap | RawMap:
+    """What a layer writes, with as many planes as `reader` reads, which is the layer behind it."""
+    rows, columns, _ = layer.out_shape
+    if isinstance(reader, WordConv):
+        raise DoesNotFitError(
+            f"layer {reader.name}: only the first layer can be one of 16-bit words"
+        )
+    if isinstance(layer, Conv) and layer.out_bits is None:
+        assert weights is not None
+        return RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer, weights).tolist()))
+    planes = layer.out_bits or 0
+    if reader is not None:
+        planes = reader.in_bits + int(isinstance(layer, WordConv) and layer.pairs)
+        if planes < (layer.out_bits or 0):
+            raise NetworkError(f"layer {reader.name}: it reads fewer bits than {layer.name} gives")
+    if planes > caps.code_bits:
+        raise DoesNotFitError(
+            f"layer {layer.name}: codes of {planes} bits are too wide; the accelerator writes "
+            f"{caps.code_bits}"
+        )
+    return BlockMap(rows, columns, planes, caps.pe, blocks)
+
+
 def compile_layers(
-    layers: Sequence[Conv], caps: Capabilities | None = None, base: int = 0
+    layers: Sequence[Layer], caps: Capabilities | None = None, base: int = 0
 ) -> Program:
     """The program that runs `layers` one after the other.
 
     Args:
-        layers: each reads what the one before it writes; only the last may hand out accumulators.
+        layers: each reads what the one before it writes; only the last may hand out accumulators,
+            and only the first may be a WordConv.
         caps: of the accelerator; None for the PYNQ-Z1 configuration.
         base: address where the program will lie, a multiple of 4096.
 
@@ -287,7 +374,13 @@ def compile_layers(
     caps = caps or Capabilities()
     if base % PAGE:
         raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
-    count = sum(layer.groups for layer in layers)
+    after = [*(layer.groups for layer in layers[1:]), 1]
+    blocks_by_layer = [
+        blocks_of(layer.outputs, layer.groups, groups, caps.pe)
+        for layer, groups in zip(layers, after, strict=False)  # no layers: no commands
+    ]
+    parts_by_layer = [_parts(*each) for each in zip(layers, blocks_by_layer, strict=True)]
+    count = sum(map(len, parts_by_layer))
     if not 1 <= count <= caps.commands:
         raise DoesNotFitError(f"{count} commands; the accelerator takes 1 to {caps.commands}")
 
@@ -295,46 +388,43 @@ def compile_layers(
     parameters: list[bytes] = []
     maps: list[BlockMap | RawMap] = []
     names: list[str] = []
-    first = layers[0]
-    tight = TightMap(
-        first.in_shape[0], first.in_shape[1], first.in_shape[2] // first.groups, first.in_bits,
-        first.groups,
-    )  # fmt: skip
+    tight = _input_map(layers[0])
     place = fill(tight.size, LINE)  # within the maps, until their address is known
     places: list[int] = []
     for number, layer in enumerate(layers):
-        following = layers[number + 1].groups if number + 1 < len(layers) else 1
-        blocks = blocks_of(layer.outputs, layer.groups, following, caps.pe)
-        rows, columns, _ = layer.out_shape
-        out: BlockMap | RawMap
-        if layer.out_bits is None:
-            out = RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer).tolist()))
-        else:
-            planes = layers[number + 1].in_bits if number + 1 < len(layers) else layer.out_bits
-            if planes > caps.code_bits:
-                raise DoesNotFitError(
-                    f"layer {layer.name}: codes of {planes} bits are too wide; the accelerator "
-                    f"writes {caps.code_bits}"
-                )
-            out = BlockMap(rows, columns, planes, caps.pe, blocks)
+        blocks, parts = blocks_by_layer[number], parts_by_layer[number]
+        reader = layers[number + 1] if number + 1 < len(layers) else None
+        weights = None if isinstance(layer, WordConv) else passes_of(layer)
+        out = _output_map(layer, weights, reader, blocks, caps)
         written = 0
-        for group in range(layer.groups):
-            if number == 0:
-                read = _read_tight(tight, 0, group)
+        for part, own in enumerate(parts):
+            if isinstance(tight, WordMap) and number == 0:
+                read = _read_words(tight, 0)
+            elif isinstance(tight, TightMap) and number == 0:
+                read = _read_tight(tight, 0, part)
             else:
                 source = maps[-1]
                 if not isinstance(source, BlockMap):
                     raise NetworkError(f"layer {layers[number - 1].name}: only the last may be raw")
-                read = _read_blocks(source, places[-1], group, layer.groups)
+                read = _read_blocks(source, places[-1], part, layer.groups)
+                before = layers[number - 1]
+                read.fields["drop_lowest"] = int(isinstance(before, WordConv) and before.pairs)
             shape = _shape(layer, len(read.lanes), caps)
-            share = layer.outputs // layer.groups
-            own = tuple(b for b in blocks if group * share <= b[0] < (group + 1) * share)
-            data, tile_words = _parameters(layer, own, read.lanes, caps)
+            if isinstance(layer, WordConv):
+                data, tile_words = _word_parameters(layer, own, caps)
+                products = {
+                    "word_products": 1,
+                    "passes": passes_over(own[0][1]),
+                    "words": row_words(layer, caps),
+                }
+            else:
+                assert weights is not None
+                data, tile_words = _parameters(layer, weights, own, read.lanes, caps)
+                products = {"passes": len(weights), "exponent": weights.exponent}
             fields.append(
                 {
                     "opcode": regs.OPCODE,
                     "raw": int(layer.out_bits is None),
-                    "passes": sum(layer.coefficients),
                     "out_planes": 0 if isinstance(out, RawMap) else out.planes,
                     "params_address": sum(fill(len(p), LINE) for p in parameters),
                     "tiles": len(own),
@@ -345,11 +435,12 @@ def compile_layers(
                     **read.fields,
                     **shape,
                     **_ring(layer, shape["row_words"], caps),
+                    **products,
                 }
             )
             parameters.append(data)
             written += out.size // len(blocks) * len(own)
-            names.append(layer.name if layer.groups == 1 else f"{layer.name}/{group}")
+            names.append(layer.name if len(parts) == 1 else f"{layer.name}/{part}")
         maps.append(out)
         places.append(place)
         place += fill(out.size, LINE)
@@ -363,6 +454,6 @@ def compile_layers(
     image = b"".join(map(_command, names, fields)).ljust(list_bytes, b"\0")
     image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
-        base, image, work, place, count, tuple(names), tight, work, tuple(maps),
-        tuple(work + p for p in places),
+        base, image, work, place, count, tuple(names), tuple(map(len, parts_by_layer)), tight, work,
+        tuple(maps), tuple(work + p for p in places),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from qnn.network.layers import (
     MaxPool,
     Padding,
     Shape,
+    Windowed,
     describe,
     windows,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Network",
     "Padding",
     "Shape",
+    "Windowed",
     "check_name",
     "describe",
     "windows",

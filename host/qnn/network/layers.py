@@ -26,6 +26,7 @@ Shape = tuple[int, int, int]  # rows, columns, channels
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 
 MAX_BITS = 8  # activation planes
+MAX_WEIGHT_PLANES = 9  # of -128..127: the powers of two, and one more to take off what is odd
 MAX_FAN_IN = 1 << 20  # products in one accumulator
 
 
@@ -48,8 +49,103 @@ class MaxPool:
     padding: Padding = (0, 0, 0, 0)
 
 
+class Windowed:
+    """Shapes of a layer whose outputs each see a window of its input, and what all such keep."""
+
+    name: str
+    in_shape: Shape
+    thresholds: NDArray[np.int32] | None
+    stride: int
+    padding: Padding
+    pool: MaxPool | None
+
+    @property
+    def outputs(self) -> int:
+        """Output channels."""
+        raise NotImplementedError
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        raise NotImplementedError
+
+    @property
+    def conv_shape(self) -> Shape:
+        """Shape before the pool."""
+        (rows, columns, _), (top, left, bottom, right) = self.in_shape, self.padding
+        return (
+            windows(rows, top, bottom, self.kernel[0], self.stride),
+            windows(columns, left, right, self.kernel[1], self.stride),
+            self.outputs,
+        )
+
+    @property
+    def out_shape(self) -> Shape:
+        """Shape after the pool."""
+        rows, columns, outputs = self.conv_shape
+        if self.pool is None:
+            return rows, columns, outputs
+        (top, left, bottom, right), pool = self.pool.padding, self.pool
+        return (
+            windows(rows, top, bottom, pool.size, pool.stride),
+            windows(columns, left, right, pool.size, pool.stride),
+            outputs,
+        )
+
+    @property
+    def out_bits(self) -> int | None:
+        """Planes that hold the codes 0..K; None for accumulators."""
+        return None if self.thresholds is None else int(self.thresholds.shape[1]).bit_length()
+
+    def require(self, holds: object, reason: str) -> None:
+        """NetworkError where it does not hold."""
+        if not holds:
+            raise NetworkError(f"layer {self.name}: {reason}")
+
+    def check_windows(self) -> None:
+        """The name, and that every window is there; without a pool."""
+        if not self.name.isprintable() or not self.name:
+            raise NetworkError(f"layer name {self.name!r}: use printable characters")
+        shape, padding = self.in_shape, self.padding
+        self.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
+        self.require(self.stride >= 1, f"stride {self.stride} is not positive")
+        self.require(len(padding) == 4 and min(padding) >= 0, f"bad padding {padding}")
+
+    def check_outputs(self) -> None:
+        """Kernel, thresholds and pool."""
+        require, thresholds = self.require, self.thresholds
+        require(
+            min(self.conv_shape) >= 1,
+            f"a kernel of {describe(self.kernel)} does not fit into its input of "
+            f"{describe(self.in_shape)} with padding {self.padding}",
+        )
+        if thresholds is not None:
+            require(
+                thresholds.ndim == 2 and thresholds.dtype == np.int32,
+                "thresholds are not 2-dimensional int32",
+            )
+            require(
+                len(thresholds) == self.outputs and 1 <= thresholds.shape[1] <= 2**MAX_BITS - 1,
+                f"thresholds of shape {describe(thresholds.shape)} do not fit {self.outputs} "
+                "outputs",
+            )
+            ascending = (thresholds[:, 1:] >= thresholds[:, :-1]).all()  # a difference overflows
+            require(ascending, "thresholds are not in ascending order")
+        if (pool := self.pool) is not None:
+            require(thresholds is not None, "accumulators cannot be pooled: it has no thresholds")
+            require(pool.size >= 1 and pool.stride >= 1, f"bad pool {pool}")
+            require(
+                len(pool.padding) == 4 and 0 <= min(pool.padding) <= max(pool.padding) < pool.size,
+                f"pool padding {pool.padding} is not within 0..{pool.size - 1}",
+            )
+            require(
+                min(self.out_shape) >= 1,
+                f"a pool of {pool.size}x{pool.size} does not fit into {describe(self.conv_shape)}",
+            )
+
+
 @dataclass(frozen=True, eq=False)
-class Conv:
+class Conv(Windowed):
     """One layer: convolution, thresholds, and the pool fused behind it.
 
     Attributes:
@@ -91,34 +187,6 @@ class Conv:
         return int(self.weight.shape[2]), int(self.weight.shape[3])
 
     @property
-    def conv_shape(self) -> Shape:
-        """Shape before the pool."""
-        (rows, columns, _), (top, left, bottom, right) = self.in_shape, self.padding
-        return (
-            windows(rows, top, bottom, self.kernel[0], self.stride),
-            windows(columns, left, right, self.kernel[1], self.stride),
-            self.outputs,
-        )
-
-    @property
-    def out_shape(self) -> Shape:
-        """Shape after the pool."""
-        rows, columns, outputs = self.conv_shape
-        if self.pool is None:
-            return rows, columns, outputs
-        (top, left, bottom, right), pool = self.pool.padding, self.pool
-        return (
-            windows(rows, top, bottom, pool.size, pool.stride),
-            windows(columns, left, right, pool.size, pool.stride),
-            outputs,
-        )
-
-    @property
-    def out_bits(self) -> int | None:
-        """Planes that hold the codes 0..K; None for accumulators."""
-        return None if self.thresholds is None else int(self.thresholds.shape[1]).bit_length()
-
-    @property
     def macs(self) -> int:
         """Products of one activation and one weight for one picture."""
         rows, columns, outputs = self.conv_shape
@@ -139,22 +207,16 @@ class Conv:
 
 
 def _check_layer(layer: Conv) -> None:
-    def require(holds: object, reason: str) -> None:
-        if not holds:
-            raise NetworkError(f"layer {layer.name}: {reason}")
-
-    if not layer.name.isprintable() or not layer.name:
-        raise NetworkError(f"layer name {layer.name!r}: use printable characters")
-
-    weight, thresholds = layer.weight, layer.thresholds
-    require(len(layer.in_shape) == 3 and min(layer.in_shape) > 0, f"bad input {layer.in_shape}")
+    layer.check_windows()
+    require, weight = layer.require, layer.weight
     require(1 <= layer.in_bits <= MAX_BITS, f"{layer.in_bits} activation bits are not in 1..8")
-    require(layer.stride >= 1, f"stride {layer.stride} is not positive")
-    require(len(layer.padding) == 4 and min(layer.padding) >= 0, f"bad padding {layer.padding}")
     require(weight.ndim == 5 and weight.dtype == np.uint8, "weights are not 5-dimensional uint8")
     require(min(weight.shape) > 0, f"weights are empty: {describe(weight.shape)}")
     require(weight.max() <= 1, "weight bits are not 0 or 1")
-    require(len(weight) <= MAX_BITS, f"{len(weight)} weight planes are more than {MAX_BITS}")
+    require(
+        len(weight) <= MAX_WEIGHT_PLANES,
+        f"{len(weight)} weight planes are more than {MAX_WEIGHT_PLANES}",
+    )
     require(
         len(layer.coefficients) == len(weight) and all(1 <= c <= 128 for c in layer.coefficients),
         f"{len(weight)} weight planes do not fit the coefficients {layer.coefficients}",
@@ -171,33 +233,7 @@ def _check_layer(layer: Conv) -> None:
         f"{layer.outputs} outputs cannot be split into {layer.groups} groups",
     )
     require(np.prod(weight.shape[2:]) <= MAX_FAN_IN, "more than a million products in one sum")
-    require(
-        min(layer.conv_shape) >= 1,
-        f"a kernel of {describe(layer.kernel)} does not fit into its input of "
-        f"{describe(layer.in_shape)} with padding {layer.padding}",
-    )
-    if thresholds is not None:
-        require(
-            thresholds.ndim == 2 and thresholds.dtype == np.int32,
-            "thresholds are not 2-dimensional int32",
-        )
-        require(
-            len(thresholds) == layer.outputs and 1 <= thresholds.shape[1] <= 2**MAX_BITS - 1,
-            f"thresholds of shape {describe(thresholds.shape)} do not fit {layer.outputs} outputs",
-        )
-        ascending = (thresholds[:, 1:] >= thresholds[:, :-1]).all()  # a difference could overflow
-        require(ascending, "thresholds are not in ascending order")
-    if (pool := layer.pool) is not None:
-        require(thresholds is not None, "accumulators cannot be pooled: it has no thresholds")
-        require(pool.size >= 1 and pool.stride >= 1, f"bad pool {pool}")
-        require(
-            len(pool.padding) == 4 and 0 <= min(pool.padding) <= max(pool.padding) < pool.size,
-            f"pool padding {pool.padding} is not within 0..{pool.size - 1}",
-        )
-        require(
-            min(layer.out_shape) >= 1,
-            f"a pool of {pool.size}x{pool.size} does not fit into {describe(layer.conv_shape)}",
-        )
+    layer.check_outputs()
     require(layer.bound < 1 << 31, f"sums up to {layer.bound} do not fit 32 bits")
     require(
         len(layer.parts) in (0, layer.groups),

@@ -18,15 +18,16 @@ from qnn.engine import regs
 Values = dict[str, str]
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "rows": ("1", "2", "3", "4-5", "6-7"),  # of the kernel
+    "rows": ("1", "2", "3", "4-5", "6-7", "8-16"),  # of the kernel
     "columns": ("1", "2", "3", "4-5", "6 or more"),  # of the kernel
-    "stride": ("1", "2"),
+    "stride": ("1", "2", "3-4"),
     "padding": ("none", "even", "lopsided"),
     "pool": ("none", "2/1", "2/2", "3/1", "3/2"),  # size/stride
     "planes": ("1", "2", "3", "4-8"),  # of the input
     "input": ("tight", "blocks", "skipping"),  # skipping: the first block begins with others' bytes
     "row": ("whole words", "part of a word"),  # one row of a window
     "passes": ("1", "2", "3 or more"),
+    "exponent": ("0", "1", "2 or more"),  # of the first pass
     "tiles": ("1", "2 or more"),
     "output": ("1", "2", "3", "4-8", "raw"),  # planes
     "buffer": ("map", "ring"),  # the window buffer holds all rows, or a ring of them
@@ -87,15 +88,16 @@ def command_values(fields: Mapping[str, int], memory: str) -> Values:
         source = "skipping" if fields["first_skip"] else "blocks"
     pool = fields["pool_size"], fields["pool_stride"]
     return {
-        "rows": _span(fields["kernel_rows"], "6-7"),
+        "rows": _span(fields["kernel_rows"], "6-7" if fields["kernel_rows"] < 8 else "8-16"),
         "columns": _span(columns, "6 or more"),
-        "stride": str(fields["stride"]),
+        "stride": str(fields["stride"]) if fields["stride"] < 3 else "3-4",
         "padding": padding,
         "pool": "none" if pool[0] == 1 else f"{pool[0]}/{pool[1]}",
         "planes": _planes(fields["planes"]),
         "input": source,
         "row": "part of a word" if fields["window_nibbles"] % 16 else "whole words",
         "passes": str(fields["passes"]) if fields["passes"] < 3 else "3 or more",
+        "exponent": str(fields["exponent"]) if fields["exponent"] < 2 else "2 or more",
         "tiles": "1" if fields["tiles"] == 1 else "2 or more",
         "output": "raw" if fields["raw"] else _planes(fields["out_planes"]),
         "buffer": "ring" if fields["reload"] else "map",

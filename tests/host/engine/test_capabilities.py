@@ -14,8 +14,8 @@ def registers() -> dict[int, int]:
         regs.VERSION: regs.VERSION_MAJOR << 16,
         regs.LANES: 64 | 16 << 8 | 2 << 16 | 8 << 24 | 15 << 28,
         regs.STORES: 256 | 128 << 16,
-        regs.LIMITS: 512 | 64 << 16 | 22 << 24,
-        regs.SHAPES: 60 | 7 << 16 | 8 << 24,
+        regs.LIMITS: 512 | 64 << 16 | 32 << 24,
+        regs.SHAPES: 60 | 16 << 16 | 8 << 24,
     }
 
 

@@ -38,8 +38,8 @@ def test_fields_do_not_overlap():
 
 
 def test_a_value_that_does_not_fit_its_field():
-    with pytest.raises(DoesNotFitError, match="stride = 4 does not fit the 2 bits"):
-        encode({"stride": 4})
+    with pytest.raises(DoesNotFitError, match="stride = 8 does not fit the 3 bits"):
+        encode({"stride": 8})
 
 
 @pytest.mark.parametrize("name", regs.COMMAND)
@@ -53,7 +53,7 @@ def test_a_field_changes_alone(name):
     assert commands.tobytes() == b"".join(map(encode, expected))
 
 
-@pytest.mark.parametrize("value", [-1, 4])
+@pytest.mark.parametrize("value", [-1, 8])
 def test_values_that_do_not_fit(value):
     commands = CommandList(bytes(64), 1)
     with pytest.raises(ValueError, match="stride"):

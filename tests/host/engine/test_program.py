@@ -7,6 +7,7 @@ import random_networks
 
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import decode
+from qnn.engine.passes import passes_of
 from qnn.engine.program import blocks_of, compile_layers, offsets
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
@@ -32,11 +33,13 @@ def test_parameters_bit_for_bit():
     layer = random_networks.random_conv(rng, (5, 6, 5), 35, (2, 3), levels=3, coefficients=(1, 2))
     program = compile_layers([layer], base=8192)
     command = decode(program.image, 0)
-    assert (command["passes"], command["words"], command["tile_words"]) == (3, 1, 6)
+    # a plane of 1 and one of 2 are those of 2 and of 1: the higher is the first pass
+    assert (command["passes"], command["exponent"]) == (2, 1)
+    assert (command["words"], command["tile_words"]) == (1, 4)
     assert (command["tiles"], command["thresholds"]) == (2, 3)
     data = program.image[command["params_address"] - program.base :]
-    top = 2**22 - 1
-    tile_bytes = 3 * 32 * 4 + 6 * 32 * 8
+    top = 2**32 - 1
+    tile_bytes = 3 * 32 * 4 + 4 * 32 * 8
     for o in range(64):
         tile = data[o // 32 * tile_bytes :][:tile_bytes]
         levels = np.frombuffer(tile[: 3 * 32 * 4], "<u4").reshape(3, 32)[:, o % 32]
@@ -46,11 +49,11 @@ def test_parameters_bit_for_bit():
         zeros = sum(
             c * int((layer.weight[n, o] == 0).sum()) for n, c in enumerate(layer.coefficients)
         )
-        assert offsets(layer)[o] == 3 * zeros
+        assert offsets(layer, passes_of(layer))[o] == 3 * zeros
         expected = np.clip(layer.thresholds[o].astype(int) + 3 * zeros, 0, top)
         np.testing.assert_array_equal(levels, expected)
-        words = np.frombuffer(tile[3 * 32 * 4 :], "<u8").reshape(3, 2, 32)[:, :, o % 32]
-        for number, plane in enumerate((0, 1, 1)):
+        words = np.frombuffer(tile[3 * 32 * 4 :], "<u8").reshape(2, 2, 32)[:, :, o % 32]
+        for number, plane in enumerate((1, 0)):
             for ky in range(2):
                 word = int(words[number, ky])
                 for bit in range(64):
@@ -88,11 +91,9 @@ def conv(**options) -> Conv:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (conv(coefficients=(128, 1)), "129 weight passes"),
-        (conv(in_shape=(9, 9, 4), kernel=(9, 1)), "9 kernel rows"),
-        (conv(in_shape=(9, 9, 4), stride=3), "strides 1 and 2"),
+        (conv(in_shape=(17, 9, 4), kernel=(17, 1)), "17 kernel rows"),
+        (conv(in_shape=(9, 9, 4), stride=5), "strides from 1 to 4"),
         (conv(in_shape=(1, 1, 70_000), kernel=(1, 1)), "weight words"),
-        (conv(in_shape=(7, 7, 1000), kernel=(7, 7), in_bits=8), "accumulators"),
         (conv(in_shape=(9, 200, 900), kernel=(1, 1)), "window buffer"),
         (conv(in_shape=(2, 516, 4), kernel=(1, 1), pool=MaxPool(2, 2)), "258 pooled columns"),
         (conv(in_shape=(1024, 1, 1), kernel=(1, 1)), "in_rows = 1024 does not fit the 10 bits"),
@@ -126,6 +127,20 @@ def test_what_nothing_could_run_is_not_a_matter_of_size():
     raw = conv(levels=None)
     with pytest.raises(NetworkError, match="only the last may be raw"):
         compile_layers([raw, conv(in_shape=raw.out_shape, kernel=(1, 1))])
+
+
+def test_an_accelerator_that_can_do_less():
+    wide = conv(coefficients=(128, 1))
+    compile_layers([wide], Capabilities(passes=8))
+    with pytest.raises(
+        DoesNotFitError, match="8 weight passes and 3 kernel rows; the accelerator has 8, 7"
+    ):
+        compile_layers([wide], Capabilities(passes=7))
+    sums = conv(in_bits=2, coefficients=(2, 1))
+    fits = (3 * 3 * 3 * 4 * 3).bit_length()  # codes to 3, 36 weights to 3
+    compile_layers([sums], Capabilities(accumulator_bits=fits))
+    with pytest.raises(DoesNotFitError, match=f"do not fit {fits - 1}-bit accumulators"):
+        compile_layers([sums], Capabilities(accumulator_bits=fits - 1))
 
 
 def test_thresholds_of_an_accelerator_that_holds_few():

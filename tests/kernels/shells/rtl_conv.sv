@@ -9,7 +9,7 @@ module rtl_conv
 #(
   parameter int unsigned Pe             = 32,
   parameter int unsigned Pixels         = 4,
-  parameter int unsigned AccW           = 22,
+  parameter int unsigned AccW           = 32,
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
@@ -40,7 +40,8 @@ module rtl_conv
   logic        of_map, weights_valid, map_valid, weights_take, map_take;
   logic [4:0]  weights_beats, map_beats, weights_asked, map_asked;
   logic [31:0] left, tile_beats, map_total;
-  assign tile_beats = 32'(command.thresholds) * 32'(Pe / 2) + 32'(command.tile_words) * 32'(Pe);
+  assign tile_beats = 32'(command.thresholds) * 32'(Pe / 2)
+      + 32'(command.tile_words) * (command.word_products ? 32'd8 : 32'(Pe));
   assign map_total = command.in_rows * 32'(command.tight ? 8'd1 : command.blocks) * command.row_beats;
   assign weights_take = beat_valid && !of_map && weights_asked != '0;
   assign map_take = beat_valid && of_map && map_asked != '0;

@@ -11,7 +11,7 @@ module rtl_matvec
 #(
   parameter int unsigned Pe          = 32,
   parameter int unsigned Pixels      = 4,
-  parameter int unsigned AccW        = 22,
+  parameter int unsigned AccW        = 32,
   parameter int unsigned WeightWords = 1024
 ) (
   input  logic        clk_i,
@@ -122,6 +122,7 @@ module rtl_matvec
       .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(2)
     ) u_group (
       .clk_i, .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
+      .weights_o(), .word_i('0), .word_o(),
       .weight_we_i(GROUP_PE'(Pe'(beat_valid && loading) << lane >> g * GROUP_PE)),
       .weight_waddr_i(weight_address), .threshold_we_i('0), .threshold_waddr_i('0), .data_i(beat),
       .pixel_i(pixel), .codes_o(), .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW])
@@ -137,7 +138,7 @@ module rtl_matvec
   qnn_readout #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(2)
   ) u_readout (
-    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b1), .thresholds_i('0),
+    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b1), .thresholds_i('0), .words_i(1'b0),
     .finish_i(take && last), .present_i(present), .tile_last_i(1'b0), .threshold_address_o(),
     .compare_valid_o(), .compare_first_o(), .compare_code_o(), .copy_o(), .pixel_o(pixel),
     .codes_i('0), .sums_i(sums), .result_valid_o(result_valid),

@@ -46,7 +46,7 @@ module rtl_popcount (
     if (rst_i) valid <= '0;
   end
   qnn_popcount u_popcount (
-    .clk_i, .w_i(pair[63:0]), .x_i(pair[127:64]), .count_o(found)
+    .clk_i, .w_i(pair[63:0]), .x_i(pair[127:64]), .clear_i(1'b0), .count_o(found)
   );
   qnn_fifo #(
     .Width(7), .Depth(Depth)

@@ -8,7 +8,7 @@ module rtl_threshold
   import qnn_regs_pkg::*;
 #(
   parameter int unsigned Pe             = 32,
-  parameter int unsigned AccW           = 22,
+  parameter int unsigned AccW           = 32,
   parameter int unsigned ThresholdWords = 512
 ) (
   input  logic        clk_i,
@@ -110,7 +110,7 @@ module rtl_threshold
     .Pe(Pe), .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .thresholds_i(command.thresholds),
-    .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
+    .words_i(1'b0), .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
     .compare_first_o(compare_first), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(),
     .codes_i(codes), .sums_i('0), .result_valid_o(result_valid), .result_present_o(),

@@ -85,7 +85,7 @@ module rtl_window
     .clk_i, .rst_i, .run_start_i(start), .start_i(start), .command_i(command),
     .busy_o(sequencing), .rows_loaded_i(room ? rows_loaded : '1), .rows_done_o(rows_done),
     .tile_ready_i(1'b1), .tile_take_o(), .result_taken_i(results != '0),
-    .issue_o(issue), .first_o(), .shift_o(), .last_o(last), .present_o(present), .tile_last_o(),
+    .issue_o(issue), .first_o(), .shift_o(), .last_o(last), .pass_last_o(), .present_o(present), .tile_last_o(),
     .weight_address_o(), .window_word_o(window_word), .window_nibble_o(window_nibble),
     .window_low_o(window_low), .window_high_o(window_high),
     .wait_weights_o(), .wait_input_o(), .wait_output_o()

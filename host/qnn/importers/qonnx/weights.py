@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.graph import Array, Node
 
-TOLERANCE = 1e-5  # of a step: float32 rounds a multiple of a scale
-LARGEST = Capabilities().passes  # a weight of 15 takes all passes of the accelerator
+TOLERANCE = 1.5e-4  # of a step: float32 rounds a multiple of a scale
+LARGEST = 128  # weights of 8 bits
+FEW = 15  # a first layer on pixels with larger weights is a float convolution on the host
 
 
 def integers(node: Node, weight: Array) -> tuple[Array, Array]:
@@ -30,33 +30,33 @@ def integers(node: Node, weight: Array) -> tuple[Array, Array]:
     rows = weight.reshape(len(weight), -1).astype(np.float64)
     whole, scales = np.zeros(rows.shape, np.int64), np.ones(len(rows))
     for number, row in enumerate(rows):
-        scale = _scale(row)
+        scale = _scale(row, LARGEST)
         if scale is None:
             raise node.refuse(
                 f"the weights of output {number} are not whole numbers of steps from -{LARGEST} to "
-                f"{LARGEST}; quantise them to 1, 2 or 3 bits"
+                f"{LARGEST}; quantise them to at most 8 bits"
             )
         whole[number], scales[number] = np.rint(row / scale), scale
     return whole.reshape(weight.shape), scales
 
 
 def small(weight: Array) -> bool:
-    """Whether `integers` takes these weights."""
+    """Whether the weights of each output are whole numbers of steps from -FEW to FEW."""
     rows = weight.reshape(len(weight), -1).astype(np.float64)
-    return all(_scale(row) is not None for row in rows)
+    return all(_scale(row, FEW) is not None for row in rows)
 
 
-def _scale(row: Array) -> float | None:
-    """The largest scale of which all numbers are small multiples; None if there is none."""
+def _scale(row: Array, largest: int) -> float | None:
+    """The largest scale of which all numbers are multiples to `largest`; None if there is none."""
     sizes = np.abs(row[row != 0])
     if not sizes.size:
         return 1.0
-    for parts in range(1, LARGEST + 1):
+    for parts in range(1, largest + 1):
         scale = float(sizes.min() / parts)
         multiples = row / scale
-        if not np.abs(multiples).max() < LARGEST + 0.5:
+        if not np.abs(multiples).max() < largest + 0.5:
             return None
-        if np.abs(multiples - np.rint(multiples)).max() < TOLERANCE * LARGEST:
+        if np.abs(multiples - np.rint(multiples)).max() < TOLERANCE:
             return scale
     return None
 
@@ -72,15 +72,16 @@ def planes(node: Node, weight: Array) -> tuple[Array, tuple[int, ...], int]:
         odd, else 2.
 
     Raises:
-        NetworkError: the accelerator has not that many passes.
+        NetworkError: one is larger than LARGEST.
     """
-    factor = 1 if (weight % 2 == 1).all() else 2
-    total = factor * max(int(np.abs(weight).max()), 1)
-    if total > Capabilities().passes:
+    largest = max(int(np.abs(weight).max()), 1)
+    if largest > LARGEST:
         raise node.refuse(
-            f"its weights from {weight.min()} to {weight.max()} take {total} passes, and the "
-            f"accelerator has {Capabilities().passes}; quantise them to fewer bits"
+            f"its weights from {weight.min()} to {weight.max()} are larger than {LARGEST}; "
+            "quantise them to at most 8 bits"
         )
+    factor = 1 if (weight % 2 == 1).all() else 2
+    total = factor * largest
     powers: list[int] = []
     while sum(powers) + (1 << len(powers)) <= total:
         powers.append(1 << len(powers))

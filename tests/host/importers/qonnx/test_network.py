@@ -89,7 +89,7 @@ def test_random_models_of_odd_scales(seed, tmp_path):
 
 
 def test_weights_of_three_bits(tmp_path):
-    """-3..3 are three planes that take six passes; the sums are the scores."""
+    """-3..3 are three planes, doubled; the sums are the scores."""
     weight = np.array([[1, -2, 3, 0], [-3, -3, 2, 1], [0, 0, 0, 0], [2, 2, -2, 0]])
     graph = Graph((1, 1, 2, 2)).quant(1 / 128, 8).then("Flatten")
     graph.then("Gemm", graph.weight(weight / 2, 0.5, 3), transB=1)
@@ -98,6 +98,20 @@ def test_weights_of_three_bits(tmp_path):
     pixels = random_pictures(np.random.default_rng(0), 2, 1, 9)
     codes = np.rint(pixels.reshape(9, 4) / 255 * 128)
     assert scores(network, pixels).tolist() == (codes / 128 @ weight.T / 2).tolist()
+
+
+@pytest.mark.parametrize("bits", range(4, 9))
+def test_weights_of_many_bits(bits, tmp_path):
+    graph = connect(inner(bits).quant(2.0 ** (bits - 1), 2).then("Flatten"), 32)
+    network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "wide")
+    compile_layers(network.layers)
+    assert np.abs(network.layers[1].signed_weight).max() > 2 ** (bits - 1)  # doubled
+    pixels = random_pictures(np.random.default_rng(1), 8, 1, 12)
+    found = scores(network, pixels)
+    assert len(np.unique(found)) > 2
+    for picture, score in zip(pixels, found, strict=True):
+        (want,) = execute(graph.model(), as_input(picture)).values()
+        assert score.tolist() == want[0].tolist()
 
 
 def test_nodes_out_of_order(tmp_path):
@@ -284,9 +298,11 @@ def float_weights() -> Graph:
     return graph.then("Conv", np.random.default_rng(0).normal(0, 1, (2, 2, 3, 3)), name="conv")
 
 
-def eight_bit_weights() -> Graph:
+def inner(bits: int) -> Graph:
+    """A layer behind another one, its weights of many bits."""
     graph = start().then("Conv", np.ones((2, 1, 3, 3))).quant(1.0, 2)
-    return conv(graph, np.random.default_rng(0).normal(0, 50, (2, 2, 3, 3)), 8)
+    weight = np.random.default_rng(0).normal(0, 2 ** (bits - 2), (2, 2, 3, 3))
+    return conv(graph, weight, bits)
 
 
 def per_channel_scale() -> Graph:
@@ -322,8 +338,8 @@ def swapped(graph: Graph, op: str) -> Graph:
 
 REFUSED = {
     "residual": (residual, r"read by more than one node.*residual"),
-    "float weights": (float_weights, r"'conv'.*not whole numbers of steps.*1, 2 or 3 bits"),
-    "8-bit weights": (eight_bit_weights, r"'conv'.*not whole numbers of steps"),
+    "float weights": (float_weights, r"'conv'.*not whole numbers of steps.*at most 8 bits"),
+    "9-bit weights": (lambda: inner(9), r"'conv'.*not whole numbers of steps.*at most 8 bits"),
     "8-bit weights on a grey picture": (
         lambda: conv(Graph((1, 1, 8, 8)), np.random.default_rng(0).normal(0, 50, (2, 1, 3, 3)), 8),
         r"'conv'.*run on the host only, on a square RGB picture",
@@ -359,12 +375,12 @@ REFUSED = {
     "dilation": (lambda: conv(start(), dilations=[2, 2]), r"'conv'.*dilations \(2, 2\); use a den"),
     "groups": (lambda: conv(start(), group=2), r"'conv'.*2 groups of 1 channels"),
     "kernel rows": (
-        lambda: conv(start((1, 1, 16, 16)), np.ones((1, 1, 9, 9))).quant(1.0, 2),
+        lambda: conv(start((1, 1, 20, 20)), np.ones((1, 1, 17, 17))).quant(1.0, 2),
         r"node 'conv' does not fit the accelerator: .*kernel.*smaller",
     ),
     "map too large": (
-        lambda: connect(conv(start((1, 1, 12, 12))).quant(1.0, 2).then("Flatten"), 200),
-        r"'fc'.*fully connected to a map of 10x10x2.*pool the map first",
+        lambda: connect(conv(start((1, 1, 20, 20))).quant(1.0, 2).then("Flatten"), 648),
+        r"'fc'.*fully connected to a map of 18x18x2.*pool the map first",
     ),
     "average pool": (
         lambda: conv(start()).quant(1.0, 2).then("GlobalAveragePool", name="mean"),
