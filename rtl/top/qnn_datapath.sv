@@ -151,6 +151,7 @@ module qnn_datapath
     last_q <= {last_q[2:0], last};
     pass_last_q <= {pass_last_q[2:0], pass_last};
     weight_address_q <= weight_address;
+    if (rst_i) issue_q <= '0;
   end
 
   // the chain of channels

@@ -42,7 +42,7 @@ def test_first_layers(name, seed):
         # reads and writes share the beats of the published memory, one in five of which is a pause
         for model, least in ((IDEAL, products), (PUBLISHED, max(products, moved * 5 // 4))):
             board.engine.model(model)
-            driver.run(numbers)
+            driver.run(numbers, resident=False)
             for number, values in enumerate(expected):
                 np.testing.assert_array_equal(driver.map(number), values, f"layer {number}")
             account = driver.account()[:own]

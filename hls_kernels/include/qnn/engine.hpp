@@ -16,16 +16,16 @@ bool runnable(const Command &c) {
                         c.exponent < c.passes && c.kernel_rows <= KernelRows &&
                         c.stride >= 1 && c.stride <= 4 &&
                         c.tile_words >= 1 && c.tile_words <= Fold::WeightWords &&
-                        c.tile_words == c.passes * c.kernel_rows * c.words;
-  const bool words = c.word_products ? c.tight && !c.raw && c.planes == 1 && c.exponent == 0 &&
-                                           c.passes <= Fold::Pe / WordChannels
-                                     : !c.word_unsigned;
+                        c.tile_words == c.passes * c.kernel_rows * c.words &&
+                        (c.word_products ? c.tight && !c.raw && c.planes == 1 && c.exponent == 0 &&
+                                               c.passes <= Fold::Pe / WordChannels
+                                         : !c.word_unsigned);
   const bool output = c.raw ? c.thresholds == 0 && c.pool_size == 1
                             : c.thresholds >= 1 && c.thresholds <= Fold::ThresholdWords &&
                                   c.out_planes >= 1 && c.out_planes <= CodeW;
   const bool pool = c.pool_size >= 1 && c.pool_stride >= 1 && c.pool_stride <= 2 &&
                     (c.pool_size == 1 || c.out_columns <= Fold::PoolColumns);
-  return c.opcode == Command::Opcode && input && products && words && output && pool;
+  return c.opcode == Command::Opcode && input && products && output && pool;
 }
 
 /// Words from memory in the order in which `conv` takes them: parameters of a tile, and the input

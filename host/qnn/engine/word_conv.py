@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import QnnError
-from qnn.network import MaxPool, Padding, Shape, Windowed
+from qnn.network import MaxPool, Padding, Shape, Windowed, check_outputs, check_windows
 
 SHIFT = 10  # bits of a sum of products that are left off
 SUM_BITS = 32  # bits that are kept
@@ -52,7 +52,7 @@ class WordConv(Windowed):
     pool: MaxPool | None = None
 
     def __post_init__(self) -> None:
-        self.check_windows()
+        check_windows(self)
         weight, channels = self.weight, self.in_shape[2]
         self.require(
             weight.ndim == 4 and weight.dtype == np.int16, "weights are not 4-dimensional int16"
@@ -63,7 +63,7 @@ class WordConv(Windowed):
             f"its input has {channels} channels, but its weights are for {weight.shape[3]}",
         )
         self.require(self.thresholds is not None, "it has no thresholds")
-        self.check_outputs()
+        check_outputs(self)
         levels = self.thresholds.shape[1]
         self.require(not self.pairs or levels % 2 == 0, f"{levels} thresholds are not pairs")
         # the largest sum is kept for what is never reached

@@ -9,6 +9,8 @@ from qnn.network.layers import (
     Padding,
     Shape,
     Windowed,
+    check_outputs,
+    check_windows,
     describe,
     windows,
 )
@@ -24,6 +26,8 @@ __all__ = [
     "Shape",
     "Windowed",
     "check_name",
+    "check_outputs",
+    "check_windows",
     "describe",
     "windows",
 ]

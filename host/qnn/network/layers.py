@@ -102,47 +102,6 @@ class Windowed:
         if not holds:
             raise NetworkError(f"layer {self.name}: {reason}")
 
-    def check_windows(self) -> None:
-        """The name, and that every window is there; without a pool."""
-        if not self.name.isprintable() or not self.name:
-            raise NetworkError(f"layer name {self.name!r}: use printable characters")
-        shape, padding = self.in_shape, self.padding
-        self.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
-        self.require(self.stride >= 1, f"stride {self.stride} is not positive")
-        self.require(len(padding) == 4 and min(padding) >= 0, f"bad padding {padding}")
-
-    def check_outputs(self) -> None:
-        """Kernel, thresholds and pool."""
-        require, thresholds = self.require, self.thresholds
-        require(
-            min(self.conv_shape) >= 1,
-            f"a kernel of {describe(self.kernel)} does not fit into its input of "
-            f"{describe(self.in_shape)} with padding {self.padding}",
-        )
-        if thresholds is not None:
-            require(
-                thresholds.ndim == 2 and thresholds.dtype == np.int32,
-                "thresholds are not 2-dimensional int32",
-            )
-            require(
-                len(thresholds) == self.outputs and 1 <= thresholds.shape[1] <= 2**MAX_BITS - 1,
-                f"thresholds of shape {describe(thresholds.shape)} do not fit {self.outputs} "
-                "outputs",
-            )
-            ascending = (thresholds[:, 1:] >= thresholds[:, :-1]).all()  # a difference overflows
-            require(ascending, "thresholds are not in ascending order")
-        if (pool := self.pool) is not None:
-            require(thresholds is not None, "accumulators cannot be pooled: it has no thresholds")
-            require(pool.size >= 1 and pool.stride >= 1, f"bad pool {pool}")
-            require(
-                len(pool.padding) == 4 and 0 <= min(pool.padding) <= max(pool.padding) < pool.size,
-                f"pool padding {pool.padding} is not within 0..{pool.size - 1}",
-            )
-            require(
-                min(self.out_shape) >= 1,
-                f"a pool of {pool.size}x{pool.size} does not fit into {describe(self.conv_shape)}",
-            )
-
 
 @dataclass(frozen=True, eq=False)
 class Conv(Windowed):
@@ -207,7 +166,7 @@ class Conv(Windowed):
 
 
 def _check_layer(layer: Conv) -> None:
-    layer.check_windows()
+    check_windows(layer)
     require, weight = layer.require, layer.weight
     require(1 <= layer.in_bits <= MAX_BITS, f"{layer.in_bits} activation bits are not in 1..8")
     require(weight.ndim == 5 and weight.dtype == np.uint8, "weights are not 5-dimensional uint8")
@@ -233,9 +192,51 @@ def _check_layer(layer: Conv) -> None:
         f"{layer.outputs} outputs cannot be split into {layer.groups} groups",
     )
     require(np.prod(weight.shape[2:]) <= MAX_FAN_IN, "more than a million products in one sum")
-    layer.check_outputs()
+    check_outputs(layer)
     require(layer.bound < 1 << 31, f"sums up to {layer.bound} do not fit 32 bits")
     require(
         len(layer.parts) in (0, layer.groups),
         f"{len(layer.parts)} part names for {layer.groups} groups",
     )
+
+
+def check_windows(layer: Windowed) -> None:
+    """The name, and what the windows of a layer are taken of."""
+    if not layer.name.isprintable() or not layer.name:
+        raise NetworkError(f"layer name {layer.name!r}: use printable characters")
+    shape, padding = layer.in_shape, layer.padding
+    layer.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
+    layer.require(layer.stride >= 1, f"stride {layer.stride} is not positive")
+    layer.require(len(padding) == 4 and min(padding) >= 0, f"bad padding {padding}")
+
+
+def check_outputs(layer: Windowed) -> None:
+    """Kernel, thresholds and pool of a layer."""
+    require, thresholds = layer.require, layer.thresholds
+    require(
+        min(layer.conv_shape) >= 1,
+        f"a kernel of {describe(layer.kernel)} does not fit into its input of "
+        f"{describe(layer.in_shape)} with padding {layer.padding}",
+    )
+    if thresholds is not None:
+        require(
+            thresholds.ndim == 2 and thresholds.dtype == np.int32,
+            "thresholds are not 2-dimensional int32",
+        )
+        require(
+            len(thresholds) == layer.outputs and 1 <= thresholds.shape[1] <= 2**MAX_BITS - 1,
+            f"thresholds of shape {describe(thresholds.shape)} do not fit {layer.outputs} outputs",
+        )
+        ascending = (thresholds[:, 1:] >= thresholds[:, :-1]).all()  # a difference could overflow
+        require(ascending, "thresholds are not in ascending order")
+    if (pool := layer.pool) is not None:
+        require(thresholds is not None, "accumulators cannot be pooled: it has no thresholds")
+        require(pool.size >= 1 and pool.stride >= 1, f"bad pool {pool}")
+        require(
+            len(pool.padding) == 4 and 0 <= min(pool.padding) <= max(pool.padding) < pool.size,
+            f"pool padding {pool.padding} is not within 0..{pool.size - 1}",
+        )
+        require(
+            min(layer.out_shape) >= 1,
+            f"a pool of {pool.size}x{pool.size} does not fit into {describe(layer.conv_shape)}",
+        )
