@@ -154,10 +154,10 @@ class FloatConv:
             raise NetworkError(f"stride {stride} and padding {padding}: want at least 1 and 0")
         if arithmetic not in _DTYPES:
             raise NetworkError(f"arithmetic {arithmetic!r}: want one of {', '.join(_DTYPES)}")
+        self.weight, self.bias, self.stride, self.padding = weight, bias, stride, padding
         self._kernel = weight.shape[1:]
-        self._stride, self._padding = stride, padding
         self._dtype = _DTYPES[arithmetic]
-        self._steps = quantizer.steps(self._dtype)
+        self.steps = np.sort(quantizer.steps(self._dtype))  # a code is the number of steps < y
 
         self._terms = int(np.prod(self._kernel))
         self._weight = weight.reshape(outputs, self._terms).copy()
@@ -181,7 +181,7 @@ class FloatConv:
             self._allocate(x.shape)
         error = self._bound(float(max(x.max(), -x.min())))
 
-        p = self._padding
+        p = self.padding
         self._padded[p : p + x.shape[0], p : p + x.shape[1]] = x
         np.copyto(self._patches, self._windows)
         patches = self._patches.reshape(-1, self._terms)
@@ -190,7 +190,7 @@ class FloatConv:
 
         self._at_least.fill(0)
         self._at_most.fill(0)
-        for step in self._steps:
+        for step in self.steps:
             # Above the upper end the step is passed, up to the lower end it is not.
             upper = np.nextafter((step + error).astype(np.float32), np.float32(np.inf))
             lower = np.nextafter((step - error).astype(np.float32), np.float32(-np.inf))
@@ -201,18 +201,49 @@ class FloatConv:
             self._recompute(patches, doubtful[start : start + _RECOMPUTED_AT_ONCE])
         return self._at_least.T.copy().reshape(*self._patches.shape[:2], -1)
 
+    def error(self, largest: float) -> NDArray[np.float64]:
+        """Float64 (O,): how far the defining arithmetic may be from the exact sum.
+
+        Args:
+            largest: no value of a picture is larger in magnitude.
+        """
+        arguments = self._exact_weight_sum, self._exact_bias, self._terms, largest
+        return error_bound(*arguments, self._dtype)
+
+    def codes_at(self, x: NDArray[np.float32], where: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Some codes of a picture, by the defining arithmetic alone.
+
+        Args:
+            x: float32 (H, W, C), as when called.
+            where: (N, 3): row, column and output of each.
+
+        Returns:
+            uint8 (N,).
+        """
+        margin = self.padding, self.padding
+        padded = np.pad(x, (margin, margin, (0, 0)))
+        every = sliding_window_view(padded, self._kernel[:2], (0, 1))  # type: ignore[call-overload]
+        row, column, output = where.T
+        codes = np.empty(len(where), np.uint8)
+        for start in range(0, len(where), _RECOMPUTED_AT_ONCE):
+            part = slice(start, start + _RECOMPUTED_AT_ONCE)
+            patches = every[row[part] * self.stride, column[part] * self.stride]
+            patches = patches.transpose(0, 2, 3, 1).reshape(-1, self._terms)
+            codes[part] = self._defining(patches, output[part])
+        return codes
+
     def _allocate(self, shape: tuple[int, ...]) -> None:
         height, width, channels = shape
         rows, columns, expected = self._kernel
-        padded = (height + 2 * self._padding, width + 2 * self._padding, channels)
+        padded = (height + 2 * self.padding, width + 2 * self.padding, channels)
         if channels != expected or padded[0] < rows or padded[1] < columns:
             raise QnnError(
                 f"a picture {shape} does not fit a first layer of kernel {rows} x {columns}, "
-                f"{expected} channels and padding {self._padding}"
+                f"{expected} channels and padding {self.padding}"
             )
         self._padded = np.zeros(padded, np.float32)
         every = sliding_window_view(self._padded, (rows, columns), (0, 1))  # type: ignore[call-overload]
-        self._windows = every[:: self._stride, :: self._stride].transpose(0, 1, 3, 4, 2)
+        self._windows = every[:: self.stride, :: self.stride].transpose(0, 1, 3, 4, 2)
         self._patches = np.empty(self._windows.shape, np.float32)
         pixels = self._windows.shape[0] * self._windows.shape[1]
         self._y = np.empty((len(self._weight), pixels), np.float32)
@@ -236,7 +267,15 @@ class FloatConv:
     def _recompute(self, patches: NDArray[np.float32], where: NDArray[np.intp]) -> None:
         """Set the codes at these flat indices of (O, pixels) by the defining arithmetic."""
         output, pixel = np.divmod(where, len(patches))
-        products = patches[pixel][:, self._order] * self._ordered_weight[output]
+        self._at_least.reshape(-1)[where] = self._defining(patches[pixel], output)
+
+    def _defining(
+        self, patches: NDArray[np.float32], output: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Codes, uint8 (N,), of patches (N, terms), each for one output."""
+        products = patches[:, self._order] * self._ordered_weight[output]
         y = np.add.accumulate(products, axis=1)[:, -1] + self._bias[output, 0]
-        codes = (y.astype(np.float64)[:, None] > self._steps).sum(axis=1, dtype=np.uint8)
-        self._at_least.reshape(-1)[where] = codes
+        codes: NDArray[np.uint8] = (y.astype(np.float64)[:, None] > self.steps).sum(
+            axis=1, dtype=np.uint8
+        )
+        return codes

@@ -102,7 +102,7 @@ class ConvFirst:
             raise NetworkError("first stage: the mean has values that are not finite")
         if self.weight.ndim != 4 or self.weight.shape[3] != 3:
             raise NetworkError(f"first stage: weights of shape {describe(self.weight.shape)}")
-        _ = self._convolution  # it refuses what does not fit
+        _ = self.convolution  # it refuses what does not fit
         if min(self.out_shape) < 1:
             raise NetworkError(f"first stage: weights of shape {describe(self.weight.shape)}")
 
@@ -135,10 +135,11 @@ class ConvFirst:
 
     def codes(self, tensor: NDArray[Any]) -> NDArray[np.uint8]:
         """Codes, uint8 of out_shape, of what `tensor` gave."""
-        return self._convolution(tensor)
+        return self.convolution(tensor)
 
     @cached_property
-    def _convolution(self) -> FloatConv:
+    def convolution(self) -> FloatConv:
+        """What makes codes of a tensor."""
         return FloatConv(
             self.weight, self.bias, self.stride, self.padding, self.quantizer, self.arithmetic
         )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A float convolution on the accelerator's 16-bit products, with the codes of its own arithmetic.
+
+The accelerator sums products of integers; that is only near to the arithmetic which defines the
+layer. How near is proven here, so that an output which could have another code is seen, and only
+that one is computed again on the host. The codes are those of the defining arithmetic, always.
+
+Of an output with weights w, bias b, inputs x, and scales s, v of inputs and weights:
+
+    q_i = rint(s x_i),  W_i = rint(v w_i),  s x_i = q_i + e_i,  v w_i = W_i + f_i,  |e_i| <= 1/2
+    s v * (sum of w_i x_i) = (sum of W_i q_i) + (sum of f_i q_i) + (sum of v w_i e_i)
+
+The first term is the accelerator's, exact in integers. All q lie between 0 (padding), s * lowest
+and s * highest, so the second term is within (sum of |f_i|) * reach of (sum of f_i) * middle,
+where middle and reach are the centre and half the width of that range. The third is at most
+(sum of |v w_i|) / 2. The defining arithmetic strays from the exact sum by at most
+qnn.compute.float_conv.error_bound, and the accelerator leaves off the lowest SHIFT bits. So for
+each step t of the quantiser there are two thresholds: a sum below the lower one proves y <= t, one
+from the upper one on proves y > t. Both are moved outwards for the rounding of their own
+computation in float64. The count n of thresholds passed is twice the code, or odd where an output
+is in doubt; the intervals of doubt of two steps must not overlap, or the layer is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.compute.float_conv import FloatConv
+from qnn.engine.word_conv import SHIFT, SUM_BITS, WordConv
+from qnn.errors import DoesNotFitError
+
+FEW = 8  # one output in so many in doubt, and the host computes them all: that is faster then
+_LARGEST_WEIGHT = 2**15 - 1
+_HALF = 0.5 + 2.0**-30  # of an input's rounding: s * x is itself rounded to float64
+_SLACK = 2.0**-44  # relative, of the thresholds' own rounding in float64: a few of 2**-53 each
+
+
+@dataclass(frozen=True, eq=False)
+class FloatFirst:
+    """A float convolution, and the one of 16-bit numbers that finds all but its doubtful codes.
+
+    Attributes:
+        conv: what defines the codes.
+        words: what the accelerator computes; thresholds in pairs.
+        scale: of the inputs: the map is rint(scale * x).
+    """
+
+    conv: FloatConv
+    words: WordConv
+    scale: float
+
+    def numbers(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The map of the accelerator, int64 (H, W, C), of a picture, float32 (H, W, C)."""
+        return np.rint(x.astype(np.float64) * self.scale).astype(np.int64)
+
+    def mend(self, counts: NDArray[np.integer[Any]], x: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Codes, uint8 (rows, columns, outputs), of the accelerator's counts of thresholds.
+
+        Args:
+            counts: integers of that shape.
+            x: the picture that gave them, float32 (H, W, C), within the range of `lowered`.
+        """
+        doubtful = np.argwhere(counts & 1)
+        if len(doubtful) * FEW > counts.size:
+            return self.conv(x)
+        codes = (counts >> 1).astype(np.uint8)
+        if len(doubtful):
+            codes[tuple(doubtful.T)] = self.conv.codes_at(x, doubtful)
+        return codes
+
+
+def lowered(
+    name: str, conv: FloatConv, shape: tuple[int, int, int], lowest: float, highest: float
+) -> FloatFirst:
+    """The lowering of a float convolution for pictures of one shape with values in a range.
+
+    Args:
+        name: of the layer.
+        conv: what is lowered.
+        shape: (H, W, C) of its pictures.
+        lowest, highest: no value of a picture is outside.
+
+    Raises:
+        DoesNotFitError: 16 bits are too few to tell the steps of its quantiser apart.
+    """
+    lowest, highest = min(lowest, 0.0), max(highest, 0.0)  # padding is 0
+    unsigned = lowest == 0
+    largest = max(-lowest, highest, float(np.finfo(np.float32).tiny))
+    scale = (2**16 - 1 if unsigned else 2**15 - 1) / largest
+    weight = conv.weight.astype(np.float64)
+    outputs, flat = len(weight), (1, 2, 3)
+
+    # as large as 16 bits and the bits of a sum allow
+    most = np.abs(weight).max(axis=flat)
+    total = np.abs(weight).sum(axis=flat)
+    room = (2.0 ** (SUM_BITS - 1) - 2) * 2**SHIFT / (scale * largest + 1)
+    terms = weight[0].size
+    with np.errstate(divide="ignore"):
+        each = np.minimum(_LARGEST_WEIGHT / most, (room - terms) / total)
+    factor = np.where(most > 0, each, 1.0)[:, None, None, None]
+    scaled = weight * factor
+    rounded = np.rint(scaled)
+
+    left = scaled - rounded
+    middle, reach = (lowest + highest) / 2 * scale, (highest - lowest) / 2 * scale + 1
+    drift = left.sum(axis=flat) * middle
+    stray = np.abs(left).sum(axis=flat) * reach + np.abs(scaled).sum(axis=flat) * _HALF
+    unit = scale * factor[:, 0, 0, 0]
+    error = conv.error(largest) * unit
+    steps = (conv.steps[None, :] - conv.bias[:, None].astype(np.float64)) * unit[:, None]
+    slack = 1 + _SLACK * (np.abs(steps) + (np.abs(drift) + stray + error)[:, None])
+    passed = steps + (error + stray - drift)[:, None] + slack  # of sums of products
+    missed = steps - (error + stray + drift)[:, None] - slack - (2**SHIFT - 1)
+    pairs = np.stack([missed, passed], axis=-1).reshape(outputs, -1)
+    limit = 2.0 ** (SUM_BITS - 1) - 1
+    thresholds = np.clip(np.floor(pairs / 2**SHIFT) + 1, -limit, limit).astype(np.int32)
+    if (thresholds[:, 1:] < thresholds[:, :-1]).any():
+        raise DoesNotFitError(
+            f"layer {name}: 16 bits are too few to tell the steps of its quantiser apart; it runs "
+            "on the host"
+        )
+    words = WordConv(
+        name, shape, unsigned, rounded.astype(np.int16), thresholds, pairs=True,
+        stride=conv.stride, padding=(conv.padding,) * 4,
+    )  # fmt: skip
+    return FloatFirst(conv, words, scale)

@@ -1,0 +1,161 @@
+"""Float convolutions on 16-bit products: the codes are those of the defining arithmetic, always."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qnn.compute.float_conv import FloatConv, Thresholds, Uniform
+from qnn.engine import float_first
+from qnn.engine.float_first import lowered
+from qnn.errors import DoesNotFitError
+from qnn.importers import import_network
+from qnn.pictures.picture import Picture
+from qnn_sim import golden, golden_network
+from qnn_sim.float_layers import conv_float32_sequential, conv_float64, count_thresholds
+
+
+def golden_counts(words, numbers):
+    """Thresholds passed, int64 (rows, columns, outputs), as the accelerator counts them."""
+    sums = golden.word_convolution(
+        numbers, words.weight, stride=words.stride, padding=words.padding
+    )
+    return golden.multi_threshold(sums, words.thresholds.astype(np.int64)).astype(np.int64)
+
+
+def golden_codes(x, weight, bias, stride, padding, steps, arithmetic):
+    convolve = conv_float64 if arithmetic == "float64" else conv_float32_sequential
+    return count_thresholds(convolve(x, weight, bias, stride, padding), np.array(steps))
+
+
+def mended(layer, x):
+    """Codes by way of the accelerator, and the share of outputs that were in doubt."""
+    counts = golden_counts(layer.words, layer.numbers(x))
+    return layer.mend(counts, x), float((counts & 1).mean())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_layers(seed):
+    rng = np.random.default_rng(seed)
+    outputs, kernel, channels = int(rng.integers(1, 9)), int(rng.integers(1, 6)), 3
+    weight = (rng.normal(size=(outputs, kernel, kernel, channels))).astype(np.float32)
+    weight *= np.float32(10) ** rng.integers(-6, 7, (outputs, 1, 1, 1))  # each its own scale
+    bias = rng.normal(size=outputs).astype(np.float32) if seed % 2 else None
+    stride, padding = int(rng.integers(1, 5)), int(rng.integers(0, kernel))
+    size = np.abs(weight).max()
+    steps = tuple(np.sort(rng.normal(0, 3, int(rng.integers(1, 8))) * size).tolist())
+    arithmetic = ("float64", "float32-sequential")[seed // 2 % 2]
+    low = -1.0 if seed % 3 else 0.0
+    x = rng.uniform(low, 1, (13, 11, channels)).astype(np.float32)
+    conv = FloatConv(weight, bias, stride, padding, Thresholds(steps), arithmetic)
+    codes, _ = mended(lowered("first", conv, x.shape, low, 1.0), x)
+    np.testing.assert_array_equal(
+        codes, golden_codes(x, weight, bias, stride, padding, steps, arithmetic)
+    )
+
+
+def on_steps(arithmetic):
+    """A layer and a picture whose every output lies on a step, or one float beside it."""
+    rng = np.random.default_rng(5)
+    weight = rng.normal(size=(3, 3, 3, 3)).astype(np.float32)
+    x = np.full((9, 9, 3), np.float32(0.1))
+    convolve = conv_float64 if arithmetic == "float64" else conv_float32_sequential
+    y = np.sort(convolve(x, weight, None, 1, 0)[0, 0].astype(np.float64))
+    return x, weight, [y, np.nextafter(y, -9), np.nextafter(y, 9)]
+
+
+@pytest.mark.parametrize("arithmetic", ["float64", "float32-sequential"])
+def test_pictures_on_a_step(arithmetic):
+    x, weight, choices = on_steps(arithmetic)
+    for steps in choices:
+        conv = FloatConv(weight, None, 1, 0, Thresholds(tuple(steps.tolist())), arithmetic)
+        layer = lowered("first", conv, x.shape, 0.0, 1.0)
+        codes, doubtful = mended(layer, x)
+        assert doubtful > 0.3  # of three outputs at least that on its step, everywhere
+        np.testing.assert_array_equal(codes, golden_codes(x, weight, None, 1, 0, steps, arithmetic))
+
+
+def adversarial(rng, weight, scale, rounds_up):
+    """A picture of one window whose every rounding goes one way, as its weight's sign says."""
+    steps = rng.integers(2000, 60000, weight.shape[1:])
+    away = np.where((np.sign(weight[0]) > 0) == rounds_up, 0.49, -0.49)
+    return ((steps + away) / scale).astype(np.float32)
+
+
+@pytest.mark.parametrize("rounds_up", [False, True])
+def test_inputs_whose_every_rounding_goes_one_way(rounds_up):
+    """The map strays as far as it can; a layer whose bound is a tenth is found out by them."""
+    rng = np.random.default_rng(1)
+    weight = rng.choice([-1.0, 1.0], (1, 5, 5, 3)).astype(np.float32)
+    scale = 2**16 - 1
+    noticed = 0
+    for _ in range(20):
+        x = adversarial(rng, weight, scale, rounds_up)
+        y = conv_float64(x, weight, None, 1, 0).item()
+        # just on the far side of what the rounded map says
+        step = float(np.nextafter(y, -np.inf if rounds_up else np.inf))
+        conv = FloatConv(weight, None, 1, 0, Thresholds((step,)), "float64")
+        layer = lowered("first", conv, x.shape, 0.0, 1.0)
+        right = golden_codes(x, weight, None, 1, 0, (step,), "float64")
+        codes, _ = mended(layer, x)
+        np.testing.assert_array_equal(codes, right)
+        # the same thresholds, ten times nearer to their middle
+        middle = layer.words.thresholds.mean(axis=1, keepdims=True)
+        near = np.rint(middle + (layer.words.thresholds - middle) / 10).astype(np.int32)
+        small = replace(layer, words=replace(layer.words, thresholds=near))
+        noticed += not np.array_equal(mended(small, x)[0], right)
+    assert noticed == 20
+
+
+def test_steps_that_16_bits_do_not_tell_apart():
+    weight = np.ones((1, 1, 1, 3), np.float32)
+    conv = FloatConv(weight, None, 1, 0, Thresholds((1.0, 1.0 + 1e-6)), "float64")
+    with pytest.raises(DoesNotFitError, match="layer first: 16 bits are too few"):
+        lowered("first", conv, (4, 4, 3), 0.0, 1.0)
+
+
+def test_a_layer_of_zeros():
+    conv = FloatConv(np.zeros((2, 3, 3, 3), np.float32), None, 1, 1, Uniform(1.0, 3))
+    x = np.ones((5, 5, 3), np.float32)
+    codes, _ = mended(lowered("first", conv, x.shape, 0.0, 1.0), x)
+    np.testing.assert_array_equal(codes, np.zeros((5, 5, 2)))
+
+
+@pytest.mark.parametrize("rows_of_doubt", [0, 1, 9])
+def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(rows_of_doubt, monkeypatch):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(2, 1, 1, 3)).astype(np.float32)
+    conv = FloatConv(weight, None, 1, 0, Uniform(1.0, 3))
+    x = rng.uniform(0, 1, (9, 9, 3)).astype(np.float32)
+    layer = lowered("first", conv, x.shape, 0.0, 1.0)
+    right = conv(x)
+    counts = 2 * right.astype(np.int64)
+    counts[:rows_of_doubt] = 2 * (right[:rows_of_doubt] // 1) + 1
+    one_by_one = []
+    codes_at = FloatConv.codes_at
+    monkeypatch.setattr(
+        FloatConv, "codes_at", lambda *given: one_by_one.append(given) or codes_at(*given)
+    )
+    np.testing.assert_array_equal(layer.mend(counts, x), right)
+    assert bool(one_by_one) == (rows_of_doubt == 1)
+    assert float_first.FEW == 8
+
+
+@pytest.mark.parametrize("name", ["dorefanet", "tinier-yolo"])
+def test_published_first_layers(reference, name):
+    """All codes of every picture at hand; few outputs are in doubt."""
+    path = reference / f"qnn-mo-pynq/qnn/params/{name}-layers.json"
+    first = import_network("qnn-mo", path, name).first
+    low, high = (-1.0, 1.0) if name == "dorefanet" else (0.0, 1.0)
+    pictures = sorted(reference.rglob("*.jpg"))
+    layer = None
+    for path in pictures:
+        x = first.tensor(Picture.open(path))
+        layer = layer or lowered("first", first.convolution, x.shape, low, high)
+        counts = golden_counts(layer.words, layer.numbers(x))
+        codes = layer.mend(counts, x)
+        np.testing.assert_array_equal(codes, golden_network.first_codes(first, x))
+        share = float((counts & 1).mean())
+        print(f"{name} {path.name}: {share:.3%} of {counts.size} outputs in doubt")
+        assert share < 0.02
+    assert layer is not None
