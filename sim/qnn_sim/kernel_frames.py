@@ -42,7 +42,7 @@ from qnn.engine.maps import BlockMap, Blocks, RawMap
 from qnn.engine.program import Program, compile_layers
 from qnn.network import Conv
 from qnn_sim import golden
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import run_conv
 
 Words = NDArray[np.uint64]
 Integers: TypeAlias = "NDArray[np.integer[Any]]"
@@ -397,7 +397,7 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
     """A whole layer, a frame for each of its groups; see commands."""
     frames = []
     small = codes.astype(np.uint8)
-    values = _sums(layer, codes) if layer.thresholds is None else run_layer(layer, small)
+    values = _sums(layer, codes) if layer.thresholds is None else run_conv(layer, small)
     planes = layer.out_bits or 0
     for command in commands(layer, codes, caps, blocks):
         deal = chain.from_iterable(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qnn.commands import options
 from qnn.errors import QnnError
-from qnn.network.last import FEATURE_SCALES
+from qnn.network.result import FEATURE_SCALES
 from qnn.pictures import draw
 from qnn.pictures.picture import Picture
 

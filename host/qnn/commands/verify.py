@@ -22,8 +22,8 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin (default: "
-        "random codes, always the same)",
+        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin (default: a "
+        "random picture, always the same)",
     )
     options.add_json(parser)
     parser.set_defaults(run=run)

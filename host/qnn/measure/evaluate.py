@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import QnnError
 from qnn.model import Model
-from qnn.network.last import Classifier
+from qnn.network.result import Classifier
 from qnn.pictures.dataset import Dataset
-from qnn.pictures.picture import Picture
 
 
 def confusion(
@@ -28,8 +28,8 @@ def confusion(
     Raises:
         QnnError: the model does not classify, or a label is none of its classes.
     """
-    last, first, classes = model.network.last, model.first, len(model.network.classes)
-    if not isinstance(last, Classifier):
+    result, classes = model.network.result, len(model.network.classes)
+    if not isinstance(result, Classifier):
         reasons = "; ".join(model.network.missing) or "it detects objects"
         raise QnnError(f"model {model.network.name} cannot classify: {reasons}")
     if not 0 <= dataset.labels.min() <= dataset.labels.max() < classes:
@@ -41,13 +41,13 @@ def confusion(
     total = len(dataset.labels)
     batch, done = model.batch, 0
 
-    def batches() -> Iterator[NDArray[np.uint8]]:
+    def batches() -> Iterator[NDArray[Any]]:
         for start in range(0, total, batch):
             images = dataset.images[start : start + batch]
-            yield np.stack([first.codes(first.tensor(Picture.open(image))) for image in images])
+            yield np.stack([model.tensor(image) for image in images])
 
     for offload in model.stream(batches()):
-        decisions = last.probabilities(offload.maps).argmax(axis=1)
+        decisions = result.probabilities(offload.maps).argmax(axis=1)
         np.add.at(counts, (dataset.labels[done : done + len(decisions)], decisions), 1)
         done += len(decisions)
         if progress is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The layers that an accelerator offloads, in canonical arithmetic.
+"""Convolutions of codes, in canonical arithmetic.
 
 Canonical arithmetic of a layer, exact in integers:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ def describe(shape: tuple[int, ...]) -> str:
 def windows(size: int, before: int, after: int, kernel: int, stride: int) -> int:
     """Number of windows of `kernel` pixels, `stride` apart, along a padded side."""
     return (before + size + after - kernel) // stride + 1
+
+
+def check_name(name: str) -> None:
+    """NetworkError unless a layer can be called that."""
+    if not name.isprintable() or not name:
+        raise NetworkError(f"layer name {name!r}: use printable characters")
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,11 @@ class Conv:
         return None if self.thresholds is None else int(self.thresholds.shape[1]).bit_length()
 
     @property
+    def out_dtype(self) -> np.dtype[Any]:
+        """Of what it gives."""
+        return np.dtype(np.int32 if self.thresholds is None else np.uint8)
+
+    @property
     def macs(self) -> int:
         """Products of one activation and one weight for one picture."""
         rows, columns, outputs = self.conv_shape
@@ -143,9 +155,7 @@ def _check_layer(layer: Conv) -> None:
         if not holds:
             raise NetworkError(f"layer {layer.name}: {reason}")
 
-    if not layer.name.isprintable() or not layer.name:
-        raise NetworkError(f"layer name {layer.name!r}: use printable characters")
-
+    check_name(layer.name)
     weight, thresholds = layer.weight, layer.thresholds
     require(len(layer.in_shape) == 3 and min(layer.in_shape) > 0, f"bad input {layer.in_shape}")
     require(1 <= layer.in_bits <= MAX_BITS, f"{layer.in_bits} activation bits are not in 1..8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A first layer with weights of many bits: a float convolution on the host (qnn.network.first).
+"""A first layer with weights of many bits: a float convolution (qnn.network.FloatConv).
 
 Sums, scales and batch norm are folded in float64. The reference executor rounds each of its steps
 to float32, so a code may differ from its where an output lies on the border of two codes.
@@ -15,8 +15,8 @@ from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import Bipolar, Clip, Uniform
 from qnn.importers.qonnx.windows import Windows
-from qnn.network.first import ConvFirst
-from qnn.network.last import OPERATIONS, Arithmetic
+from qnn.network import FloatConv
+from qnn.network.result import OPERATIONS, Arithmetic
 
 
 def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> FloatSums:
@@ -58,8 +58,8 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
     )  # fmt: skip
 
 
-def fold_first(node: Node, feature: Feature, sums: FloatSums) -> tuple[ConvFirst, Codes]:
-    """The first stage whose codes are those of the last quantiser behind the sums.
+def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tuple[FloatConv, Codes]:
+    """The layer whose codes are those of the last quantiser behind the sums.
 
     Raises:
         NetworkError: something else than arithmetic, a ReLU or Clip and a quantiser follows.
@@ -92,19 +92,17 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums) -> tuple[ConvFirst
     ends = quantizer.codes(clip(np.array([-np.inf, np.inf], np.float32)))
     levels, rank = levels_of(node, steps, last, int(ends[0]), int(ends[1]))
     borders = _borders(sums.node, quantizer)[ends[0] : ends[1]]
-    first = ConvFirst(
-        geometry="letterbox",
-        size=sums.size,
-        mean=None,
+    layer = FloatConv(
+        name=name,
+        in_shape=(sums.size, sums.size, 3),
         weight=(sums.weight * gain[:, None, None, None]).astype(np.float32),
         bias=bias.astype(np.float32),
         stride=sums.stride,
         padding=sums.padding,
         quantizer=Thresholds(tuple(float(b) for b in borders[np.diff(rank) > 0])),
         arithmetic="float64",
-        transposed=False,
     )
-    return first, even(node, levels)
+    return layer, even(node, levels)
 
 
 def _borders(node: Node, quantizer: Uniform | Bipolar) -> Array:
