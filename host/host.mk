@@ -2,15 +2,16 @@
 HOST ?=#              of `make deploy`: the board, for example xilinx@192.168.2.99
 PYNQ ?= 3.1.2#        older pynq that `make test-pynq` runs the tests on beside 4.0.0: 3.0.1 3.1.2
 DRY_RUN ?=#           1: `make deploy` prints its commands and runs none
+export DRY_RUN
 VENV_PYNQ := .venv-pynq/bin
 ON_PYNQ   := $(VENV_PYNQ)/pytest -p no:cacheprovider tests/on_pynq tests/host/platforms
 
 ##@ On a PYNQ board
 test-pynq: .venv-pynq/.dev $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
 	$(ON_PYNQ)
-	for version in $(PYNQ); do PYTHONPATH=$(CURDIR)/.venv-pynq/pynq-$$version $(ON_PYNQ) || exit 1; done
+	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
-	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' $(if $(DRY_RUN),--dry-run)
+	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)'
 test: test-pynq
 
 .venv-pynq/bin/python:

@@ -20,8 +20,7 @@ sim: .venv/.dev             ## the cocotb benches of all modules; SIM=icarus for
 sim-%: .venv/.dev           ## tests of one module, for example make sim-qnn_pool WAVES=1
 	$(VENV)/pytest tests/rtl/test_$*.py
 sim-network: .venv/.dev     ## one whole network through the RTL
-	$(VENV)/python scripts/bench_rtl.py $(NETWORK) --out build/sim-network.json \
-	  $(if $(WAVES),--waves build/$(NETWORK).vcd)
+	$(VENV)/python scripts/bench_rtl.py $(NETWORK) --out build/sim-network.json
 bench-rtl: .venv/.dev       ## cycles of every network, per layer; build/bench-rtl.json
 	$(VENV)/python scripts/bench_rtl.py
 synth: .venv/.dev           ## what it needs of an XC7Z020, by Yosys; build/synth.json

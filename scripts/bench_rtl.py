@@ -20,7 +20,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
 from qnn.network import Conv
-from qnn_sim import rtl_cases
+from qnn_sim import rtl_cases, run_options
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -113,7 +113,10 @@ def main() -> int:
     )
     parser.add_argument("networks", nargs="*", help=f"of {', '.join(rtl_cases.NAMES)}")
     parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
-    parser.add_argument("--waves", type=Path, help="write a VCD of everything here")
+    parser.add_argument(
+        "--waves", type=Path,
+        help="write a VCD of everything here (WAVES=1 in the environment: build/NETWORK.vcd)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
     arguments = parser.parse_args()
     names = arguments.networks or list(rtl_cases.NAMES)
@@ -124,11 +127,14 @@ def main() -> int:
         names = [name for name in names if name == "fashion-cnv"]
         if left_out:
             print(f"left out, because QNN_REFERENCE is not set: {', '.join(left_out)}")
-    build(arguments.config, arguments.waves is not None)
+    build(arguments.config, arguments.waves is not None or run_options.waves())
 
     failed, networks = False, {}
     for name in names:
-        networks[name] = result = measure(arguments.config, name, arguments.waves)
+        waves = arguments.waves
+        if waves is None and run_options.waves():
+            waves = ROOT / "build" / f"{name}.vcd"
+        networks[name] = result = measure(arguments.config, name, waves)
         show(name, result)
         failed |= result["mismatches"] != 0
         if arguments.config == "pynq-z1":

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from gen_regs import meaning, placed
 from qnn.errors import QnnError
 from qnn_sim import process_session, rtl_build
+from qnn_sim.regress import checkout
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
@@ -152,19 +152,13 @@ def registers(source: dict) -> list[tuple]:
 
 
 def commit() -> str:
-    """The commit of this tree, 40 hex digits; NO_COMMIT where files differ from it."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", *BUILT_FROM],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        head = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return NO_COMMIT
-    return NO_COMMIT if changed else head
+    """The commit of this tree, 40 hex digits; NO_COMMIT, said on stderr, where it is none."""
+    state = checkout.state(ROOT, *BUILT_FROM)
+    if state.commit and not state.changed:
+        return state.commit
+    reason = state.reason or "files differ from the commit: git status"
+    print(f"the bitstream will name no commit, but {NO_COMMIT}: {reason}", file=sys.stderr)
+    return NO_COMMIT
 
 
 def settings(board: dict, sources: list[str], version: str, jobs: int) -> dict[str, object]:

@@ -9,6 +9,8 @@ what a PYNQ image lacks is said at the end.
 
 import argparse
 import contextlib
+import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,9 +21,10 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn.platforms.overlay import BITSTREAM, read_design
+from qnn_sim import run_options
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("host/qnn", "sim/qnn_sim", "params", "notebooks")
+PACKAGES = "python"  # links to them
 PROJECT = ("pyproject.toml", "README.md", "LICENSE")
 PYTHON = "/usr/local/share/pynq-venv/bin/python"
 NOTEBOOKS = "/home/xilinx/jupyter_notebooks"
@@ -32,6 +35,8 @@ CHECK = (
     "print('backend pynq:', BACKENDS['pynq'].unavailable() or 'ready')"
 )
 UNREACHABLE = 255  # status of ssh
+# While ssh makes its socket, the name has a suffix; struct sockaddr_un has this much room for it.
+SOCKET, SUFFIX, UNIX_PATH = "ssh", "." + 16 * "x", 108
 
 Command = Sequence[object]
 
@@ -48,21 +53,20 @@ def find_bitstream(board: str) -> Path:
 def stage(bitstream: Path, folder: Path) -> None:
     """Copies what a wheel is made of to a new folder, the bitstream where pynq looks for it."""
     leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, folder / name, ignore=leave)
+    shutil.copytree(ROOT / PACKAGES, folder / PACKAGES, ignore=leave)
     for name in PROJECT:
         shutil.copy(ROOT / name, folder)
-    overlay = folder / "host/qnn/overlays" / bitstream.stem
+    overlay = folder / PACKAGES / "qnn/overlays" / bitstream.stem
     overlay.mkdir(exist_ok=True)
     for path in (bitstream, bitstream.with_suffix(".hwh")):
         shutil.copy(path, overlay)
 
 
-def pip_wheel(source: Path, out: Path, *options: str) -> list[object]:
-    """The command that makes the wheel."""
+def pip_wheel(source: Path, out: Path) -> list[object]:
+    """The command that makes the wheel, with the setuptools of this environment: offline."""
     quiet = ("--quiet", "--disable-pip-version-check")
-    return [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", *options,
-            "--wheel-dir", out, source]  # fmt: skip
+    return [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--no-index",
+            "--no-build-isolation", "--wheel-dir", out, source]  # fmt: skip
 
 
 def make_wheel(bitstream: Path, out: Path) -> Path:
@@ -115,20 +119,37 @@ def run(command: Command, failure: str) -> None:
         raise QnnError(f"there is no command {command[0]!r}: install OpenSSH") from None
     if status == UNREACHABLE and command[0] in ("ssh", "scp"):
         raise QnnError(
-            f"the board cannot be reached by `{command[0]}`: check its cable, its address and your "
-            "password"
+            f"the board cannot be reached by `{command[0]}`, which says why above: check cable, "
+            "address and password"
         )
     if status:
         raise QnnError(failure)
 
 
+def socket_folder() -> str | None:
+    """Where a socket of ssh can lie: its name may be short only, and no words of ssh_config."""
+    for folder in (tempfile.gettempdir(), "/tmp"):
+        longest = Path(folder, "tmp01234567", SOCKET + SUFFIX)
+        fits = len(os.fsencode(longest)) < UNIX_PATH and re.fullmatch(r"[\w./-]+", folder)
+        if fits and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
+
+
 @contextlib.contextmanager
 def one_connection(host: str) -> Iterator[list[str]]:
-    """Options of ssh and scp that ask for a password once, and do not wait for ever."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"ControlPath={folder}/%C"
-        yield ["-o", "ConnectTimeout=10", "-o", "ControlMaster=auto", "-o", "ControlPersist=60",
-               "-o", path]  # fmt: skip
+    """Options of ssh and scp that ask for a password once, and do not wait for ever.
+
+    Where there is no place for a socket each command asks.
+    """
+    options = ["-o", "ConnectTimeout=10"]
+    parent = socket_folder()
+    if parent is None:
+        yield options
+        return
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        path = f"ControlPath={folder}/{SOCKET}"
+        yield [*options, "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", path]
         if any(Path(folder).iterdir()):
             subprocess.run(["ssh", "-o", path, "-O", "exit", host], stderr=subprocess.DEVNULL)
 
@@ -143,7 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("host", help="where ssh finds it")
     parser.add_argument("--python", default=PYTHON, help=f"on the board ({PYTHON})")
     parser.add_argument("--notebooks", default=NOTEBOOKS, help=f"on the board ({NOTEBOOKS})")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
+    parser.add_argument(
+        "--dry-run", action="store_true", default=run_options.switched_on("DRY_RUN"),
+        help="print the commands, run none (DRY_RUN=1 in the environment does it, too)",
+    )  # fmt: skip
     args = parser.parse_args(arguments)
     out = ROOT / "build" / "deploy" / args.board
     try:

@@ -34,7 +34,7 @@ from signal import SIGXCPU
 import pytest
 from pyosys import libyosys
 
-from qnn_sim import rtl_build, rtl_engine
+from qnn_sim import clean_environment, rtl_build, rtl_engine
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
@@ -184,6 +184,8 @@ def build(folder: Path, faults: list[str]) -> Path:
 
 def battery(chosen: str, number: int, library: Path, seed: int) -> int:
     """Runs the chosen tests on the library with this fault (0: none); exit status of pytest."""
+    for name in (*clean_environment.SELECTION, "WAVES", "RTL_COVERAGE"):
+        os.environ.pop(name, None)
     os.environ |= {"QNN_FAULT": str(number), "SEED": str(seed), "CI": "true"}
     rtl_engine.build = lambda *_: library
     options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]

@@ -222,6 +222,8 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     require_tools()
     out = arguments.out.resolve()
     state = checkout.state(root)
+    if state.reason:
+        print(f"the report will name no commit: {state.reason}", file=sys.stderr)
     if arguments.cluster and (state.changed or not state.commit):
         raise QnnError("a cluster runs a commit, and this checkout has changes: commit them first")
     previous = read_previous(arguments.previous, out)

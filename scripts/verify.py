@@ -5,6 +5,7 @@ Runs the benches of tests/kernels, which drive both implementations with the sam
 that comes out is compared and counted. Networks of the reference data are left out where
 QNN_REFERENCE is not set. Writes verify.json and verify.xml (JUnit) into the output folder. Exit
 status 1: a value differs, a test failed, or nothing was compared where something should have been.
+Of each test that failed it prints the reason, and the command that repeats it.
 
     python scripts/verify.py --kernels conv,engine --configurations small
 """
@@ -19,13 +20,17 @@ import secrets
 import signal
 import sys
 import tempfile
+import textwrap
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
 from qnn.commands.progress import Bar
-from qnn_sim import agreement, process_session, rtl_build
-from qnn_sim.regress.collect import BREADTH
+from qnn.errors import FormatError, QnnError
+from qnn_sim import agreement, clean_environment, process_session, rtl_build, run_options
+from qnn_sim.regress import pytest_report
+from qnn_sim.regress.case import FAILED, Case
+from qnn_sim.regress.collect import BREADTH, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ROOT / "tests" / "kernels"
@@ -74,6 +79,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="output folder (build)")
     parser.add_argument("--json", action="store_true", help="print verify.json, not the table")
     arguments = parser.parse_args()
+    try:
+        run_options.seed(), run_options.simulator()
+    except QnnError as problem:
+        parser.error(str(problem))
     if arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
     if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
@@ -91,20 +100,23 @@ def tests_of(kernels: Iterable[str]) -> list[str]:
     return [str(BENCHES / test) for test in chosen]
 
 
-def run_tests(arguments: argparse.Namespace, counts: Path) -> tuple[int, list[str]]:
+def run_tests(
+    arguments: argparse.Namespace, seed: int, report: Path, counts: Path
+) -> tuple[int, list[str]]:
     """Exit status of pytest, and what it said last; every result is shown as it comes."""
-    seed = os.getenv("SEED") or str(secrets.randbelow(2**31))
     print(f"SEED={seed} repeats this", file=sys.stderr)
-    environment = os.environ | {
-        "SEED": seed,
-        "AGREEMENT": str(counts),
-        "KERNEL": ",".join(arguments.implementations),
-        "CONFIGURATIONS": ",".join(arguments.configurations),
-        "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
-    }
+    environment = clean_environment.for_pytest(
+        {
+            "SEED": str(seed),
+            "AGREEMENT": str(counts),
+            "KERNEL": ",".join(arguments.implementations),
+            "CONFIGURATIONS": ",".join(arguments.configurations),
+            "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
+        }
+    )
     command = [
         sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-ra", "-n", str(arguments.jobs),
-        f"--junitxml={arguments.out / 'verify.xml'}", *tests_of(arguments.kernels),
+        f"--junitxml={report}", *tests_of(arguments.kernels),
     ]  # fmt: skip
     output: deque[str] = deque(maxlen=60)
     live = sys.stderr.isatty()
@@ -148,10 +160,25 @@ def table(rows: list[dict]) -> str:
     )
 
 
+def failures(report: Path, seed: int) -> list[str]:
+    """Each test that failed: its name, why, and the command that repeats it."""
+    found = []
+    for test in pytest_report.read(report):
+        if test.outcome == FAILED:
+            case = Case(test.node, seed, False, LIMIT_S, settings(test.node))
+            why = textwrap.indent(test.message or "no reason given", "    ")
+            found.append(f"FAILED  {test.node}\n{why}\n    repeat it: {case.repeat}")
+    return found
+
+
 def verify(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
+    chosen = run_options.seed()
+    seed = secrets.randbelow(2**31) if chosen is None else chosen
+    report = arguments.out / "verify.xml"
+    report.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        status, output = run_tests(arguments, Path(scratch))
+        status, output = run_tests(arguments, seed, report, Path(scratch))
         counts = agreement.read(Path(scratch))
     absent = [k for k in arguments.kernels if k in NETWORKS[1:]]
     if absent and "QNN_REFERENCE" not in os.environ:
@@ -163,7 +190,10 @@ def verify(arguments: argparse.Namespace) -> int:
     (arguments.out / "verify.json").write_text(result + "\n")
     print(result if arguments.json else table(rows))
 
-    problems = [line for line in output if line.startswith(("FAILED", "ERROR"))]
+    try:
+        problems, ended = failures(report, seed), status in (0, 1)
+    except FormatError:
+        problems, ended = [], False
     problems += [
         f"{row['kernel']}, {row['implementation']}: nothing was compared"
         for row in rows
@@ -172,7 +202,7 @@ def verify(arguments: argparse.Namespace) -> int:
     wrong = sum(row["mismatches"] for row in rows)
     if wrong:
         problems.append(f"{wrong:,} values differ")
-    if status not in (0, 1) or (status and not problems):
+    if not ended or (status and not problems):
         problems += ["the benches did not come to their end:", *output]
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from qnn.errors import QnnError
+from qnn_sim import run_options
+
 # The machine that runs the tests may be slow; a failure prints how to repeat it. With CI set the
 # examples are the same in every run.
 settings.register_profile(
-    "qnn", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+    "qnn", deadline=None, print_blob=True, derandomize=run_options.switched_on("CI")
 )
 settings.load_profile("qnn")
+
+
+def pytest_configure():
+    """What the environment says about the run is checked before the first test."""
+    try:
+        run_options.seed(), run_options.simulator()
+    except QnnError as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +47,7 @@ def interruptible():
 @pytest.fixture
 def seed() -> int:
     """SEED of the environment, else a new one; printed where a test fails."""
-    value = int(os.environ.get("SEED") or np.random.SeedSequence().entropy % 2**31)
+    chosen = run_options.seed()
+    value = int(np.random.SeedSequence().entropy % 2**31) if chosen is None else chosen
     print(f"repeat with SEED={value}")
     return value

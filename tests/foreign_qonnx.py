@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes random QONNX models and runs them with the reference executor of the package qonnx."""
+"""Writes QONNX models and runs them with the reference executor of the package qonnx."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from qnn.backends import open_session
 
 QONNX = "qonnx.custom_op.general"
 
@@ -50,7 +53,10 @@ class Graph:
     def quant(
         self, scale=1.0, bits=2, *, signed=0, narrow=0, zero=0.0, rounding="ROUND", op="Quant"
     ) -> Graph:
-        self.tensor = self._quant(self.tensor, scale, bits, signed, narrow, zero, rounding, op)
+        self.tensor = self.quantised(
+            self.tensor, scale, bits, signed=signed, narrow=narrow, zero=zero, rounding=rounding,
+            op=op,
+        )  # fmt: skip
         return self
 
     def bipolar(self, scale=1.0) -> Graph:
@@ -61,22 +67,29 @@ class Graph:
         name = self.constant(value)
         if bits == 1:
             return self.node("BipolarQuant", name, self.constant(scale), domain=QONNX)
-        return self._quant(name, scale, bits, 1, 1, 0.0, "ROUND", "Quant")
+        return self.quantised(name, scale, bits, signed=1, narrow=1)
 
-    def _quant(self, tensor, scale, bits, signed, narrow, zero, rounding, op) -> str:
+    def quantised(
+        self, tensor, scale, bits, *, signed=0, narrow=0, zero=0.0, rounding="ROUND", op="Quant"
+    ) -> str:
+        """The name of a tensor behind a quantiser."""
         constants = [self.constant(c) for c in (scale, zero, float(bits))]
         return self.node(
             op, tensor, *constants, domain=QONNX, signed=signed, narrow=narrow,
             rounding_mode=rounding,
         )  # fmt: skip
 
-    def model(self, *outputs: str) -> onnx.ModelProto:
+    def model(self, *outputs: str, whole: tuple[str, ...] = ()) -> onnx.ModelProto:
+        """The model that gives `outputs` (else the end), of which those in `whole` are int64."""
         kind = TensorProto.FLOAT
         graph = helper.make_graph(
             self.nodes,
             "random",
             [helper.make_tensor_value_info("picture", kind, self.shape)],
-            [helper.make_tensor_value_info(o, kind, None) for o in outputs or (self.tensor,)],
+            [
+                helper.make_tensor_value_info(o, TensorProto.INT64 if o in whole else kind, None)
+                for o in outputs or (self.tensor,)
+            ],
             self.initializers,
         )
         opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(QONNX, 1)]
@@ -87,21 +100,24 @@ class Graph:
         return path
 
 
-def random_model(rng: np.random.Generator, dyadic: bool = True) -> Graph:
+def random_model(
+    rng: np.random.Generator, dyadic: bool = True, scales: tuple[float, ...] = ()
+) -> Graph:
     """A network of up to three convolutions and one to three fully connected layers.
 
     Args:
         rng: makes every choice.
         dyadic: scales are powers of two, so that the sums of the reference executor are exact.
+        scales: or all scales are of these.
     """
-    while (graph := _Maker(rng, dyadic).network()) is None:
+    while (graph := _Maker(rng, dyadic and not scales, scales).network()) is None:
         pass
     return graph
 
 
 class _Maker:
-    def __init__(self, rng: np.random.Generator, dyadic: bool) -> None:
-        self.rng, self.dyadic = rng, dyadic
+    def __init__(self, rng: np.random.Generator, dyadic: bool, scales: tuple[float, ...]) -> None:
+        self.rng, self.dyadic, self.scales = rng, dyadic, scales
         self.channels, side = self.choose(1, 3), int(rng.integers(6, 14))
         self.rows = self.columns = side
         self.graph = Graph((1, self.channels, side, side), self.choose(11, 13))
@@ -110,6 +126,8 @@ class _Maker:
         return options[self.rng.integers(len(options))]
 
     def scale(self, *shape):
+        if self.scales:
+            return np.full(shape, self.choose(*self.scales))
         power = 2.0 ** self.rng.integers(-4, 2, shape)
         return power if self.dyadic else power * self.rng.uniform(0.6, 1.7, shape)
 
@@ -270,3 +288,38 @@ def execute(model: onnx.ModelProto, picture: np.ndarray, *tensors: str) -> dict[
         name = next(n for n in names if wrapped.get_initializer(n) is None)
         found = execute_onnx(wrapped, {name: picture}, return_full_exec_context=True)
     return {tensor: found[tensor] for tensor in tensors or [o.name for o in model.graph.output]}
+
+
+def as_input(pixels: np.ndarray, raw: bool = False) -> np.ndarray:
+    """Pixels, uint8 (H, W, C), as a graph reads them, float32 (1, C, H, W)."""
+    x = pixels.astype(np.float32) if raw else pixels.astype(np.float32) / np.float32(255)
+    return x.transpose(2, 0, 1)[None]
+
+
+def random_pictures(rng, size: int, channels: int, count: int) -> np.ndarray:
+    """Noise, and pictures that are mostly black or white; the first two are only that."""
+    pixels = rng.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+    for i, picture in enumerate(pixels):
+        picture[rng.random(picture.shape) < i % 3 / 3] = rng.choice([0, 255])
+    pixels[0], pixels[1] = 0, 255
+    return pixels
+
+
+def scores(network, pixels: np.ndarray) -> np.ndarray:
+    """Scores, float32 (N, classes), of pixels, uint8 (N, H, W, C)."""
+    _, session = open_session("cpu", network)
+    floats = network.in_bits is None
+    maps = pixels.astype(np.float32) / np.float32(255) if floats else pixels
+    return network.result.scores(session.run(maps))
+
+
+def both(network, graph: Graph, raw: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of an imported network and of the reference executor for the same pictures."""
+    sides = graph.shape[2] if len(graph.shape) == 4 else math.isqrt(graph.shape[1])
+    channels = graph.shape[1] if len(graph.shape) == 4 else 1
+    pixels = random_pictures(np.random.default_rng(1), sides, channels, 6)
+    model, wanted = graph.model(), []
+    for picture in pixels:
+        (found,) = execute(model, as_input(picture, raw).reshape(graph.shape)).values()
+        wanted.append(found.reshape(-1))
+    return scores(network, pixels), np.array(wanted)

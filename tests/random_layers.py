@@ -14,7 +14,7 @@ from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program, compile_layers
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import Conv, MaxPool
 
 MOST_CYCLES = 25_000  # of a drawn network, about half a second of simulation with coverage
@@ -116,7 +116,7 @@ def network(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], P
             shape, planes = layers[-1].out_shape, layers[-1].out_bits or 0
         try:
             program = compile_layers(layers, caps, 4096)
-        except QnnError:
+        except DoesNotFitError:
             continue
         commands = CommandList(program.image, program.commands)
         ring, skips = commands.get("reload") > 0, commands.get("first_skip") > 0

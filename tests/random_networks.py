@@ -209,6 +209,7 @@ def scoring(rng: np.random.Generator) -> Network:
         classes=("cat", "dog", "größer"),
         picture=PictureInput("fit-grey", 2),
         result=Scores(rng.integers(-9, 9, 3), 2, 1 / 32),
+        notes=("sums lie on a step in layer0 ('größer')",),
     )
 
 

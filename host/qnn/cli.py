@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0; 1 where a check found a difference; 2 after an error, with one sentence on standard
-        error; 130 after Ctrl-C.
+        0; 1 where a check found a difference, or only a part could be done; 2 after an error,
+        with one sentence on standard error; 130 after Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be in the terminal's code
         sys.stdout.reconfigure(errors="backslashreplace")

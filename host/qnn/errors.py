@@ -29,6 +29,10 @@ class BackendError(QnnError):
     """A backend is unknown, missing, or cannot run this network."""
 
 
+class DoesNotFitError(BackendError):
+    """A network asks for more than the accelerator has: size, number, or kind of operation."""
+
+
 class PlatformError(BackendError):
     """The device that carries the accelerator cannot be opened, read or written."""
 

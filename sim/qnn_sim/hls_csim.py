@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import Program
 from qnn.errors import QnnError
-from qnn_sim import rtl_build
+from qnn_sim import rtl_build, run_options
 from qnn_sim.hls_headers import HLS, REQUIREMENTS, ROOT, include_flags
 
 CONFIGURATIONS: dict[str, dict[str, int]] = {
@@ -86,7 +85,7 @@ def build(configuration: str = "pynq-z1") -> Path:
         raise QnnError("g++ is not installed; the C simulation of the HLS kernels needs it")
     if not HLS.exists():
         raise QnnError("the HLS kernels are not there; use a checkout of the project")
-    options = SANITIZERS if os.environ.get("SANITIZE") else ("-O2",)
+    options = SANITIZERS if run_options.sanitize() else ("-O2",)
     flags = ["g++", "-fPIC", "-shared", *include_flags(), *WARNINGS, *options]
     flags += defines(configuration)
     digest = hashlib.sha256(repr(flags).encode())

@@ -298,7 +298,7 @@ def commands(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool) -> 
         blocks: the input lies in channel blocks, else in tight rows.
 
     Raises:
-        QnnError: the layer does not fit the accelerator.
+        DoesNotFitError: the layer does not fit the accelerator.
     """
     layers = [_feeder(layer), layer] if blocks else [layer]
     program = compile_layers(layers, caps)

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import importlib.util
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,8 +20,11 @@ from qnn_sim import verilator_package
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 HARNESS = Path(__file__).with_name("harness.cpp")
+# In the name of a folder, what make and the shells behind it take for something else.
+NOT_FOR_MAKE = re.compile(r"""[\s#$%:;&|<>()*?\[\]'"`\\]""")
 
-# Toggles of wide signals take most of the time of making an engine; the cocotb benches have them.
+# Toggles of wide signals take most of the time of making an engine; the cocotb benches have those
+# up to 256 bits, which is where Verilator ends by itself.
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "32"]
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},
@@ -40,6 +44,17 @@ def sources() -> list[Path]:
     return [RTL / name for name in (RTL / "files.f").read_text().split()]
 
 
+def wrong_path() -> str | None:
+    """Why `make` cannot compile where the checkout and Verilator lie; None if it can."""
+    for folder in (ROOT, verilator_package.root()):
+        if found := NOT_FOR_MAKE.search(str(folder)):
+            return (
+                f"make compiles nothing below {folder}, because of the character {found[0]!r};"
+                " move the checkout to a path without it"
+            )
+    return None
+
+
 def unavailable() -> str | None:
     """Why nothing can be compiled here, in a few words; None if it can."""
     if not (RTL / "files.f").exists():
@@ -50,7 +65,7 @@ def unavailable() -> str | None:
     for program in ("g++", "make"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    return None
+    return wrong_path()
 
 
 def library(configuration: str = "pynq-z1", waves: bool = False, coverage: bool = False) -> Path:
@@ -99,8 +114,10 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
     """A module qnn_engine, given by flags and files for Verilator, as a library for RtlEngine.
 
     Raises:
-        QnnError: Verilator or the compiler fails; the message names the log.
+        QnnError: Verilator or the compiler fails, the message names the log; or wrong_path().
     """
+    if reason := wrong_path():
+        raise QnnError(reason)
     root, env, folder = verilator_package.root(), verilator_package.environment(), target.parent
     folder.mkdir(parents=True, exist_ok=True)
     objects = ["libVengine.a", "libverilated.a"]

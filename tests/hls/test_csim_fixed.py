@@ -10,7 +10,7 @@ import random_networks
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import Conv, MaxPool
 from qnn.store import library
 from qnn_sim import hls_csim, kernel_frames
@@ -67,7 +67,7 @@ def test_fields_are_those_of_a_command(seed, tmp_path):
         codes = np.zeros(layer.in_shape, int)
         try:
             (command,) = kernel_frames.commands(layer, codes, caps, blocks=True)
-        except QnnError:  # does not fit
+        except DoesNotFitError:
             continue
         if command.fields["reload"]:
             continue

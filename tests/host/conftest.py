@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command line in this process with a home of its own, and small networks to run."""
 
+import itertools
 import json
+import os
 import shutil
+import threading
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnn import store
-from qnn.backends import BACKENDS
+from qnn import model, store
+from qnn.backends import BACKENDS, cpu
 from qnn.cli import main
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
@@ -45,8 +48,16 @@ class Result:
 
     @property
     def document(self) -> dict:
-        """The one JSON object on standard output."""
+        """The one JSON object on standard output, of a command that did all of its work."""
         assert self.status == 0, self.err
+        document = self.partial_document
+        assert document.get("errors", []) == []
+        assert document.get("interrupted", False) is False
+        return document
+
+    @property
+    def partial_document(self) -> dict:
+        """The one JSON object on standard output."""
         document = json.loads(self.out)
         assert type(document) is dict
         return document
@@ -97,6 +108,55 @@ def samples() -> list[Path]:
     found = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
     assert len(found) == 10
     return found
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch) -> None:
+    """Fails a test that opens a backend: what is refused is refused before."""
+
+    def open_session(*_):
+        pytest.fail("a backend was opened")
+
+    monkeypatch.setattr(model, "open_session", open_session)
+
+
+@pytest.fixture
+def piped(tmp_path):
+    """piped(data, "name") is a fifo of that name through which the data come, once."""
+    writers = []
+
+    def start(data: bytes, name: str) -> Path:
+        path = tmp_path / name
+        os.mkfifo(path)
+        writers.append(threading.Thread(target=path.write_bytes, args=(data,)))
+        writers[-1].start()
+        return path
+
+    yield start
+    for writer in writers:
+        writer.join()
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch):
+    """interrupt_at(2): Ctrl-C comes when the CPU is asked for its third result."""
+
+    def arm(number: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        stream, calls = cpu.CpuSession.stream, itertools.count()
+
+        def stopping(batches):
+            for batch in batches:
+                if next(calls) == number:
+                    raise error("it stopped")
+                yield batch
+
+        monkeypatch.setattr(
+            cpu.CpuSession,
+            "stream",
+            lambda self, batches, *last: stream(self, stopping(batches), *last),
+        )
+
+    return arm
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import qnn
 from qnn import store
 from qnn.errors import BackendError, PictureError, QnnError
 from qnn.model import Class, Classification, Detections, Model, Object
+from qnn.network import PictureInput
 from qnn.store import library
 
 
@@ -203,6 +204,44 @@ def test_refused_pictures(tmp_path):
         for wrong in (tmp_path / "none.png", tmp_path, None, 3, np.zeros((4, 4)), b"picture"):
             with pytest.raises(PictureError):
                 model.classify(wrong)
+
+
+@pytest.mark.parametrize("run", ["classify", "detect"])
+def test_pictures_that_cannot_be_read_are_skipped(pixels, detector, tmp_path, run):
+    bad = (tmp_path / "none.png", np.zeros((4, 4)))
+    pictures, skipped = [bad[0], pixels, bad[1], 255 - pixels], []
+    with qnn.load({"classify": "fashion-cnv", "detect": detector}[run]) as model:
+        every, one = getattr(model, f"{run}_all"), getattr(model, run)
+        results = list(every(pictures, skip=lambda *why: skipped.append(why)))
+        assert results == [one(picture) for picture in pictures[1::2]]
+        with pytest.raises(PictureError):
+            list(every(pictures))
+    assert [picture for picture, _ in skipped] == list(bad)
+    assert all(isinstance(error, PictureError) for _, error in skipped)
+
+
+def test_a_picture_that_no_memory_is_left_for(pixels, monkeypatch):
+    """Of a list it is one picture, not its end."""
+    tensor, skipped = PictureInput.tensor, []
+
+    def full(seen_by, picture):
+        if picture.size == (9, 9):
+            raise MemoryError
+        return tensor(seen_by, picture)
+
+    monkeypatch.setattr(PictureInput, "tensor", full)
+    with qnn.load() as model:
+        pictures = [np.zeros((9, 9), np.uint8), pixels]
+        (only,) = model.classify_all(pictures, skip=lambda _, error: skipped.append(error))
+        assert only == model.classify(pixels)
+    (error,) = skipped
+    assert isinstance(error, PictureError) and "does not fit into memory" in str(error)
+
+
+def test_a_refusal_for_the_shape_of_a_picture_names_it(detector, tmp_path):
+    Image.new("L", (2000, 1)).save(tmp_path / "line.png")
+    with qnn.load(detector) as model, pytest.raises(PictureError, match=r"line\.png: .*too long"):
+        model.detect(tmp_path / "line.png")
 
 
 def test_models_by_name_and_by_directory(pixels, home):

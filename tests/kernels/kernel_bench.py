@@ -17,7 +17,7 @@ import pytest
 from cocotb.triggers import ClockCycles
 from random_networks import random_conv, random_layer
 
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim import agreement, hls_csim, rtl_cases
 from qnn_sim.streams import Sink, Source, generator, reset, start
@@ -149,7 +149,7 @@ class Bench:
             return []
         try:
             return make(layer, codes, self.caps, blocks)
-        except QnnError:
+        except DoesNotFitError:
             return []
 
     def frames_of_corners(self, make):

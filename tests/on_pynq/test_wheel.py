@@ -31,8 +31,8 @@ def installed(tmp_path_factory) -> Path:
     source = folder / "source"
     source.mkdir()
     deploy.stage(write_overlay(folder / "board", interrupt=False), source)
-    (source / "notebooks" / "of_this_test.ipynb").write_text(json.dumps(NOTEBOOK))
-    command = deploy.pip_wheel(source, folder / "out", "--no-build-isolation")
+    (source / "python/qnn_notebooks" / "of_this_test.ipynb").write_text(json.dumps(NOTEBOOK))
+    command = deploy.pip_wheel(source, folder / "out")
     subprocess.run([str(word) for word in command], check=True)
     (wheel,) = (folder / "out").glob("qnn-*-py3-none-any.whl")
     pip("install", "--no-index", "--no-deps", "--target", folder / "site", wheel)

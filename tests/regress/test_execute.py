@@ -110,6 +110,7 @@ def test_settings_are_in_the_environment(repository):
 
 def test_without_coverage(repository, monkeypatch):
     monkeypatch.setenv("RTL_COVERAGE", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--deselect tests")
     path = repository / "tests" / "rtl" / "test_plain.py"
     path.write_text("import os\ndef test_plain():\n    assert 'RTL_COVERAGE' not in os.environ\n")
     assert run(repository, "tests/rtl/test_plain.py::test_plain", coverage=False).good

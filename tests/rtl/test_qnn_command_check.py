@@ -13,7 +13,7 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.program import compile_layers
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 
 PE, PIXELS = 16, 4
@@ -99,7 +99,7 @@ def good_commands(rng):
                 ),
             ]  # fmt: skip
             program = compile_layers(layers, CAPS)
-        except QnnError:
+        except DoesNotFitError:
             continue
         for index in range(program.commands):
             yield (

@@ -23,7 +23,7 @@ from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.control import ABORT, RESET, RESIDENT, START
 from qnn.engine.program import compile_layers
 from qnn.engine.registers import field, flags
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim import golden_network, rtl_build
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_reads, serve_writes
@@ -243,7 +243,7 @@ def some_network(rng, depth, caps, sides=8, channels=40):
                 layers.append(some_layer(rng, shape, bits, f"layer{number}", last))
                 shape, bits = layers[-1].out_shape, layers[-1].out_bits
             compile_layers(layers, caps)
-        except QnnError:
+        except DoesNotFitError:
             continue
         if sum(layer.macs * layer.in_bits for layer in layers) < 2_000_000:
             return layers, some_codes(rng, layers[0])

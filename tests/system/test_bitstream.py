@@ -128,9 +128,10 @@ def test_version_and_commit_are_in_the_bitstream(tmp_path):
     assert session.bitstream == {"USERID": "0x01234567", "USR_ACCESS": f"{version:08x}"}
 
 
-def test_a_tree_with_changes_is_no_commit(tmp_path, monkeypatch):
+def test_a_tree_with_changes_is_no_commit(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bitstream, "ROOT", tmp_path)
     assert bitstream.commit() == bitstream.NO_COMMIT  # no repository at all
+    assert "not a git repository" in capsys.readouterr().err
     git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
     (tmp_path / "rtl").mkdir()
     for name in ("scripts", "params"):
@@ -140,8 +141,24 @@ def test_a_tree_with_changes_is_no_commit(tmp_path, monkeypatch):
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "a"], check=True)
     assert re.fullmatch("[0-9a-f]{40}", bitstream.commit())
+    assert not capsys.readouterr().err
     (tmp_path / "rtl/a.sv").write_text("// changed")
     assert bitstream.commit() == bitstream.NO_COMMIT
+    assert "files differ" in capsys.readouterr().err
+
+
+def test_a_clone_of_another_user_is_no_commit(tmp_path, monkeypatch, capsys):
+    """Git keeps silent about it, unless safe.directory names it."""
+    subprocess.run(["git", "-C", tmp_path, "init", "-q"], check=True)
+    git = tmp_path / "git"
+    git.write_text(
+        f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {shutil.which("git")} "$@"\n'
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(bitstream, "ROOT", tmp_path)
+    assert bitstream.commit() == bitstream.NO_COMMIT
+    assert "dubious ownership" in capsys.readouterr().err
 
 
 def test_builds_repeat_and_hold_no_path_of_this_machine(tmp_path):

@@ -2,8 +2,13 @@
 """`make deploy` with stand-ins for ssh and scp that record how they were called."""
 
 import json
+import re
 import shlex
+import shutil
+import socket
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -94,6 +99,15 @@ def test_what_reaches_the_board(deploy, network, tmp_path, capsys):
     assert HOST in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("text", "dry"), [("", 0), ("0", 0), ("no", 0), ("false", 0), ("1", 1), ("yes", 1)]
+)
+def test_dry_run_of_the_environment(deploy, network, monkeypatch, text, dry):
+    monkeypatch.setenv("DRY_RUN", text)
+    assert deploy.main(["pynq-z1", HOST]) == 0
+    assert bool(network.calls()) == (not dry)
+
+
 def test_a_dry_run_prints_and_does_nothing(deploy, network, tmp_path, capsys):
     assert deploy.main(["pynq-z1", HOST, "--dry-run", "--python", "/opt/my python"]) == 0
     out = capsys.readouterr().out
@@ -148,6 +162,51 @@ def test_no_ssh(deploy, tmp_path, capsys, monkeypatch):
     assert "no command 'ssh'" in capsys.readouterr().err
 
 
+def control_paths(calls: list[list[str]]) -> set[str]:
+    return {
+        word.removeprefix("ControlPath=")
+        for call in calls
+        for word in call
+        if word.startswith("ControlPath=")
+    }
+
+
+# Of so many characters, and what ssh would take for its own: words, and values it knows.
+@pytest.mark.parametrize("name", ["d", 55, 74, 75, 200, "a b", "100%C", "${HOME}", '"q"'])
+def test_the_socket_of_ssh_is_short(deploy, network, tmp_path, monkeypatch, name):
+    bitstream_of(tmp_path)
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        text = name if isinstance(name, str) else "x" * (name - len(short) - 1)
+        folder = Path(short, text)
+        folder.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        assert deploy.main(["pynq-z1", HOST]) == 0
+        (path,) = control_paths(network.calls())
+        assert Path(path).parents[1] == (folder if name in ("d", 55, 74) else Path("/tmp"))
+        assert re.fullmatch(r"[\w/.-]+", path)
+        Path(path).parent.mkdir()
+        with socket.socket(socket.AF_UNIX) as made:  # as ssh makes it, under a name of its own
+            made.bind(path + ".0123456789abcdef")
+        shutil.rmtree(Path(path).parent)
+
+
+def test_without_a_place_for_a_socket_each_command_asks(deploy, network, tmp_path, monkeypatch):
+    bitstream_of(tmp_path)
+    monkeypatch.setattr(deploy, "socket_folder", lambda: None)
+    assert deploy.main(["pynq-z1", HOST]) == 0
+    assert len(network.calls()) == 3 and not control_paths(network.calls())
+
+
+def test_the_wheel_is_made_without_internet(tmp_path, monkeypatch):
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    wheel = script.make_wheel(write_overlay(tmp_path / "board"), tmp_path / "out")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"qnn/overlays/qnn/qnn.bit", "qnn_sim/golden.py", "qnn_params/__init__.py"} <= {*names}
+    assert "qnn/sources/dorefanet.tree" in names
+
+
 def test_what_a_wheel_is_made_of(deploy, tmp_path, monkeypatch):
     """The tree that is staged has the overlay where pynq looks for it, and no caches."""
     monkeypatch.setattr(deploy, "ROOT", ROOT)
@@ -155,7 +214,8 @@ def test_what_a_wheel_is_made_of(deploy, tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.mkdir()
     deploy.stage(bitstream, source)
-    overlay = source / "host/qnn/overlays/qnn"
+    overlay = source / "python/qnn/overlays/qnn"
     assert (overlay / "qnn.bit").read_bytes() == bitstream.read_bytes()
-    assert (overlay / "qnn.hwh").is_file() and (source / "notebooks/__init__.py").is_file()
+    assert (overlay / "qnn.hwh").is_file()
+    assert (source / "python/qnn_notebooks/__init__.py").is_file()
     assert not list(source.rglob("__pycache__"))

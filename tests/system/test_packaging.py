@@ -17,6 +17,7 @@ from qnn.store import library
 from qnn.store.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
+LINKS = ROOT / "python"
 TREES = {
     "qnn": ROOT / "host" / "qnn",
     "qnn_sim": ROOT / "sim" / "qnn_sim",
@@ -57,8 +58,8 @@ def test_packages_are_those_of_the_tree(project):
         if path.name == "__init__.py"
     }
     assert sorted(listed) == sorted(found)
-    places = project["tool"]["setuptools"]["package-dir"]
-    assert {name: ROOT / place for name, place in places.items()} == TREES
+    assert project["tool"]["setuptools"]["package-dir"] == {"": LINKS.name}
+    assert {path.name: path.resolve() for path in LINKS.iterdir() if path.is_symlink()} == TREES
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -176,6 +177,14 @@ print(*{name.split(".")[0] for name in set(sys.modules) - before[0]})
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_of_the_same_name_hides_no_package(tmp_path):
+    """Such as a clone called qnn, from where it lies."""
+    for name in TREES:
+        (tmp_path / name).mkdir()
+    code = f"import {', '.join(TREES)}, qnn.cli; print(qnn.load, qnn_params.__file__)"
+    assert "None" not in run_python(code, tmp_path)
+
+
 @pytest.mark.parametrize("command", ["models", "--help"])
 def test_commands_do_not_load_the_golden_model(command, tmp_path):
     code = f"""
@@ -210,6 +219,16 @@ def test_no_file_speaks_of_the_machine_it_was_written_on():
     words += [re.escape(home.encode()) + rb"/"] if home.count("/") > 1 else []
     for path in project_files():
         found = re.search(b"|".join(words), path.read_bytes())
+        assert found is None, f"{path} mentions {found[0]!r}"
+
+
+def test_no_file_names_a_package_index():
+    """pip knows where its packages come from: from its own configuration."""
+    index = re.compile(
+        b"|".join([rb"pypi" + rb"\.(org|io)", b"python" + b"hosted", b"/sim" + b"ple/"])
+    )
+    for path in project_files():
+        found = index.search(path.read_bytes())
         assert found is None, f"{path} mentions {found[0]!r}"
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from qnn.commands import options
+from qnn.commands.pictures import Pictures
+from qnn.model import Classification, check_task
 from qnn.pictures import draw
-from qnn.pictures.picture import Picture
+from qnn.pictures.picture import Picture, Source
+from qnn.store import library
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -18,7 +22,7 @@ def add_parser(commands: options.Commands) -> None:
         "Say what pictures show.",
         "qnn classify shoe.png shirt.png --top 3 --save sheet.png",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help=options.IMAGES)
     options.add_model(parser)
     parser.add_argument(
         "--top", metavar="K", type=options.positive, default=5, help="classes per picture (5)"
@@ -30,28 +34,39 @@ def add_parser(commands: options.Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> None:
-    with options.open_model(args) as model:
-        results = list(model.classify_all(args.images, args.top))
-    if args.save:
-        entries = [
-            (
-                Path(result.image).name,
-                Picture.open(result.image).rgb(),
-                [(c.name, c.probability) for c in result.classes],
-            )
-            for result in results
-        ]
-        options.save_picture(draw.label_sheet(entries), args.save)
-    if args.json:
-        classes = [
-            [{"index": c.index, "name": c.name, "probability": c.probability} for c in one.classes]
-            for one in results
-        ]
-        options.print_results(model, results, "classes", classes)
-        return
-    for result in results:
-        print(result.image)
-        for one in result.classes:
-            print(f"  {one.probability:7.2%}  {one.name}")
-    options.print_times(model, results)
+def run(args: argparse.Namespace) -> int:
+    network = check_task(library.find(args.model), "classify")
+    options.check_targets([args.save] if args.save else [], args.images)
+    entries: list[draw.Entry] = []
+    pictures = Pictures[Classification](
+        args,
+        network,
+        lambda model, sources, skip: model.classify_all(sources, args.top, skip),
+        "classified",
+    )
+
+    def tell(result: Classification, source: Source) -> None:
+        if not args.json:
+            lines = [f"  {one.probability:7.2%}  {one.name}" for one in result.classes]
+            print(result.image, *lines, sep="\n", flush=True)
+        if args.save:
+            with pictures.report.noting(result.image):
+                entries.append(_entry(result, source))
+
+    pictures.each(tell)
+    if entries:
+        with pictures.report.keeping():
+            options.save_picture(draw.label_sheet(entries), args.save)
+    return pictures.close("classes", _document)
+
+
+def _entry(result: Classification, source: Source) -> draw.Entry:
+    """What the sheet shows of it; its pixels no larger than needed."""
+    pixels = draw.fitted(Picture.open(source).rgb(), draw.SHEET_SIDE)
+    return Path(result.image).name, pixels, [(c.name, c.probability) for c in result.classes]
+
+
+def _document(result: Classification) -> list[dict[str, Any]]:
+    return [
+        {"index": c.index, "name": c.name, "probability": c.probability} for c in result.classes
+    ]

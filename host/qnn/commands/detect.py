@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from qnn.commands import options
+from qnn.commands.pictures import Pictures
 from qnn.errors import QnnError
+from qnn.model import Detections, check_task
 from qnn.network.result import FEATURE_SCALES
 from qnn.pictures import draw
-from qnn.pictures.picture import Picture
+from qnn.pictures.picture import Picture, Source
+from qnn.store import library
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -20,7 +26,7 @@ def add_parser(commands: options.Commands) -> None:
         "Find objects in pictures.",
         "qnn detect street.jpg --model tinier-yolo --save boxes.png",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help=options.IMAGES)
     options.add_model(parser, default="tinier-yolo")
     parser.add_argument(
         "--threshold",
@@ -47,42 +53,62 @@ def add_parser(commands: options.Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> None:
-    with options.open_model(args) as model:
-        results = list(
-            model.detect_all(
-                args.images, threshold=args.threshold, feature_scale=args.feature_scale
-            )
-        )
-    if args.save:
-        for result, path in zip(results, _names(args.save, args.images), strict=True):
-            drawn = [(o.name, o.probability, o.box) for o in result.objects]
-            options.save_picture(draw.boxes(Picture.open(result.image).rgb(), drawn), path)
-    if args.json:
-        objects = [
-            [
-                {"class": o.name, "probability": o.probability, "box": list(o.box)}
-                for o in one.objects
-            ]
-            for one in results
-        ]
-        options.print_results(model, results, "objects", objects)
-        return
-    for result in results:
-        print(result.image)
-        for one in result.objects:
-            left, top, right, bottom = one.box
-            print(f"  {one.probability:4.0%}  {one.name:<12} ({left}, {top}) - ({right}, {bottom})")
-        if not result.objects:
-            print("  nothing found")
-    options.print_times(model, results)
+def run(args: argparse.Namespace) -> int:
+    network = check_task(library.find(args.model), "detect")
+    targets = _targets(args.save, args.images) if args.save else {}
+    options.check_targets(list(targets.values()), args.images)
+    pictures = Pictures[Detections](
+        args,
+        network,
+        lambda model, sources, skip: model.detect_all(
+            sources, threshold=args.threshold, feature_scale=args.feature_scale, skip=skip
+        ),
+        "searched",
+    )
+
+    def tell(result: Detections, source: Source) -> None:
+        if not args.json:
+            print(result.image, *_lines(result), sep="\n", flush=True)
+        if args.save:
+            with pictures.report.noting(result.image):
+                options.save_picture(_drawn(result, source), targets[result.image])
+
+    pictures.each(tell)
+    return pictures.close("objects", _document)
 
 
-def _names(path: Path, images: list[str]) -> list[Path]:
+def _targets(path: Path, images: list[str]) -> dict[str, Path]:
     """Where to draw each picture: `path`, or for several `path` with the picture's name added."""
     if len(images) == 1:
-        return [path]
-    names = [path.with_name(f"{path.stem}-{Path(image).stem}{path.suffix}") for image in images]
-    if len(set(names)) < len(names):
-        raise QnnError("two of the pictures have the same name; draw them one at a time")
-    return names
+        return {images[0]: path}
+    images_of: dict[Path, str] = {}
+    for image in images:
+        target = path.with_name(f"{path.stem}-{Path(image).stem}{path.suffix}")
+        if target in images_of:
+            raise QnnError(
+                f"{images_of[target]} and {image} have the same name and would both be drawn in "
+                f"{target}: draw them one at a time"
+            )
+        images_of[target] = image
+    return {image: target for target, image in images_of.items()}
+
+
+def _drawn(result: Detections, source: Source) -> Image.Image:
+    objects = [(o.name, o.probability, o.box) for o in result.objects]
+    return draw.boxes(Picture.open(source).rgb(), objects)
+
+
+def _lines(result: Detections) -> list[str]:
+    lines = []
+    for one in result.objects:
+        left, top, right, bottom = one.box
+        lines.append(
+            f"  {one.probability:4.0%}  {one.name:<12} ({left}, {top}) - ({right}, {bottom})"
+        )
+    return lines or ["  nothing found"]
+
+
+def _document(result: Detections) -> list[dict[str, Any]]:
+    return [
+        {"class": o.name, "probability": o.probability, "box": list(o.box)} for o in result.objects
+    ]

@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -18,8 +20,12 @@ from qnn.backends import BACKENDS, Settings
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model
+from qnn.network import Network
 from qnn.store import library
 
+Result = TypeVar("Result", Classification, Detections)
+
+IMAGES = "picture files; also pipes, and - for standard input"
 Commands = Any  # argparse gives its sub-parser action no public name
 
 
@@ -60,14 +66,12 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
 
 
 @contextlib.contextmanager
-def open_model(args: argparse.Namespace, show_cycles: bool = True) -> Iterator[Model]:
-    """What add_model's arguments name; `show_cycles`: a bar while a simulated accelerator works."""
+def open_model(args: argparse.Namespace) -> Iterator[Model]:
+    """What add_model's arguments name, with a bar while a simulated accelerator works."""
     network = library.find(args.model)
     with (
         Bar(f"simulating {network.name}", "cycles") as bar,
-        Model(
-            network, args.backend, Settings(args.clock_mhz, bar.update if show_cycles else None)
-        ) as model,
+        Model(network, args.backend, Settings(args.clock_mhz, bar.update)) as model,
     ):
         yield model
 
@@ -112,47 +116,106 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, ensure_ascii=False))
 
 
+def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuses, before any work is done, what could not be written after it.
+
+    Args:
+        paths: where `save_picture` will write.
+        inputs: what will be read; a path that is one of these is refused.
+
+    Raises:
+        QnnError: one of the paths cannot be written, as far as that can be known before.
+    """
+    read = {key for name in inputs if (key := _identity(name)) is not None}
+    for path in paths:
+        _check_name(path)
+        if _identity(path) in read:
+            raise QnnError(f"{path} is to be read: give what is drawn another name")
+    for folder, path in {path.parent: path for path in paths}.items():
+        if not folder.is_dir():
+            raise QnnError(f"cannot write {path}: there is no directory {folder}")
+        with _writing(path) as partial:
+            partial.touch()
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Writes a picture; QnnError if that fails, and nothing half written stays."""
-    if not path.name or path.is_dir() or (path.exists() and not path.is_file()):
-        raise QnnError(f"cannot write {path}: not the name of a file")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    _check_name(path)
+    with _writing(path) as partial:
         image.save(partial, format="PNG")
         partial.replace(path)
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _check_name(path: Path) -> None:
+    """QnnError if it is no name for a file, or that of something else."""
+    try:
+        is_other = not path.name or not stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise QnnError(f"cannot write {path}: {reason}") from None
+    if is_other:
+        raise QnnError(f"cannot write {path}: not the name of a file")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to first; nothing stays there, and no OSError passes."""
+    partial = path.with_name(f".qnn-{os.getpid()}.partial")
+    try:
+        yield partial
     except OSError as error:
         raise QnnError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-    print(f"wrote {path}", file=sys.stderr)
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None if there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def print_results(
-    model: Model,
-    results: Sequence[Classification | Detections],
+    network: Network,
+    model: Model | None,
+    results: Sequence[Result],
     name: str,
-    found: Sequence[list[dict[str, Any]]],
+    found: Callable[[Result], list[dict[str, Any]]],
+    report: dict[str, Any],
 ) -> None:
     """JSON of all pictures, with times: of the host in microseconds, by stage; of an accelerator
     in milliseconds, and where they come from.
 
     Args:
+        model: what ran; None if nothing did.
         name: of what was found in each picture.
-        found: that, in the order of `results`.
+        found: that, of one result.
+        report: further fields.
     """
-    document: dict[str, Any] = {"model": model.network.name, "backend": model.backend}
-    if model.clock_mhz is not None:
+    document: dict[str, Any] = {
+        "model": network.name,
+        "backend": None if model is None else model.backend,
+    }
+    clock_mhz = None if model is None else model.clock_mhz
+    if model is not None and clock_mhz is not None:
         times = "modelled" if model.simulated else "measured"
-        document["accelerator"] = {"clock_mhz": model.clock_mhz, "times": times}
+        document["accelerator"] = {"clock_mhz": clock_mhz, "times": times}
     document["results"] = []
-    for result, own in zip(results, found, strict=True):
-        one: dict[str, Any] = {"image": result.image, name: own, "times_us": result.times_us}
-        if result.cycles is not None and model.clock_mhz is not None:
+    for result in results:
+        one: dict[str, Any] = {"image": result.image, name: found(result)}
+        one["times_us"] = result.times_us
+        if result.cycles is not None and clock_mhz is not None:
             one["cycles"] = result.cycles
-            one["accelerator_ms"] = result.cycles / model.clock_mhz / 1e3
+            one["accelerator_ms"] = result.cycles / clock_mhz / 1e3
         document["results"].append(one)
-    print_json(document)
+    print_json(document | report)
 
 
 def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:

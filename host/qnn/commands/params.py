@@ -79,9 +79,7 @@ def run_fetch(args: argparse.Namespace) -> None:
     if source is None:
         raise QnnError(f"nothing called {args.name!r} can be fetched; known: {', '.join(SOURCES)}")
     directory, network = fetch(source, args.mirror)
-    print(f"installed {network.name} in {directory}")
-    for sentence in network.missing:
-        print(f"incomplete: {sentence}")
+    _report(network, directory)
 
 
 def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tuple[Path, Network]:
@@ -113,11 +111,18 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
 
 
 def run_import(args: argparse.Namespace) -> None:
+    library.check_installable(args.name)
     network = import_network(args.format, args.path, args.name)
     directory = library.install(network)
+    _report(network, directory)
+
+
+def _report(network: Network, directory: Path) -> None:
     print(f"installed {network.name} in {directory}")
     for sentence in network.missing:
         print(f"incomplete: {sentence}")
+    for sentence in network.notes:
+        print(f"note: {sentence}")
 
 
 def run_remove(args: argparse.Namespace) -> None:
@@ -153,6 +158,8 @@ def run_info(args: argparse.Namespace) -> None:
         print(sentence)
     for sentence in network.missing:
         print(f"\nincomplete: {sentence}")
+    for sentence in network.notes:
+        print(f"\nnote: {sentence}")
 
 
 def _cells(layer: Layer) -> dict[str, str]:
@@ -189,6 +196,7 @@ def _document(network: Network) -> dict[str, object]:
         "source": network.source,
         "licence": network.licence,
         "missing": list(network.missing),
+        "notes": list(network.notes),
         "macs": network.macs,
         "layers": [
             {**_facts(layer), **one} for layer, one in zip(network.layers, found, strict=True)

@@ -23,9 +23,14 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Takes the bar off the screen, to make room for a line; the next update draws it again."""
         if self._shown:
             self._stream.write("\r\033[K")
             self._stream.flush()
+            self._shown = 0.0
 
     def update(self, done: int, total: int) -> None:
         """Draws that `done` of `total` are done, not more often than ten times a second."""

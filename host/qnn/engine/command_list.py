@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 
 COMMAND_BYTES = regs.COMMAND_BEATS * 8
 
@@ -16,13 +16,15 @@ def encode(fields: dict[str, int]) -> bytes:
     """One command; fields that are not given are 0.
 
     Raises:
-        QnnError: a value does not fit its field.
+        DoesNotFitError: a value does not fit its field.
     """
     beats = [0] * regs.COMMAND_BEATS
     for name, value in fields.items():
         beat, lowest, width = regs.COMMAND[name]
         if not 0 <= value < 1 << width:
-            raise QnnError(f"{name} = {value} does not fit the {width} bits of its command field")
+            raise DoesNotFitError(
+                f"{name} = {value} does not fit the {width} bits of its command field"
+            )
         beats[beat] |= value << lowest
     return np.array(beats, dtype="<u8").tobytes()
 

@@ -103,7 +103,7 @@ class Driver:
         """Lays out the layers of a network, in place of any before.
 
         Raises:
-            QnnError: they do not fit the accelerator.
+            DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
         layout = Layout(compile_layers(layers, self.capabilities))

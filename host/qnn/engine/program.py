@@ -23,7 +23,7 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
 
 PAGE = 4096
@@ -155,17 +155,17 @@ def _parameters(
     words = -(-kernel_columns * len(lanes) // 64)
     top = 2**caps.accumulator_bits - 1
     if layer.in_bits > caps.planes or passes > caps.passes or kernel_rows > caps.kernel_rows:
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: {layer.in_bits} activation planes, {passes} weight passes and "
             f"{kernel_rows} kernel rows; the accelerator has {caps.planes}, {caps.passes} and "
             f"{caps.kernel_rows}"
         )
     if (2**layer.in_bits - 1) * int(np.prod(weight.shape[2:])) * passes >= top:
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
     if passes * kernel_rows * words > caps.weight_words:
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: {passes * kernel_rows * words} weight words for {caps.pe} "
             f"outputs; the accelerator holds {caps.weight_words}"
         )
@@ -173,7 +173,7 @@ def _parameters(
     moved = None
     if thresholds is not None:
         if thresholds.shape[1] > caps.threshold_words:
-            raise QnnError(
+            raise DoesNotFitError(
                 f"layer {layer.name}: {thresholds.shape[1]} thresholds for each output; the "
                 f"accelerator holds {caps.threshold_words}"
             )
@@ -202,7 +202,7 @@ def _ring(layer: Conv, row_words: int, caps: Capabilities) -> dict[str, int]:
     if reload and (
         ring_rows < layer.kernel[0] + 2 * layer.stride or layer.conv_shape[1] < caps.pixels
     ):
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: {row_words} words for a row of its input are too many for the "
             f"{caps.window_words} words of the window buffer"
         )
@@ -226,11 +226,11 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
     pool = layer.pool or MaxPool(1, 1)
     top, left = pool.padding[:2]
     if layer.stride not in (1, 2) or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: the accelerator has strides 1 and 2 and pools of 1, 2 and 3"
         )
     if pool.size > 1 and out_columns > caps.pool_columns:
-        raise QnnError(
+        raise DoesNotFitError(
             f"layer {layer.name}: {out_columns} pooled columns; the accelerator holds "
             f"{caps.pool_columns}"
         )
@@ -263,6 +263,13 @@ def _shape(layer: Conv, lanes: int, caps: Capabilities) -> dict[str, int]:
     }
 
 
+def _command(name: str, fields: dict[str, int]) -> bytes:
+    try:
+        return encode(fields)
+    except DoesNotFitError as error:
+        raise DoesNotFitError(f"layer {name}: {error}") from None
+
+
 def compile_layers(
     layers: Sequence[Conv], caps: Capabilities | None = None, base: int = 0
 ) -> Program:
@@ -274,14 +281,15 @@ def compile_layers(
         base: address where the program will lie, a multiple of 4096.
 
     Raises:
-        QnnError: something does not fit the accelerator.
+        DoesNotFitError: something does not fit the accelerator.
+        NetworkError: a layer before the last hands out accumulators.
     """
     caps = caps or Capabilities()
     if base % PAGE:
         raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
     count = sum(layer.groups for layer in layers)
     if not 1 <= count <= caps.commands:
-        raise QnnError(f"{count} commands; the accelerator takes 1 to {caps.commands}")
+        raise DoesNotFitError(f"{count} commands; the accelerator takes 1 to {caps.commands}")
 
     fields: list[dict[str, int]] = []
     parameters: list[bytes] = []
@@ -304,7 +312,10 @@ def compile_layers(
         else:
             planes = layers[number + 1].in_bits if number + 1 < len(layers) else layer.out_bits
             if planes > caps.code_bits:
-                raise QnnError(f"layer {layer.name}: codes of {planes} bits are too wide")
+                raise DoesNotFitError(
+                    f"layer {layer.name}: codes of {planes} bits are too wide; the accelerator "
+                    f"writes {caps.code_bits}"
+                )
             out = BlockMap(rows, columns, planes, caps.pe, blocks)
         written = 0
         for group in range(layer.groups):
@@ -313,7 +324,7 @@ def compile_layers(
             else:
                 source = maps[-1]
                 if not isinstance(source, BlockMap):
-                    raise QnnError(f"layer {layers[number - 1].name}: only the last may be raw")
+                    raise NetworkError(f"layer {layers[number - 1].name}: only the last may be raw")
                 read = _read_blocks(source, places[-1], group, layer.groups)
             shape = _shape(layer, len(read.lanes), caps)
             share = layer.outputs // layer.groups
@@ -349,7 +360,7 @@ def compile_layers(
         command["params_address"] += base + list_bytes
         command["in_address"] += work
         command["out_address"] += work
-    image = b"".join(encode(command) for command in fields).ljust(list_bytes, b"\0")
+    image = b"".join(map(_command, names, fields)).ljust(list_bytes, b"\0")
     image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
         base, image, work, place, count, tuple(names), tight, work, tuple(maps),

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from qnn.engine.placement import integer_run
-from qnn.errors import QnnError
+from qnn.errors import PictureError, QnnError
 from qnn.model import Model
 from qnn.network import Conv, describe
-from qnn.pictures import dataset
+from qnn.pictures import dataset, pipe
 from qnn.pictures.picture import Source
 from qnn.predecessor import activation_buffer
 
@@ -55,10 +57,10 @@ def verify(
 
     Args:
         model: what to test.
-        source: a picture (see qnn.pictures.picture), or the path of a file of packed activation
-            codes for the first integer layer (see qnn.predecessor.activation_buffer), with which
-            the layers before that are left out; None takes a random picture, or random codes
-            where no picture can go in, always the same.
+        source: a picture (see qnn.pictures.picture), or the path of a file or pipe of packed
+            activation codes for the first integer layer (see qnn.predecessor.activation_buffer),
+            with which the layers before that are left out; None takes a random picture, or random
+            codes where no picture can go in, always the same.
         progress: called with the number of layers done and of all.
 
     Returns:
@@ -67,6 +69,15 @@ def verify(
     Raises:
         QnnError: the input cannot be read, or the golden model (package qnn_sim) is not installed.
     """
+    return list(compare(model, source, progress))
+
+
+def compare(
+    model: Model,
+    source: Source | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Row]:
+    """As `verify`, each row as soon as it is there."""
     try:
         from qnn_sim import golden_network
     except ImportError:
@@ -75,7 +86,7 @@ def verify(
         ) from None
     layers = model.network.layers
     given, skip = _input(model, source)
-    rows = [_row("input", given, given, 0)]
+    yield _row("input", given, given, 0)
     found = expected = given
     leeway: Maps | float = 0.0
     for done, (layer, maps) in enumerate(
@@ -86,22 +97,27 @@ def verify(
         names = (isinstance(layer, Conv) and layer.parts) or (layer.name,)
         parts = (_parts(one, len(names)) for one in (found, expected, leeway))
         for name, *compared in zip(names, *parts, strict=True):
-            rows.append(_row(name, *compared))
+            yield _row(name, *compared)
         if progress is not None:
             progress(done, len(layers))
-    rows.append(_row("output", found, expected, leeway))
-    return rows
+    yield _row("output", found, expected, leeway)
 
 
 def _input(model: Model, source: Source | None) -> tuple[Maps, int]:
     """What goes in, and how many of the first layers it is behind."""
     network = model.network
-    if isinstance(source, str | Path) and not _is_picture(Path(source)):
-        skip = integer_run(network.layers).start
-        layer = network.layers[skip]
-        if layer.in_bits is None:
-            raise QnnError(f"network {network.name} has no layer that reads activation codes")
-        return activation_buffer.read(Path(source), layer.in_shape, layer.in_bits), skip
+    if isinstance(source, str | os.PathLike):
+        name, raw = os.fspath(source), None
+        if pipe.is_pipe(name):
+            source = pipe.read(name, PictureError)
+            raw = source.data
+        if not _is_picture(Path(name), raw):
+            skip = integer_run(network.layers).start
+            layer = network.layers[skip]
+            if layer.in_bits is None:
+                raise QnnError(f"network {network.name} has no layer that reads activation codes")
+            octets = None if raw is None else np.frombuffer(raw, np.uint8)
+            return activation_buffer.read(Path(name), layer.in_shape, layer.in_bits, octets), skip
     if source is not None:
         return model.tensor(source), 0
     random = np.random.default_rng(RANDOM_SEED)
@@ -110,14 +126,18 @@ def _input(model: Model, source: Source | None) -> tuple[Maps, int]:
     return random.integers(0, 1 << network.in_bits, network.in_shape, dtype=np.uint8), 0
 
 
-def _is_picture(path: Path) -> bool:
-    """False for files that no picture format owns; missing files count as pictures."""
-    if not path.is_file() or dataset.read_images(path) is not None:
+def _is_picture(path: Path, raw: bytes | None) -> bool:
+    """False for files that no picture format owns; missing files count as pictures.
+
+    Args:
+        raw: what came through a pipe, if `path` is one.
+    """
+    if (raw is None and not path.is_file()) or dataset.read_images(path, raw) is not None:
         return True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path).close()
+            Image.open(path if raw is None else io.BytesIO(raw)).close()
         return True
     except UnidentifiedImageError:
         return False

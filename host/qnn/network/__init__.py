@@ -13,7 +13,7 @@ from qnn.network.layers import (
     describe,
     windows,
 )
-from qnn.network.network import Network
+from qnn.network.network import Network, check_name
 from qnn.network.picture_input import PictureInput
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Padding",
     "PictureInput",
     "Shape",
+    "check_name",
     "describe",
     "windows",
 ]

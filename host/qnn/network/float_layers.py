@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Arithmetic, Convolution, Quantizer, Uniform
 from qnn.errors import NetworkError
-from qnn.network.layers import MAX_BITS, Shape, check_name, describe, windows
+from qnn.network.layers import MAX_BITS, Shape, check_layer_name, describe, windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Lookup:
     out_shape: Shape
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        check_layer_name(self.name)
         if self.table.dtype != np.uint8 or self.table.shape != (256,):
             raise NetworkError(f"layer {self.name}: table {self.table.dtype} {self.table.shape}")
         count = int(np.prod(self.in_shape))
@@ -96,7 +96,7 @@ class FloatConv:
     arithmetic: Arithmetic
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        check_layer_name(self.name)
         weight = describe(self.weight.shape)
         if self.weight.ndim != 4 or self.weight.shape[3] != self.in_shape[2]:
             raise NetworkError(
@@ -179,7 +179,7 @@ class Dense:
     unit: float | None = 1.0
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        check_layer_name(self.name)
 
         def require(holds: object, reason: str) -> None:
             if not holds:

@@ -40,7 +40,7 @@ def windows(size: int, before: int, after: int, kernel: int, stride: int) -> int
     return (before + size + after - kernel) // stride + 1
 
 
-def check_name(name: str) -> None:
+def check_layer_name(name: str) -> None:
     """NetworkError unless a layer can be called that."""
     if not name.isprintable() or not name:
         raise NetworkError(f"layer name {name!r}: use printable characters")
@@ -155,7 +155,7 @@ def _check_layer(layer: Conv) -> None:
         if not holds:
             raise NetworkError(f"layer {layer.name}: {reason}")
 
-    check_name(layer.name)
+    check_layer_name(layer.name)
     weight, thresholds = layer.weight, layer.thresholds
     require(len(layer.in_shape) == 3 and min(layer.in_shape) > 0, f"bad input {layer.in_shape}")
     require(1 <= layer.in_bits <= MAX_BITS, f"{layer.in_bits} activation bits are not in 1..8")

@@ -33,6 +33,7 @@ class Network:
         source: where the parameters come from.
         licence: of the parameters.
         missing: for each absent part, one sentence: what is absent and how to get it.
+        notes: what else its user should know, a sentence each.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Network:
     source: str = ""
     licence: str = ""
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_network(self)
@@ -74,8 +76,8 @@ def _of(bits: int | None) -> str:
     return "floats" if bits is None else f"{bits}-bit codes"
 
 
-def _check_network(network: Network) -> None:
-    name = network.name
+def check_name(name: str) -> None:
+    """NetworkError if no network can be called so."""
     if (
         not name
         or not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._")
@@ -84,6 +86,11 @@ def _check_network(network: Network) -> None:
         raise NetworkError(
             f"network name {name!r}: use lower-case letters, digits, '-', '.' and '_'"
         )
+
+
+def _check_network(network: Network) -> None:
+    name = network.name
+    check_name(name)
     if network.task not in ("classify", "detect"):
         raise NetworkError(f"network {name}: unknown task {network.task!r}")
     if not network.layers:

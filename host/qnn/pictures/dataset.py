@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import FormatError
+from qnn.pictures import pipe
 
 MAX_BYTES = 1 << 30
 IDX_IMAGES = b"\0\0\x08\x03"  # unsigned bytes, three dimensions
@@ -33,17 +36,29 @@ class Dataset:
     labels: NDArray[np.int64]
 
 
-def read(path: Path) -> Dataset:
+def read(source: str | os.PathLike[str]) -> Dataset:
     """Reads a data set.
 
     Args:
-        path: a directory with the MNIST file names (t10k-images-idx3-ubyte, t10k-labels-...,
+        source: a directory with the MNIST file names (t10k-images-idx3-ubyte, t10k-labels-...,
             gzipped or not), an IDX file of pictures beside its file of labels, a CIFAR-10 binary
-            file (.bin), or an .npz with arrays "images" and "labels".
+            file (.bin), an .npz with arrays "images" and "labels", or a pipe (see qnn.pipe)
+            through which one of the last two comes.
 
     Raises:
         FormatError: missing, truncated, or of another format.
     """
+    path = Path(source)
+    if pipe.is_pipe(os.fspath(source)):
+        raw = pipe.read(os.fspath(source), FormatError, MAX_BYTES).data
+        if raw[:2] == b"PK":
+            return _checked(path, *_of_npz(path, raw))
+        if len(raw) % CIFAR_RECORD:
+            raise FormatError(
+                f"{path}: neither an .npz nor whole CIFAR-10 records came through the pipe; name "
+                "the file of another data set"
+            )
+        return _checked(path, *_of_cifar(path, raw))
     if not path.exists():
         raise FormatError(f"{path}: no such file or directory; name a data set")
     if path.is_dir():
@@ -52,14 +67,18 @@ def read(path: Path) -> Dataset:
             raise FormatError(f"{path}: no t10k-images-idx3-ubyte[.gz] there; name a file")
         path = found[0]
     if path.suffix == ".npz":
-        images, labels = _read_npz(path)
+        images, labels = _of_npz(path)
     elif path.suffix == ".bin":
-        images, labels = _read_cifar(path)
+        images, labels = _of_cifar(path, _read_bytes(path))
     else:
         beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
         if beside == path:
             raise FormatError(f"{path}: not a data set; see `qnn eval --help` for what is")
         images, labels = read_idx(path), read_idx(beside)
+    return _checked(path, images, labels)
+
+
+def _checked(path: Path, images: NDArray[Any], labels: NDArray[Any]) -> Dataset:
     pictures = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
     if not pictures or 0 in images.shape[1:3] or labels.ndim != 1 or len(images) != len(labels):
         raise FormatError(
@@ -71,29 +90,38 @@ def read(path: Path) -> Dataset:
     return Dataset(images, labels.astype(np.int64))
 
 
-def read_images(path: Path) -> NDArray[np.uint8] | None:
+def read_images(path: Path, raw: bytes | None = None) -> NDArray[np.uint8] | None:
     """Pictures of an IDX or CIFAR-10 binary file, uint8 (N, H, W) or (N, H, W, 3).
+
+    Args:
+        raw: what the file holds, if it was read already.
 
     Returns:
         None if the file is neither, by its first bytes or by its name.
 
     Raises:
         FormatError: it is one of them, but truncated.
+        OSError: it cannot be read.
     """
-    if path.suffix == ".bin" and path.stat().st_size % CIFAR_RECORD == 0:
-        return _read_cifar(path)[0]
-    with path.open("rb") as file:
-        if file.read(4) == IDX_IMAGES:
-            return read_idx(path)
-    return None
+    size = path.stat().st_size if raw is None else len(raw)
+    if path.suffix == ".bin" and size % CIFAR_RECORD == 0:
+        return _of_cifar(path, _read_bytes(path) if raw is None else raw)[0]
+    if raw is None:
+        with path.open("rb") as file:
+            start = file.read(4)
+        return read_idx(path) if start == IDX_IMAGES else None
+    return _of_idx(path, raw) if raw[:4] == IDX_IMAGES else None
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The array in an IDX file of unsigned bytes, gzipped or not (the format of MNIST)."""
-    raw = _read_bytes(path)
+    return _of_idx(path, _read_bytes(path))
+
+
+def _of_idx(path: Path, raw: bytes) -> NDArray[np.uint8]:
     if raw[:2] == b"\x1f\x8b":
         try:
-            with gzip.open(path) as file:
+            with gzip.open(io.BytesIO(raw)) as file:
                 raw = file.read(MAX_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise FormatError(f"{path}: truncated or altered ({error})") from None
@@ -108,20 +136,20 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 
-def _read_cifar(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    raw = np.frombuffer(_read_bytes(path), np.uint8)
+def _of_cifar(path: Path, raw: bytes) -> tuple[NDArray[Any], NDArray[Any]]:
     if not len(raw) or len(raw) % CIFAR_RECORD:
         raise FormatError(
             f"{path}: {len(raw)} bytes are not whole CIFAR-10 records of {CIFAR_RECORD}"
         )
-    records = raw.reshape(-1, CIFAR_RECORD)
+    records = np.frombuffer(raw, np.uint8).reshape(-1, CIFAR_RECORD)
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0]
 
 
-def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+def _of_npz(path: Path, raw: bytes | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Of a file, or of what came in its place through a pipe."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(path if raw is None else io.BytesIO(raw), allow_pickle=False) as arrays:
             images, labels = np.asarray(arrays["images"]), np.asarray(arrays["labels"])
     except KeyError:
         raise FormatError(f'{path}: it has no arrays "images" and "labels"') from None

@@ -18,6 +18,8 @@ from qnn.pictures.picture import Picture, Resampling, Transpose
 
 Array = NDArray[Any]
 Colour = tuple[int, int, int]
+Entry = tuple[str, Array, Sequence[tuple[str, float]]]
+SHEET_SIDE = 192
 
 _PAPER: Colour = (250, 250, 248)
 _INK: Colour = (32, 34, 38)
@@ -76,9 +78,9 @@ class _Text:
 
 
 def label_sheet(
-    entries: Sequence[tuple[str, Array, Sequence[tuple[str, float]]]],
+    entries: Sequence[Entry],
     columns: int = 4,
-    side: int = 192,
+    side: int = SHEET_SIDE,
 ) -> Image.Image:
     """A contact sheet: each picture with its title above and its top classes as bars below.
 
@@ -107,7 +109,7 @@ def label_sheet(
         top = _GAP + number // columns * (cell + _GAP)
         text.put(draw, left, top + text.height / 2, text.shorten(title, side), _INK)
         top += text.height + 4
-        image = _fitted(Image.fromarray(Picture.open(pixels).rgb()), side)
+        image = Image.fromarray(fitted(Picture.open(pixels).rgb(), side))
         draw.rectangle((left, top, left + side - 1, top + side - 1), fill=_RULE)
         sheet.paste(image, (left + (side - image.width) // 2, top + (side - image.height) // 2))
         top += side + 6
@@ -117,13 +119,16 @@ def label_sheet(
     return sheet
 
 
-def _fitted(image: Image.Image, side: int) -> Image.Image:
+def fitted(pixels: Array, side: int) -> Array:
+    """Pixels, uint8 (H, W, 3), made to fit a square: smaller, or larger by a whole factor."""
+    image = Image.fromarray(pixels)
     longer = max(image.size)
     if longer > side:
         width, height = (max(round(length * side / longer), 1) for length in image.size)
-        return image.resize((width, height), Resampling.LANCZOS)
+        return np.asarray(image.resize((width, height), Resampling.LANCZOS))
     times = side // longer
-    return image.resize((image.width * times, image.height * times), Resampling.NEAREST)
+    size = (image.width * times, image.height * times)
+    return np.asarray(image.resize(size, Resampling.NEAREST))
 
 
 def _bar(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from qnn.errors import PictureError
-from qnn.pictures import dataset
+from qnn.pictures import dataset, pipe
+from qnn.pictures.pipe import Piped
 
-Source: TypeAlias = Union["Picture", str, "os.PathLike[str]", Image.Image, "np.ndarray[Any, Any]"]
+Source: TypeAlias = Union[
+    "Picture", str, "os.PathLike[str]", Piped, Image.Image, "np.ndarray[Any, Any]"
+]
 
 MAX_PIXELS = 64_000_000  # decoding this many as RGB takes 192 MB
 
@@ -55,9 +59,16 @@ class Picture:
         size: (width, height) in pixels, as the picture looks, after the EXIF orientation.
     """
 
-    def __init__(self, name: str, size: tuple[int, int], image: Image.Image | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: tuple[int, int],
+        image: Image.Image | None,
+        piped: bytes | None = None,
+    ) -> None:
         self.name, self.size = name, size
         self._image = image  # mode L or RGB; None: a JPEG file, not decoded yet
+        self._piped = piped  # what came through a pipe; None: the file called `name`
         self._is_jpeg_file = image is None
 
     @classmethod
@@ -69,8 +80,8 @@ class Picture:
         file (see qnn.pictures.dataset) counts as a picture if it holds one.
 
         Args:
-            source: a path, a PIL image, or uint8 of shape (H, W), (H, W, 1) or (H, W, 3) in RGB
-                order. Images and arrays are copied.
+            source: a path (also of a pipe, or "-"; see qnn.pipe), a PIL image, or uint8 of shape
+                (H, W), (H, W, 1) or (H, W, 3) in RGB order. Images and arrays are copied.
 
         Raises:
             PictureError: there is no such file; it is no PNG, JPEG, BMP, GIF, TIFF, WebP or PNM
@@ -79,8 +90,14 @@ class Picture:
         """
         if isinstance(source, Picture):
             return source
+        if isinstance(source, Piped):
+            return cls._of_file(source.name, source.data)
         if isinstance(source, (str, os.PathLike)):
-            return cls._of_file(os.fspath(source))
+            name = os.fspath(source)
+            if pipe.is_pipe(name):
+                return cls.open(pipe.read(name, PictureError))
+            check_readable(name)
+            return cls._of_file(name, None)
         if isinstance(source, np.ndarray):
             source = _from_array(source)
         if not isinstance(source, Image.Image):
@@ -92,15 +109,14 @@ class Picture:
         return cls("picture", image.size, image)
 
     @classmethod
-    def _of_file(cls, name: str) -> Picture:
-        _check_readable(name)
-        if (array := _of_dataset(name)) is not None:
+    def _of_file(cls, name: str, piped: bytes | None) -> Picture:
+        if (array := _of_dataset(name, piped)) is not None:
             image = _from_array(array)
             return cls(name, image.size, image)
-        with _opened(name) as file:
+        with _opened(name, piped) as file:
             if file.format in ("JPEG", "MPO"):
                 lies = _turn(file) in (5, 6, 7, 8)
-                return cls(name, file.size[::-1] if lies else file.size, None)
+                return cls(name, file.size[::-1] if lies else file.size, None, piped)
             image = _plain(file, name)
         return cls(name, image.size, image)
 
@@ -128,7 +144,7 @@ class Picture:
         """
         if self._image is not None and (scale == 1 or not self._is_jpeg_file):
             return self._image
-        with _opened(self.name) as file:
+        with _opened(self.name, self._piped) as file:
             if scale > 1:
                 file.draft(None, (file.size[0] // scale, file.size[1] // scale))
             image = _plain(file, self.name)
@@ -173,28 +189,39 @@ def _one_sentence(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[Image.Image]:
+def _opened(name: str, piped: bytes | None) -> Iterator[Image.Image]:
     """The file, its header read and checked, its pixels not yet decoded."""
-    with _one_sentence(name), Image.open(name, formats=_FORMATS) as file:
+    source = name if piped is None else io.BytesIO(piped)
+    with _one_sentence(name), Image.open(source, formats=_FORMATS) as file:
         _check(file, name)
         yield file
 
 
-def _check_readable(name: str) -> None:
-    path = Path(name)
-    if path.is_dir():
-        raise PictureError(f"{name} is a directory: name one picture in it")
-    if not path.is_file():  # a pipe or device would block, or never end
-        raise PictureError(f"there is no file {name}: check the path")
+def check_readable(name: str) -> None:
+    """Refuses, without reading it, what is no file that this user may read; pipes are none.
+
+    Raises:
+        PictureError: says what it is.
+    """
     try:
-        path.open("rb").close()
+        mode = os.stat(name).st_mode if name else stat.S_IFDIR  # "" is the directory one is in
+        if stat.S_ISDIR(mode):
+            raise PictureError(f"{name} is a directory: name one picture in it")
+        if not stat.S_ISREG(mode):  # it would block, or never end
+            raise PictureError(f"{name} is neither a file nor a pipe: name a picture")
+        Path(name).open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise PictureError(f"there is no file {name}: check the path") from error
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _of_dataset(name: str) -> np.ndarray[Any, Any] | None:
+def _of_dataset(name: str, piped: bytes | None) -> np.ndarray[Any, Any] | None:
     """The only picture of a file that is a data set; None where it is none."""
-    images = dataset.read_images(Path(name))
+    try:
+        images = dataset.read_images(Path(name), piped)
+    except OSError as error:  # the medium fails, or the file has gone
+        raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     if images is None:
         return None
     if len(images) != 1:

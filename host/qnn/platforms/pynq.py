@@ -28,6 +28,9 @@ XRT = "/usr"  # where the images of PYNQ have the library behind pynq.allocate
 
 POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
 LATE_S = 0.1  # an interrupt that has not come so long after the end of a run will never come
+CLOSE = 1.001  # factor that counts as the same clock
+NEAR = 1.01  # factor from which on a clock is worth a warning, as pynq sees it
+CLOCK_STEP = 0.99  # less than divisors up to 63 lie apart: PLLs of 1 GHz down to 16 MHz
 PAGE = 4096
 SMALLEST = 2 * PAGE  # pynq reserves that much anyway, but frees what was asked for
 
@@ -73,7 +76,8 @@ class PynqPlatform:
     Args:
         bitstream: a .bit file with its .hwh beside it; None: the one in qnn.overlays.
         clock_mhz: of the accelerator, at most what the bitstream was built for, which is the
-            default.
+            default. A board divides its PLL by whole numbers: it runs at the nearest clock that
+            the bitstream was built for, and the attribute says at which.
 
     Raises:
         PlatformError: bitstream, pynq or device is missing, or fails.
@@ -102,8 +106,10 @@ class PynqPlatform:
         self._lock = DeviceLock(LOCK)
         try:
             self._pynq = _import_pynq()
-            self._load(bitstream, design)
-            self.clock_mhz = self._set_clock(clock_mhz, design)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Setting frequency")  # pynq, of clocks on the way
+                self._load(bitstream, design)
+                self.clock_mhz = self._set_clock(clock_mhz, design)
         except BaseException:
             self.close()
             raise
@@ -126,18 +132,35 @@ class PynqPlatform:
         self._interrupt = getattr(self._ip, "irq", None)
 
     def _set_clock(self, clock_mhz: float, design: Design) -> float:
-        """Sets the clock and reads it back."""
+        """Sets the clock and reads it back.
+
+        pynq takes the divisor nearest to the one wanted, so the clock may be a faster one. Where
+        timing was not met for that, the next slower one is taken.
+        """
+        wanted = clock_mhz
         try:
-            self._pynq.Clocks.fclk0_mhz = clock_mhz
-            found = float(self._pynq.Clocks.fclk0_mhz)
+            found = self._try_clock(wanted)
+            while found > CLOSE * design.clock_mhz and wanted > clock_mhz / 2:
+                wanted *= CLOCK_STEP
+                found = self._try_clock(wanted)
         except Exception as error:
             raise PlatformError(f"pynq cannot set the clock ({_reason(error)})") from error
-        if not 0 < found <= 1.001 * design.clock_mhz:
+        if not 0 < found <= CLOSE * design.clock_mhz:
             raise PlatformError(
                 f"the clock reads {found:g} MHz instead of {clock_mhz:g}; the bitstream was built "
                 f"for {design.clock_mhz:g}"
             )
+        if not clock_mhz / NEAR <= found <= clock_mhz * NEAR:
+            warnings.warn(
+                f"this board makes no clock of {clock_mhz:g} MHz: the accelerator runs at "
+                f"{found:g} MHz",
+                stacklevel=2,
+            )
         return found
+
+    def _try_clock(self, clock_mhz: float) -> float:
+        self._pynq.Clocks.fclk0_mhz = clock_mhz
+        return float(self._pynq.Clocks.fclk0_mhz)
 
     def read(self, offset: int) -> int:
         """See Platform."""

@@ -39,8 +39,11 @@ def unpack(packed: NDArray[np.uint8], channels: int, bits: int) -> NDArray[np.ui
     return np.packbits(planes, axis=3, bitorder="little")[..., 0]
 
 
-def read(path: Path, shape: Shape, bits: int) -> NDArray[np.uint8]:
-    """Codes, uint8 of `shape`, of a file such as the original's input.bin.
+def read(
+    path: Path, shape: Shape, bits: int, raw: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Codes, uint8 of `shape`, of a file such as the original's input.bin; `raw`: its bytes, if
+    they were read already.
 
     The pitch follows from the size of the file: tight, tight and rounded up to 8 bytes, or that
     of an overlay; a file of an overlay may have further pixels behind the last, which are not read.
@@ -49,10 +52,11 @@ def read(path: Path, shape: Shape, bits: int) -> NDArray[np.uint8]:
         FormatError: the file cannot be read, or its size fits no pitch.
     """
     rows, columns, channels = shape
-    try:
-        raw = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
+    if raw is None:
+        try:
+            raw = np.fromfile(path, np.uint8)
+        except OSError as error:
+            raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
     pixels, tight = rows * columns, tight_pitch(channels, bits)
     pitch = next((p for p in (tight, -(-tight // 8) * 8) if len(raw) == pixels * p), None)
     overlay = OVERLAY_PITCH.get(bits, 0)

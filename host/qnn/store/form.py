@@ -50,6 +50,7 @@ def save(network: Network, directory: Path) -> None:
         "source": network.source,
         "licence": network.licence,
         "missing": list(network.missing),
+        "notes": list(network.notes),
         "picture": _picture_to_json(network.picture, tensors),
         "layers": [_layer_to_json(layer, tensors) for layer in network.layers],
         "result": _result_to_json(network.result, tensors),
@@ -88,6 +89,7 @@ def load(directory: Path) -> Network:
             source=document.get("source", str),
             licence=document.get("licence", str),
             missing=document.strings("missing"),
+            notes=document.strings("notes") if document.optional("notes", list) else (),
         )
 
 

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn.network import Layer, Network
+from qnn.network import Layer, Network, check_name
 from qnn.store import form
 from qnn.store.sources import SOURCES
 
@@ -127,6 +127,20 @@ def list_models() -> list[Entry]:
             entries[source.name] = Entry(source.name, source.title, "not installed", None)
     order = ["shipped", "installed", "not installed"]
     return sorted(entries.values(), key=lambda entry: order.index(entry.state))
+
+
+def check_installable(name: str) -> None:
+    """Refuses, before any work is done, what `install` would refuse after it.
+
+    Raises:
+        QnnError: no network can be called `name`, or this user's networks cannot be written.
+    """
+    check_name(name)
+    with installing(name):
+        folder = models_directory()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder).cleanup()
 
 
 def install(network: Network) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,30 +14,39 @@ from pathlib import Path
 class State:
     """
     Attributes:
-        commit: empty where it is no clone.
+        commit: empty where git does not tell it.
         changed: files differ from it, or are new.
+        reason: why there is no commit, in the words of git.
     """
 
     commit: str
     changed: bool
+    reason: str = field(default="", compare=False)
 
 
 def _git(root: Path, *arguments: str) -> str:
+    """
+    Raises:
+        OSError: with what git says, where it fails.
+    """
     # Hooks set GIT_DIR and its like, which would lead elsewhere.
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, env=clean,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise OSError(" ".join(done.stderr.split()) or f"git ended with status {done.returncode}")
+    return done.stdout.strip()
+
+
+def state(root: Path, *paths: str) -> State:
+    """Of the clone at `root`; with paths, `changed` is only about what lies there."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, env=clean,
-            check=False,
-        )  # fmt: skip
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def state(root: Path) -> State:
-    """Of the clone at `root`."""
-    return State(_git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain")))
+        changed = bool(_git(root, "status", "--porcelain", "--", *paths))
+        return State(_git(root, "rev-parse", "HEAD"), changed)
+    except OSError as problem:
+        return State("", False, str(problem))
 
 
 def process_name() -> str:

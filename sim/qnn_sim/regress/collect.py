@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from qnn.errors import QnnError
+from qnn_sim import clean_environment
 from qnn_sim.regress.case import Case
 
 FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
@@ -44,10 +44,11 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
         sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
         "-p", "no:cacheprovider",
     ]  # fmt: skip
-    env = {name: ",".join(values) for name, values in BREADTH.items()} if broad else {}
+    env = {name: ",".join(values) if broad else "" for name, values in BREADTH.items()}
+    env["KERNEL"] = ""
     done = subprocess.run(
         [*command, *there],
-        env={**os.environ, **env},
+        env=clean_environment.for_pytest(env),
         cwd=root,
         capture_output=True,
         text=True,
@@ -61,7 +62,7 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
     return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
 
 
-def _settings(name: str) -> tuple[tuple[str, str], ...]:
+def settings(name: str) -> tuple[tuple[str, str], ...]:
     """The environment in which a test of a kernel has this name."""
     found = re.search(r"\[(?:rtl|hls)-(.+)\]$", name)
     return tuple(
@@ -86,7 +87,7 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
             entropy = [base_seed, turn, *name.encode()]
             seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
             coverage = name.startswith("tests/rtl/") and not network
-            case = Case(name, seed, coverage, LIMIT_S, _settings(name))
+            case = Case(name, seed, coverage, LIMIT_S, settings(name))
             rounds.append((turn, len(rounds), case))
     return [case for _, _, case in sorted(rounds, key=lambda r: r[:2])]
 

@@ -12,19 +12,19 @@ import signal
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-from qnn_sim import agreement
+from qnn.errors import FormatError
+from qnn_sim import agreement, clean_environment
 from qnn_sim.regress import case as outcomes
-from qnn_sim.regress import code_coverage
+from qnn_sim.regress import code_coverage, pytest_report
 from qnn_sim.regress.case import Case, Result
 from qnn_sim.regress.checkout import process_name
+from qnn_sim.regress.collect import BREADTH
 
 GRACE_S = 10  # between asking the processes of a case to end and killing them
 LOG_BYTES = 40_000
-MESSAGE_LINES = 12
 KILLED = (124, 137, -signal.SIGKILL)  # exit status of `timeout` that has ended a command
 
 
@@ -83,19 +83,17 @@ def run_case(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    env = {
-        **os.environ,
-        **dict(case.settings),
-        "SEED": str(case.seed),
-        "RUN_FOLDER": str(folder),
-        "AGREEMENT": str(folder),
-    }
-    for name in ("WAVES", "RTL_COVERAGE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
-        env.pop(name, None)
-    if waves:
-        env["WAVES"] = "1"
-    elif case.coverage:
-        env["RTL_COVERAGE"] = "1"
+    env = clean_environment.for_pytest(
+        {
+            **dict.fromkeys(("KERNEL", *BREADTH), ""),
+            **dict(case.settings),
+            "SEED": str(case.seed),
+            "RUN_FOLDER": str(folder),
+            "AGREEMENT": str(folder),
+            "WAVES": "1" if waves else "",
+            "RTL_COVERAGE": "1" if case.coverage and not waves else "",
+        }
+    )
     junit, log = folder / "junit.xml", folder / "log.txt"
     command = [
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist",
@@ -133,22 +131,17 @@ def _tail(log: Path) -> str:
 def _outcome(status: int, junit: Path) -> tuple[str, str]:
     """Outcome and message, of the exit status and the file that pytest has written."""
     try:
-        tests = ElementTree.parse(junit).iter("testcase")
-    except (OSError, ElementTree.ParseError):  # a full disk, say, or no memory left
+        tests = pytest_report.read(junit)
+    except FormatError:
         return outcomes.FAILED, f"ended with status {status} before its tests did; see the log"
-    messages, skipped, count = [], [], 0
-    for test in tests:
-        count += 1
-        for child in test:
-            if child.tag in ("failure", "error"):
-                lines = (child.text or child.get("message") or "").strip().splitlines()
-                errors = [line[1:].strip() for line in lines if line.startswith("E ")]
-                messages += [f"{test.get('name')}:", *(errors or lines[-MESSAGE_LINES:])]
-            elif child.tag == "skipped":
-                skipped.append(child.get("message") or "skipped")
-    if messages or status not in (0, 5):
-        found = messages[:MESSAGE_LINES] or [f"pytest ended with status {status}; see the log"]
-        return outcomes.FAILED, "\n".join(found)
-    if len(skipped) == count:
-        return outcomes.SKIPPED, skipped[0] if skipped else "no test of this name"
+    failed = [test for test in tests if test.outcome == outcomes.FAILED]
+    skipped = [test for test in tests if test.outcome == outcomes.SKIPPED]
+    if failed or status not in (0, 5):
+        lines = [line for test in failed for line in (f"{test.node}:", *test.message.splitlines())]
+        found = lines[: pytest_report.MESSAGE_LINES]
+        return outcomes.FAILED, "\n".join(
+            found or [f"pytest ended with status {status}; see the log"]
+        )
+    if len(skipped) == len(tests):
+        return outcomes.SKIPPED, skipped[0].message if skipped else "no test of this name"
     return outcomes.PASSED, ""

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qnn.errors import BackendError, PictureError
 from qnn.model import load
+from qnn.pictures import pipe
+from qnn.pictures.picture import Picture
 from qnn.store import library
 
 STAGES = {"decode", "first_layer", "offload", "last_layers"}
@@ -125,15 +130,50 @@ def test_save_without_permission(cli, sample, tmp_path):
     assert "ermission" in cli.refused("classify", sample, "--save", folder / "a.png")
 
 
+@pytest.mark.parametrize("name", ["none/a.png", "folder", "x" * 300, "/proc/a.png"])
+def test_where_nothing_can_be_written_is_known_before_anything_runs(
+    cli, sample, tmp_path, name, monkeypatch, nothing_runs
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert name in cli.refused("classify", sample, "--save", name)
+
+
+@pytest.mark.parametrize("link", [None, "symbolic"])
+def test_save_over_a_picture_that_is_read(cli, samples, tmp_path, link, nothing_runs):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(samples[0].read_bytes())
+    target = mine
+    if link:
+        target = tmp_path / "link.png"
+        target.symlink_to(mine)
+    message = cli.refused("classify", samples[1], mine, "--save", target)
+    assert str(target) in message and "another name" in message
+
+
+def test_save_with_the_longest_name(cli, sample, tmp_path):
+    target = tmp_path / f"{'x' * 251}.png"
+    assert cli("classify", sample, "--save", target).status == 0
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_save_on_a_full_disk(cli, sample, tmp_path, monkeypatch):
     def save(image, path, **_):
         path.write_bytes(b"\x89PNG")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (tmp_path / "a.png").write_bytes(b"what was there before")
+    expected = classes_of(cli, sample)
     monkeypatch.setattr(Image.Image, "save", save)
-    message = cli.refused("classify", sample, "--save", tmp_path / "a.png")
-    assert "a.png" in message and "No space left on device" in message
+    result = cli("classify", sample, "--save", tmp_path / "a.png", "--json")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert "a.png" in result.err and "No space left on device" in result.err
+    document = result.partial_document
+    assert [one["classes"] for one in document["results"]] == [expected]
+    (error,) = document["errors"]
+    assert error["image"] is None and f"qnn: {error['error']}\n" == result.err
+    assert (tmp_path / "a.png").read_bytes() == b"what was there before"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
 
 
 # Pictures of one kind, drawn from a sample.
@@ -228,13 +268,186 @@ BAD = (
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_pictures(cli, sample, tmp_path, name):
-    path = tmp_path / name
-    write_bad_picture(path, sample)
+def test_bad_pictures(cli, samples, tmp_path, name, monkeypatch):
+    monkeypatch.setattr(pipe, "WRITER_S", 0.1)  # of "pipe.png", which nobody writes to
+    path, target = tmp_path / name, tmp_path / "sheet.png"
+    write_bad_picture(path, samples[0])
     message = cli.refused("classify", path)
     assert str(path) in message
-    # One bad picture among good ones: nothing is said of the others, nothing is drawn.
-    assert cli.refused("classify", sample, path, "--json", "--save", tmp_path / "a.png") == message
+    # One bad picture among good ones: it is named, and the others are classified and drawn.
+    result = cli("classify", samples[0], path, samples[1], "--json", "--save", target)
+    assert result.status == 1
+    assert result.err.splitlines() == [
+        message,
+        f"wrote {target}",
+        "qnn: classified 2 of 3 pictures",
+    ]
+    document = result.partial_document
+    assert [one["image"] for one in document["results"]] == [str(one) for one in samples[:2]]
+    for one in document["results"]:
+        assert one["classes"] == classes_of(cli, one["image"])
+    assert document["pictures"] == 3
+    assert document["errors"] == [{"image": str(path), "error": message.removeprefix("qnn: ")}]
+    assert document["interrupted"] is False
+    with Image.open(target) as drawn:
+        wanted = cli("classify", *samples[:2], "--json", "--save", tmp_path / "other.png")
+        assert wanted.status == 0
+        with Image.open(tmp_path / "other.png") as other:
+            assert np.array_equal(np.asarray(drawn), np.asarray(other))
+
+
+def test_bad_pictures_in_text(cli, samples, tmp_path):
+    (tmp_path / "cut.png").write_bytes(samples[0].read_bytes()[:200])
+    result = cli("classify", tmp_path / "none.png", samples[0], tmp_path / "cut.png", samples[1])
+    assert result.status == 1
+    names = [line for line in result.out.splitlines() if line.endswith(".png")]
+    assert names == [str(path) for path in samples[:2]]
+    assert "mean of 2 pictures" in result.out
+    none, cut, count = result.err.splitlines()
+    assert str(tmp_path / "none.png") in none and str(tmp_path / "cut.png") in cut
+    assert count == "qnn: classified 2 of 4 pictures"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_none_but_bad_pictures(cli, sample, tmp_path, arguments, nothing_runs):
+    """A file that is missing is known before anything runs."""
+    paths = [tmp_path / "none.png", tmp_path, tmp_path / ("x" * 300), "/dev/null"]
+    result = cli("classify", *paths, "--save", tmp_path / "sheet.png", *arguments)
+    assert result.status == 2
+    *messages, count = result.err.splitlines()
+    assert count == "qnn: classified 0 of 4 pictures"
+    for path, message in zip(paths, messages, strict=True):
+        assert str(path) in message
+    if arguments:
+        document = result.partial_document
+        assert document["results"] == [] and document["backend"] is None
+        assert [one["image"] for one in document["errors"]] == [str(path) for path in paths]
+    else:
+        assert result.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_ctrl_c_in_a_long_list(cli, samples, tmp_path, interrupt_at, arguments):
+    expected = [classes_of(cli, path) for path in samples[:3]]
+    interrupt_at(3)
+    target = tmp_path / "sheet.png"
+    result = cli("classify", *samples, "--save", target, *arguments)
+    assert result.status == 130
+    assert result.err.splitlines()[-1] == "qnn: interrupted: classified 3 of 10 pictures"
+    if arguments:
+        document = result.partial_document
+        assert document["interrupted"] is True and document["errors"] == []
+        assert [one["classes"] for one in document["results"]] == expected
+    else:
+        assert [line for line in result.out.splitlines() if line.endswith(".png")] == [
+            str(path) for path in samples[:3]
+        ]
+    assert target.exists()
+
+
+def test_ctrl_c_before_the_first_result(cli, samples, interrupt_at):
+    interrupt_at(0)
+    result = cli("classify", *samples, "--json")
+    assert (result.status, result.out, result.err) == (130, "", "qnn: interrupted\n")
+
+
+def test_a_backend_that_fails_on_the_way(cli, samples, interrupt_at):
+    interrupt_at(2, BackendError)
+    result = cli("classify", *samples, "--json")
+    assert result.status == 1
+    assert result.err == "qnn: it stopped\nqnn: classified 2 of 10 pictures\n"
+    document = result.partial_document
+    assert len(document["results"]) == 2
+    assert document["errors"] == [{"image": None, "error": "it stopped"}]
+
+
+def test_a_backend_that_fails_at_once(cli, sample, interrupt_at):
+    interrupt_at(0, BackendError)
+    assert cli.refused("classify", sample, "--json") == "qnn: it stopped"
+
+
+@pytest.mark.parametrize("error", [PictureError, MemoryError])
+def test_a_picture_that_can_be_read_once_only(cli, samples, tmp_path, monkeypatch, error):
+    """It is classified, but not drawn."""
+    monkeypatch.setattr(Picture, "rgb", raising_for(samples[0], Picture.rgb, error))
+    result = cli("classify", *samples[:2], "--json", "--save", tmp_path / "sheet.png")
+    assert result.status == 1
+    document = result.partial_document
+    assert len(document["results"]) == 2
+    assert [one["image"] for one in document["errors"]] == [str(samples[0])]
+    assert (tmp_path / "sheet.png").exists()
+
+
+def raising_for(path, method, error):
+    def replaced(self):
+        if self.name == str(path):
+            raise error("it has gone")
+        return method(self)
+
+    return replaced
+
+
+def test_results_come_one_by_one(sample, tmp_path):
+    """The first is there while the second picture is not."""
+    second = tmp_path / "second"
+    os.mkfifo(second)
+    command = [Path(sys.executable).with_name("qnn"), "classify", sample, second, "--top", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        first = [process.stdout.readline() for _ in range(2)]
+        assert process.poll() is None
+        # Refused, instead of waiting for ever, where it no longer reads.
+        with open(os.open(second, os.O_WRONLY | os.O_NONBLOCK), "wb") as writer:
+            writer.write(sample.read_bytes())
+        rest = process.stdout.read().splitlines()
+    assert process.returncode == 0
+    assert first == [f"{sample}\n", f"{rest[1]}\n"] and rest[0] == str(second)
+
+
+# Pictures that come through pipes.
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "idx"])
+def test_a_fifo(cli, sample, tmp_path, piped, kind):
+    file = tmp_path / f"file.{kind}"
+    with Image.open(sample) as image:
+        if kind == "idx":
+            file.write_bytes(b"\0\0\x08\x03\0\0\0\1\0\0\0\x1c\0\0\0\x1c" + image.tobytes())
+        else:
+            image.save(file)
+    fifo = piped(file.read_bytes(), "fifo")
+    arguments = ("--json", "--save", tmp_path / "sheet.png")
+    (result,) = cli("classify", fifo, *arguments).document["results"]
+    assert result["image"] == str(fifo)
+    assert result["classes"] == classes_of(cli, file)
+    assert (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
+def test_standard_input(sample, cli, name):
+    for options in ({"input": sample.read_bytes()}, {"stdin": sample.open("rb")}):
+        command = [Path(sys.executable).with_name("qnn"), "classify", name, "--json"]
+        done = subprocess.run(command, capture_output=True, **options)
+        assert (done.returncode, done.stderr) == (0, b"")
+        (result,) = json.loads(done.stdout)["results"]
+        assert result["image"] == name
+        assert result["classes"] == classes_of(cli, sample)
+
+
+def test_bad_pipes_among_pictures(cli, sample, piped):
+    """Each is named by its name; they are read only once, so a pipe named twice is empty then."""
+    cut, text = piped(sample.read_bytes()[:200], "cut"), piped(b"no picture", "text")
+    with open("/dev/null") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", stream)
+        result = cli("classify", cut, sample, text, "-", "--json")
+    assert result.status == 1
+    document = result.partial_document
+    assert [one["image"] for one in document["results"]] == [str(sample)]
+    errors = {one["image"]: one["error"] for one in document["errors"]}
+    assert list(errors) == [str(cut), str(text), "-"]
+    assert str(cut) in errors[str(cut)] and "truncated" in errors[str(cut)]
+    assert str(text) in errors[str(text)] and "not a picture" in errors[str(text)]
+    assert "nothing came through standard input" in errors["-"]
 
 
 def test_unknown_model(cli, sample, tmp_path):

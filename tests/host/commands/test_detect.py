@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """qnn detect: what it prints and draws, by a small network whose answers are known."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +116,7 @@ def test_save_of_several(cli, detector, scene, tmp_path):
     assert not target.exists()
 
 
-def test_save_of_two_pictures_with_one_name(cli, detector, scene, tmp_path):
+def test_save_of_two_pictures_with_one_name(cli, detector, scene, tmp_path, nothing_runs):
     (tmp_path / "other").mkdir()
     again = tmp_path / "other" / "scene.png"
     again.write_bytes(scene.read_bytes())
@@ -125,7 +127,9 @@ def test_save_of_two_pictures_with_one_name(cli, detector, scene, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["none/a.png", "folder", "scene.png/a.png", ""])
-def test_save_where_nothing_can_be_written(cli, detector, scene, tmp_path, name, monkeypatch):
+def test_save_where_nothing_can_be_written(
+    cli, detector, scene, tmp_path, name, monkeypatch, nothing_runs
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     cli.refused("detect", scene, "--model", detector, "--save", name)
@@ -139,12 +143,73 @@ def test_a_picture_that_a_letterbox_cannot_hold(cli, detector, tmp_path, size):
 
 
 def test_a_missing_picture(cli, detector, scene, tmp_path):
-    missing = tmp_path / "none.png"
-    message = cli.refused("detect", scene, missing, "--model", detector, "--json")
-    assert str(missing) in message
+    missing, target = tmp_path / "none.png", tmp_path / "boxes.png"
+    result = cli("detect", missing, scene, "--model", detector, "--json", "--save", target)
+    assert result.status == 1
+    document = result.partial_document
+    assert [one["image"] for one in document["results"]] == [str(scene)]
+    assert len(document["results"][0]["objects"]) == 2
+    assert [one["image"] for one in document["errors"]] == [str(missing)]
+    assert str(missing) in document["errors"][0]["error"]
+    assert result.err.endswith("qnn: searched 1 of 2 pictures\n")
+    assert (tmp_path / "boxes-scene.png").exists()
 
 
-def test_a_model_that_classifies(cli, scene):
+def test_a_picture_that_only_the_model_refuses(cli, detector, scene, tmp_path):
+    """It is named, although the reason is its shape."""
+    Image.new("RGB", (2000, 1)).save(tmp_path / "line.png")
+    result = cli("detect", tmp_path / "line.png", scene, "--model", detector)
+    assert result.status == 1 and str(scene) in result.out
+    assert result.err.startswith(f"qnn: {tmp_path / 'line.png'}: a picture of 2000 x 1 is too long")
+
+
+def test_ctrl_c_in_a_long_list(cli, detector, scene, interrupt_at):
+    interrupt_at(1)
+    result = cli("detect", *[scene] * 5, "--model", detector, "--json")
+    assert result.status == 130
+    assert result.err == "qnn: interrupted: searched 1 of 5 pictures\n"
+    (one,) = result.partial_document["results"]
+    assert len(one["objects"]) == 2
+
+
+def test_a_disk_that_is_full_on_the_way(cli, detector, scene, tmp_path, monkeypatch):
+    Image.new("RGB", (50, 70)).save(tmp_path / "dark.png")
+    images, save = [scene, tmp_path / "dark.png"], Image.Image.save
+
+    def full(image, path, **options):
+        if image.size == (50, 70):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(image, path, **options)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = cli("detect", *images, "--model", detector, "--save", tmp_path / "boxes.png", "--json")
+    assert result.status == 1
+    document = result.partial_document
+    assert [one["image"] for one in document["results"]] == [str(path) for path in images]
+    (error,) = document["errors"]
+    assert error["image"] == str(images[1]) and "No space left" in error["error"]
+    drawn = {path.name for path in tmp_path.iterdir()} - {"home"}
+    assert drawn == {"scene.png", "dark.png", "boxes-scene.png"}
+
+
+def test_save_over_a_picture_that_is_read(cli, detector, scene, tmp_path, nothing_runs):
+    other = tmp_path / "boxes-scene.png"
+    other.write_bytes(scene.read_bytes())
+    for images, target in (([scene], scene), ([scene, other], tmp_path / "boxes.png")):
+        message = cli.refused("detect", *images, "--model", detector, "--save", target)
+        assert "another name" in message
+
+
+def test_a_fifo(cli, detector, scene, tmp_path, piped):
+    fifo, target = piped(scene.read_bytes(), "fifo"), tmp_path / "boxes.png"
+    (one,) = detect(cli, detector, fifo, "--save", target)
+    (expected,) = detect(cli, detector, scene)
+    assert one["objects"] == expected["objects"]
+    with Image.open(target) as drawn:
+        assert drawn.size == (128, 128)
+
+
+def test_a_model_that_classifies(cli, scene, nothing_runs):
     message = cli.refused("detect", scene, "--model", "fashion-cnv")
     assert "fashion-cnv" in message and "classify" in message
 

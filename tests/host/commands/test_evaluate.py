@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qnn.errors import BackendError
 from qnn.model import load
 from qnn.pictures import dataset, draw
 
@@ -121,7 +122,9 @@ def test_save(cli, tmp_path, images, decisions):
 
 
 @pytest.mark.parametrize("name", ["none/a.png", "folder", "a.npz/a.png", ""])
-def test_save_where_nothing_can_be_written(cli, tmp_path, images, decisions, name, monkeypatch):
+def test_save_where_nothing_can_be_written(
+    cli, tmp_path, images, decisions, name, monkeypatch, nothing_runs
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     cli.refused("eval", write_npz(tmp_path, images, decisions), "--save", name)
@@ -133,7 +136,72 @@ def test_save_on_a_full_disk(cli, tmp_path, images, decisions, monkeypatch):
 
     path = write_npz(tmp_path, images, decisions)
     monkeypatch.setattr(Image.Image, "save", save)
-    assert "No space left" in cli.refused("eval", path, "--save", tmp_path / "a.png")
+    result = cli("eval", path, "--save", tmp_path / "a.png", "--json")
+    assert result.status == 1 and "No space left" in result.err
+    document = result.partial_document
+    assert (document["correct"], document["total"]) == (10, 10)
+    (error,) = document["errors"]
+    assert error["image"] is None and "No space left" in error["error"]
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_save_over_the_data_set(cli, tmp_path, images, decisions, nothing_runs):
+    path = write_npz(tmp_path, images, decisions)
+    assert "another name" in cli.refused("eval", path, "--save", path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, BackendError, MemoryError])
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_an_end_on_the_way(cli, tmp_path, images, decisions, interrupt_at, error, arguments):
+    """What was counted until then is told: of two batches of 100, not of the third."""
+    order = np.random.default_rng(3).integers(0, 10, 237)
+    labels = (decisions[order] + (np.arange(237) % 3 == 0)) % 10
+    path, target = write_npz(tmp_path, images[order], labels), tmp_path / "confusion.png"
+    interrupt_at(2, error)
+    result = cli("eval", path, "--save", target, *arguments)
+    correct = int((decisions[order] == labels)[:200].sum())
+    if arguments:
+        document = result.partial_document
+        assert (document["correct"], document["total"], document["pictures"]) == (correct, 200, 237)
+        assert np.sum(document["confusion"]) == 200
+        assert document["interrupted"] is (error is KeyboardInterrupt)
+        assert len(document["errors"]) == (error is not KeyboardInterrupt)
+    else:
+        assert f"{correct / 200:.2%}" in result.out
+    count = "evaluated 200 of 237 pictures"
+    if error is KeyboardInterrupt:
+        assert result.status == 130
+        assert result.err.endswith(f"qnn: interrupted: {count}\n")
+    else:
+        assert result.status == 1
+        assert result.err.endswith(f"qnn: {count}\n")
+    assert target.exists()
+
+
+@pytest.mark.parametrize("kind", ["npz", "cifar"])
+def test_a_pipe(cli, tmp_path, images, decisions, piped, kind):
+    if kind == "npz":
+        data = write_npz(tmp_path, images, decisions).read_bytes()
+    else:
+        records = np.zeros((10, 3073), np.uint8)
+        records[:, 0] = np.arange(10)
+        data = records.tobytes()
+    document = cli("eval", piped(data, "fifo"), "--json").document
+    assert (document["correct"], document["total"]) == ({"npz": 10, "cifar": 1}[kind], 10)
+
+
+def test_standard_input(cli, tmp_path, images, decisions, monkeypatch):
+    with write_npz(tmp_path, images, decisions).open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert cli("eval", "-", "--json").document["correct"] == 10
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"text", gzip.compress(bytes(100), mtime=0)])
+def test_bad_pipes(cli, piped, data):
+    path = piped(data, "fifo")
+    result = cli("eval", path, "--json")
+    assert (result.status, result.out) == (2, "")
+    assert str(path) in result.err and result.err.count("\n") == 1
 
 
 @pytest.mark.skipif(not FASHION.is_dir(), reason="package dataset-fashion-mnist is not installed")
@@ -292,6 +360,13 @@ def empty_cifar(folder):
 def test_bad_data_sets(cli, tmp_path, write):
     path = write(tmp_path)
     cli.refused("eval", path, "--json", "--save", tmp_path / "confusion.png")
+
+
+@pytest.mark.parametrize("labels", [[10], [-1]])
+def test_labels_of_no_class_are_known_before_anything_runs(
+    cli, tmp_path, images, labels, nothing_runs
+):
+    assert "labels" in cli.refused("eval", write_npz(tmp_path, images[:1], labels))
 
 
 def test_bad_models(cli, tmp_path, images, decisions, detector, damaged):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from qnn import store
-from qnn.commands import progress
+from qnn.commands import params, progress
 from qnn.model import load
 from qnn.store import library
 from qnn.store.sources import SOURCES
@@ -441,6 +441,28 @@ def test_bad_imports(cli, tiny_dorefanet, home, damage):
     damage(tiny_dorefanet)
     message = cli.refused("params", "import", "qnn-mo", tiny_dorefanet, "--name", "tiny")
     assert BAD_IMPORTS[damage] in message
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("base", ["/proc/none", "file/home"])
+def test_a_home_that_cannot_be_written_is_known_before_anything_is_read(
+    cli, tiny_dorefanet, tmp_path, monkeypatch, base
+):
+    def import_network(*_):
+        pytest.fail("the import began")
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QNN_HOME", str(tmp_path / base))
+    monkeypatch.setattr(params, "import_network", import_network)
+    message = cli.refused("params", "import", "qnn-mo", tiny_dorefanet, "--name", "tiny")
+    assert "cannot install tiny" in message and "QNN_HOME" in message
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "..", ".a"])
+def test_a_name_that_is_none_is_known_before_anything_is_read(cli, home, monkeypatch, name):
+    monkeypatch.setattr(params, "import_network", lambda *_: pytest.fail("the import began"))
+    message = cli.refused("params", "import", "qnn-mo", "none.json", "--name", name)
+    assert repr(name) in message
     assert not home.exists()
 
 

@@ -26,6 +26,19 @@ def drawn(stream) -> list[str]:
     return stream.getvalue().split("\r\x1b[K")[1:]
 
 
+def test_a_bar_that_makes_room_is_drawn_again(clock):
+    stream = Terminal()
+    with Bar("fetching", "files", stream) as bar:
+        bar.clear()
+        assert stream.getvalue() == ""
+        bar.update(1, 4)
+        bar.clear()
+        stream.write("a line\n")
+        bar.update(2, 4)  # at once, although no tenth of a second has passed
+    _, cleared, again, end = drawn(stream)
+    assert cleared == "a line\n" and again.endswith("2/4 files") and end == ""
+
+
 def test_what_is_drawn(clock):
     stream = Terminal()
     with Bar("fetching", "files", stream) as bar:

@@ -109,6 +109,21 @@ def test_text(cli, tiny):
     assert "equal to the golden model" in result.out
 
 
+def test_rows_come_one_by_one(cli, tiny, monkeypatch):
+    """After Ctrl-C those that were compared are told, without a verdict."""
+    whole = cli("verify", "--model", tiny).out
+    trace = cpu.CpuSession.trace
+
+    def interrupted(self, given, skip=0):
+        yield next(trace(self, given, skip))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cpu.CpuSession, "trace", interrupted)
+    result = cli("verify", "--model", tiny)
+    assert (result.status, result.err) == (130, "qnn: interrupted\n")
+    assert result.out.splitlines() == whole.splitlines()[:3]
+
+
 def test_one_wrong_value_is_found(cli, tiny, monkeypatch):
     right = verify(cli, "--model", tiny)["layers"]
     trace = cpu.CpuSession.trace
@@ -137,6 +152,39 @@ def test_buffers_of_another_size(cli, tiny, tmp_path, size):
     path.write_bytes(b"\x5a" * size)
     message = cli.refused("verify", "--model", tiny, "--input", path)
     assert str(path) in message
+
+
+@pytest.mark.parametrize("kind", ["picture", "codes"])
+def test_input_through_a_pipe(cli, samples, piped, kind):
+    if kind == "picture":
+        data = samples[0].read_bytes()
+        expected = verify(cli, "--input", samples[0])["layers"]
+    else:
+        data = bytes(range(196)) * 4
+        expected = expected_layers(
+            load().network, np.frombuffer(data, np.uint8).reshape(28, 28, 1), 1
+        )
+    assert verify(cli, "--input", piped(data, "fifo"))["layers"] == expected
+
+
+def test_standard_input(cli, samples, monkeypatch):
+    with samples[0].open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        document = verify(cli, "--input", "-")
+    assert document["layers"] == verify(cli, "--input", samples[0])["layers"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x5a" * 783, b"\x89PNG\r\n\x1a\n"])
+def test_bad_pipes(cli, piped, data):
+    path = piped(data, "fifo")
+    result = cli("verify", "--input", path)
+    assert (result.status, result.out) == (2, "")
+    assert str(path) in result.err and result.err.count("\n") == 1
+
+
+def test_input_that_is_missing_is_known_before_anything_runs(cli, tmp_path, nothing_runs):
+    for path in (tmp_path / "none.png", tmp_path):
+        assert str(path) in cli.refused("verify", "--input", path)
 
 
 def test_input_that_is_missing(cli, tiny, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from qnn.engine import regs
 from qnn.engine.command_list import CommandList, decode, encode
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError
 
 
 def random_fields(rng) -> dict[str, int]:
@@ -38,7 +38,7 @@ def test_fields_do_not_overlap():
 
 
 def test_a_value_that_does_not_fit_its_field():
-    with pytest.raises(QnnError, match="stride = 4 does not fit the 2 bits"):
+    with pytest.raises(DoesNotFitError, match="stride = 4 does not fit the 2 bits"):
         encode({"stride": 4})
 
 

@@ -8,8 +8,8 @@ import random_networks
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import decode
 from qnn.engine.program import blocks_of, compile_layers, offsets
-from qnn.errors import QnnError
-from qnn.network import Conv
+from qnn.errors import DoesNotFitError, NetworkError, QnnError
+from qnn.network import Conv, MaxPool
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,45 @@ def conv(**options) -> Conv:
         (conv(in_shape=(1, 1, 70_000), kernel=(1, 1)), "weight words"),
         (conv(in_shape=(7, 7, 1000), kernel=(7, 7), in_bits=8), "accumulators"),
         (conv(in_shape=(9, 200, 900), kernel=(1, 1)), "window buffer"),
+        (conv(in_shape=(2, 516, 4), kernel=(1, 1), pool=MaxPool(2, 2)), "258 pooled columns"),
+        (conv(in_shape=(1024, 1, 1), kernel=(1, 1)), "in_rows = 1024 does not fit the 10 bits"),
     ],
 )
 def test_what_does_not_fit_is_refused(layer, sentence):
-    with pytest.raises(QnnError, match=sentence):
+    with pytest.raises(DoesNotFitError, match=f"^layer conv: .*{sentence}"):
         compile_layers([layer])
+
+
+@pytest.mark.parametrize(
+    ("layer", "less", "sentence"),
+    [
+        (conv(in_bits=3), {"planes": 2}, "3 activation planes"),
+        (conv(kernel=(3, 1)), {"kernel_rows": 2}, "3 kernel rows"),
+        (conv(), {"weight_words": 2}, "weight words"),
+        (conv(), {"accumulator_bits": 6}, "6-bit accumulators"),
+        (conv(), {"window_words": 4}, "window buffer"),
+        (conv(levels=15), {"code_bits": 3}, "codes of 4 bits are too wide"),
+        (conv(pool=MaxPool(2, 2)), {"pool_columns": 1}, "2 pooled columns"),
+        (conv(groups=2), {"commands": 1}, "2 commands; the accelerator takes 1 to 1"),
+    ],
+)
+def test_what_does_not_fit_a_smaller_accelerator(layer, less, sentence):
+    compile_layers([layer])
+    with pytest.raises(DoesNotFitError, match=sentence):
+        compile_layers([layer], Capabilities(**less))
+
+
+def test_what_nothing_could_run_is_not_a_matter_of_size():
+    raw = conv(levels=None)
+    with pytest.raises(NetworkError, match="only the last may be raw"):
+        compile_layers([raw, conv(in_shape=raw.out_shape, kernel=(1, 1))])
 
 
 def test_thresholds_of_an_accelerator_that_holds_few():
     compile_layers([conv(levels=15)], Capabilities(threshold_words=15))
-    with pytest.raises(QnnError, match="15 thresholds for each output; the accelerator holds 14"):
+    with pytest.raises(
+        DoesNotFitError, match="15 thresholds for each output; the accelerator holds 14"
+    ):
         compile_layers([conv(levels=15)], Capabilities(threshold_words=14))
 
 
@@ -111,7 +140,7 @@ def test_lists_and_places_that_do_not_fit():
     layer = conv()
     with pytest.raises(QnnError, match="multiple of 4096"):
         compile_layers([layer], base=64)
-    with pytest.raises(QnnError, match="0 commands"):
+    with pytest.raises(DoesNotFitError, match="0 commands"):
         compile_layers([])
-    with pytest.raises(QnnError, match="takes 1 to 1"):
+    with pytest.raises(DoesNotFitError, match="takes 1 to 1"):
         compile_layers([conv(), conv()], Capabilities(commands=1))

@@ -496,16 +496,28 @@ class TestBnnPynq:
         assert first.table.tolist() == [0] * 128 + [1] * 128
         assert len(Model(network, "cpu").classify(picture(rng), top=10).classes) == 10
 
-    def test_scores_are_those_of_the_words(self, folders, rng):
-        folder, kind = folders["cnvW1A1"], foreign_bnn_pynq.KINDS["cnvW1A1"]
-        model = Model(import_network("bnn-pynq", folder, "small"), "cpu")
+    @pytest.mark.parametrize("parameters", ["whole", "street view", "road signs"])
+    def test_scores_are_those_of_the_words(self, folders, parameters, rng, copy_of):
+        """Street view: 12 rows of outputs, thresholds that nothing reads, a blank last line."""
+        folder, kind = copy_of(folders["cnvW1A1"]), foreign_bnn_pynq.KINDS["cnvW1A1"]
+        names = [f"thing {i}" for i in range(44 if parameters == "road signs" else 10)]
+        (folder / "classes.txt").write_text("\n".join(names) + "\n")
+        if parameters == "street view":
+            (folder / "classes.txt").write_text("\n".join(names) + "\n\n")
+            for pe in range(4):
+                path = folder / f"8-{pe}-weights.bin"
+                path.write_bytes(path.read_bytes()[: 3 * 512 * 8])
+                (folder / f"8-{pe}-thres.bin").write_bytes(bytes(24))
+        network = import_network("bnn-pynq", folder, "small")
+        assert network.classes == tuple(names)
+        model = Model(network, "cpu")
         pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
         q = np.where(
             pixels <= 127, pixels.astype(int) - 128, np.minimum(127, pixels.astype(int) - 127)
         )
         *_, expected = foreign_bnn_pynq.evaluate(folder, kind, q)
         scores = model.network.result.scores(model.run(model.tensor(pixels)[None]))[0]
-        assert scores.tolist() == expected[0, 0, :10].tolist()
+        assert scores.tolist() == expected[0, 0, : len(names)].tolist()
 
     def test_a_file_for_a_directory(self, folders):
         with pytest.raises(FormatError, match=r"classes.txt: not a directory; name the one with"):

@@ -12,6 +12,7 @@ from PIL import Image, ImageFile, features
 
 from qnn.errors import PictureError
 from qnn.pictures.picture import MAX_PIXELS, Picture
+from qnn.pictures.pipe import Piped
 
 UPRIGHT = {  # what brings pixels stored with each EXIF orientation upright
     1: lambda a: a,
@@ -302,6 +303,53 @@ def test_missing_file_and_directory(tmp_path):
     refused(tmp_path / "none.png", "no file", "none.png")
     refused(tmp_path, "directory")
     refused("", "directory")
+
+
+def test_a_device_is_no_picture():
+    refused("/dev/null", "/dev/null", "neither a file nor a pipe")
+
+
+def test_a_name_that_no_file_can_have():
+    refused("x" * 300, "xxx", "cannot be read")
+    refused("a\0b", "no file")
+
+
+def test_a_medium_that_fails(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.png", random_pixels(0, 2, 2))
+
+    def failing(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("qnn.dataset.read_images", failing)
+    refused(path, "a.png", "cannot be read", "Input/output error")
+
+
+@pytest.mark.parametrize("end", ["png", "jpg"])
+def test_what_came_through_a_pipe(tmp_path, end):
+    """As the file, at every scale and as often as one likes."""
+    path = saved(tmp_path / f"a.{end}", smooth(60, 40), exif=oriented(6))
+    file, piped = Picture.open(path), Picture.open(Piped("-", path.read_bytes()))
+    assert (piped.name, piped.size) == ("-", file.size)
+    for scale in (8, 2, 1, 4):
+        assert np.array_equal(piped.reduced(scale), file.reduced(scale))
+
+
+def test_a_data_set_that_came_through_a_pipe():
+    pixels = random_pixels(0, 3, 2)
+    head = b"\0\0\x08\x03\0\0\0"
+    data = head + b"\1\0\0\0\3\0\0\0\2" + pixels.tobytes()
+    assert np.array_equal(Picture.open(Piped("-", data)).grey(), pixels)
+    with pytest.raises(PictureError, match="- holds 2 pictures"):
+        Picture.open(Piped("-", head + b"\2\0\0\0\3\0\0\0\1" + bytes(6)))
+    record = bytes([7]) + bytes([9]) * 3072
+    assert Picture.open(Piped("a.bin", record)).size == (32, 32)
+
+
+@pytest.mark.parametrize("end", ["png", "jpg"])
+def test_a_truncated_picture_that_came_through_a_pipe(tmp_path, end):
+    data = saved(tmp_path / f"a.{end}", random_pixels(0, 40, 40, 3)).read_bytes()
+    with pytest.raises(PictureError, match="pipe is truncated"):
+        Picture.open(Piped("pipe", data[: len(data) // 2])).rgb()
 
 
 def test_no_picture(tmp_path):

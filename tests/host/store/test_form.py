@@ -124,6 +124,13 @@ class TestRoundTrip:
         texts = [(folder / "network.json").read_bytes() for folder in folders]
         assert texts[0] == texts[1]
 
+    def test_without_notes(self, network, stored):
+        """As older versions wrote it."""
+        document = json.loads((stored / "network.json").read_text(encoding="utf-8"))
+        del document["notes"]
+        rewrite(stored, document=document)
+        assert_equal(store.load(stored), dataclasses.replace(network, notes=()))
+
     def test_no_pickle_is_written(self, stored):
         with np.load(stored / "tensors.npz", allow_pickle=False) as tensors:
             assert all(tensors[name].dtype != object for name in tensors.files)

@@ -248,7 +248,7 @@ class _Reader:
         needed = count if used is None else -(-used // pe) * folds[1]
         weight = np.empty((folds[0], pe, matrix.columns), dtype=np.int8)
         for i in range(pe):
-            stored = self._words(f"{index}-{i}-weights.bin", "<u8", needed)
+            stored = self._words(f"{index}-{i}-weights.bin", "<u8", needed, used)
             words = np.zeros(count, dtype="<u8")
             words[: len(stored)] = stored[:count]
             lanes = np.unpackbits(words.view(np.uint8).reshape(count, 8), axis=1, bitorder="little")
@@ -271,7 +271,7 @@ class _Reader:
         needed = (folds if used is None else -(-used // pe)) * count
         stored = np.zeros((folds, pe, count), dtype=np.int64)
         for i in range(pe):
-            words = self._words(f"{index}-{i}-thres.bin", "<i8", needed)[: folds * count]
+            words = self._words(f"{index}-{i}-thres.bin", "<i8", needed, used)[: folds * count]
             rows = len(words) // count
             stored[:rows, i] = words[: rows * count].astype(np.int16).reshape(rows, count)
         return np.sort(stored.reshape(matrix.rows, count), axis=1)
@@ -289,15 +289,19 @@ class _Reader:
                 )
         return words[0] // folds
 
-    def _words(self, name: str, dtype: str, needed: int) -> NDArray[np.integer[Any]]:
+    def _words(
+        self, name: str, dtype: str, needed: int, classes: int | None = None
+    ) -> NDArray[np.integer[Any]]:
+        """The words of a file, at least `needed`; those of a last layer, for that many classes."""
         path = self.folder / name
         try:
             raw = path.read_bytes()
         except OSError as error:
             raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
         if len(raw) % 8 or len(raw) < 8 * needed:
+            why = "" if classes is None else f" for the {classes} classes of classes.txt"
             raise FormatError(
-                f"{path}: {len(raw)} bytes, but {8 * needed} are needed; the file is truncated or "
-                "of another network"
+                f"{path}: {len(raw)} bytes, but {8 * needed} are needed{why}; the file is "
+                "truncated or of another network"
             )
         return np.frombuffer(raw, dtype)

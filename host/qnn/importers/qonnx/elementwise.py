@@ -47,11 +47,13 @@ def _constant(node: Node, feature: Feature, parameters: Parameters) -> Array:
 
 def _normalise(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     """y = x * g + (bias - mean * g) with g = gain / sqrt(variance + epsilon), in this order."""
-    feature_rank, channels = feature.index.ndim, feature.shape[2]
+    shape = feature.index.shape
     given = [x for x in parameters[1:] if x is not None]
-    if len(given) != 4 or any(x.shape != (channels,) for x in given) or feature_rank < 2:
-        raise node.refuse(f"it wants four constants for {channels} channels")
-    sides = (1, channels) + (1,) * (feature_rank - 2)
+    if len(shape) < 2 or len(given) != 4 or any(x.shape != shape[1:2] for x in given):
+        raise node.refuse(f"it wants four constants for the channels of a tensor of shape {shape}")
+    if node.attributes.get("training_mode"):
+        raise node.refuse("it is in training mode; export the model in evaluation mode")
+    sides = (1, -1) + (1,) * (len(shape) - 2)
     gain, bias, mean, variance = (feature.per_channel(node, x.reshape(sides)) for x in given)
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     with np.errstate(all="ignore"):
@@ -89,18 +91,26 @@ def _quantize(node: Node, feature: Feature, parameters: Parameters) -> list[Step
 
 
 def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
-    thresholds, channels, rank = parameters[1], feature.shape[2], feature.index.ndim
-    layout = node.attributes.get("data_layout") or {2: "NC", 4: "NCHW"}.get(rank, "")
-    if thresholds is None or thresholds.ndim != 2 or len(thresholds) not in (1, channels):
-        raise node.refuse(f"it wants thresholds for {channels} channels")
-    if len(layout) != rank or "C" not in layout or not np.isfinite(thresholds).all():
-        raise node.refuse(f"its thresholds or its layout {layout!r} do not fit its input")
-    if feature.index.shape[layout.index("C")] != channels:
-        raise node.refuse(f"its layout {layout!r} does not fit its input")
+    thresholds, shape = parameters[1] if len(parameters) > 1 else None, feature.index.shape
+    layout = str(node.attributes.get("data_layout") or {3: "NWC", 4: "NCHW"}.get(len(shape), "NC"))
+    axis = layout.index("C") if "C" in layout else 1  # as the reference executor finds it
+    if axis >= len(shape):
+        raise node.refuse(f"its layout {layout!r} does not fit a tensor of shape {shape}")
+    if thresholds is None or thresholds.ndim != 2 or len(thresholds) not in (1, shape[axis]):
+        raise node.refuse(
+            f"it wants a matrix of thresholds with 1 row, or {shape[axis]} for the channels along "
+            f"axis {axis} of its input, of shape {shape}; its layout is {layout!r}"
+        )
     scale = np.float32(node.attributes.get("out_scale", 1.0))
+    if np.isnan(thresholds).any() or not thresholds.size:
+        raise node.refuse("it has no thresholds, or some that are not a number")
     if not scale > 0:
         raise node.refuse(f"its out_scale is {scale}, not a positive number")
-    spread = np.broadcast_to(thresholds, (channels, thresholds.shape[1])).astype(np.float32)
+    rows, row = np.unique(thresholds.astype(np.float32), axis=0, return_inverse=True)
+    along = [-1 if side == axis else 1 for side in range(len(shape))]
+    what = f"its row of thresholds along axis {axis} (layout {layout!r})"
+    row_of = feature.per_channel(node, row.reshape(along), what)
+    spread = rows[row_of.astype(np.int64)]
     return [Count(spread, scale, np.float32(node.attributes.get("out_bias", 0.0)))]
 
 

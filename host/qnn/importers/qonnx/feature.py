@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Union
 
 import numpy as np
@@ -33,6 +33,8 @@ class Products:
         weight: int64 (O, KH, KW, C/groups).
         unit, offset: float64 (O,), unit above 0.
         stride, padding, groups: as in qnn.network.Conv.
+        stray: float64 (O,), error of the sums of the reference, relative to what it adds up; 0
+            where they are exact.
     """
 
     node: Node
@@ -45,6 +47,7 @@ class Products:
     stride: int = 1
     padding: Padding = (0, 0, 0, 0)
     groups: int = 1
+    stray: Array = field(default_factory=lambda: np.zeros(()))
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -54,13 +57,18 @@ class Products:
             axis=1
         ) * self.top
 
-    def values(self, acc: Array) -> Array:
-        """float32 (..., O) of acc, int64 (..., O).
+    def values(self, acc: Array, side: int = 0) -> Array:
+        """float32 (..., O) of acc, int64 (..., O): the exact sums, rounded once.
 
-        Exact, as the sums of the reference are, where the scales are powers of two; else the
-        nearest float32, from which those sums stray by their own rounding.
+        With `side` -1 or 1 what the reference may at the lowest or at the highest make of them.
         """
-        y: Array = (self.unit * acc + self.offset).astype(np.float32)
+        exact = self.unit * acc + self.offset
+        if side:
+            rows = np.abs(self.weight).reshape(len(self.weight), -1)
+            on_the_way = rows.max(axis=1) * self.top * rows.shape[1] ** 0.5  # of partial sums
+            size = self.unit * (np.abs(acc) + on_the_way) + np.abs(self.offset)
+            exact = exact + side * self.stray * size
+        y: Array = exact.astype(np.float32)
         return y
 
 
@@ -96,8 +104,13 @@ class Feature:
         """The same map after more steps."""
         return replace(self, steps=self.steps + steps)
 
-    def per_channel(self, node: Node, constant: Array) -> Array:
+    def per_channel(self, node: Node, constant: Array, what: str = "its constant") -> Array:
         """A constant that broadcasts against this tensor, as float32 (channels,).
+
+        Args:
+            node: the one that has it, for the error.
+            constant: one value for each channel, wherever the tensor has its channels.
+            what: the constant is, for the error.
 
         Raises:
             NetworkError: it differs within a channel, is not finite, or does not broadcast.
@@ -116,7 +129,7 @@ class Feature:
         if not np.isfinite(rows).all():
             raise node.refuse("it has a constant that is not finite")
         if (rows != rows[0]).any():
-            raise node.refuse("its constant differs between pixels; use one value for a channel")
+            raise node.refuse(f"{what} differs between pixels; use one value for a channel")
         return rows[0].copy()
 
     def require_map(self, node: Node) -> None:

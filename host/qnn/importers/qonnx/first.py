@@ -10,13 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.compute.float_conv import Thresholds
-from qnn.importers.qonnx.feature import Feature, FloatSums
-from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of
+from qnn.importers.qonnx.feature import Feature, FloatSums, Pixels
+from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
-from qnn.importers.qonnx.steps import Bipolar, Clip, Uniform
+from qnn.importers.qonnx.steps import Clip, Count, Quantizer, Uniform
 from qnn.importers.qonnx.windows import Windows
 from qnn.network import FloatConv
 from qnn.network.result import OPERATIONS, Arithmetic
+
+LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
 
 
 def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> FloatSums:
@@ -37,7 +39,9 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
             "weights of more than 4 bits run on the host only, on a square RGB picture with the "
             "same padding on all sides; quantise them to 1, 2 or 3 bits"
         )
-    ends = np.array([[0.0], [1.0]]).repeat(channels, axis=1)  # of x, for each colour
+    assert isinstance(feature.source, Pixels)
+    white = 255.0 if raw(feature.source, feature.steps) else 1.0
+    ends = np.array([[0.0], [white]]).repeat(channels, axis=1)  # of x, for each colour
     for step in feature.steps:
         if not isinstance(step, Arithmetic):
             raise node.refuse(
@@ -65,8 +69,7 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
         NetworkError: something else than arithmetic, a ReLU or Clip and a quantiser follows.
     """
     steps, last = feature.steps, last_quantizer(feature.steps)
-    quantizer = None if last is None else steps[last]
-    if last is None or not isinstance(quantizer, Uniform | Bipolar):
+    if last is None:
         raise node.refuse(
             f"what it reads from node {sums.node.name!r} is not quantised; put an activation "
             "quantiser of 1 to 3 bits between them"
@@ -89,9 +92,14 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
             )
     if any(not isinstance(step, Arithmetic) for step in steps[last + 1 :]):
         raise sums.node.refuse("it runs on the host, where no pool follows; use a stride")
-    ends = quantizer.codes(clip(np.array([-np.inf, np.inf], np.float32)))
-    levels, rank = levels_of(node, steps, last, int(ends[0]), int(ends[1]))
-    borders = _borders(sums.node, quantizer)[ends[0] : ends[1]]
+    quantizer = steps[last]
+    assert isinstance(quantizer, Quantizer)
+    borders = _borders(sums.node, quantizer)
+    limits = np.array([[-LARGEST], [LARGEST]], np.float32)
+    with np.errstate(over="ignore"):
+        least, most = quantizer.codes(clip(limits))[:, 0]
+    levels, rank = levels_of(node, steps, last, int(least), int(most))
+    borders = borders[least:most][np.diff(rank) > 0] if most > least else np.array([LARGEST])
     layer = FloatConv(
         name=name,
         in_shape=(sums.size, sums.size, 3),
@@ -99,17 +107,26 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
         bias=bias.astype(np.float32),
         stride=sums.stride,
         padding=sums.padding,
-        quantizer=Thresholds(tuple(float(b) for b in borders[np.diff(rank) > 0])),
+        quantizer=Thresholds(tuple(float(b) for b in borders)),
         arithmetic="float64",
     )
     return layer, even(node, levels)
 
 
-def _borders(node: Node, quantizer: Uniform | Bipolar) -> Array:
+def _borders(node: Node, quantizer: Quantizer) -> Array:
     """Values above which the codes 1, 2, ... begin, float64."""
-    if isinstance(quantizer, Bipolar):
-        return np.array([np.nextafter(0.0, -1.0)])
-    if quantizer.rounding is not np.rint:
-        raise node.refuse("it runs on the host, where its quantiser rounds with ROUND only")
-    halves = np.arange(quantizer.low, quantizer.high) + 0.5
-    return (halves - float(quantizer.zero)) * float(quantizer.scale)
+    if isinstance(quantizer, Uniform):
+        if quantizer.rounding is not np.rint:
+            raise node.refuse("it runs on the host, where its quantiser rounds with ROUND only")
+        below = np.arange(quantizer.low, quantizer.high)
+        borders = (below + 0.5 - float(quantizer.zero)) * float(quantizer.scale)
+        ties_rise = below % 2 == 1  # to the even number
+    elif isinstance(quantizer, Count):
+        if (quantizer.thresholds != quantizer.thresholds[0]).any():
+            raise node.refuse("it runs on the host, where all channels have the same thresholds")
+        borders = np.sort(quantizer.thresholds[0].astype(np.float64))
+        ties_rise = np.ones(len(borders), bool)
+    else:
+        borders = np.array([-float(quantizer.zero) * float(quantizer.divisor)])
+        ties_rise = np.ones(1, bool)
+    return np.where(ties_rise, np.nextafter(borders, -np.inf), borders)

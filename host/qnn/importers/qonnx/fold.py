@@ -27,11 +27,15 @@ MAX_GRID = 1 << 20  # levels of a quantiser before later steps merge them
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """A map of unsigned codes: value = zero + step * code, code from 0 to top."""
+    """A map of unsigned codes: value = zero + step * code, code from 0 to top.
+
+    `exact` says whether the values in the graph are these, not only about these.
+    """
 
     zero: float
     step: float
     top: int
+    exact: bool = True
 
     @property
     def bits(self) -> int:
@@ -54,7 +58,7 @@ def fold_pixels(node: Node, feature: Feature, pixels: Pixels) -> tuple[Array, Co
     if any(isinstance(step, MaxPool) for step in steps):
         raise node.refuse("a max-pool reads the picture itself; put a convolution before it")
     p: Array = np.arange(256, dtype=np.float32)
-    p = p if _raw(pixels, steps) else p / np.float32(255)
+    p = p if raw(pixels, steps) else p / np.float32(255)
     values: Array = np.repeat(p[:, None], feature.shape[2], axis=1)
     last = last_quantizer(steps)
     if last is None:
@@ -71,7 +75,7 @@ def fold_pixels(node: Node, feature: Feature, pixels: Pixels) -> tuple[Array, Co
     return table.astype(np.uint8), even(node, levels)
 
 
-def _raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
+def raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
     """Whether pixels go in as 0..255: stated, or the graph divides by 255 itself."""
     first = steps[0] if steps else None
     if not isinstance(first, Arithmetic) or first.op not in ("multiply", "divide"):
@@ -80,7 +84,9 @@ def _raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
     return pixels.raw or bool((first.values == by_255).all())
 
 
-def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> tuple[Conv, Codes]:
+def fold_layer(
+    node: Node, feature: Feature, products: Products, name: str
+) -> tuple[Conv, Codes, int]:
     """A layer whose codes are those of the last quantiser behind its sums.
 
     Args:
@@ -88,6 +94,10 @@ def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> t
         feature: the sums and the steps behind them.
         products: its source.
         name: of the layer.
+
+    Returns:
+        The layer, what its codes stand for, and how many outputs have a sum that lies on a step of
+        the quantiser, but for what float32 rounds off where the reference adds it up.
 
     Raises:
         NetworkError: there is no quantiser, or the steps cannot become thresholds.
@@ -106,19 +116,27 @@ def fold_layer(node: Node, feature: Feature, products: Products, name: str) -> t
     low, high = products.bounds
     low, high = np.where(flip < 0, -high, low), np.where(flip < 0, -low, high)
 
-    def codes(acc: Array) -> Array:
-        return code_of(products.values(flip * acc))
+    def codes(acc: Array, side: int = 0) -> Array:
+        return code_of(products.values(flip * acc, side))
 
     least, most = int(codes(low).min()), int(codes(high).max())
     least = _down_to_zero(steps[last], least)
     levels, rank = levels_of(node, steps, last, least, most)
     if len(levels) > MAX_LEVELS:
         raise node.refuse(f"it reads {len(levels)} levels; quantise to at most {MAX_BITS} bits")
+
+    def ranks(acc: Array, side: int = 0) -> Array:
+        ranked: Array = rank[np.clip(codes(acc, side), least, most) - least]
+        return ranked
+
     wanted = np.arange(1, max(len(levels), 2))
-    found = _least(lambda acc: rank[codes(acc) - least] >= wanted[:, None], low, high, len(wanted))
+    found = _least(lambda acc: ranks(acc) >= wanted[:, None], low, high, len(wanted))
+    beside = np.clip([found - 1, found], low, high)  # sums on both sides of each threshold
+    undecided = ranks(beside, -1) != ranks(beside, 1)
     bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
     thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
-    return _layer(products, name, bits, coefficients, thresholds, pool), even(node, levels)
+    layer = _layer(products, name, bits, coefficients, thresholds, pool)
+    return layer, even(node, levels), int(undecided.any(axis=(0, 1)).sum())
 
 
 def fold_scores(
@@ -258,11 +276,10 @@ def even(node: Node, levels: Array) -> Codes:
     top = len(exact) - 1
     step = (exact[-1] - exact[0]) / top if top else Fraction(1)
     tolerance = max(abs(exact[0]), abs(exact[-1])) / (1 << 20)
-    if top >= MAX_LEVELS or any(
-        abs(level - exact[0] - k * step) > tolerance for k, level in enumerate(exact)
-    ):
+    errors = [abs(level - exact[0] - k * step) for k, level in enumerate(exact)]
+    if top >= MAX_LEVELS or max(errors) > tolerance:
         raise node.refuse("the levels of its input are not evenly spaced; quantise it uniformly")
-    return Codes(float(exact[0]), float(step), top)
+    return Codes(float(exact[0]), float(step), top, max(errors) == 0 and float(step) == step)
 
 
 def _sign(steps: Sequence[Step], outputs: int) -> Array:

@@ -25,7 +25,8 @@ MAX_MAP = 1 << 24  # elements of one feature map
 STANDARD = ("", "ai.onnx")
 QUANTISED = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 _ATTRIBUTES = {  # of what type those are that the importer reads
-    "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int",
+    "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int largest "
+    "select_last_index training_mode",
     "INTS": "strides pads dilations kernel_shape perm axes shape value_ints",
     "FLOAT": "epsilon alpha beta out_scale out_bias min max value_float",
     "FLOATS": "value_floats",
@@ -68,6 +69,7 @@ class Graph:
         input_name, input_shape: of the one input; the batch counts 1.
         raw_pixels: the input is stated to be whole numbers 0..255.
         outputs: names of tensors.
+        opset: of the standard operators.
     """
 
     nodes: tuple[Node, ...]
@@ -76,6 +78,7 @@ class Graph:
     input_shape: tuple[int, ...]
     raw_pixels: bool
     outputs: tuple[str, ...]
+    opset: int
 
 
 def read_graph(path: Path) -> Graph:
@@ -128,6 +131,7 @@ def read_graph(path: Path) -> Graph:
         input_shape=_input_shape(path, inputs[0].name, kind.shape.dim),
         raw_pixels=kind.elem_type == onnx.TensorProto.UINT8 or stated == "UINT8",
         outputs=tuple(output.name for output in graph.output),
+        opset=max((o.version for o in model.opset_import if o.domain in STANDARD), default=1),
     )
 
 

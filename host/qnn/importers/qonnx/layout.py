@@ -48,6 +48,9 @@ def _rearranged(node: Node, x: Array, parameters: Sequence[Array | None]) -> Arr
         return x.squeeze(tuple(axes) if axes else None)
     if node.op == "Unsqueeze":
         return np.expand_dims(x, tuple(_integers(node, "axes", parameters)))
+    training = parameters[1] if len(parameters) > 1 else None
+    if node.op == "Dropout" and training is not None and training.any():
+        raise node.refuse("it is in training mode; export the model in evaluation mode")
     return x  # Identity; Dropout is one when nothing is trained
 
 

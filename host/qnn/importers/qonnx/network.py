@@ -35,10 +35,23 @@ def import_network(path: Path, name: str) -> Network:
         picture=walk.picture,
         source="imported from QONNX",
         missing=tuple(walk.missing),
+        notes=_notes(walk.undecided),
     )
     if walk.scores is None:
         return network
     return replace(network, classes=_classes(path, network.out_shape[2]), result=walk.scores)
+
+
+def _notes(undecided: Sequence[str]) -> tuple[str, ...]:
+    """What to know of the layers where float32 rounding decides."""
+    if not undecided:
+        return ()
+    return (
+        "in exact arithmetic sums lie on a step of the quantiser, or closer to it than float32 "
+        f"tells, in {', '.join(undecided)}: here the exact sum decides, in the reference executor "
+        "of QONNX the rounding of float32 sums, so its codes and scores may be others; with scales "
+        "that are powers of two nothing is rounded",
+    )
 
 
 def _precision(layers: Sequence[Conv]) -> str:

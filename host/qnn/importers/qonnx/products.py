@@ -19,6 +19,7 @@ from qnn.importers.qonnx.first import float_sums
 from qnn.importers.qonnx.fold import Codes
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places
+from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import integers, small
 from qnn.importers.qonnx.windows import windows_of
 from qnn.network import Shape, describe, windows
@@ -106,11 +107,17 @@ def _connection(
         )
     moved = np.empty_like(weight)
     moved[:, feature.index[0]] = weight
-    products = _products(node, moved.reshape(outputs, *in_shape), read(in_shape), in_shape)
-    result = Feature(products, (1, 1, outputs), np.arange(outputs)[None])
+    result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
+    start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
+    products = _products(
+        node, moved.reshape(outputs, *in_shape), read(in_shape), in_shape, *start[:1]
+    )
+    if alpha != 1:  # rounded with the sums, not behind them
+        products = replace(products, stray=np.full(outputs, ROUNDINGS))
+    result = replace(result, source=products)
     if alpha != 1:
         result = _then(node, result, "Mul", np.array(alpha, np.float32))
-    return _biased(node, result, [x * np.float32(beta) for x in bias if x is not None])
+    return _biased(node, result, start)
 
 
 def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:
@@ -121,8 +128,12 @@ def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:
     return feature.then(*ELEMENTWISE[op](node, feature, [None, constant]))
 
 
-def _products(node: Node, weight: Array, codes: Codes, in_shape: Shape) -> Products:
+def _products(
+    node: Node, weight: Array, codes: Codes, in_shape: Shape, start: Array | None = None
+) -> Products:
+    """Sums of codes times `weight`, (O, KH, KW, C/groups); a Gemm adds them to `start`, (O,)."""
     whole, scale = integers(node, weight)
+    start = np.zeros(len(weight), np.float32) if start is None else start
     return Products(
         node=node,
         in_shape=in_shape,
@@ -131,4 +142,5 @@ def _products(node: Node, weight: Array, codes: Codes, in_shape: Shape) -> Produ
         weight=whole,
         unit=scale * codes.step,
         offset=scale * codes.zero * whole.sum(axis=(1, 2, 3)),
+        stray=stray(weight, whole, scale, codes, start),
     )

@@ -11,7 +11,7 @@ Source: the operator pages of QONNX (IntQuant, BipolarQuant, MultiThreshold) and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -61,17 +61,22 @@ class Uniform:
 
 @dataclass(frozen=True, eq=False)
 class Bipolar:
-    """BipolarQuant: code 1 where x >= 0; the values are -scale and +scale."""
+    """BipolarQuant: code 1 where x >= 0; and Quant of 1 bit, signed, which has a zero point.
+
+    Code 1 where x / divisor + zero >= 0; value = (-1 - zero) * scale or (1 - zero) * scale.
+    """
 
     scale: Array
+    divisor: Array = field(default_factory=lambda: np.ones((), np.float32))
+    zero: Array = field(default_factory=lambda: np.zeros((), np.float32))
 
     def codes(self, x: Array) -> Array:
         """0 or 1, int64."""
-        return (x >= 0).astype(np.int64)
+        return (x / self.divisor + self.zero >= 0).astype(np.int64)
 
     def values(self, codes: Array) -> Array:
         """float32 that stand for the codes."""
-        y: Array = (2 * codes - 1).astype(np.float32) * self.scale
+        y: Array = ((2 * codes - 1).astype(np.float32) - self.zero) * self.scale
         return y
 
     def __call__(self, x: Array) -> Array:
@@ -127,7 +132,6 @@ ROUNDINGS: dict[str, Callable[[Array], Array]] = {
     "FLOOR": np.floor,
     "UP": _away,
     "DOWN": np.trunc,
-    "ROUND_TO_ZERO": np.trunc,
     "HALF_UP": _half_up,
     "HALF_DOWN": _half_down,
 }
@@ -154,17 +158,25 @@ def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
     narrow = bool(node.attributes.get("narrow", 1))
     if not (1 <= width <= MAX_WIDTH and width == int(width)) or not np.isfinite(zero).all():
         raise node.refuse(f"a width of {width:g} bits or its zero point have no meaning here")
-    if width == 1 and signed and not zero.any():
-        return Bipolar(scale)  # as the reference executor takes it
+    if width == 1 and signed:  # whatever its range and its rounding are said to be
+        return Bipolar(scale, scale, zero)
     half = 1 << (int(width) - 1)
     if signed:
         low, high = -half + narrow, half - 1
     else:
         low, high = 0, 2 * half - 1 - narrow
-    rounding = ROUNDINGS.get(str(node.attributes.get("rounding_mode", "ROUND")).upper())
-    if rounding is None or low >= high:
-        raise node.refuse("its rounding mode or its range is unknown; export it with ROUND")
-    return Uniform(scale, zero, low, high, rounding)
+    return Uniform(scale, zero, low, high, _rounding(node))
+
+
+def _rounding(node: Node) -> Callable[[Array], Array]:
+    mode = str(node.attributes.get("rounding_mode", "ROUND"))
+    rounding = ROUNDINGS.get(mode.upper())
+    if rounding is None:
+        same = ", which is called DOWN there" if mode.upper() == "ROUND_TO_ZERO" else ""
+        raise node.refuse(
+            f"QONNX has no rounding mode {mode!r}{same}; it has {', '.join(ROUNDINGS)}"
+        )
+    return rounding
 
 
 def _given(node: Node, name: str, parameters: list[Array | None], position: int) -> Array:

@@ -22,13 +22,16 @@ from qnn.importers.qonnx.fold import Codes, fold_layer, fold_pixels, fold_scores
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
 from qnn.importers.qonnx.products import multiply
+from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.windows import pool_of
 from qnn.network import Conv, Layer, Lookup, PictureInput, Shape, describe, windows
 from qnn.network.result import FloatScores
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
-ENDINGS = ("Softmax", "LogSoftmax", "TopK", "ArgMax")  # the host ranks the scores itself
+EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
+FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
+    "ArgMin": "multiply the scores by -1 and use ArgMax",
     "AveragePool": "use MaxPool, or a convolution with stride 2",
     "Concat": "the accelerator runs one chain of layers; use a grouped convolution",
     "ConvTranspose": "the accelerator only makes maps smaller",
@@ -48,6 +51,8 @@ class Walk:
         picture: None where the input is no picture.
         scores: None where it ends with a map of codes.
         missing: a sentence for each absent stage.
+        undecided: layers with sums on a step of their quantiser, each with its node and how many
+            outputs.
 
     Raises:
         FormatError: the graph contradicts itself.
@@ -59,9 +64,11 @@ class Walk:
         self.picture: PictureInput | None = None
         self.scores: FloatScores | None = None
         self.missing: list[str] = []
+        self.undecided: list[str] = []
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
         self._tensors[graph.input_name] = _picture(graph)
-        self._ranked: set[str] = set()  # tensors that stand for the scores
+        self._opset = graph.opset
+        self._ranked: dict[str, str] = {}  # tensors that stand for the scores, and what made them
         self._readers = Counter(graph.outputs)
         for node in graph.nodes:
             if node.op != "Shape":
@@ -92,15 +99,35 @@ class Walk:
                 f"{name!r} is read by more than one node, or meets another feature map; the "
                 "accelerator runs one chain of layers, so remove the branch or residual addition"
             )
-        if node.op in ENDINGS or name in self._ranked:
-            if node.op not in (*ENDINGS, *LAYOUT, "Cast"):
-                raise node.refuse("it comes after the scores were ranked; end the network there")
-            self._ranked.update(node.outputs)
-            return features[0]
+        if parameters[0] is not None and node.op not in EITHER_SIDE + PRODUCTS:
+            raise node.refuse("it wants the feature map as its first input")
+        ranked_by = self._ranked.get(name)
+        if ranked_by or node.op in RANKING:
+            return self._rank(node, features[0], parameters, ranked_by)
         return self._follow(node, features[0], parameters)
+
+    def _rank(
+        self, node: Node, feature: Feature, parameters: Parameters, before: str | None
+    ) -> Feature:
+        """The scores once more, behind what ranks or moves them; `before` ranked them already."""
+        if node.op in RANKING and before not in CHOICES:
+            require_ranking(node, feature, parameters, self._opset)
+            before = node.op
+        elif node.op not in (*LAYOUT, "Cast"):
+            raise node.refuse("it comes after the scores were ranked; end the network there")
+        elif node.op in LAYOUT and before not in CHOICES:
+            feature = replace(feature, index=rearrange(node, feature.index, parameters[1:]))
+        assert before is not None
+        self._ranked.update(dict.fromkeys(node.outputs, before))
+        return feature
 
     def _follow(self, node: Node, feature: Feature, parameters: Parameters) -> Feature:
         if node.op == "Cast":
+            if node.attributes.get("to") != FLOAT:
+                raise node.refuse(
+                    "it turns the feature map into another type than float32, which rounds; "
+                    "quantise it with Quant instead"
+                )
             return feature
         if node.op in LAYOUT:
             return replace(feature, index=rearrange(node, feature.index, parameters[1:]))
@@ -117,9 +144,7 @@ class Walk:
         """Ends the layer whose map `node` reads in the shape `in_shape`."""
         source = feature.source
         if isinstance(source, Products):
-            layer, codes = fold_layer(node, feature, source, self._name(source))
-            self.layers.append(layer)
-            return codes
+            return self._fold(node, feature, source)
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
             self.picture = PictureInput("letterbox", source.size)
@@ -152,14 +177,24 @@ class Walk:
                     "fully connected layer, or with a quantiser"
                 )
             layer, steps = fold_scores(node, feature, source, self._name(source))
+            self.layers.append(layer)
             self.scores = FloatScores(steps)
         else:
-            layer, codes = fold_layer(node, feature, source, self._name(source))
+            codes = self._fold(node, feature, source)
             self.missing.append(
                 f"no scores come out: it ends with a map of codes, value = {codes.zero:g} + code x "
                 f"{codes.step:g}, which Model.run gives"
             )
+
+    def _fold(self, node: Node, feature: Feature, products: Products) -> Codes:
+        """Ends a layer with a quantiser."""
+        layer, codes, undecided = fold_layer(node, feature, products, self._name(products))
         self.layers.append(layer)
+        if undecided:
+            self.undecided.append(
+                f"{layer.name} ({products.node.name!r}, {undecided} of {layer.outputs} outputs)"
+            )
+        return codes
 
     def _name(self, products: Products) -> str:
         kind = "conv" if products.node.op == "Conv" else "fc"

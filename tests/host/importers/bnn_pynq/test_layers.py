@@ -216,7 +216,8 @@ class TestShortFiles:
         folder = copy_of("cnvW1A1")
         path = folder / "8-2-weights.bin"
         path.write_bytes(path.read_bytes()[: rows * 512 * 8])
-        refuse(folder, f"8-2-weights.bin: {rows * 4096} bytes, but 12288 are needed; the file is")
+        needed = "but 12288 are needed for the 10 classes of classes.txt; the file is"
+        refuse(folder, f"8-2-weights.bin: {rows * 4096} bytes, {needed}")
 
     @pytest.mark.parametrize(
         ("name", "suffix"),

@@ -11,9 +11,10 @@ from qnn.importers import import_network
 from qnn.network import FloatConv
 from qnn.pictures.picture import Picture
 
+onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 pytest.importorskip("qonnx", reason="the reference executor is not installed")
 
-from foreign_qonnx import Graph, execute
+from foreign_qonnx import QONNX, Graph, both, execute  # noqa: E402
 
 
 def make(rng: np.random.Generator) -> tuple[Graph, str]:
@@ -72,6 +73,77 @@ def test_float_first_layers(seed, tmp_path):
         assert len(np.unique(pairs[0])) == pairs.shape[1] and (np.diff(pairs) > 0).all()
         scores = network.result.scores(maps[-1][None])
         assert scores[0].tolist() == found[graph.tensor][0].tolist()
+
+
+def behind_float(follow, *before, bias=None) -> Graph:
+    """Steps on 8 x 8 RGB pixels, a float convolution, what `follow` adds, a binary layer."""
+    rng = np.random.default_rng(0)
+    graph = Graph((1, 3, 8, 8))
+    for op, value in before:
+        graph.then(op, value)
+    graph.then("Conv", rng.normal(0, 1, (4, 3, 3, 3)), *([] if bias is None else [bias]))
+    graph = follow(graph).then("Flatten")
+    return graph.then("Gemm", graph.weight(rng.normal(0, 1, (3, 144))), transB=1)
+
+
+@pytest.mark.parametrize("how", ["uint8", "annotation", "division", "product", "both"])
+def test_pixels_that_go_in_whole(how, tmp_path):
+    before = {"division": [("Div", 255.0)], "both": [("Div", 255.0)], "product": [("Mul", 1 / 255)]}
+    scale = 1.0 if how in before else 200.0
+    graph = behind_float(lambda g: g.then("Relu").quant(scale, 2), *before.get(how, []))
+    model = graph.model()
+    if how == "uint8":
+        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    if how in ("annotation", "both"):
+        entry = onnx.StringStringEntryProto(key="finn_datatype", value="UINT8")
+        model.graph.quantization_annotation.add(
+            tensor_name="picture", quant_parameter_tensor_names=[entry]
+        )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    found, wanted = both(import_network("qonnx", path, "whole"), graph, raw=True)
+    assert found.tolist() == wanted.tolist() and wanted.any()
+
+
+def counted(thresholds, **attributes):
+    return lambda graph: graph.then(
+        "MultiThreshold", thresholds, domain=QONNX, out_dtype="UINT2", **attributes
+    )
+
+
+@pytest.mark.parametrize("bias", [None, np.float32([0, 0.5, 1.5, -0.5])])
+@pytest.mark.parametrize(
+    "follow",
+    [
+        counted([[0.0, 1.0, 2.0]]),
+        counted([[2.0, 0.0, 1.0]] * 4, out_scale=0.5),
+        counted([[-np.inf, 1.0, np.inf]]),
+        counted([[-np.inf, np.inf]]),
+        lambda graph: graph.bipolar(0.5),
+        lambda graph: graph.quant(1.0, 2),  # black pictures lie on its steps
+        lambda graph: graph.quant(1.0, 2, signed=1),
+        *(
+            lambda graph, signed=signed, narrow=narrow, zero=zero: graph.quant(
+                1.0, 1, signed=signed, narrow=narrow, zero=zero
+            )
+            for signed in (0, 1)
+            for narrow in (0, 1)
+            for zero in (0.0, 1.0, -0.5)
+        ),
+    ],
+)
+def test_every_quantiser(follow, bias, tmp_path):
+    graph = behind_float(follow, bias=bias)
+    network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
+    assert isinstance(network.layers[0], FloatConv)
+    found, wanted = both(network, graph)
+    assert found.tolist() == wanted.tolist()
+
+
+def test_thresholds_that_differ_between_channels(tmp_path):
+    graph = behind_float(counted(np.arange(12).reshape(4, 3)))
+    with pytest.raises(NetworkError, match="all channels have the same thresholds"):
+        import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
 
 
 def test_quantisers_that_round_otherwise(tmp_path):

@@ -59,7 +59,7 @@ def test_every_sum(seed):
     )
     steps = random_steps(rng)
     feature = Feature(products, (4, 3, OUTPUTS), places((4, 3, OUTPUTS)), tuple(steps))
-    layer, codes = fold_layer(NODE, feature, products, "conv1")
+    layer, codes, _ = fold_layer(NODE, feature, products, "conv1")
     low, high = products.bounds
     for output in range(OUTPUTS):
         # the layer may run on negated weights, and counts in units of its own

@@ -18,28 +18,15 @@ onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 pytest.importorskip("qonnx", reason="the reference executor is not installed")
 
 import foreign_qonnx as foreign  # noqa: E402
-from foreign_qonnx import QONNX, Graph, execute, random_model  # noqa: E402
-
-
-def as_input(pixels: np.ndarray, raw: bool = False) -> np.ndarray:
-    """Pixels, uint8 (H, W, C), as a graph reads them, float32 (1, C, H, W)."""
-    x = pixels.astype(np.float32) if raw else pixels.astype(np.float32) / np.float32(255)
-    return x.transpose(2, 0, 1)[None]
-
-
-def random_pictures(rng, size: int, channels: int, count: int) -> np.ndarray:
-    """Noise, and pictures that are mostly black or white; the first two are only that."""
-    pixels = rng.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
-    for i, picture in enumerate(pixels):
-        picture[rng.random(picture.shape) < i % 3 / 3] = rng.choice([0, 255])
-    pixels[0], pixels[1] = 0, 255
-    return pixels
-
-
-def scores(network, pixels: np.ndarray) -> np.ndarray:
-    """Scores, float32 (N, classes), of pixels, uint8 (N, H, W, C)."""
-    _, session = open_session("cpu", network)
-    return network.result.scores(session.run(pixels))
+from foreign_qonnx import (  # noqa: E402
+    QONNX,
+    Graph,
+    as_input,
+    execute,
+    random_model,
+    random_pictures,
+    scores,
+)
 
 
 def integer_layers(network) -> list[Conv]:
@@ -240,6 +227,23 @@ def test_command(cli, tmp_path, samples):
     assert scores(again, pixels).tolist() == scores(network, pixels).tolist()
 
 
+def test_command_names_layers_that_rounding_decides(cli, tmp_path):
+    graph = Graph((1, 1, 6, 6)).quant(1 / 3, 2)
+    conv(graph).quant(2 / 3, 2).then("Flatten")
+    path = connect(graph, 32).save(tmp_path / "model.onnx")
+    out = cli("params", "import", "qonnx", path, "--name", "thirds").out
+    (note,) = (line for line in out.splitlines() if line.startswith("note: "))
+    assert "conv1 ('conv', 2 of 2 outputs)" in note and "float32" in note
+    assert note in cli("params", "info", "thirds").out
+    (again,) = cli("params", "info", "thirds", "--json").document["notes"]
+    assert note == f"note: {again}"
+    graph = Graph((1, 1, 6, 6)).quant(1 / 4, 2)
+    conv(graph).quant(1 / 2, 2).then("Flatten")
+    path = connect(graph, 32).save(tmp_path / "model.onnx")
+    assert "note" not in cli("params", "import", "qonnx", path, "--name", "halves").out
+    assert cli("params", "info", "halves", "--json").document["notes"] == []
+
+
 def test_command_refuses(cli, tmp_path, home):
     path = small().then("Sigmoid", name="squash").save(tmp_path / "model.onnx")
     message = cli.refused("params", "import", "qonnx", path, "--name", "mine")
@@ -307,6 +311,17 @@ def uneven_levels() -> Graph:
 def colours_apart() -> Graph:
     graph = Graph((1, 3, 8, 8)).then("Sub", np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1))
     return conv(graph.quant(1 / 255, 8, signed=1), np.ones((2, 3, 3, 3)))
+
+
+def dropping(graph: Graph) -> Graph:
+    training = graph.constant(True, bool)
+    return graph.then("Dropout", 0.5, training, name="drop")
+
+
+def swapped(graph: Graph, op: str) -> Graph:
+    """A constant first, the end of the chain behind it."""
+    graph.tensor = graph.node(op, graph.constant(np.ones((1, 2, 6, 6))), graph.tensor)
+    return graph
 
 
 REFUSED = {
@@ -415,6 +430,26 @@ REFUSED = {
     "scale of zero": (lambda: conv(start().quant(0.0, 2)), r"scale is not a positive number"),
     "width": (lambda: conv(start().quant(1.0, 40)), r"width of 40 bits"),
     "rounding": (lambda: conv(start().quant(1.0, 2, rounding="DICE")), r"rounding mode"),
+    "dropout that drops": (
+        lambda: dropping(conv(start())),
+        r"'drop'.*in training mode; export",
+    ),
+    "batch norm in training": (
+        lambda: conv(start()).then("BatchNormalization", *np.ones((4, 2)), training_mode=1),
+        r"in training mode; export",
+    ),
+    "cast to whole numbers": (
+        lambda: conv(start()).then("Cast", to=6, name="cast"),
+        r"'cast'.*another type than float32",
+    ),
+    "cast to half precision": (
+        lambda: conv(start()).then("Cast", to=10, name="cast"),
+        r"'cast'.*another type than float32",
+    ),
+    "map as a limit": (
+        lambda: swapped(conv(start()), "Clip"),
+        r"\(Clip\): it wants the feature map as its first input",
+    ),
 }
 
 

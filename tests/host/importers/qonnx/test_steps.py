@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Quantisers equal the operators of the package qonnx, ties and ends of the range included."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,16 +23,14 @@ def f32(value) -> np.ndarray:
     return np.array(value, np.float32)
 
 
-@pytest.mark.parametrize("rounding", [r for r in ROUNDINGS if r != "ROUND_TO_ZERO"])
+@pytest.mark.parametrize("rounding", [*ROUNDINGS, "round", "Half_Up"])
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("narrow", [0, 1])
 @pytest.mark.parametrize("bits", [1, 2, 3, 8])
 def test_quant(rounding, signed, narrow, bits):
-    if bits == 1 and narrow and not signed:
-        return  # no range is left
     attributes = {"signed": signed, "narrow": narrow, "rounding_mode": rounding}
     node = Node("Quant", "quant", (), (), attributes)
-    for scale, zero in ((0.5, 0), (1, 0), (0.3, 0), (0.25, 0 if bits == 1 else 1)):
+    for scale, zero in itertools.product((0.5, 1, 0.3, 0.25), (0, 1, -1, 0.5, -2.25)):
         parameters = [f32(scale), f32(zero), f32(bits)]
         step = quantizer(node, parameters)
         want = intquant.int_quant(EIGHTHS, *parameters, signed, narrow, rounding)
@@ -38,6 +38,34 @@ def test_quant(rounding, signed, narrow, bits):
         assert step(EIGHTHS).tolist() == want.tolist()
         assert step.values(codes).tolist() == want.tolist()
         assert codes.min() >= 0 and codes.max() < 2**bits
+
+
+@pytest.mark.parametrize("mode", ["ROUND_TO_ZERO", "round_to_zero", "TRUNC", "DPU", "", "UP "])
+def test_rounding_modes_that_qonnx_has_not(mode):
+    node = Node("Quant", "quant", (), (), {"signed": 1, "narrow": 0, "rounding_mode": mode})
+    parameters = [f32(1), f32(0), f32(2)]
+    with pytest.raises(ValueError, match="Could not resolve rounding mode"):
+        intquant.int_quant(EIGHTHS, *parameters, 1, 0, mode)
+    with pytest.raises(NetworkError, match=f"'quant'.*no rounding mode '{mode}'.*HALF_EVEN"):
+        quantizer(node, parameters)
+    one_bit = [f32(0.5), f32(0.5), f32(1)]  # signed: nothing is rounded, so no mode is asked for
+    want = intquant.int_quant(EIGHTHS, *one_bit, 1, 0, mode)
+    assert quantizer(node, one_bit)(EIGHTHS).tolist() == want.tolist()
+
+
+def test_rounding_to_zero_has_another_name():
+    node = Node("Quant", "quant", (), (), {"rounding_mode": "ROUND_TO_ZERO"})
+    with pytest.raises(NetworkError, match="which is called DOWN there"):
+        quantizer(node, [f32(1), f32(0), f32(2)])
+
+
+def test_one_bit_of_a_sum_that_the_scale_takes_away():
+    """-1e-45 / 4 is -0, which counts as positive; BipolarQuant does not divide."""
+    x, parameters = f32([-1e-45, 0, 1e-45]), [f32(4), f32(0), f32(1)]
+    step = quantizer(Node("Quant", "quant", (), (), {"signed": 1, "narrow": 0}), parameters)
+    want = intquant.int_quant(x, *parameters, 1, 0, "ROUND")
+    assert step(x).tolist() == want.tolist() == [4, 4, 4]
+    assert quantizer(Node("BipolarQuant", "sign", (), (), {}), parameters)(x).tolist() == [-4, 4, 4]
 
 
 def test_bipolar():
@@ -50,7 +78,8 @@ def test_bipolar():
 
 def test_multi_threshold():
     rng = np.random.default_rng(0)
-    thresholds = np.sort(rng.integers(-20, 20, (3, 7)) / 4, axis=1).astype(np.float32)
+    thresholds = (rng.integers(-20, 20, (3, 7)) / 4).astype(np.float32)  # in any order
+    thresholds[:, 0], thresholds[1, 1] = np.inf, -np.inf
     x = (rng.integers(-24, 24, (5, 3)) / 4).astype(np.float32)
     step = Count(thresholds, np.float32(0.5), np.float32(-1))
     want = multithreshold.multithreshold(x, thresholds, 0.5, -1.0)

