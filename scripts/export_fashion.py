@@ -16,9 +16,8 @@ from PIL import Image
 
 from qnn import store
 from qnn.backends import open_session
-from qnn.network import Conv, MaxPool, Network
-from qnn.network.first import LookupFirst
-from qnn.network.last import Scores
+from qnn.network import Conv, Layer, Lookup, MaxPool, Network, PictureInput
+from qnn.network.result import Scores
 from train_fashion import ACT_LEVELS, DATASET, LAYERS, SCORE_SCALE, FashionCnv, load_split
 
 CLASSES = (
@@ -38,8 +37,8 @@ SAMPLES = 10  # the first test picture of each class
 
 def fold(model: FashionCnv) -> Network:
     """The network that computes what the trained model does, in integers."""
-    layers: list[Conv] = []
     shape, bits, unit = (28, 28, 1), 8, 1 / 255
+    layers: list[Layer] = [Lookup("pixels", shape, np.arange(256, dtype=np.uint8), shape)]
     for i, (name, _, _, padding, pooled) in enumerate(LAYERS):
         weight = model.convs[i].weight.detach().numpy().transpose(0, 2, 3, 1) >= 0
         thresholds = None
@@ -63,8 +62,8 @@ def fold(model: FashionCnv) -> Network:
         task="classify",
         classes=CLASSES,
         layers=tuple(layers),
-        first=LookupFirst("fit-grey", 28, np.arange(256, dtype=np.uint8), (28, 28, 1)),
-        last=Scores(np.zeros(len(CLASSES), np.int64), 1, SCORE_SCALE),
+        picture=PictureInput("fit-grey", 28),
+        result=Scores(np.zeros(len(CLASSES), np.int64), 1, SCORE_SCALE),
         source="scripts/train_fashion.py on Fashion-MNIST (Zalando SE, MIT)",
         licence="BSD-3-Clause",
     )

@@ -12,7 +12,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from qnn.backends import open_session
-from qnn.network.first import ConvFirst
 
 QONNX = "qonnx.custom_op.general"
 
@@ -309,10 +308,9 @@ def random_pictures(rng, size: int, channels: int, count: int) -> np.ndarray:
 def scores(network, pixels: np.ndarray) -> np.ndarray:
     """Scores, float32 (N, classes), of pixels, uint8 (N, H, W, C)."""
     _, session = open_session("cpu", network)
-    floats = isinstance(network.first, ConvFirst)
-    tensors = pixels.astype(np.float32) / np.float32(255) if floats else pixels
-    codes = np.stack([network.first.codes(tensor) for tensor in tensors])
-    return network.last.scores(session.run(codes))
+    floats = network.in_bits is None
+    maps = pixels.astype(np.float32) / np.float32(255) if floats else pixels
+    return network.result.scores(session.run(maps))
 
 
 def both(network, graph: Graph, raw: bool = False) -> tuple[np.ndarray, np.ndarray]:

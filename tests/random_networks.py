@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Thresholds, Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, MaxPool, Network
-from qnn.network.first import ConvFirst, LookupFirst
-from qnn.network.last import Arithmetic, DenseChain, DenseLayer, FloatScores, Region, Scores
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network, PictureInput
+from qnn.network.result import Arithmetic, Boxes, FloatScores, Probabilities, Scores
 
 
 def random_conv(
@@ -233,16 +232,19 @@ def convs(draw) -> Conv:
     )
 
 
-def random_codes(rng: np.random.Generator, network: Network | Conv, count: int) -> np.ndarray:
-    """Codes, uint8 (count, H, W, C); the first picture is all zero, the second all ones."""
+def random_codes(rng: np.random.Generator, network: Network | Layer, count: int) -> np.ndarray:
+    """What is read, (count, H, W, C): codes, uint8, of which the first picture is all zero, the
+    second all ones; or floats, float32."""
     shape = (count, *network.in_shape)
+    if network.in_bits is None:
+        return rng.uniform(-1, 1, shape).astype(np.float32)
     codes = rng.integers(0, 2**network.in_bits, shape, dtype=np.uint8)
     codes[:1], codes[1:2] = 0, 2**network.in_bits - 1
     return codes
 
 
-def network_of(*layers: Conv, **options) -> Network:
-    """The layers as a network without other stages."""
+def network_of(*layers: Layer, **options) -> Network:
+    """The layers as a network without a picture and a result."""
     facts = {"name": "net", "title": "A network", "task": "classify", "classes": ()}
     return Network(layers=layers, **(facts | options))
 
@@ -273,12 +275,16 @@ def layered(rng: np.random.Generator) -> Network:
 
 def scoring(rng: np.random.Generator) -> Network:
     """Pixels through a table, two layers, scores of three classes."""
-    return network_of(
+    layers = (
         random_conv(rng, (2, 2, 1), 5, (2, 2), name="layer0", in_bits=8, levels=2),
         random_conv(rng, (1, 1, 5), 3, (1, 1), name="layer1", levels=None, coefficients=(1, 1)),
+    )
+    return network_of(
+        Lookup("pixels", (2, 2, 1), rng.permutation(256).astype(np.uint8), (2, 2, 1)),
+        *layers,
         classes=("cat", "dog", "größer"),
-        first=LookupFirst("fit-grey", 2, rng.permutation(256).astype(np.uint8), (2, 2, 1)),
-        last=Scores(rng.integers(-9, 9, 3), 2, 1 / 32),
+        picture=PictureInput("fit-grey", 2),
+        result=Scores(rng.integers(-9, 9, 3), 2, 1 / 32),
         notes=("sums lie on a step in layer0 ('größer')",),
     )
 
@@ -292,8 +298,8 @@ def float_scoring(rng: np.random.Generator) -> Network:
     return network_of(
         random_conv(rng, (1, 1, 9), 4, (1, 1), name="fc1", levels=None, parts=("Gemm_0",)),
         classes=("a", "b", "c", "d"),
-        last=FloatScores(tuple(steps)),
-        missing=("a first stage: its input is no picture",),
+        result=FloatScores(tuple(steps)),
+        missing=("a picture: its input is none",),
     )
 
 
@@ -303,57 +309,72 @@ def connected(rng: np.random.Generator) -> Network:
     values = [rng.uniform(-1, 1, 70).astype(np.float32) for _ in range(2)]
     bits = rng.integers(0, 2**62, (70, 1)).astype(np.uint64) & np.uint64(2**27 - 1)
     lo, hi = np.minimum(*values), np.maximum(*values)
+    conv1 = random_conv(rng, (3, 3, 5), 3, (1, 1), name="conv1")
+    mean = rng.uniform(90, 130, (12, 12, 3)).astype(np.float32)
     return network_of(
-        random_conv(rng, (3, 3, 5), 3, (1, 1), name="conv1"),
-        classes=("a", "b", "c", "d"),
-        first=ConvFirst(
-            geometry="shrink-and-crop",
-            size=12,
-            mean=rng.uniform(90, 130, (12, 12, 3)).astype(np.float32),
+        FloatConv(
+            name="conv0",
+            in_shape=(12, 12, 3),
             weight=normal((5, 4, 4, 3)).astype(np.float32),
             bias=None,
             stride=4,
             padding=0,
             quantizer=Thresholds((5 / 6, 1 / 2, 1 / 6)),
             arithmetic="float64",
-            transposed=False,
         ),
-        last=DenseChain(
-            (
-                DenseLayer("fc0", BinaryDense(bits, lo, hi, normal(70).astype(np.float32), 27), 3),
-                DenseLayer(
-                    "fct",
-                    FloatDense(normal((70, 4)).astype(np.float32), normal(4).astype(np.float32)),
-                    0,
-                ),
-            )
+        conv1,
+        Dense(
+            name="fc0",
+            in_shape=(3, 3, 3),
+            in_bits=2,
+            matrix=BinaryDense(bits, lo, hi, normal(70).astype(np.float32), 27),
+            levels=3,
+            unit=None,
         ),
+        Dense(
+            name="fct",
+            in_shape=(1, 1, 70),
+            in_bits=2,
+            matrix=FloatDense(normal((70, 4)).astype(np.float32), normal(4).astype(np.float32)),
+            levels=0,
+            unit=1 / 3,
+        ),
+        classes=("a", "b", "c", "d"),
+        picture=PictureInput("shrink-and-crop", 12, mean),
+        result=Probabilities(),
     )
 
 
 def detecting(rng: np.random.Generator) -> Network:
-    """A float convolution with a uniform quantiser and a bias, one layer, a region layer."""
+    """A float convolution with a uniform quantiser and a bias, one layer, a matrix for each pixel
+    and the boxes."""
     normal = rng.standard_normal
+    conv1 = random_conv(rng, (8, 8, 4), 6, (3, 3), name="conv1", in_bits=3, levels=7)
     return network_of(
-        random_conv(rng, (8, 8, 4), 6, (3, 3), name="conv1", in_bits=3, levels=7),
-        task="detect",
-        classes=("car", "dog"),
-        first=ConvFirst(
-            geometry="letterbox",
-            size=16,
-            mean=None,
+        FloatConv(
+            name="conv0",
+            in_shape=(16, 16, 3),
             weight=normal((4, 3, 3, 3)).astype(np.float32),
             bias=normal(4).astype(np.float32),
             stride=2,
             padding=1,
             quantizer=Uniform(4.0, 7),
             arithmetic="float32-sequential",
-            transposed=True,
         ),
-        last=Region(
+        conv1,
+        Dense(
+            name="conv8",
+            in_shape=(6, 6, 6),
+            in_bits=3,
             matrix=FloatDense(
                 normal((6, 21)).astype(np.float32) / 9, normal(21).astype(np.float32)
             ),
+            levels=0,
+        ),
+        task="detect",
+        classes=("car", "dog"),
+        picture=PictureInput("letterbox", 16, transposed=True),
+        result=Boxes(
             anchors=np.array([[1.0, 2.0], [3.0, 1.5], [0.5, 0.25]]),
             input_size=16,
             transposed=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network that is ready to look at pictures: three stages, timed."""
+"""A network that is ready to look at pictures, timed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qnn.backends import DEFAULTS, Settings, open_session
+from qnn.backends.protocol import Maps
+from qnn.engine.placement import Place
 from qnn.errors import PictureError, QnnError
-from qnn.network import Network
-from qnn.network.first import First
-from qnn.network.last import FEATURE_SCALES, Classifier, Region
+from qnn.network import Dense, Layer, Network, PictureInput
 from qnn.network.offload import Offload
+from qnn.network.result import FEATURE_SCALES, Boxes, Classifier
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
 
@@ -49,7 +50,8 @@ class Classification:
     """Classes of one picture, the most probable first.
 
     Attributes:
-        times_us: of this host, by stage; qnn.network.offload says what "packing" and "offload" are.
+        times_us: of this host, by stage: "decode"; "first_layer", "packing", "offload" and
+            "last_layers" as qnn.network.offload has them, and the result is in the last.
         cycles: of the accelerator; None where there is none.
     """
 
@@ -71,7 +73,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A picture after its first stages."""
+    """A picture that is decoded."""
 
     name: str
     size: tuple[int, int]
@@ -111,11 +113,11 @@ class Model:
         Raises:
             QnnError: a picture cannot be read, or the network does not classify.
         """
-        last, network = check_task(self.network, "classify").last, self.network
-        assert isinstance(last, Classifier)
+        result, network = check_task(self.network, "classify").result, self.network
+        assert isinstance(result, Classifier)
         for seen, offload in self._stages(pictures, skip):
             with _stage(seen.times_us, "last_layers"):
-                probabilities = last.probabilities(offload.maps)[0]
+                probabilities = result.probabilities(offload.maps)[0]
                 # Of equals the first, as on the boards.
                 order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
             classes = [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
@@ -152,35 +154,41 @@ class Model:
         Raises:
             QnnError: a picture cannot be read, or the network does not detect.
         """
-        last, network = check_task(self.network, "detect").last, self.network
-        assert isinstance(last, Region)
+        result, network = check_task(self.network, "detect").result, self.network
+        assert isinstance(result, Boxes)
         if feature_scale not in FEATURE_SCALES:
             raise QnnError(
                 f"unknown feature scale {feature_scale!r}; known are {', '.join(FEATURE_SCALES)}"
             )
-        for seen, offload in self._stages(pictures, skip):
+        last = None if feature_scale == "published" else self._scaled(feature_scale)
+        for seen, offload in self._stages(pictures, skip, last):
             with _stage(seen.times_us, "last_layers"):
-                found = last.detect(
-                    offload.maps[0].astype(np.uint8, copy=False),
-                    len(network.classes),
-                    seen.size,
-                    feature_scale,
-                    threshold,
-                )
+                features = np.asarray(offload.maps[0], np.float64)
+                found = result.detect(features, len(network.classes), seen.size, threshold)
             objects = [Object(network.classes[d.class_index], d.probability, d.box) for d in found]
             yield Detections(seen.name, objects, seen.times_us, offload.cycles)
 
-    def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
-        """What the layers make of codes, uint8 (N, H, W, C); see qnn.backends.protocol."""
-        return self._session.run(codes)
+    def tensor(self, picture: Source) -> NDArray[Any]:
+        """What the first layer reads of a picture: pixels, uint8, or floats, float32 (H, W, C).
 
-    def stream(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[Offload]:
+        Raises:
+            QnnError: the picture cannot be read, or no picture can go into the network.
+        """
+        return self._picture.tensor(Picture.open(picture))
+
+    def run(self, maps: Maps) -> Maps:
+        """What the layers make of what the first of them reads, (N, H, W, C); see
+        qnn.backends.protocol."""
+        return self._session.run(maps)
+
+    def stream(self, batches: Iterable[Maps]) -> Iterator[Offload]:
         """As `run`, batch after batch; see qnn.backends.protocol."""
         return self._session.stream(batches)
 
-    def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
-        """What each layer in turn makes of codes, uint8 (N, H, W, C)."""
-        return self._session.trace(codes)
+    def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
+        """What each layer in turn makes of what the first of them reads, (N, H, W, C); or the
+        first behind `skip` layers that are left out."""
+        return self._session.trace(maps, skip)
 
     def close(self) -> None:
         """Gives the backend back."""
@@ -208,40 +216,55 @@ class Model:
         return self._session.simulated
 
     @property
-    def first(self) -> First:
-        """The first stage; QnnError if the network came without one."""
-        if self.network.first is None:
+    def places(self) -> tuple[Place, ...]:
+        """Where each layer runs, and why."""
+        return self._session.places
+
+    @property
+    def _picture(self) -> PictureInput:
+        """What makes a map of a picture; QnnError if the network came without it."""
+        if self.network.picture is None:
             raise _incomplete(self.network)
-        return self.network.first
+        return self.network.picture
+
+    def _scaled(self, feature_scale: str) -> Layer:
+        """The last layer, its codes worth so much more."""
+        layer = self.network.layers[-1]
+        if not isinstance(layer, Dense) or layer.in_bits is None or layer.unit is None:
+            raise QnnError(
+                f"model {self.network.name} knows only the feature scale published: its last layer "
+                "reads no codes of a fixed unit"
+            )
+        return replace(layer, unit=layer.unit * FEATURE_SCALES[feature_scale])
 
     def _stages(
-        self, pictures: Iterable[Source], skip: Skip | None
+        self, pictures: Iterable[Source], skip: Skip | None, last: Layer | None = None
     ) -> Iterator[tuple[_Seen, Offload]]:
-        """Each picture after its first stages, and what the layers made of it."""
-        first = self.first
+        """Each picture, and what the layers made of it, with `last` in place of the last one."""
+        seen_by = self._picture
         under_way: deque[_Seen] = deque()
 
-        def batches() -> Iterator[NDArray[np.uint8]]:
+        def batches() -> Iterator[Maps]:
             for picture in pictures:
                 times: dict[str, int] = {}
                 try:
                     with _stage(times, "decode"):
-                        opened, tensor = _decoded(picture, first)
+                        opened, tensor = _decoded(picture, seen_by)
                 except QnnError as error:
                     if skip is None:
                         raise
                     skip(picture, error)
                     continue
-                with _stage(times, "first_layer"):
-                    codes = first.codes(tensor)
                 under_way.append(_Seen(opened.name, opened.size, times))
-                yield codes[None]
+                yield tensor[None]
 
-        for offload in self._session.stream(batches()):
+        for offload in self._session.stream(batches(), last):
             seen = under_way.popleft()
+            seen.times_us["first_layer"] = offload.before_us
             if offload.packing_us is not None:
                 seen.times_us["packing"] = offload.packing_us
             seen.times_us["offload"] = offload.offload_us
+            seen.times_us["last_layers"] = offload.after_us
             yield seen, offload
 
 
@@ -252,27 +275,27 @@ def check_task(network: Network, task: str) -> Network:
         task: "classify" or "detect".
 
     Raises:
-        QnnError: it is for the other one, or its stages on the host are missing.
+        QnnError: it is for the other one, or its picture or its result is missing.
     """
     if network.task != task:
         does = "detects objects" if task == "classify" else "classifies pictures"
         raise QnnError(f"model {network.name} {does}; use {network.task}")
-    if network.first is None or not isinstance(
-        network.last, Classifier if task == "classify" else Region
+    if network.picture is None or not isinstance(
+        network.result, Classifier if task == "classify" else Boxes
     ):
         raise _incomplete(network)
     return network
 
 
 def _incomplete(network: Network) -> QnnError:
-    reasons = "; ".join(network.missing) or "its stages on the host are missing"
+    reasons = "; ".join(network.missing) or "its picture or its result is missing"
     return QnnError(f"model {network.name} is incomplete: {reasons}")
 
 
-def _decoded(source: Source, first: First) -> tuple[Picture, NDArray[Any]]:
+def _decoded(source: Source, seen_by: PictureInput) -> tuple[Picture, NDArray[Any]]:
     picture = Picture.open(source)
     try:
-        return picture, first.tensor(picture)
+        return picture, seen_by.tensor(picture)
     except MemoryError:
         raise PictureError(f"{picture.name} does not fit into memory: save it smaller") from None
     except PictureError as error:
@@ -285,7 +308,7 @@ def _decoded(source: Source, first: First) -> tuple[Picture, NDArray[Any]]:
 def _stage(times_us: dict[str, int], name: str) -> Iterator[None]:
     start = time.perf_counter_ns()
     yield
-    times_us[name] = (time.perf_counter_ns() - start) // 1000
+    times_us[name] = times_us.get(name, 0) + (time.perf_counter_ns() - start) // 1000
 
 
 def load(

@@ -135,6 +135,26 @@ def fully_connected(x: Numbers, weight: Floats, bias: Floats | None) -> NDArray[
     return y if bias is None else y + bias.astype(np.float64)
 
 
+def two_valued(
+    words: NDArray[np.uint64], lo: Floats, hi: Floats, inputs: int
+) -> NDArray[np.float64]:
+    """The weights of a matrix with two values in each column.
+
+    W[64*k + i, o] = hi[o] where bit i of words[o, k] is 1, else lo[o].
+
+    Args:
+        words: uint64, shape (M, ceil(N / 64)).
+        lo, hi: float, shape (M,).
+        inputs: N.
+
+    Returns:
+        float64, shape (N, M).
+    """
+    number = np.arange(inputs, dtype=np.uint64)
+    chosen = words[:, number // np.uint64(64)] >> number % np.uint64(64) & np.uint64(1)
+    return np.where(chosen.T == 1, hi.astype(np.float64), lo.astype(np.float64))
+
+
 def clip01(x: Floats) -> Floats:
     """Limit every value to 0..1: y = min(max(x, 0), 1)."""
     limited: Floats = np.clip(x, 0, 1)

@@ -1,37 +1,71 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A whole network through the golden model: what each stage must give, value by value."""
+"""A whole network through the golden model: what each layer must give, value by value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv
-from qnn.network.first import ConvFirst, First
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
 from qnn_sim import float_layers, golden
 
-
-def first_codes(first: First, tensor: NDArray[Any]) -> NDArray[np.uint8]:
-    """Codes that the first stage must make of the tensor it reads (see qnn.network.first)."""
-    if not isinstance(first, ConvFirst):
-        codes = np.array([first.table[pixel] for pixel in tensor.ravel()], dtype=np.uint8)
-        return codes.reshape(first.out_shape)
-    convolution = {
-        "float64": float_layers.conv_float64,
-        "float32-sequential": float_layers.conv_float32_sequential,
-    }[first.arithmetic]
-    out = convolution(tensor, first.weight, first.bias, first.stride, first.padding)
-    if isinstance(first.quantizer, Uniform):
-        return float_layers.quantize_uniform(out, first.quantizer.top, first.quantizer.levels)
-    return float_layers.count_thresholds(out, np.array(first.quantizer.values))
+Map: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C)
+_OUTPUTS_AT_ONCE = 256  # of a matrix of bits, so that its float64 weights are few at a time
 
 
-def run_layer(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
+def run_layer(layer: Layer, values: Map) -> Map:
+    """Codes, uint8, accumulators, int32, or floats, float64, (OH, OW, O) of a map (H, W, C)."""
+    if isinstance(layer, Conv):
+        return run_conv(layer, values.astype(np.uint8, copy=False))
+    if isinstance(layer, Lookup):
+        codes = np.array([layer.table[int(code)] for code in values.ravel()], dtype=np.uint8)
+        return codes.reshape(layer.out_shape)
+    if isinstance(layer, FloatConv):
+        return _run_float_conv(layer, values.astype(np.float32))
+    y: NDArray[Any] = _run_matrix(layer, values, lambda part: part)
+    if layer.levels:
+        y = float_layers.clip01(y)
+    if layer.levels > 1:
+        y = np.rint(y * layer.levels).astype(np.uint8)
+    return y.reshape(layer.out_shape)
+
+
+def rounding(layer: Layer, values: Map, leeway: Map | float = 0.0) -> Map:
+    """How far another order of the sums may take the outputs of a layer from those of `run_layer`,
+    where the values it reads may themselves be off by `leeway`.
+
+    With n products in a sum, each of the two is within g(n + 3) * (sum of |w| |x| + |b|) of the
+    exact sum, g(m) = m u / (1 - m u) and u half the spacing of floats at 1 (Higham, "Accuracy and
+    Stability of Numerical Algorithms", 2002, section 3.1). Codes and accumulators have no leeway.
+    """
+    if not isinstance(layer, Dense) or layer.out_bits is not None:
+        return np.zeros(layer.out_shape)
+    steps = (layer.inputs + 3) * np.finfo(np.float64).eps / 2
+    off = np.broadcast_to(np.asarray(leeway, np.float64), values.shape)
+    own = 2 * steps / (1 - steps) * _run_matrix(layer, abs(values) + off, abs)
+    passed_on = _run_matrix(layer, off, abs) - abs(layer.matrix.bias) if off.any() else 0.0
+    return (own + passed_on).reshape(layer.out_shape)
+
+
+def trace(layers: Iterable[Layer | WordConv], values: Map) -> Iterator[Map]:
+    """Output of each layer in turn for what the first one reads, one map (H, W, C)."""
+    for layer in layers:
+        if isinstance(layer, WordConv):
+            counts = run_word_layer(layer, values.astype(np.int64))
+            yield counts
+            values = counts >> 1 if layer.pairs else counts
+        else:
+            values = run_layer(layer, values)
+            yield values
+
+
+def run_conv(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
     """Codes, uint8, or accumulators, int32, (OH, OW, O) that a layer makes of codes (H, W, C)."""
     weight = golden.signed_weights(layer.weight, layer.coefficients)
     acc = golden.convolution(
@@ -58,15 +92,37 @@ def run_word_layer(layer: WordConv, numbers: NDArray[np.integer[Any]]) -> NDArra
     return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
 
 
-def trace(
-    layers: Iterable[Conv | WordConv], codes: NDArray[np.integer[Any]]
-) -> Iterator[NDArray[np.integer[Any]]]:
-    """Output of each layer in turn for one picture's codes, or 16-bit numbers, (H, W, C)."""
-    for layer in layers:
-        maps: NDArray[np.integer[Any]]
-        if isinstance(layer, WordConv):
-            maps = run_word_layer(layer, codes)
-        else:
-            maps = run_layer(layer, codes.astype(np.uint8, copy=False))
-        yield maps
-        codes = maps >> 1 if isinstance(layer, WordConv) and layer.pairs else maps
+def _run_float_conv(layer: FloatConv, x: NDArray[np.float32]) -> NDArray[np.uint8]:
+    convolution = {
+        "float64": float_layers.conv_float64,
+        "float32-sequential": float_layers.conv_float32_sequential,
+    }[layer.arithmetic]
+    out = convolution(x, layer.weight, layer.bias, layer.stride, layer.padding)
+    if isinstance(layer.quantizer, Uniform):
+        return float_layers.quantize_uniform(out, layer.quantizer.top, layer.quantizer.levels)
+    return float_layers.count_thresholds(out, np.array(layer.quantizer.values))
+
+
+def _run_matrix(
+    layer: Dense, values: Map, of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """y = of(x) of(W) * unit + of(b), float64 (pixels, O)."""
+    x = of(values.reshape(-1, layer.inputs).astype(np.float64))
+    unit = layer.unit if layer.unit is not None else 1.0 / max(float(values.max()), 1.0)
+    bias = layer.matrix.bias.astype(np.float64)
+    sums = [
+        float_layers.fully_connected(x, of(_weight(layer, slice(k, k + _OUTPUTS_AT_ONCE))), None)
+        for k in range(0, len(bias), _OUTPUTS_AT_ONCE)
+    ]
+    y: NDArray[np.float64] = np.concatenate(sums, axis=1) * unit + of(bias)
+    return y
+
+
+def _weight(layer: Dense, some: slice) -> NDArray[np.float64]:
+    """Columns of the matrix of a layer, float64 (inputs, columns)."""
+    matrix = layer.matrix
+    if isinstance(matrix, FloatDense):
+        return matrix.weight[:, some].astype(np.float64)
+    return float_layers.two_valued(
+        matrix.bits[some], matrix.lo[some], matrix.hi[some], layer.inputs
+    )

@@ -42,7 +42,7 @@ from qnn.engine.maps import BlockMap, Blocks, RawMap
 from qnn.engine.program import Program, compile_layers
 from qnn.network import Conv
 from qnn_sim import golden
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import run_conv
 
 Words = NDArray[np.uint64]
 Integers: TypeAlias = "NDArray[np.integer[Any]]"
@@ -410,7 +410,7 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
     if layer.thresholds is None:
         values = _sums(layer, codes, _most(own[0].fields))
     else:
-        values = run_layer(layer, codes.astype(np.uint8))
+        values = run_conv(layer, codes.astype(np.uint8))
     planes = layer.out_bits or 0
     for command in own:
         deal = chain.from_iterable(

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.backends.host_layers import HostLayers
+from qnn.engine.placement import integer_layers, integer_run
 from qnn.importers.bnn_pynq.layers import read_directory
 from qnn.importers.bnn_pynq.network import import_network
 from qnn.importers.qnn_mo.layers import read_json, read_layers
@@ -50,18 +52,22 @@ class Case:
         return sum(self.differing(i, given(i)) for i in range(len(self.layers)))
 
 
-def _first_codes(network: Network, picture: Path) -> NDArray[np.uint8]:
-    assert network.first is not None
-    return network.first.codes(network.first.tensor(Picture.open(picture)))
+def _codes(network: Network, picture: Path) -> NDArray[np.uint8]:
+    """What the integer layers read of a picture."""
+    assert network.picture is not None
+    maps = network.picture.tensor(Picture.open(picture))[None]
+    before = network.layers[: integer_run(network.layers).start]
+    return HostLayers(before)(maps)[0].astype(np.uint8, copy=False)
 
 
 def shipped(picture: Path | None = None) -> Case:
     """The shipped model on one of the shipped pictures."""
     network = library.find(library.DEFAULT)
     samples = library.shipped_directory().parent / "samples"
-    codes = _first_codes(network, picture or samples / "ankle-boot.png")
-    expected = list(trace(network.layers, codes))
-    return Case(network.layers, codes, lambda i, out: int((out != expected[i]).sum()))
+    codes = _codes(network, picture or samples / "ankle-boot.png")
+    layers = integer_layers(network.layers)
+    expected = list(trace(layers, codes))
+    return Case(layers, codes, lambda i, out: int((out != expected[i]).sum()))
 
 
 def _digest_differs(layer: Conv, out: Output, digests: dict[str, str]) -> int:
@@ -97,7 +103,7 @@ def _cnv(reference: Path, name: str) -> Case:
     folder = reference / f"bnn-pynq/bnn/params/cifar10/cnv{name[4:].upper()}"
     found = read_directory(folder)
     network = import_network(folder, name)
-    codes = _first_codes(network, reference / "bnn-pynq/tests/Test_image/deer.jpg")
+    codes = _codes(network, reference / "bnn-pynq/tests/Test_image/deer.jpg")
     scores = np.array(DEER[name]) * found.divisor - found.offset
 
     def differing(i: int, out: Output) -> int:

@@ -72,8 +72,7 @@ def test_scores_of_the_reference_executor(home):
     reference = onnx.load(EXAMPLE / "model.onnx")
     pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), dtype=np.uint8)
     with load("mine", "cpu") as model:
-        codes = np.stack([model.first.codes(picture) for picture in pixels])
-        scores = model.network.last.scores(model.run(codes))
+        scores = model.network.result.scores(model.run(pixels))
     for picture, found in zip(pixels, scores, strict=True):
         x = (picture.astype(np.float32) / np.float32(255)).transpose(2, 0, 1)[None]
         (want,) = execute(reference, x).values()

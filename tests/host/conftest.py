@@ -18,9 +18,8 @@ from qnn.backends import BACKENDS, cpu
 from qnn.cli import main
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
-from qnn.network import Conv, Network
-from qnn.network.first import ConvFirst
-from qnn.network.last import Region
+from qnn.network import Conv, Dense, FloatConv, Network, PictureInput
+from qnn.network.result import Boxes
 from qnn.store import library
 
 BASES = ("home", "home/models")  # may come into being
@@ -143,14 +142,19 @@ def interrupt_at(monkeypatch):
     """interrupt_at(2): Ctrl-C comes when the CPU is asked for its third result."""
 
     def arm(number: int, error: type[BaseException] = KeyboardInterrupt) -> None:
-        run, calls = cpu.CpuSession.run, itertools.count()
+        stream, calls = cpu.CpuSession.stream, itertools.count()
 
-        def stopping(self, codes):
-            if next(calls) == number:
-                raise error("it stopped")
-            return run(self, codes)
+        def stopping(batches):
+            for batch in batches:
+                if next(calls) == number:
+                    raise error("it stopped")
+                yield batch
 
-        monkeypatch.setattr(cpu.CpuSession, "run", stopping)
+        monkeypatch.setattr(
+            cpu.CpuSession,
+            "stream",
+            lambda self, batches, *last: stream(self, stopping(batches), *last),
+        )
 
     return arm
 
@@ -180,7 +184,18 @@ def detector(home) -> str:
         title="finds bright cells",
         task="detect",
         classes=("red", "blue"),
+        picture=PictureInput("letterbox", 64),
         layers=(
+            FloatConv(
+                name="mean",
+                in_shape=(64, 64, 3),
+                weight=np.stack([mean_of_red, mean_of_blue]),
+                bias=None,
+                stride=16,
+                padding=0,
+                quantizer=Uniform(4.0, 7),
+                arithmetic="float64",
+            ),
             Conv(
                 name="mix",
                 in_shape=(4, 4, 2),
@@ -188,25 +203,19 @@ def detector(home) -> str:
                 weight=identity.reshape(1, 2, 1, 1, 2),
                 thresholds=np.array([[1, 3, 5], [2, 4, 6]], np.int32),
             ),
-        ),
-        first=ConvFirst(
-            geometry="letterbox",
-            size=64,
-            mean=None,
-            weight=np.stack([mean_of_red, mean_of_blue]),
-            bias=None,
-            stride=16,
-            padding=0,
-            quantizer=Uniform(4.0, 7),
-            arithmetic="float64",
-            transposed=False,
-        ),
-        last=Region(
-            # x, y, w, h, object, red, blue: from "red is ahead" and "bright", 0..3 each
-            matrix=FloatDense(
-                np.array([[0, 0, 0, 0, 0, 20, 0], [0, 0, 0, 0, 8, 0, 0]], np.float32),
-                np.array([0, 0, 0, 0, -20, 0, 10], np.float32),
+            Dense(
+                name="region",
+                in_shape=(4, 4, 2),
+                in_bits=2,
+                # x, y, w, h, object, red, blue: from "red is ahead" and "bright", 0..3 each
+                matrix=FloatDense(
+                    np.array([[0, 0, 0, 0, 0, 20, 0], [0, 0, 0, 0, 8, 0, 0]], np.float32),
+                    np.array([0, 0, 0, 0, -20, 0, 10], np.float32),
+                ),
+                levels=0,
             ),
+        ),
+        result=Boxes(
             anchors=np.array([[1.0, 1.0]]),
             input_size=64,
             transposed=False,
@@ -317,7 +326,7 @@ def damaged(home):
         elif how == "truncated description":
             description.write_text(text[: len(text) // 2])
         elif how == "another version":
-            description.write_text(text.replace('"version": 1', '"version": 999'))
+            description.write_text(text.replace('"version": 2', '"version": 999'))
         elif how == "another type":
             description.write_text(text.replace('"stride": 1', '"stride": "1"'))
         elif how == "shapes that do not chain":

@@ -15,7 +15,7 @@ import qnn
 from qnn import store
 from qnn.errors import BackendError, PictureError, QnnError
 from qnn.model import Class, Classification, Detections, Model, Object
-from qnn.network.first import LookupFirst
+from qnn.network import PictureInput
 from qnn.store import library
 
 
@@ -80,8 +80,8 @@ def order(classes, index):
 
 def test_of_equals_the_first_comes_first(pixels):
     with qnn.load() as model:
-        last = dataclasses.replace(model.network.last, scale=1e-300)  # all equal
-        model.network = dataclasses.replace(model.network, last=last)
+        result = dataclasses.replace(model.network.result, scale=1e-300)  # all equal
+        model.network = dataclasses.replace(model.network, result=result)
         assert [c.index for c in model.classify(pixels, 10).classes] == list(range(10))
 
 
@@ -140,8 +140,8 @@ def test_the_wrong_task(pixels, detector):
         model.classify(pixels)
 
 
-@pytest.mark.parametrize("stage", ["first", "last"])
-def test_a_model_without_one_of_its_stages(pixels, detector, stage):
+@pytest.mark.parametrize("stage", ["picture", "result"])
+def test_a_model_without_its_picture_or_its_result(pixels, detector, stage):
     for name, run in (("fashion-cnv", "classify"), (detector, "detect")):
         network = dataclasses.replace(
             library.find(name), **{stage: None}, missing=("Its head is missing.",)
@@ -149,23 +149,54 @@ def test_a_model_without_one_of_its_stages(pixels, detector, stage):
         with Model(network) as model:
             with pytest.raises(QnnError, match=f"{name} is incomplete: Its head is missing"):
                 getattr(model, run)(pixels)
-            codes = np.zeros((1, *network.in_shape), np.uint8)
-            assert model.run(codes).shape == (1, *network.out_shape)  # the layers still run
+            dtype = np.float32 if network.in_bits is None else np.uint8
+            maps = np.zeros((1, *network.in_shape), dtype)
+            assert model.run(maps).shape == (1, *network.out_shape)  # the layers still run
     network = dataclasses.replace(network, missing=())
-    with pytest.raises(QnnError, match=r"blobs is incomplete: .*stages"):
+    with pytest.raises(QnnError, match=r"blobs is incomplete: its picture or its result"):
         Model(network).detect(pixels)
 
 
 def test_run_and_trace(pixels):
     with qnn.load() as model:
-        codes = model.first.codes(model.first.tensor(qnn.model.Picture.open(pixels)))
-        batch = np.stack([codes, 255 - codes])
+        tensor = model.tensor(pixels)
+        batch = np.stack([tensor, 255 - tensor])
         maps = list(model.trace(batch))
         assert [one.shape[1:] for one in maps] == [
             layer.out_shape for layer in model.network.layers
         ]
         assert np.array_equal(maps[-1], model.run(batch))
         assert np.array_equal(maps[-1][:1], model.run(batch[:1]))
+        behind = list(model.trace(maps[2], 3))
+        assert len(behind) == len(maps) - 3
+        assert all(np.array_equal(a, b) for a, b in zip(behind, maps[3:], strict=True))
+
+
+def test_tensor(pixels, samples, detector):
+    with qnn.load() as model:
+        assert np.array_equal(model.tensor(pixels), pixels[..., None])
+        assert np.array_equal(model.tensor(samples[0]), pixels[..., None])
+    with qnn.load(detector) as model:
+        assert model.tensor(pixels).dtype == np.float32
+        assert model.tensor(pixels).shape == (64, 64, 3)
+
+
+def test_places(detector):
+    with qnn.load(detector) as model:
+        assert [(one.where, one.why) for one in model.places] == [
+            ("host", "this backend has no accelerator")
+        ] * 3
+
+
+def test_a_feature_scale_for_a_layer_without_a_unit(detector):
+    """Only a last layer that reads codes can have their unit changed."""
+    network = library.find(detector)
+    layers = (*network.layers[:2], dataclasses.replace(network.layers[2], unit=None))
+    with Model(dataclasses.replace(network, layers=layers), "cpu") as model:
+        scene = np.zeros((64, 64, 3), np.uint8)
+        model.detect(scene)
+        with pytest.raises(QnnError, match="blobs knows only the feature scale published"):
+            model.detect(scene, feature_scale="dequantized")
 
 
 def test_refused_pictures(tmp_path):
@@ -191,14 +222,14 @@ def test_pictures_that_cannot_be_read_are_skipped(pixels, detector, tmp_path, ru
 
 def test_a_picture_that_no_memory_is_left_for(pixels, monkeypatch):
     """Of a list it is one picture, not its end."""
-    tensor, skipped = LookupFirst.tensor, []
+    tensor, skipped = PictureInput.tensor, []
 
-    def full(first, picture):
+    def full(seen_by, picture):
         if picture.size == (9, 9):
             raise MemoryError
-        return tensor(first, picture)
+        return tensor(seen_by, picture)
 
-    monkeypatch.setattr(LookupFirst, "tensor", full)
+    monkeypatch.setattr(PictureInput, "tensor", full)
     with qnn.load() as model:
         pictures = [np.zeros((9, 9), np.uint8), pixels]
         (only,) = model.classify_all(pictures, skip=lambda _, error: skipped.append(error))

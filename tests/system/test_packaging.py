@@ -87,7 +87,7 @@ def test_every_data_file_is_installed(project, name):
 
 def test_data_files_are_found():
     shipped = library.find(library.DEFAULT)
-    assert shipped.name == library.DEFAULT and shipped.first and shipped.last
+    assert shipped.name == library.DEFAULT and shipped.picture and shipped.result
     assert (library.shipped_directory().parent / "samples").is_dir()
     for source in SOURCES.values():
         assert len(source.files()) > 50

@@ -3,15 +3,16 @@
 
 import hashlib
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
 
+from qnn.engine.placement import integer_layers, integer_run
 from qnn.importers import import_network
 from qnn.measure.evaluate import confusion
 from qnn.model import Model
 from qnn.pictures import dataset
-from qnn.pictures.picture import Picture
 from qnn.predecessor import activation_buffer
 
 CNV = ("cnvW1A1", "cnvW1A2", "cnvW2A2")
@@ -54,8 +55,8 @@ def codes_at_hand(reference, network):
 
     def file(name):
         path = reference / f"qnn-mo-pynq/tests/Test_image/{name}/input.bin"
-        shape, bits = network(name).in_shape, network(name).in_bits
-        return activation_buffer.read(path, shape, bits)
+        first = integer_layers(network(name).layers)[0]
+        return activation_buffer.read(path, first.in_shape, first.in_bits)
 
     def find(name):
         return {
@@ -97,7 +98,9 @@ def test_every_layer_has_the_known_digest(reference, network, codes_at_hand, bac
     codes = codes_at_hand(name)
     with Model(network(name.split("/")[0]), backend) as model:
         found = {"input": codes}
-        for layer, maps in zip(model.network.layers, model.trace(codes[None]), strict=True):
+        run = integer_run(model.network.layers)
+        layers = model.network.layers[run]
+        for layer, maps in zip(layers, model.trace(codes[None], run.start), strict=False):
             assert maps.dtype == np.uint8
             found |= parts(layer, maps[0])
             found["output"] = maps[0]
@@ -108,10 +111,13 @@ def test_every_layer_has_the_known_digest(reference, network, codes_at_hand, bac
 def test_the_verification_file_is_met(reference, network):
     """Every code that the original's own test compares, and the zeros between them."""
     folder, net = reference / "qnn-mo-pynq/tests/Test_image/dorefanet", network("dorefanet")
+    run = integer_run(net.layers)
+    first, *_, last = net.layers[run]
     with Model(net, "cpu") as model:
-        codes = activation_buffer.read(folder / "input.bin", net.in_shape, 2)
-        found = model.run(codes[None])[0]
-    expected = activation_buffer.read(folder / "verification.bin", net.out_shape, 2)
+        codes = activation_buffer.read(folder / "input.bin", first.in_shape, 2)
+        *_, found = islice(model.trace(codes[None], run.start), len(net.layers[run]))
+    found = found[0]
+    expected = activation_buffer.read(folder / "verification.bin", last.out_shape, 2)
     assert (found != expected).sum() == 0
     packed = activation_buffer.pack(found, 2)
     gap = activation_buffer.OVERLAY_PITCH[2] - packed.shape[2]
@@ -119,11 +125,11 @@ def test_the_verification_file_is_met(reference, network):
     assert padded.tobytes() == (folder / "verification.bin").read_bytes()
 
 
-def test_the_stages_of_dorefanet_on_the_espresso(reference, network, codes_at_hand):
-    """From the picture to the input of the layers: the first stage by its importer."""
-    first = network("dorefanet").first
+def test_the_first_layer_of_dorefanet_on_the_espresso(reference, network, codes_at_hand):
+    """From the picture to the input of the offloaded layers."""
     path = reference / "qnn-mo-pynq/notebooks/imagenet-samples/n07920052_4.jpg"
-    codes = first.codes(first.tensor(Picture.open(path)))
+    with Model(network("dorefanet"), "cpu") as model:
+        codes = next(model.trace(model.tensor(path)[None]))[0]
     assert (codes != codes_at_hand("dorefanet/test-vector")).sum() == 0
 
 
@@ -142,8 +148,7 @@ def test_the_published_objects_in_the_dog_picture(reference, network):
 def test_scores_of_the_deer(reference, network, name):
     path = reference / "bnn-pynq/tests/Test_image/deer.jpg"
     with Model(network(name), "cpu") as model:
-        codes = model.first.codes(model.first.tensor(Picture.open(path)))
-        scores = model.network.last.scores(model.run(codes[None]))[0]
+        scores = model.network.result.scores(model.run(model.tensor(path)[None]))[0]
         assert scores.tolist() == DEER_SCORES[name]
         assert model.classify(path).classes[0].name == "Deer"
 
@@ -175,6 +180,5 @@ def test_the_digit_three(reference, network, name, backend):
     path = reference / "bnn-pynq/tests/Test_image/3.image-idx3-ubyte"
     with Model(network(name), backend) as model:
         assert model.classify(path).classes[0].name == "3"
-        codes = model.first.codes(model.first.tensor(Picture.open(path)))
-        scores = model.network.last.scores(model.run(codes[None]))[0]
+        scores = model.network.result.scores(model.run(model.tensor(path)[None]))[0]
     assert np.flatnonzero(scores >= 0).tolist() == [3]

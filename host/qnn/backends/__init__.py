@@ -11,7 +11,7 @@ from qnn.backends.protocol import DEFAULTS, Backend, Session, Settings
 from qnn.backends.pynq import PynqBackend
 from qnn.backends.sim import SimBackend
 from qnn.errors import BackendError
-from qnn.network import Network
+from qnn.network import Conv, Network
 
 __all__ = ["BACKENDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
 
@@ -25,7 +25,8 @@ BACKENDS: dict[str, Backend] = {
 def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> tuple[str, Session]:
     """Opens `network` on the backend called `name`, or on the first that can run for "auto".
 
-    Where "auto" leaves the FPGA of a board alone, a line on standard error says why.
+    Where "auto" leaves the FPGA of a board alone, or an accelerator an integer layer to the host, a
+    line on standard error says why.
 
     Returns:
         The backend's name and the session.
@@ -41,4 +42,19 @@ def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> 
         raise BackendError(f"unknown backend {name!r}; known are auto, {', '.join(BACKENDS)}")
     if reason := BACKENDS[name].unavailable():
         raise BackendError(f"backend {name} cannot run here: {reason}")
-    return name, BACKENDS[name].open(network, settings)
+    session = BACKENDS[name].open(network, settings)
+    for sentence in _left_behind(network, session, settings):
+        print(sentence, file=sys.stderr)
+    return name, session
+
+
+def _left_behind(network: Network, session: Session, settings: Settings) -> list[str]:
+    """A sentence for each integer layer that an accelerator would be there for, but cannot take."""
+    pairs = list(zip(network.layers, session.places, strict=True))
+    if all(place.where == "host" for _, place in pairs):
+        return []
+    return [
+        f"layer {layer.name} runs on the host: {place.why}"
+        for layer, place in pairs
+        if isinstance(layer, Conv) and place.where == "host" and layer.name not in settings.wish
+    ]

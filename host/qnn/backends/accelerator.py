@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The session of every backend that has an accelerator: a network on the driver."""
+"""The session of every backend that has an accelerator: a run of layers on the driver, the others
+on the host, which computes them for the next picture while the accelerator works on one."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 import numpy as np
 
-from qnn.backends.protocol import Codes, Maps, Settings, check_codes, empty_output
-from qnn.engine.driver import Driver
-from qnn.network import Network
+from qnn.backends.host_layers import HostLayers
+from qnn.backends.protocol import Maps, Settings, check_maps, empty_output
+from qnn.engine import placement
+from qnn.engine.driver import Codes, Driver
+from qnn.errors import BackendError
+from qnn.network import Conv, Layer, Network
 from qnn.network.offload import Offload
 from qnn.platforms.protocol import Platform
+
+
+class _Batch(NamedTuple):
+    """A batch that the accelerator has taken, or is about to."""
+
+    pictures: int
+    before_us: int
 
 
 class AcceleratorSession:
@@ -28,49 +41,84 @@ class AcceleratorSession:
         # On a board a run takes milliseconds: looking at its progress would take longer.
         self._driver = Driver(platform, settings.progress if simulated else None)
         try:
-            self._driver.load(network.layers)
+            capabilities = self._driver.capabilities
+            self.places = placement.place(network.layers, capabilities, settings.wish)
+            self._run = placement.accelerated(self.places)
+            layers = [one for one in network.layers[self._run] if isinstance(one, Conv)]
+            if not layers:
+                name, why = network.layers[0].name, self.places[0].why
+                raise BackendError(
+                    f"no layer of network {network.name} can run on the accelerator ({name}: "
+                    f"{why}); use backend cpu"
+                )
+            self._driver.load(layers)
+            self._before = HostLayers(network.layers[: self._run.start])
+            self._after = HostLayers(network.layers[self._run.stop :])
         except BaseException:
             self._driver.close()
             raise
         self.clock_mhz: float | None = platform.clock_mhz
         self.simulated = simulated
 
-    def run(self, codes: Codes) -> Maps:
-        check_codes(self._network, codes)
-        maps = [one.maps for one in self._driver.stream(codes)]
-        return np.stack(maps) if maps else empty_output(self._network)
+    def run(self, maps: Maps) -> Maps:
+        check_maps(self._network, maps)
+        outputs = [offload.maps for offload in self.stream(one[None] for one in maps)]
+        return np.concatenate(outputs) if outputs else empty_output(self._network)
 
-    def stream(self, batches: Iterable[Codes]) -> Iterator[Offload]:
-        sizes: deque[int] = deque()
+    def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
+        after = self._after
+        if last is not None:
+            after = HostLayers([*self._network.layers[self._run.stop : -1], last])
+        under_way: deque[_Batch] = deque()
 
         def pictures() -> Iterator[Codes]:
-            for codes in batches:
-                check_codes(self._network, codes)
-                sizes.append(len(codes))
+            for maps in batches:
+                check_maps(self._network, maps)
+                began = time.perf_counter_ns()
+                codes = self._before(maps).astype(np.uint8, copy=False)
+                under_way.append(_Batch(len(codes), _since_us(began)))
                 yield from codes
 
         done: list[Offload] = []
         with closing(self._driver.stream(pictures())) as offloads:
             for one in offloads:
                 done.append(one)
-                if len(done) == sizes[0]:
-                    sizes.popleft()
-                    yield _batch(done)
+                if len(done) == under_way[0].pictures:
+                    began = time.perf_counter_ns()
+                    maps = after(np.stack([one.maps for one in done]))
+                    yield Offload(
+                        maps,
+                        sum(one.offload_us for one in done),
+                        sum(one.packing_us or 0 for one in done),
+                        sum(one.cycles or 0 for one in done),
+                        under_way.popleft().before_us,
+                        _since_us(began),
+                    )
                     done = []
 
-    def trace(self, codes: Codes) -> Iterator[Maps]:
-        check_codes(self._network, codes)
-        maps = [self._driver.trace(one) for one in codes]
-        return (np.stack(of_layer) for of_layer in zip(*maps, strict=True))
+    def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
+        check_maps(self._network, maps, skip)
+        if skip > self._run.start:
+            raise BackendError(
+                f"the accelerator begins with layer {self._network.layers[self._run.start].name}: "
+                "it can be given nothing behind it"
+            )
+        return self._trace(maps, skip)
+
+    def _trace(self, given: Maps, skip: int) -> Iterator[Maps]:
+        maps = given
+        for before in HostLayers(self._network.layers[skip : self._run.start]).trace(given):
+            maps = before
+            yield maps
+        traced = [self._driver.trace(one) for one in maps.astype(np.uint8, copy=False)]
+        for of_layer in zip(*traced, strict=True):
+            maps = np.stack(of_layer)
+            yield maps
+        yield from self._after.trace(maps)
 
     def close(self) -> None:
         self._driver.close()
 
 
-def _batch(offloads: list[Offload]) -> Offload:
-    return Offload(
-        np.stack([one.maps for one in offloads]),
-        sum(one.offload_us for one in offloads),
-        sum(one.packing_us or 0 for one in offloads),
-        sum(one.cycles or 0 for one in offloads),
-    )
+def _since_us(began_ns: int) -> int:
+    return (time.perf_counter_ns() - began_ns) // 1000

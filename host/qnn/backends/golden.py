@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qnn.backends.host_layers import Step
 from qnn.backends.on_host import HostSession
-from qnn.backends.protocol import DEFAULTS, Settings
-from qnn.network import Network
+from qnn.backends.protocol import DEFAULTS, Maps, Settings
+from qnn.network import Layer, Network
 
 
 class GoldenBackend:
@@ -25,26 +23,17 @@ class GoldenBackend:
             return "package qnn_sim is not installed; use a checkout of the project"
         return None
 
-    def open(self, network: Network, settings: Settings = DEFAULTS) -> GoldenSession:
-        return GoldenSession(network)
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> HostSession:
+        return HostSession(network, _step)
 
 
-class GoldenSession(HostSession):
-    """See qnn.backends.protocol.Session."""
+def _step(layer: Layer) -> Step:
+    from qnn_sim import golden_network
 
-    def run(self, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
-        *_, last = self.trace(codes)
-        return last
+    def step(maps: Maps) -> Maps:
+        out = np.empty((len(maps), *layer.out_shape), layer.out_dtype)
+        for one, into in zip(maps, out, strict=True):
+            into[...] = golden_network.run_layer(layer, one)
+        return out
 
-    def trace(self, codes: NDArray[np.uint8]) -> Iterator[NDArray[np.integer[Any]]]:
-        from qnn_sim import golden_network
-
-        self._check(codes)
-        maps: NDArray[np.integer[Any]] = codes
-        for layer in self._network.layers:
-            dtype = np.int32 if layer.thresholds is None else np.uint8
-            out = np.empty((len(codes), *layer.out_shape), dtype)
-            for one, into in zip(maps, out, strict=True):
-                into[:] = golden_network.run_layer(layer, one)
-            maps = out
-            yield maps
+    return step

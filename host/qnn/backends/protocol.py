@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine.placement import Place, Wish
 from qnn.errors import BackendError
-from qnn.network import Network, describe
+from qnn.network import Layer, Network, describe
 from qnn.network.offload import Offload
 
-Codes = NDArray[np.uint8]
-Maps: TypeAlias = "NDArray[np.integer[Any]]"  # uint8 codes, or int32 accumulators of a last layer
+Maps: TypeAlias = "NDArray[np.number[Any]]"  # (N, H, W, C): codes, accumulators or floats
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Settings:
     Attributes:
         clock_mhz: of the accelerator, or that times are modelled with; None: what is usual.
         progress: called with cycles done and expected, while a simulated accelerator works.
+        wish: where layers should run, by name, on a backend that has an accelerator.
     """
 
     clock_mhz: float | None = None
     progress: Callable[[int, int], None] | None = None
+    wish: Wish = field(default_factory=dict)
 
 
 DEFAULTS = Settings()
@@ -41,24 +43,36 @@ class Session(Protocol):
         batch: pictures that are best run together.
         clock_mhz: that Offload.cycles count with; None where there is no accelerator.
         simulated: the accelerator is a simulation: its time is modelled, cycles / clock.
+        places: where each layer runs, and why.
     """
 
     batch: int
     clock_mhz: float | None
     simulated: bool
+    places: tuple[Place, ...]
 
-    def run(self, codes: Codes) -> Maps:
-        """Output of the last layer, shape (N, H, W, C), for codes of shape (N, H, W, C)."""
+    def run(self, maps: Maps) -> Maps:
+        """Output of the last layer, shape (N, H, W, C), for what the first layer reads: codes,
+        uint8, or floats, float32, of shape (N, H, W, C)."""
 
-    def stream(self, batches: Iterable[Codes]) -> Iterator[Offload]:
+    def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
         """As `run` for each of some batches, of one picture or more.
 
         The next batch may be taken before a result is handed out, so that whoever makes it works
         while an accelerator does.
+
+        Args:
+            batches: what the first layer reads.
+            last: computed in place of the last layer, where that runs on the host.
         """
 
-    def trace(self, codes: Codes) -> Iterator[Maps]:
-        """Output of each layer in turn, each of shape (N, H, W, C)."""
+    def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
+        """Output of each layer in turn, each of shape (N, H, W, C).
+
+        Args:
+            maps: what the first layer reads, or the first that is not left out.
+            skip: so many of the first layers are left out.
+        """
 
     def close(self) -> None:
         """Gives back what the session holds; it cannot run afterwards. Idempotent."""
@@ -76,21 +90,21 @@ class Backend(Protocol):
         """Loads a network. BackendError if this backend cannot run it."""
 
 
-def check_codes(network: Network, codes: Codes) -> None:
-    """Refuses codes that are not uint8 (N, H, W, C) of the network's input, or too large."""
-    shape = describe(network.in_shape)
-    if codes.dtype != np.uint8 or codes.ndim != 4 or codes.shape[1:] != network.in_shape:
+def check_maps(network: Network, maps: Maps, skip: int = 0) -> None:
+    """Refuses maps that are not what a layer of the network, the first one, reads."""
+    layer = network.layers[skip]
+    shape, bits = describe(layer.in_shape), layer.in_bits
+    dtype = np.dtype(np.float32 if bits is None else np.uint8)
+    if maps.dtype != dtype or maps.ndim != 4 or maps.shape[1:] != layer.in_shape:
         raise BackendError(
-            f"network {network.name} reads uint8 codes of shape Nx{shape}, "
-            f"not {codes.dtype} {describe(codes.shape)}"
+            f"network {network.name} reads {dtype} {'floats' if bits is None else 'codes'} of "
+            f"shape Nx{shape}, not {maps.dtype} {describe(maps.shape)}"
         )
-    if codes.size and codes.max() >> network.in_bits:
-        raise BackendError(
-            f"network {network.name} reads {network.in_bits}-bit codes, not {codes.max()}"
-        )
+    if bits is not None and maps.size and int(maps.max()) >> bits:
+        raise BackendError(f"network {network.name} reads {bits}-bit codes, not {maps.max()}")
 
 
 def empty_output(network: Network) -> Maps:
     """What no pictures give: shape (0, H, W, C)."""
     last = network.layers[-1]
-    return np.empty((0, *last.out_shape), np.int32 if last.thresholds is None else np.uint8)
+    return np.empty((0, *last.out_shape), last.out_dtype)

@@ -11,11 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from qnn.backends import Settings
-from qnn.commands import options
+from qnn.commands import options, places
 from qnn.commands.progress import Bar
 from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
-from qnn.measure.random_dorefanet import random_dense_chain, random_dorefanet
+from qnn.measure.random_dorefanet import random_dense_layers, random_dorefanet
 from qnn.network import Network
+from qnn.network.result import Probabilities
 from qnn.store import library
 
 
@@ -40,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     with Bar(f"timing {network.name}", "cycles") as bar:
         bar.update(0, 1)
         settings = Settings(args.clock_mhz, bar.update)
-        backend, rows = bench(network, args.backend, args.repeat, settings)
+        report = bench(network, args.backend, args.repeat, settings)
+    rows = report.rows
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "numpy": np.__version__}
     all_ms = sum(row.ms for row in rows)
     kinds = " and ".join(sorted({row.kind for row in rows}))
@@ -48,9 +50,10 @@ def run(args: argparse.Namespace) -> None:
         options.print_json(
             {
                 "model": network.name,
-                "backend": backend,
+                "backend": report.backend,
                 "remarks": remarks,
                 "machine": machine,
+                "layers": places.documents(network.layers, report.places),
                 "rows": [_document(row, published) for row in rows],
                 "all": {
                     "ms": all_ms,
@@ -68,9 +71,12 @@ def run(args: argparse.Namespace) -> None:
         print(_line(row, published.get(row.stage)).rstrip())
     all_published = f"{PUBLISHED_ALL_MS:>44.2f}" if published else ""
     print(f"{'all':<14}{all_ms:>10.2f}  {all_published}".rstrip())
+    print()
+    for sentence in places.sentences(network.layers, report.places):
+        print(sentence)
     print(
-        f"\nmodel {network.name} on {backend}, medians of {args.repeat}, measured on this machine; "
-        f"{machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
+        f"\nmodel {network.name} on {report.backend}, medians of {args.repeat}, measured on "
+        f"this machine; {machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
     )
     for row in rows:
         if row.simulation_s is not None and row.cycles is not None:
@@ -117,9 +123,14 @@ def _network(name: str) -> tuple[Network, list[str]]:
             "dorefanet is not installed: random parameters of its shapes, the same work"
         ]
     network = library.find(name)
-    if network.last is None:
+    if network.result is None:
         classes = tuple(f"class {i}" for i in range(1000))
-        network = replace(network, last=random_dense_chain(), classes=classes)
+        network = replace(
+            network,
+            layers=(*network.layers, *random_dense_layers()),
+            result=Probabilities(),
+            classes=classes,
+        )
         return network, [
             "its fully connected layers are not installed: random ones of their shapes, the same "
             "work"

@@ -13,7 +13,7 @@ from qnn.commands import options
 from qnn.commands.pictures import Pictures
 from qnn.errors import QnnError
 from qnn.model import Detections, check_task
-from qnn.network.last import FEATURE_SCALES
+from qnn.network.result import FEATURE_SCALES
 from qnn.pictures import draw
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library

@@ -6,7 +6,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from qnn.commands import options
+from qnn.commands import options, places
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.placement import Place, place
 from qnn.store import library
 
 
@@ -14,7 +16,7 @@ def add_parser(commands: options.Commands) -> None:
     parser = options.add_command(
         commands,
         "models",
-        "List the networks: shipped, installed, and to be fetched.",
+        "List the networks: shipped, installed, and to be fetched; and where their layers run.",
         "qnn models",
     )
     options.add_json(parser)
@@ -35,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
                         "state": entry.state,
                         "directory": None if entry.directory is None else str(entry.directory),
                         "missing": list(entry.missing),
+                        "layers": places.documents(entry.layers, _places(entry)),
                     }
                     for entry in entries
                 ]
@@ -47,5 +50,12 @@ def run(args: argparse.Namespace) -> None:
         print(f"{entry.name:<{width}}  {state:<22}  {entry.title}")
         for sentence in entry.missing:
             print(f"{'':<{width}}  incomplete: {sentence}")
+        for sentence in places.sentences(entry.layers, _places(entry)):
+            print(f"{'':<{width}}  {sentence}")
     if any(entry.directory is None for entry in entries):
         print("\nqnn params fetch NAME installs one that is not")
+
+
+def _places(entry: library.Entry) -> tuple[Place, ...]:
+    """Where layers run that are opened on the accelerator of a PYNQ-Z1."""
+    return place(entry.layers, Capabilities())

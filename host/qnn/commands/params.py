@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from qnn import store
-from qnn.commands import options
+from qnn.commands import options, places
 from qnn.commands.progress import Bar
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.placement import place
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, import_network
-from qnn.network import Network, describe
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, describe
 from qnn.store import library
 from qnn.store.fetch import UPSTREAM, collect
 from qnn.store.sources import SOURCES, Source
@@ -140,24 +142,52 @@ def run_info(args: argparse.Namespace) -> None:
             print(f"{label}: {text}")
     print(
         f"\n{'layer':<10}{'input':>13}{'bits':>5}{'kernel':>8}{'stride':>7}{'groups':>7}"
-        f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}"
+        f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}  where"
     )
-    for layer in network.layers:
-        pool = "" if layer.pool is None else f"{layer.pool.size}/{layer.pool.stride}"
-        planes = len(layer.coefficients)
-        weights = f"{layer.weight.size // planes}" + (f" x{planes}" if planes > 1 else "")
+    found = place(network.layers, Capabilities())
+    for layer, one in zip(network.layers, found, strict=True):
+        cells = _cells(layer)
         print(
-            f"{layer.name:<10}{describe(layer.in_shape):>13}{layer.in_bits:>5}"
-            f"{describe(layer.kernel):>8}{layer.stride:>7}{layer.groups:>7}{weights:>12}"
-            f"{pool:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}"
+            f"{layer.name:<10}{describe(layer.in_shape):>13}{layer.in_bits or 'float':>5}"
+            f"{cells['kernel']:>8}{cells['stride']:>7}{cells['groups']:>7}{cells['weights']:>12}"
+            f"{cells['pool']:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}  "
+            f"{one.where}"
         )
+    print("\non a PYNQ-Z1:")
+    for sentence in places.sentences(network.layers, found):
+        print(sentence)
     for sentence in network.missing:
         print(f"\nincomplete: {sentence}")
     for sentence in network.notes:
         print(f"\nnote: {sentence}")
 
 
+def _cells(layer: Layer) -> dict[str, str]:
+    """What a row says of the kind of a layer."""
+    cells = dict.fromkeys(("kernel", "stride", "groups", "weights", "pool"), "")
+    if isinstance(layer, Conv):
+        planes, pool = len(layer.coefficients), layer.pool
+        return {
+            "kernel": describe(layer.kernel),
+            "stride": str(layer.stride),
+            "groups": str(layer.groups),
+            "weights": f"{layer.weight.size // planes}" + (f" x{planes}" if planes > 1 else ""),
+            "pool": "" if pool is None else f"{pool.size}/{pool.stride}",
+        }
+    if isinstance(layer, FloatConv):
+        kernel = describe(layer.weight.shape[1:3])
+        return cells | {
+            "kernel": kernel,
+            "stride": str(layer.stride),
+            "weights": str(layer.weight.size),
+        }
+    if isinstance(layer, Dense):
+        return cells | {"weights": str(layer.inputs * layer.out_shape[2])}
+    return cells
+
+
 def _document(network: Network) -> dict[str, object]:
+    found = places.documents(network.layers, place(network.layers, Capabilities()))
     return {
         "name": network.name,
         "title": network.title,
@@ -169,17 +199,30 @@ def _document(network: Network) -> dict[str, object]:
         "notes": list(network.notes),
         "macs": network.macs,
         "layers": [
-            {
-                "layer": layer.name,
-                "input": list(layer.in_shape),
-                "input_bits": layer.in_bits,
-                "output": list(layer.out_shape),
-                "output_bits": layer.out_bits,
-                "kernel": list(layer.kernel),
-                "groups": layer.groups,
-                "weight_planes": list(layer.coefficients),
-                "macs": layer.macs,
-            }
-            for layer in network.layers
+            {**_facts(layer), **one} for layer, one in zip(network.layers, found, strict=True)
         ],
     }
+
+
+KINDS = {Conv: "integer", Lookup: "table", FloatConv: "float-convolution", Dense: "matrix"}
+
+
+def _facts(layer: Layer) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "layer": layer.name,
+        "kind": KINDS[type(layer)],
+        "input": list(layer.in_shape),
+        "input_bits": layer.in_bits,
+        "output": list(layer.out_shape),
+        "output_bits": layer.out_bits,
+        "macs": layer.macs,
+    }
+    if isinstance(layer, Conv):
+        facts |= {
+            "kernel": list(layer.kernel),
+            "groups": layer.groups,
+            "weight_planes": list(layer.coefficients),
+        }
+    elif isinstance(layer, FloatConv):
+        facts["kernel"] = list(layer.weight.shape[1:3])
+    return facts

@@ -24,8 +24,8 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin, in "
-        "a file or through a pipe, - for standard input (default: random codes, always the same)",
+        help="a picture, or packed activation codes as in QNN-MO-PYNQ's input.bin, in a file or "
+        "through a pipe, - for standard input (default: a random picture, always the same)",
     )
     options.add_json(parser)
     parser.set_defaults(run=run)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The first layer: a float convolution whose outputs are quantised at once, fast and exact.
+"""A float convolution whose outputs are quantised at once, fast and exact.
 
 One matrix product in float32 gives every output up to a proven error. Where that error could
 reach a step of the quantiser, and only there, the output is computed again by the arithmetic that
@@ -110,7 +110,7 @@ def error_bound(
     return bound
 
 
-class FloatConv:
+class Convolution:
     """Convolves a float picture with zero padding and quantises the result.
 
     Args:
@@ -138,18 +138,16 @@ class FloatConv:
     ) -> None:
         if weight.dtype != np.float32 or weight.ndim != 4 or 0 in weight.shape:
             raise NetworkError(
-                "want first-layer weights float32 (outputs, rows, columns, channels), "
+                "want weights float32 (outputs, rows, columns, channels), "
                 f"got {weight.dtype} {weight.shape}"
             )
         outputs = len(weight)
         if bias is None:
             bias = np.zeros(outputs, np.float32)
         if bias.dtype != np.float32 or bias.shape != (outputs,):
-            raise NetworkError(
-                f"want a first-layer bias float32 ({outputs},), got {bias.dtype} {bias.shape}"
-            )
+            raise NetworkError(f"want a bias float32 ({outputs},), got {bias.dtype} {bias.shape}")
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise NetworkError("the first layer has weights or biases that are not finite")
+            raise NetworkError("weights or biases are not finite")
         if stride < 1 or padding < 0:
             raise NetworkError(f"stride {stride} and padding {padding}: want at least 1 and 0")
         if arithmetic not in _DTYPES:
@@ -238,7 +236,7 @@ class FloatConv:
         padded = (height + 2 * self.padding, width + 2 * self.padding, channels)
         if channels != expected or padded[0] < rows or padded[1] < columns:
             raise QnnError(
-                f"a picture {shape} does not fit a first layer of kernel {rows} x {columns}, "
+                f"a picture {shape} does not fit a kernel of {rows} x {columns}, "
                 f"{expected} channels and padding {self.padding}"
             )
         self._padded = np.zeros(padded, np.float32)

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.compute.float_conv import FloatConv
+from qnn.compute.float_conv import Convolution
 from qnn.engine.word_conv import SHIFT, SUM_BITS, WordConv
 from qnn.errors import DoesNotFitError
 
@@ -49,7 +49,7 @@ class FloatFirst:
         scale: of the inputs: the map is rint(scale * x).
     """
 
-    conv: FloatConv
+    conv: Convolution
     words: WordConv
     scale: float
 
@@ -74,7 +74,7 @@ class FloatFirst:
 
 
 def lowered(
-    name: str, conv: FloatConv, shape: tuple[int, int, int], lowest: float, highest: float
+    name: str, conv: Convolution, shape: tuple[int, int, int], lowest: float, highest: float
 ) -> FloatFirst:
     """The lowering of a float convolution for pictures of one shape with values in a range.
 

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How fast the stages of a network run, beside the straightforward numpy in the same run."""
+"""How fast the stages of a network run, beside the straightforward numpy in the same run.
+
+The stages are those of a picture: decoding, the layers on the host before the run of layers that a
+backend takes, that run, and the layers behind it with the result.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from qnn.backends import DEFAULTS, Session, Settings, open_session
+from qnn.backends.host_layers import HostLayers
+from qnn.backends.protocol import Maps
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
+from qnn.engine.placement import Place, accelerated, integer_run
 from qnn.measure import baseline
-from qnn.network import Network
-from qnn.network.first import ConvFirst, First
-from qnn.network.last import DenseChain, DenseLayer, Region
+from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput
+from qnn.network.result import Boxes
 from qnn.pictures.picture import Picture
 
 SEED = 1
@@ -62,63 +69,79 @@ class Row:
         return self.baseline_ms / self.ms
 
 
-def bench(
-    network: Network, backend: str, repeat: int, settings: Settings = DEFAULTS
-) -> tuple[str, list[Row]]:
-    """Times each stage `repeat` times on random data, after a run that fills caches; of a
-    simulation one run is timed, for all are alike.
+@dataclass(frozen=True)
+class Report:
+    """What was timed.
 
-    Returns:
-        The backend's name, and a row for each stage that the network has.
+    Attributes:
+        backend: its name.
+        places: where each layer of the network ran, and why.
+        rows: one for each stage that the network has.
     """
+
+    backend: str
+    places: tuple[Place, ...]
+    rows: list[Row]
+
+
+def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFAULTS) -> Report:
+    """Times each stage `repeat` times on random data, after a run that fills caches; of a
+    simulation one run is timed, for all are alike."""
     random = np.random.default_rng(SEED)
     rows: list[Row] = []
-    first = network.first
-    if first is not None:
-        rows.append(_decode_row(first, random, repeat))
-        rows.append(_first_row(first, random, repeat))
-    codes = random.integers(0, 1 << network.in_bits, network.in_shape, dtype=np.uint8)
+    if network.picture is not None:
+        rows.append(_decode_row(network.picture, random, repeat))
+    given = _random_maps(network, random)
     backend, session = open_session(backend, network, settings)
     try:
-        maps = session.run(codes[None])  # fills caches, and what an accelerator keeps
-        rows += _offload_rows(session, network, codes, repeat)
+        run = accelerated(session.places)
+        if run.start == run.stop:
+            run = integer_run(network.layers)
+        before, after = network.layers[: run.start], network.layers[run.stop :]
+        if before:
+            rows.append(_first_row(before, given, repeat))
+        *_, read = islice(session.trace(given), max(run.stop, 1))  # fills caches
+        codes = HostLayers(before)(given)[0]
+        rows += _offload_rows(session, network.layers[run], given, codes, repeat)
     finally:
         session.close()
-    last = network.last
-    if isinstance(last, DenseChain):
-        matrices = [_float64_matrix(layer) for layer in last.layers]
-        rows.append(
-            Row(
-                "last_layers",
-                _median_ms(lambda: last.probabilities(maps), repeat),
-                _median_ms(lambda: _baseline_dense(last, matrices, maps[0]), min(repeat, 3)),
-            )
-        )
-    elif isinstance(last, Region):
-        found = _median_ms(lambda: last.detect(maps[0], len(network.classes), PICTURE), repeat)
-        rows.append(Row("last_layers", found, None))
-    elif last is not None:
-        rows.append(Row("last_layers", _median_ms(lambda: last.probabilities(maps), repeat), None))
-    return backend, rows
+    if after or network.result is not None:
+        rows.append(_last_row(network, after, read if run.stop else given, repeat))
+    return Report(backend, session.places, rows)
 
 
-def _decode_row(first: First, random: np.random.Generator, repeat: int) -> Row:
+def _random_maps(network: Network, random: np.random.Generator) -> Maps:
+    """What the first layer reads: codes, or floats around 0; of one picture."""
+    if network.in_bits is None:
+        return random.random((1, *network.in_shape), dtype=np.float32) - np.float32(0.5)
+    return random.integers(0, 1 << network.in_bits, (1, *network.in_shape), dtype=np.uint8)
+
+
+def _decode_row(picture: PictureInput, random: np.random.Generator, repeat: int) -> Row:
     """A JPEG of blurred noise, read and scaled."""
     width, height = PICTURE
     noise = random.integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.jpg"
         Image.fromarray(noise).resize(PICTURE).save(path, quality=90)
-        return Row("decode", _median_ms(lambda: first.tensor(Picture.open(path)), repeat), None)
+        return Row("decode", _median_ms(lambda: picture.tensor(Picture.open(path)), repeat), None)
+
+
+def _first_row(layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
+    host = HostLayers(layers)
+    baseline_ms = None
+    if len(layers) == 1 and isinstance(layers[0], FloatConv):
+        baseline_ms = _median_ms(_straightforward(layers[0], given[0]), min(repeat, 3))
+    return Row("first_layer", _median_ms(lambda: host(given), repeat), baseline_ms)
 
 
 def _offload_rows(
-    session: Session, network: Network, codes: NDArray[np.uint8], repeat: int
+    session: Session, layers: Sequence[Layer], given: Maps, codes: NDArray[Any], repeat: int
 ) -> list[Row]:
     runs = 1 if session.simulated else repeat
-    offloads = [offload for _ in range(runs) for offload in session.stream([codes[None]])]
+    offloads = [offload for _ in range(runs) for offload in session.stream([given])]
     ms = float(np.median([offload.offload_us for offload in offloads])) / 1e3
-    baseline_ms = _median_ms(lambda: _baseline_layers(network, codes), min(repeat, 3))
+    baseline_ms = _median_ms(lambda: _baseline_layers(layers, codes), min(repeat, 3))
     packing = [one.packing_us for one in offloads if one.packing_us is not None]
     rows = [Row("packing", float(np.median(packing)) / 1e3, None)] if packing else []
     cycles = offloads[-1].cycles
@@ -127,6 +150,27 @@ def _offload_rows(
     else:
         rows.append(Row("offload", ms, baseline_ms, cycles))
     return rows
+
+
+def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int) -> Row:
+    """The layers behind the run, and the result."""
+    host, result = HostLayers(layers), network.result
+
+    def last() -> object:
+        maps = host(read)
+        if result is None:
+            return maps
+        if isinstance(result, Boxes):
+            features = np.asarray(maps[0], np.float64)
+            return result.detect(features, len(network.classes), PICTURE)
+        return result.probabilities(maps)
+
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    baseline_ms = None
+    if dense and len(dense) == len(layers) and not isinstance(result, Boxes):
+        matrices = [_float64_matrix(layer) for layer in dense]
+        baseline_ms = _median_ms(lambda: _baseline_dense(dense, matrices, read[0]), min(repeat, 3))
+    return Row("last_layers", _median_ms(last, repeat), baseline_ms)
 
 
 def _median_ms(action: Callable[[], object], repeat: int) -> float:
@@ -139,37 +183,31 @@ def _median_ms(action: Callable[[], object], repeat: int) -> float:
     return float(np.median(times) * 1e3)
 
 
-def _first_row(first: First, random: np.random.Generator, repeat: int) -> Row:
-    if not isinstance(first, ConvFirst):
-        tensor = first.tensor(Picture.open(np.zeros((*PICTURE[::-1], 3), np.uint8)))
-        return Row("first_layer", _median_ms(lambda: first.codes(tensor), repeat), None)
-    x = random.random((first.size, first.size, 3), dtype=np.float32) - np.float32(0.5)
-    weight = first.weight.astype(np.float64)
-    padding = (first.padding,) * 4
+def _straightforward(layer: FloatConv, x: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+    """A float convolution as the baseline has it."""
+    weight = layer.weight.astype(np.float64)
+    padding = (layer.padding,) * 4
 
-    def straightforward() -> NDArray[Any]:
-        out = baseline.convolution(x, weight, first.stride, padding)
-        if first.bias is not None:
-            out = out + first.bias
-        if isinstance(first.quantizer, Uniform):
-            scaled = out.clip(0, first.quantizer.top) / first.quantizer.top
-            return np.round(scaled * first.quantizer.levels)
-        return (out[..., None] > np.array(first.quantizer.values)).sum(axis=-1)
+    def run() -> NDArray[Any]:
+        out = baseline.convolution(x, weight, layer.stride, padding)
+        if layer.bias is not None:
+            out = out + layer.bias
+        if isinstance(layer.quantizer, Uniform):
+            scaled = out.clip(0, layer.quantizer.top) / layer.quantizer.top
+            return np.round(scaled * layer.quantizer.levels)
+        return (out[..., None] > np.array(layer.quantizer.values)).sum(axis=-1)
 
-    return Row(
-        "first_layer",
-        _median_ms(lambda: first.codes(x), repeat),
-        _median_ms(straightforward, min(repeat, 3)),
-    )
+    return run
 
 
-def _baseline_layers(network: Network, codes: NDArray[Any]) -> NDArray[Any]:
-    for layer in network.layers:
+def _baseline_layers(layers: Sequence[Layer], codes: NDArray[Any]) -> NDArray[Any]:
+    for layer in layers:
+        assert isinstance(layer, Conv)
         codes = baseline.layer(layer, codes)
     return codes
 
 
-def _float64_matrix(layer: DenseLayer) -> NDArray[np.float64]:
+def _float64_matrix(layer: Dense) -> NDArray[np.float64]:
     """The weights as the baseline keeps them, (inputs, outputs)."""
     matrix = layer.matrix
     if isinstance(matrix, FloatDense):
@@ -179,10 +217,10 @@ def _float64_matrix(layer: DenseLayer) -> NDArray[np.float64]:
 
 
 def _baseline_dense(
-    last: DenseChain, matrices: list[NDArray[np.float64]], codes: NDArray[Any]
+    layers: Sequence[Dense], matrices: Sequence[NDArray[np.float64]], codes: NDArray[Any]
 ) -> NDArray[np.float64]:
     x = codes.ravel() / max(codes.max(), 1)
-    for layer, weight in zip(last.layers, matrices, strict=True):
+    for layer, weight in zip(layers, matrices, strict=True):
         x = x @ weight + layer.matrix.bias
         if layer.levels:
             x = x.clip(0, 1)

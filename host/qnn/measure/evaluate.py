@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from qnn.errors import QnnError
 from qnn.model import Model
 from qnn.network import Network
-from qnn.network.last import Classifier
+from qnn.network.result import Classifier
 from qnn.pictures.dataset import Dataset
 from qnn.pictures.picture import Picture
 
@@ -38,18 +39,18 @@ def confusion(
 def tallies(model: Model, dataset: Dataset) -> Iterator[NDArray[np.int64]]:
     """As `confusion`, of the pictures so far, again and again: one array, added to in place."""
     check(model.network, dataset)
-    last, first, classes = model.network.last, model.first, len(model.network.classes)
-    assert isinstance(last, Classifier)
+    result, classes = model.network.result, len(model.network.classes)
+    assert isinstance(result, Classifier)
     counts = np.zeros((classes, classes), dtype=np.int64)
     batch, done = model.batch, 0
 
-    def batches() -> Iterator[NDArray[np.uint8]]:
+    def batches() -> Iterator[NDArray[Any]]:
         for start in range(0, len(dataset.labels), batch):
             images = dataset.images[start : start + batch]
-            yield np.stack([first.codes(first.tensor(Picture.open(image))) for image in images])
+            yield np.stack([model.tensor(image) for image in images])
 
     for offload in model.stream(batches()):
-        decisions = last.probabilities(offload.maps).argmax(axis=1)
+        decisions = result.probabilities(offload.maps).argmax(axis=1)
         np.add.at(counts, (dataset.labels[done : done + len(decisions)], decisions), 1)
         done += len(decisions)
         yield counts
@@ -59,13 +60,15 @@ def check(network: Network, dataset: Dataset) -> None:
     """What `confusion` would refuse, before a backend is opened for it.
 
     Raises:
-        QnnError: the network does not classify, a label is none of its classes, or its first stage
+        QnnError: the network does not classify, a label is none of its classes, or its geometry
             refuses pictures of this size.
     """
     classes = len(network.classes)
-    if network.first is None or not isinstance(network.last, Classifier):
+    if network.picture is None or not isinstance(network.result, Classifier):
         reasons = "; ".join(network.missing) or (
-            "it detects objects" if network.task == "detect" else "stages of it are missing"
+            "it detects objects"
+            if network.task == "detect"
+            else "its picture or its result is missing"
         )
         raise QnnError(f"model {network.name} cannot classify: {reasons}")
     if not 0 <= dataset.labels.min() <= dataset.labels.max() < classes:
@@ -73,4 +76,4 @@ def check(network: Network, dataset: Dataset) -> None:
             f"labels from {dataset.labels.min()} to {dataset.labels.max()} do not fit the "
             f"{classes} classes of model {network.name}"
         )
-    network.first.tensor(Picture.open(dataset.images[0]))
+    network.picture.tensor(Picture.open(dataset.images[0]))

@@ -7,9 +7,8 @@ import numpy as np
 
 from qnn.compute.dense import BinaryDense, FloatDense, pack_columns
 from qnn.compute.float_conv import Thresholds
-from qnn.network import Conv, MaxPool, Network
-from qnn.network.first import ConvFirst
-from qnn.network.last import DenseChain, DenseLayer
+from qnn.network import Conv, Dense, FloatConv, MaxPool, Network, PictureInput
+from qnn.network.result import Probabilities
 
 SEED = 1
 
@@ -48,40 +47,44 @@ def random_dorefanet() -> Network:
         title="the shapes of DoReFa-Net, random parameters",
         task="classify",
         classes=tuple(f"class {i}" for i in range(1000)),
+        picture=PictureInput("shrink-and-crop", 224),
         layers=(
+            FloatConv(
+                name="conv0",
+                in_shape=(224, 224, 3),
+                weight=conv0,
+                bias=None,
+                stride=4,
+                padding=0,
+                quantizer=Thresholds((5 / 6, 1 / 2, 1 / 6)),
+                arithmetic="float64",
+            ),
             conv("conv1", 54, 68, 180, 5, 2, MaxPool(3, 2, (0, 0, 1, 1))),
             conv("conv2", 27, 180, 272, 3, 1, MaxPool(3, 2, (1, 1, 1, 1))),
             conv("conv3", 14, 272, 384, 3, 2, None),
             conv("conv4", 14, 384, 256, 3, 2, MaxPool(3, 2)),
+            *random_dense_layers(random),
         ),
-        first=ConvFirst(
-            geometry="shrink-and-crop",
-            size=224,
-            mean=None,
-            weight=conv0,
-            bias=None,
-            stride=4,
-            padding=0,
-            quantizer=Thresholds((5 / 6, 1 / 2, 1 / 6)),
-            arithmetic="float64",
-            transposed=False,
-        ),
-        last=random_dense_chain(random),
+        result=Probabilities(),
     )
 
 
-def random_dense_chain(random: np.random.Generator | None = None) -> DenseChain:
-    """Only its fully connected layers."""
+def random_dense_layers(random: np.random.Generator | None = None) -> tuple[Dense, ...]:
+    """Only its fully connected layers, which read a map of 6x6x256."""
     random = np.random.default_rng(SEED) if random is None else random
-    layers = []
-    for name, inputs, outputs, levels in (("fc0", 9216, 4096, 3), ("fc1", 4096, 4096, 1)):
-        scale = random.uniform(0.005, 0.02, outputs).astype(np.float32)
-        signs = 2 * random.integers(0, 2, (inputs, outputs), dtype=np.int8) - 1
-        packed = pack_columns(signs * scale)
-        assert packed is not None
-        bias = random.normal(0, 0.3, outputs).astype(np.float32)
-        matrix = BinaryDense(packed.bits, packed.lo, packed.hi, bias, inputs)
-        layers.append(DenseLayer(name, matrix, levels))
-    weight = random.normal(0, 0.02, (4096, 1000)).astype(np.float32)
-    layers.append(DenseLayer("fct", FloatDense(weight, None), 0))
-    return DenseChain(tuple(layers))
+    fc0, fc1 = (_binary(random, inputs, 4096) for inputs in (9216, 4096))
+    fct = FloatDense(random.normal(0, 0.02, (4096, 1000)).astype(np.float32), None)
+    return (
+        Dense("fc0", (6, 6, 256), 2, fc0, levels=3, unit=None),
+        Dense("fc1", (1, 1, 4096), 2, fc1, levels=1, unit=1 / 3),
+        Dense("fct", (1, 1, 4096), None, fct, levels=0),
+    )
+
+
+def _binary(random: np.random.Generator, inputs: int, outputs: int) -> BinaryDense:
+    scale = random.uniform(0.005, 0.02, outputs).astype(np.float32)
+    signs = 2 * random.integers(0, 2, (inputs, outputs), dtype=np.int8) - 1
+    packed = pack_columns(signs * scale)
+    assert packed is not None
+    bias = random.normal(0, 0.3, outputs).astype(np.float32)
+    return BinaryDense(packed.bits, packed.lo, packed.hi, bias, inputs)

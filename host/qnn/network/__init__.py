@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is computed: the description of a network, its layers, and what a run of them gave."""
+"""What is computed: the description of a network, and what a run of it gave."""
 
+from qnn.network.float_layers import Dense, FloatConv, Lookup
+from qnn.network.layer import Layer
 from qnn.network.layers import (
     MAX_BITS,
     MAX_FAN_IN,
@@ -15,14 +17,20 @@ from qnn.network.layers import (
     windows,
 )
 from qnn.network.network import Network, check_name
+from qnn.network.picture_input import PictureInput
 
 __all__ = [
     "MAX_BITS",
     "MAX_FAN_IN",
     "Conv",
+    "Dense",
+    "FloatConv",
+    "Layer",
+    "Lookup",
     "MaxPool",
     "Network",
     "Padding",
+    "PictureInput",
     "Shape",
     "Windowed",
     "check_name",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The layers that an accelerator offloads, in canonical arithmetic.
+"""Convolutions of codes, in canonical arithmetic.
 
 Canonical arithmetic of a layer, exact in integers:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,12 @@ def describe(shape: tuple[int, ...]) -> str:
 def windows(size: int, before: int, after: int, kernel: int, stride: int) -> int:
     """Number of windows of `kernel` pixels, `stride` apart, along a padded side."""
     return (before + size + after - kernel) // stride + 1
+
+
+def check_layer_name(name: str) -> None:
+    """NetworkError unless a layer can be called that."""
+    if not name.isprintable() or not name:
+        raise NetworkError(f"layer name {name!r}: use printable characters")
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,11 @@ class Conv(Windowed):
         return int(self.weight.shape[2]), int(self.weight.shape[3])
 
     @property
+    def out_dtype(self) -> np.dtype[Any]:
+        """Of what it gives."""
+        return np.dtype(np.int32 if self.thresholds is None else np.uint8)
+
+    @property
     def macs(self) -> int:
         """Products of one activation and one weight for one picture."""
         rows, columns, outputs = self.conv_shape
@@ -202,8 +214,7 @@ def _check_layer(layer: Conv) -> None:
 
 def check_windows(layer: Windowed) -> None:
     """The name, and what the windows of a layer are taken of."""
-    if not layer.name.isprintable() or not layer.name:
-        raise NetworkError(f"layer name {layer.name!r}: use printable characters")
+    check_layer_name(layer.name)
     shape, padding = layer.in_shape, layer.padding
     layer.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
     layer.require(layer.stride >= 1, f"stride {layer.stride} is not positive")

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one description of a network, checked when it is made.
 
-A picture passes three stages:
-
-    first    picture -> unsigned activation codes, on the host             (qnn.network.first)
-    layers   codes -> codes or accumulators, what an accelerator offloads  (qnn.network.layers)
-    last     codes or accumulators -> probabilities or boxes, on the host  (qnn.network.last)
+A network is a chain of layers, each with the arithmetic that defines it (qnn.network.layers: exact
+integers; qnn.network.float_layers: tables and floats). Before them stands a picture
+(qnn.network.picture_input), behind them what their last map means (qnn.network.result). Where a
+layer runs is no part of it: that is decided when the network is opened (qnn.engine.placement).
 """
 
 from __future__ import annotations
@@ -13,22 +12,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qnn.errors import NetworkError
-from qnn.network.first import First
-from qnn.network.last import Last
+from qnn.network.layer import Layer
 from qnn.network.layers import Conv, Shape, describe
+from qnn.network.picture_input import PictureInput
+from qnn.network.result import Result
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A whole network: first stage, layers, last stage, and where it comes from.
+    """A whole network, and where it comes from.
 
     Attributes:
         name: what the command line calls it: lower-case letters, digits, "-", ".", "_".
         title: one line for people.
         task: "classify" or "detect".
         classes: class names in output order.
-        first: None where only activation codes can go in.
-        last: None where only the output of the last layer can come out.
+        layers: each reads what the one before it gives.
+        picture: None where no picture can go in, only what the first layer reads.
+        result: None where only the output of the last layer can come out.
         source: where the parameters come from.
         licence: of the parameters.
         missing: for each absent part, one sentence: what is absent and how to get it.
@@ -39,9 +40,9 @@ class Network:
     title: str
     task: str
     classes: tuple[str, ...]
-    layers: tuple[Conv, ...]
-    first: First | None = None
-    last: Last | None = None
+    layers: tuple[Layer, ...]
+    picture: PictureInput | None = None
+    result: Result | None = None
     source: str = ""
     licence: str = ""
     missing: tuple[str, ...] = ()
@@ -52,23 +53,27 @@ class Network:
 
     @property
     def in_shape(self) -> Shape:
-        """(H, W, C) of the codes that the first layer reads."""
+        """(H, W, C) of what the first layer reads."""
         return self.layers[0].in_shape
 
     @property
-    def in_bits(self) -> int:
-        """Activation planes that the first layer reads."""
+    def in_bits(self) -> int | None:
+        """Planes of the codes that the first layer reads; None for floats."""
         return self.layers[0].in_bits
 
     @property
     def out_shape(self) -> Shape:
-        """(H, W, C) of what the last layer hands out."""
+        """(H, W, C) of what the last layer gives."""
         return self.layers[-1].out_shape
 
     @property
     def macs(self) -> int:
-        """Products of one activation and one weight in the layers, for one picture."""
+        """Products of one value and one weight, for one picture."""
         return sum(layer.macs for layer in self.layers)
+
+
+def _of(bits: int | None) -> str:
+    return "floats" if bits is None else f"{bits}-bit codes"
 
 
 def check_name(name: str) -> None:
@@ -91,31 +96,31 @@ def _check_network(network: Network) -> None:
     if not network.layers:
         raise NetworkError(f"network {name}: it has no layers")
     names = [layer.name for layer in network.layers]
-    if taken := [n for n in names if n.split(".")[0] in ("first", "last")]:
-        raise NetworkError(f"layer {taken[0]}: this name is kept for the stages on the host")
     if twice := {n for n in names if names.count(n) > 1}:
         raise NetworkError(f"network {name}: two layers are called {sorted(twice)[0]}")
     for before, layer in zip(network.layers, network.layers[1:], strict=False):
-        if before.out_shape != layer.in_shape:
-            raise NetworkError(
-                f"layer {layer.name}: it reads {describe(layer.in_shape)}, but layer "
-                f"{before.name} before it gives {describe(before.out_shape)}"
-            )
-        if before.out_bits is None:
+        if isinstance(before, Conv) and before.out_bits is None:
             raise NetworkError(
                 f"layer {before.name}: only the last layer may hand out accumulators"
             )
-        if before.out_bits > layer.in_bits:
-            raise NetworkError(
-                f"layer {layer.name}: it reads {layer.in_bits}-bit codes, but layer "
-                f"{before.name} before it gives {before.out_bits}-bit codes"
-            )
-    if network.first is not None:
-        shape, bits = network.first.out_shape, network.first.out_bits
-        if shape != network.in_shape or bits > network.in_bits:
-            raise NetworkError(
-                f"layer {names[0]}: it reads {describe(network.in_shape)} of {network.in_bits} "
-                f"bits, but the first stage gives {describe(shape)} of {bits} bits"
-            )
-    if network.last is not None:
-        network.last.check(name, network.layers[-1], len(network.classes))
+        given, bits = before.out_shape, before.out_bits
+        _check_step(layer, given, bits, f"layer {before.name} before it gives")
+    if network.picture is not None:
+        _check_step(
+            network.layers[0], network.picture.out_shape, network.picture.bits, "the picture gives"
+        )
+    if network.result is not None:
+        network.result.check(name, network.layers[-1], len(network.classes))
+
+
+def _check_step(layer: Layer, given: Shape, bits: int | None, giver: str) -> None:
+    """NetworkError unless a layer can read a map of that shape, of so many bits, or of floats."""
+    if given != layer.in_shape:
+        raise NetworkError(
+            f"layer {layer.name}: it reads {describe(layer.in_shape)}, but {giver} "
+            f"{describe(given)}"
+        )
+    if (bits is None) != (layer.in_bits is None) or (bits or 0) > (layer.in_bits or 0):
+        raise NetworkError(
+            f"layer {layer.name}: it reads {_of(layer.in_bits)}, but {giver} {_of(bits)}"
+        )

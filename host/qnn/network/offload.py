@@ -15,14 +15,17 @@ class Offload:
     """Output of the last layer.
 
     Attributes:
-        maps: uint8 codes, or int32 accumulators.
+        maps: uint8 codes, int32 accumulators, or floats.
         offload_us: of the host: to start, to wait for the rest, to fetch. What a backend did while
             the host was busy elsewhere is not in it.
         packing_us: of the host, to lay the input out; None where that is not needed.
         cycles: of the accelerator; None where there is none.
+        before_us, after_us: of the host, for the layers before and after those of a backend.
     """
 
-    maps: NDArray[np.integer[Any]]
+    maps: NDArray[np.number[Any]]
     offload_us: int = field(compare=False)
     packing_us: int | None = field(default=None, compare=False)
     cycles: int | None = field(default=None, compare=False)
+    before_us: int = field(default=0, compare=False)
+    after_us: int = field(default=0, compare=False)

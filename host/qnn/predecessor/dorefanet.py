@@ -29,8 +29,8 @@ class Dorefanet(OffloadedNetwork):
         Raises:
             QnnError: the picture or the mean picture (ilsvrc_pp_mean.npy) cannot be read.
         """
-        first = self.network.first
-        if first is None:
-            raise QnnError(f"model {self.name} is incomplete: {'; '.join(self.network.missing)}")
-        tensor = first.tensor(Picture.open(imgfile))
+        network = self.network
+        if self._picture is None:
+            raise QnnError(f"model {self.name} is incomplete: {'; '.join(network.missing)}")
+        tensor = self._picture.tensor(Picture.open(imgfile))
         return tensor.astype(np.float32)[None], os.path.basename(imgfile).split("_")[0]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from qnn.backends import open_session
 from qnn.backends.protocol import Session
+from qnn.engine.placement import integer_layers
 from qnn.errors import QnnError
 from qnn.importers import import_network
 from qnn.importers.qnn_mo.layers import read_json
-from qnn.network import Network, describe
+from qnn.network import Network, PictureInput, describe
 from qnn.predecessor import activation_buffer
 from qnn.store import library
 
@@ -39,6 +41,7 @@ class OffloadedNetwork:
         self._backend = "auto" if runtime == RUNTIME_HW else "cpu"
         self._ready = False
         self._network: Network | None = None
+        self._picture: PictureInput | None = None
         self._session: Session | None = None
 
     def init_accelerator(
@@ -71,13 +74,17 @@ class OffloadedNetwork:
         """
         path = library.original(self.name) if json_layer is None else Path(json_layer)
         network = import_network("qnn-mo", path, self.name)
-        if network.in_bits != self.activation_bits:
+        # Pictures and the layers around are the notebooks' own.
+        offloaded = replace(
+            network, layers=integer_layers(network.layers), picture=None, result=None
+        )
+        if offloaded.in_bits != self.activation_bits:
             raise QnnError(
-                f"{path}: {network.in_bits}-bit activations, but {type(self).__name__} packs "
+                f"{path}: {offloaded.in_bits}-bit activations, but {type(self).__name__} packs "
                 f"{self.activation_bits} bits"
             )
         self._drop_session()
-        self._network = network
+        self._network, self._picture = offloaded, network.picture
         return {
             str(layer["name"]): {key: value for key, value in layer.items() if key != "name"}
             for layer in read_json(path)["layers"]
@@ -144,7 +151,7 @@ class OffloadedNetwork:
 
     @property
     def network(self) -> Network:
-        """What `load_network` loaded; the default network if it was not called."""
+        """The layers that `load_network` loaded; the default ones if it was not called."""
         if self._network is None:
             self.load_network()
         assert self._network is not None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qnn.errors import QnnError
 from qnn.network import describe, windows
-from qnn.network.last import softmax
+from qnn.network.result import softmax
 
 Floats = NDArray[Any]
 __all__ = [

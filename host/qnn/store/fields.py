@@ -71,6 +71,9 @@ class Fields:
     def number(self, key: str) -> float:
         return self._float(key, self._values.get(key))
 
+    def optional_number(self, key: str) -> float | None:
+        return None if self._values.get(key) is None else self.number(key)
+
     def _float(self, key: str, value: Any) -> float:
         """Of a number that a float can hold."""
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -3,6 +3,7 @@
 
 No pickle is read or written. Every array is checked against the size of its zip member before it
 is loaded, every field of the JSON against its type, and the network against itself (qnn.network).
+What version 1 had, qnn.store.form_v1 reads.
 """
 
 from __future__ import annotations
@@ -12,29 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qnn.compute.dense import BinaryDense, FloatDense
-from qnn.compute.float_conv import Quantizer, Thresholds, Uniform
+from qnn.compute.dense import BinaryDense
 from qnn.errors import FormatError
-from qnn.network import Conv, MaxPool, Network
-from qnn.network.first import ConvFirst, First, LookupFirst
-from qnn.network.last import (
-    Arithmetic,
-    DenseChain,
-    DenseLayer,
-    FloatScores,
-    Last,
-    Region,
-    Scores,
-)
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, PictureInput
+from qnn.network.result import Arithmetic, Boxes, FloatScores, Probabilities, Result, Scores
+from qnn.store import form_v1
 from qnn.store.fields import Fields, read_object
+from qnn.store.parts import (
+    Tensors,
+    conv_of_json,
+    conv_to_json,
+    matrix_of_tensors,
+    quantizer_of_json,
+    quantizer_to_json,
+)
 from qnn.store.tensor_file import TensorFile
 
-FORMAT, VERSION = "qnn-network", 1
+FORMAT, VERSION = "qnn-network", 2
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
-
-Tensors = dict[str, NDArray[Any]]
 
 
 def save(network: Network, directory: Path) -> None:
@@ -54,9 +51,9 @@ def save(network: Network, directory: Path) -> None:
         "licence": network.licence,
         "missing": list(network.missing),
         "notes": list(network.notes),
-        "first": _first_to_json(network.first, tensors),
+        "picture": _picture_to_json(network.picture, tensors),
         "layers": [_layer_to_json(layer, tensors) for layer in network.layers],
-        "last": _last_to_json(network.last, tensors),
+        "result": _result_to_json(network.result, tensors),
         "classes": list(network.classes),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -72,20 +69,23 @@ def load(directory: Path) -> Network:
         NetworkError: the network contradicts itself.
     """
     document = Fields(directory / DESCRIPTION, "", read_object(directory / DESCRIPTION))
-    if document.get("format", str) != FORMAT or document.get("version", int) != VERSION:
+    version = document.get("version", int)
+    if document.get("format", str) != FORMAT or version not in (form_v1.VERSION, VERSION):
         raise FormatError(
-            f"{directory / DESCRIPTION}: not a {FORMAT} of version {VERSION}; import it again"
+            f"{directory / DESCRIPTION}: not a {FORMAT} of version {form_v1.VERSION} or {VERSION}; "
+            "import it again"
         )
     with TensorFile(directory / TENSORS) as tensors:
-        first, last = document.optional("first", dict), document.optional("last", dict)
+        read = form_v1.chain if version == form_v1.VERSION else _chain
+        picture, layers, result = read(document, tensors)
         return Network(
             name=document.get("name", str),
             title=document.get("title", str),
             task=document.get("task", str),
             classes=document.strings("classes"),
-            layers=tuple(_layer_of_json(e, tensors) for e in document.entries("layers")),
-            first=None if first is None else _first_of_json(document.entry("first"), tensors),
-            last=None if last is None else _last_of_json(document.entry("last"), tensors),
+            layers=layers,
+            picture=picture,
+            result=result,
             source=document.get("source", str),
             licence=document.get("licence", str),
             missing=document.strings("missing"),
@@ -93,206 +93,147 @@ def load(directory: Path) -> Network:
         )
 
 
-def _layer_to_json(layer: Conv, tensors: Tensors) -> dict[str, Any]:
-    planes, outputs = layer.weight.shape[:2]
-    tensors[f"{layer.name}.weight"] = np.packbits(
-        layer.weight.reshape(planes, outputs, -1), axis=2, bitorder="little"
-    )
-    if layer.thresholds is not None:
-        tensors[f"{layer.name}.thresholds"] = layer.thresholds
-    pool = layer.pool
-    return {
-        "name": layer.name,
-        "input": list(layer.in_shape),
-        "input_bits": layer.in_bits,
-        "kernel": list(layer.kernel),
-        "stride": layer.stride,
-        "padding": list(layer.padding),
-        "groups": layer.groups,
-        "weight_planes": list(layer.coefficients),
-        "outputs": outputs,
-        "thresholds": 0 if layer.thresholds is None else layer.thresholds.shape[1],
-        "pool": None
-        if pool is None
-        else {"size": pool.size, "stride": pool.stride, "padding": list(pool.padding)},
-        "parts": list(layer.parts),
-    }
-
-
-def _layer_of_json(entry: Fields, tensors: TensorFile) -> Conv:
-    name = entry.get("name", str)
-    in_shape, kernel = entry.integers("input", 3), entry.integers("kernel", 2)
-    groups, outputs = entry.positive("groups"), entry.positive("outputs")
-    coefficients = entry.integers("weight_planes")
-    per_group = in_shape[2] // groups
-    fan_in = kernel[0] * kernel[1] * per_group
-    packed = tensors.get(f"{name}.weight", np.uint8, (len(coefficients), outputs, -(-fan_in // 8)))
-    bits = np.unpackbits(packed, axis=2, bitorder="little")[:, :, :fan_in]
-    count = entry.get("thresholds", int)
-    pool = None
-    if entry.optional("pool", dict) is not None:
-        stated = entry.entry("pool")
-        top, left, bottom, right = stated.integers("padding", 4)
-        pool = MaxPool(
-            stated.positive("size"), stated.positive("stride"), (top, left, bottom, right)
-        )
-    top, left, bottom, right = entry.integers("padding", 4)
-    return Conv(
-        name=name,
-        in_shape=(in_shape[0], in_shape[1], in_shape[2]),
-        in_bits=entry.get("input_bits", int),
-        weight=bits.reshape(len(coefficients), outputs, kernel[0], kernel[1], per_group),
-        thresholds=tensors.get(f"{name}.thresholds", np.int32, (outputs, count)) if count else None,
-        coefficients=coefficients,
-        stride=entry.positive("stride"),
-        padding=(top, left, bottom, right),
-        groups=groups,
-        pool=pool,
-        parts=entry.strings("parts"),
+def _chain(
+    document: Fields, tensors: TensorFile
+) -> tuple[PictureInput | None, tuple[Layer, ...], Result | None]:
+    """What a picture goes through."""
+    picture, result = document.optional("picture", dict), document.optional("result", dict)
+    return (
+        None if picture is None else _picture_of_json(document.entry("picture"), tensors),
+        tuple(_layer_of_json(entry, tensors) for entry in document.entries("layers")),
+        None if result is None else _result_of_json(document.entry("result"), tensors),
     )
 
 
-def _first_to_json(first: First | None, tensors: Tensors) -> dict[str, Any] | None:
-    if first is None:
+# The arrays of a layer are called <layer>.<array>; those of no layer have no dot in their names.
+
+
+def _picture_to_json(picture: PictureInput | None, tensors: Tensors) -> dict[str, Any] | None:
+    if picture is None:
         return None
-    if isinstance(first, LookupFirst):
-        tensors["first.table"] = first.table
-        return {
-            "kind": "lookup",
-            "geometry": first.geometry,
-            "size": first.size,
-            "output": list(first.out_shape),
-        }
-    tensors["first.weight"] = first.weight
-    for name, optional in (("mean", first.mean), ("bias", first.bias)):
-        if optional is not None:
-            tensors[f"first.{name}"] = optional
+    if picture.mean is not None:
+        tensors["mean"] = picture.mean
     return {
-        "kind": "convolution",
-        "geometry": first.geometry,
-        "size": first.size,
-        "kernel": list(first.weight.shape[1:3]),
-        "outputs": len(first.weight),
-        "stride": first.stride,
-        "padding": first.padding,
-        "mean": first.mean is not None,
-        "bias": first.bias is not None,
-        "quantizer": _quantizer_to_json(first.quantizer),
-        "arithmetic": first.arithmetic,
-        "transposed": first.transposed,
+        "geometry": picture.geometry,
+        "size": picture.size,
+        "mean": picture.mean is not None,
+        "transposed": picture.transposed,
     }
 
 
-def _quantizer_to_json(quantizer: Quantizer) -> dict[str, Any]:
-    if isinstance(quantizer, Thresholds):
-        return {"kind": "thresholds", "values": list(quantizer.values)}
-    return {"kind": "uniform", "top": quantizer.top, "levels": quantizer.levels}
-
-
-def _first_of_json(entry: Fields, tensors: TensorFile) -> First:
+def _picture_of_json(entry: Fields, tensors: TensorFile) -> PictureInput:
     size = entry.positive("size")
-    if entry.choice("kind", ("lookup", "convolution")) == "lookup":
-        rows, columns, channels = entry.integers("output", 3)
-        table = tensors.get("first.table", np.uint8, (256,))
-        return LookupFirst(entry.get("geometry", str), size, table, (rows, columns, channels))
-    outputs, kernel = entry.positive("outputs"), entry.integers("kernel", 2)
-    stated = entry.entry("quantizer")
-    quantizer: Quantizer
-    if stated.choice("kind", ("thresholds", "uniform")) == "thresholds":
-        quantizer = Thresholds(stated.numbers("values"))
-    else:
-        quantizer = Uniform(stated.number("top"), stated.positive("levels"))
-    float32 = np.float32
-    mean, bias = entry.get("mean", bool), entry.get("bias", bool)
-    return ConvFirst(
-        geometry=entry.get("geometry", str),
-        size=size,
-        mean=tensors.get("first.mean", float32, (size, size, 3)) if mean else None,
-        weight=tensors.get("first.weight", float32, (outputs, kernel[0], kernel[1], 3)),
-        bias=tensors.get("first.bias", float32, (outputs,)) if bias else None,
-        stride=entry.positive("stride"),
-        padding=entry.get("padding", int),
-        quantizer=quantizer,
-        arithmetic=entry.choice("arithmetic", ("float64", "float32-sequential")),
-        transposed=entry.get("transposed", bool),
-    )
+    mean = None
+    if entry.get("mean", bool):
+        mean = tensors.get("mean", np.float32, (size, size, 3))
+    return PictureInput(entry.get("geometry", str), size, mean, entry.get("transposed", bool))
 
 
-def _last_to_json(last: Last | None, tensors: Tensors) -> dict[str, Any] | None:
-    if last is None:
-        return None
-    if isinstance(last, Scores):
-        tensors["last.offset"] = last.offset
-        return {"kind": "scores", "divisor": last.divisor, "scale": last.scale}
-    if isinstance(last, FloatScores):
-        tensors |= {f"last.step{i}": step.values for i, step in enumerate(last.steps)}
-        return {"kind": "float-scores", "steps": [step.op for step in last.steps]}
-    if isinstance(last, DenseChain):
+def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
+    if isinstance(layer, Conv):
+        return {"name": layer.name, "kind": "integer", **conv_to_json(layer, tensors)}
+    stated: dict[str, Any] = {"name": layer.name, "kind": "", "input": list(layer.in_shape)}
+    if isinstance(layer, Lookup):
+        tensors[f"{layer.name}.table"] = layer.table
+        return {**stated, "kind": "table", "output": list(layer.out_shape)}
+    if isinstance(layer, FloatConv):
+        tensors[f"{layer.name}.weight"] = layer.weight
+        if layer.bias is not None:
+            tensors[f"{layer.name}.bias"] = layer.bias
         return {
-            "kind": "fully-connected",
-            "layers": [_dense_to_json(layer, tensors) for layer in last.layers],
+            **stated,
+            "kind": "float-convolution",
+            "kernel": list(layer.weight.shape[1:3]),
+            "outputs": len(layer.weight),
+            "stride": layer.stride,
+            "padding": layer.padding,
+            "bias": layer.bias is not None,
+            "quantizer": quantizer_to_json(layer.quantizer),
+            "arithmetic": layer.arithmetic,
         }
-    tensors["last.weight"], tensors["last.bias"] = last.matrix.weight, last.matrix.bias
-    tensors["last.anchors"] = last.anchors
-    return {
-        "kind": "region",
-        "channels": len(last.matrix.weight),
-        "anchors": len(last.anchors),
-        "input_size": last.input_size,
-        "transposed": last.transposed,
-    }
-
-
-def _dense_to_json(layer: DenseLayer, tensors: Tensors) -> dict[str, Any]:
-    matrix, name = layer.matrix, f"last.{layer.name}"
+    matrix, name = layer.matrix, layer.name
     tensors[f"{name}.bias"] = matrix.bias
     if isinstance(matrix, BinaryDense):
         tensors |= {f"{name}.bits": matrix.bits, f"{name}.lo": matrix.lo, f"{name}.hi": matrix.hi}
     else:
         tensors[f"{name}.weight"] = matrix.weight
     return {
-        "name": layer.name,
-        "inputs": layer.shape[0],
-        "outputs": layer.shape[1],
+        **stated,
+        "kind": "matrix",
+        "input_bits": layer.in_bits or 0,
+        "inputs": layer.inputs,
+        "outputs": len(matrix.bias),
         "weights": "bits" if isinstance(matrix, BinaryDense) else "floats",
         "levels": layer.levels,
+        "unit": layer.unit,
     }
 
 
-def _last_of_json(entry: Fields, tensors: TensorFile) -> Last:
-    kind = entry.choice("kind", ("scores", "float-scores", "fully-connected", "region"))
+def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
+    kind = entry.choice("kind", ("integer", "table", "float-convolution", "matrix"))
+    if kind == "integer":
+        return conv_of_json(entry, tensors)
+    name = entry.get("name", str)
+    rows, columns, channels = entry.integers("input", 3)
+    shape = rows, columns, channels
+    if kind == "table":
+        table = tensors.get(f"{name}.table", np.uint8, (256,))
+        rows, columns, channels = entry.integers("output", 3)
+        return Lookup(name, shape, table, (rows, columns, channels))
+    outputs = entry.positive("outputs")
+    if kind == "float-convolution":
+        kernel = entry.integers("kernel", 2)
+        bias = entry.get("bias", bool)
+        return FloatConv(
+            name=name,
+            in_shape=shape,
+            weight=tensors.get(f"{name}.weight", np.float32, (outputs, *kernel, channels)),
+            bias=tensors.get(f"{name}.bias", np.float32, (outputs,)) if bias else None,
+            stride=entry.positive("stride"),
+            padding=entry.get("padding", int),
+            quantizer=quantizer_of_json(entry.entry("quantizer")),
+            arithmetic=entry.choice("arithmetic", ("float64", "float32-sequential")),
+        )
+    matrix = matrix_of_tensors(entry, name, tensors)
+    unit = entry.optional_number("unit")
+    return Dense(
+        name, shape, entry.get("input_bits", int) or None, matrix, entry.get("levels", int), unit
+    )
+
+
+def _result_to_json(result: Result | None, tensors: Tensors) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    if isinstance(result, Scores):
+        tensors["offset"] = result.offset
+        return {"kind": "scores", "divisor": result.divisor, "scale": result.scale}
+    if isinstance(result, FloatScores):
+        tensors |= {f"step{i}": step.values for i, step in enumerate(result.steps)}
+        return {"kind": "float-scores", "steps": [step.op for step in result.steps]}
+    if isinstance(result, Probabilities):
+        return {"kind": "softmax", "unit": result.unit}
+    tensors["anchors"] = result.anchors
+    return {
+        "kind": "boxes",
+        "anchors": len(result.anchors),
+        "input_size": result.input_size,
+        "transposed": result.transposed,
+    }
+
+
+def _result_of_json(entry: Fields, tensors: TensorFile) -> Result:
+    kind = entry.choice("kind", ("scores", "float-scores", "softmax", "boxes"))
     if kind == "scores":
-        offset = tensors.get("last.offset", np.int64, None)
+        offset = tensors.get("offset", np.int64, None)
         return Scores(offset, entry.positive("divisor"), entry.number("scale"))
     if kind == "float-scores":
         return FloatScores(
             tuple(
-                Arithmetic(op, tensors.get(f"last.step{i}", np.float32, None))
+                Arithmetic(op, tensors.get(f"step{i}", np.float32, None))
                 for i, op in enumerate(entry.strings("steps"))
             )
         )
-    if kind == "fully-connected":
-        return DenseChain(tuple(_dense_of_json(e, tensors) for e in entry.entries("layers")))
-    matrix = FloatDense(
-        tensors.get("last.weight", np.float32, None), tensors.get("last.bias", np.float32, None)
-    )
-    anchors = tensors.get("last.anchors", np.float64, (entry.positive("anchors"), 2))
-    return Region(matrix, anchors, entry.positive("input_size"), entry.get("transposed", bool))
-
-
-def _dense_of_json(entry: Fields, tensors: TensorFile) -> DenseLayer:
-    name, inputs, outputs = (
-        entry.get("name", str),
-        entry.positive("inputs"),
-        entry.positive("outputs"),
-    )
-    bias = tensors.get(f"last.{name}.bias", np.float32, (outputs,))
-    matrix: BinaryDense | FloatDense
-    if entry.choice("weights", ("bits", "floats")) == "bits":
-        words = tensors.get(f"last.{name}.bits", np.uint64, (outputs, -(-inputs // 64)))
-        lo, hi = (tensors.get(f"last.{name}.{key}", np.float32, (outputs,)) for key in ("lo", "hi"))
-        matrix = BinaryDense(words, lo, hi, bias, inputs)
-    else:
-        weight = tensors.get(f"last.{name}.weight", np.float32, (inputs, outputs))
-        matrix = FloatDense(weight, bias)
-    return DenseLayer(name, matrix, entry.get("levels", int))
+    if kind == "softmax":
+        return Probabilities(entry.number("unit"))
+    anchors = tensors.get("anchors", np.float64, (entry.positive("anchors"), 2))
+    return Boxes(anchors, entry.positive("input_size"), entry.get("transposed", bool))

@@ -6,8 +6,9 @@ import pytest
 
 from qnn.commands import bench as command
 from qnn.compute.dense import FloatDense
-from qnn.measure.bench import Row
-from qnn.network.last import DenseChain, DenseLayer
+from qnn.engine.placement import on_host
+from qnn.measure.bench import Report, Row
+from qnn.network import Dense
 
 
 def test_json(cli):
@@ -55,6 +56,15 @@ def test_text(cli, detector):
     assert f"model {detector} on cpu" in result.out
 
 
+def test_where_each_layer_ran(cli, detector):
+    arguments = ("bench", "--model", detector, "--repeat", "1")
+    why = "this backend has no accelerator"
+    assert cli(*arguments, "--json").document["layers"] == [
+        {"layer": name, "where": "host", "why": why} for name in ("mean", "mix", "region")
+    ]
+    assert f"\nmean to region: host ({why})\n" in cli(*arguments).out
+
+
 @pytest.fixture
 def timed(monkeypatch) -> list:
     """The networks that are handed over to be timed; none is."""
@@ -62,7 +72,7 @@ def timed(monkeypatch) -> list:
 
     def bench(network, backend, repeat, settings):
         networks.append(network)
-        return "cpu", [Row("offload", 1.0, 12.0)]
+        return Report("cpu", on_host(network.layers), [Row("offload", 1.0, 12.0)])
 
     monkeypatch.setattr(command, "bench", bench)
     return networks
@@ -72,14 +82,7 @@ def test_without_dorefanet_random_parameters_of_its_shapes_are_timed(cli, timed)
     document = cli("bench", "--json").document
     assert "random" in document["remarks"][0]
     (network,) = timed
-    assert network.first.out_shape == network.in_shape == (54, 54, 68)
-    assert [layer.groups for layer in network.layers] == [2, 1, 2, 2]
-    assert network.out_shape == (6, 6, 256)
-    assert [layer.shape for layer in network.last.layers] == [
-        (9216, 4096),
-        (4096, 4096),
-        (4096, 1000),
-    ]
+    assert network.name == "random-dorefanet" and network.out_shape == (1, 1, 1000)
     assert document["rows"][0]["ratio"] == 12
     assert document["rows"][0]["published_ms"] == 80
     assert document["all"]["published_ms"] == 1300
@@ -87,7 +90,7 @@ def test_without_dorefanet_random_parameters_of_its_shapes_are_timed(cli, timed)
 
 def test_simulated_figures_are_marked(cli, monkeypatch):
     rows = [Row("decode", 3.0, None), Row("offload", 2.0, 12.0, 200_000, 1.5)]
-    monkeypatch.setattr(command, "bench", lambda *_: ("sim", rows))
+    monkeypatch.setattr(command, "bench", lambda net, *_: Report("sim", on_host(net.layers), rows))
     document = cli("bench", "--json").document
     assert [row["kind"] for row in document["rows"]] == ["measured", "modelled"]
     offload = document["rows"][1]
@@ -100,13 +103,14 @@ def test_simulated_figures_are_marked(cli, monkeypatch):
 
 
 def test_dorefanet_without_its_last_layers_gets_random_ones(cli, timed, reference, monkeypatch):
-    dense = DenseLayer("fc", FloatDense(np.zeros((9216, 1000), np.float32), None), 0)
-    monkeypatch.setattr(command, "random_dense_chain", lambda: DenseChain((dense,)))
+    matrix = FloatDense(np.zeros((9216, 1000), np.float32), None)
+    dense = Dense("fc", (6, 6, 256), 2, matrix, 0)
+    monkeypatch.setattr(command, "random_dense_layers", lambda: (dense,))
     assert cli("params", "fetch", "dorefanet", "--mirror", reference).status == 0
     document = cli("bench", "--json").document
     assert document["model"] == "dorefanet" and "fully connected" in document["remarks"][0]
     (network,) = timed
-    assert network.last.layers == (dense,)
+    assert network.layers[-1] is dense and network.layers[-2].name == "conv4"
     assert len(network.classes) == 1000
 
 

@@ -29,6 +29,17 @@ def test_an_empty_home(cli, home):
         "state": "shipped",
         "directory": directory,
         "missing": [],
+        "layers": [
+            {
+                "layer": "pixels",
+                "where": "host",
+                "why": "a table of pixels; the accelerator has none",
+            },
+            *(
+                {"layer": layer.name, "where": "accelerator", "why": "integer codes and weights"}
+                for layer in shipped().layers[1:]
+            ),
+        ],
     }
     for name, source in SOURCES.items():
         assert models[name] == {
@@ -36,6 +47,7 @@ def test_an_empty_home(cli, home):
             "state": "not installed",
             "directory": None,
             "missing": [],
+            "layers": [],
         }
     assert not home.exists()
 
@@ -46,6 +58,7 @@ def test_text(cli):
     for name in (library.DEFAULT, *SOURCES):
         assert any(line.split()[:1] == [name] for line in result.out.splitlines())
     assert "qnn params fetch NAME" in result.out
+    assert "conv1 to fc8: accelerator (integer codes and weights)" in result.out
 
 
 def test_an_installed_network_hides_the_shipped_one(cli, home):

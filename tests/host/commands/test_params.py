@@ -30,6 +30,9 @@ def installed_files(home: Path) -> list[str]:
     return sorted(set(found) - {"models"})
 
 
+TINY = ["conv0", "conv1", "conv2", "fc0", "fc1", "fct"]
+
+
 def import_tiny(cli, path: Path, name: str = "tiny"):
     return cli("params", "import", "qnn-mo", path, "--name", name)
 
@@ -62,8 +65,8 @@ def test_fetched_models_run(cli, reference, home, name, samples):
         ):
             assert lacks in message and "qnn params fetch dorefanet" in message
         with load(name) as model:
-            codes = model.first.codes(np.zeros((224, 224, 3), np.float32))
-            assert model.run(codes[None]).shape == (1, 6, 6, 256)
+            pictures = np.zeros((1, 224, 224, 3), np.float32)
+            assert model.run(pictures).shape == (1, 6, 6, 256)
         return
     assert information["missing"] == entries[name]["missing"] == []
     command = "detect" if name == "tinier-yolo" else "classify"
@@ -81,7 +84,7 @@ def test_fetching_again_replaces(cli, reference, home):
     (home / "models" / CNV / "originals" / "stray").write_bytes(b"")
     assert cli(*fetch).status == 0
     assert installed_files(home) == before
-    assert len(load(CNV).network.layers) == 9
+    assert len(load(CNV).network.layers) == 10
 
 
 def test_fetch_of_something_unknown(cli, home):
@@ -138,7 +141,7 @@ def test_a_tampered_mirror_does_not_touch_what_is_installed(cli, mirror):
     assert cli("params", "fetch", CNV, "--mirror", mirror).status == 0
     tamper(mirror, lambda data: data[::-1])
     cli.refused("params", "fetch", CNV, "--mirror", mirror)  # files stay as they were
-    assert len(load(CNV).network.layers) == 9
+    assert len(load(CNV).network.layers) == 10
 
 
 def test_a_mirror_that_lacks_a_file(cli, mirror, home):
@@ -286,7 +289,7 @@ def test_import(cli, tiny_dorefanet, home):
     result = import_tiny(cli, tiny_dorefanet)
     assert (result.status, result.err) == (0, "")
     assert str(home / "models" / "tiny") in result.out and "missing" not in result.out
-    assert [layer.name for layer in load("tiny").network.layers] == ["conv1", "conv2"]
+    assert [layer.name for layer in load("tiny").network.layers] == TINY
     assert installed_files(home) == [
         "models/tiny",
         "models/tiny/network.json",
@@ -533,16 +536,33 @@ def test_info(cli, tiny_dorefanet):
     document = cli("params", "info", "tiny", "--json").document
     assert document["name"] == "tiny" and document["task"] == "classify"
     assert len(document["classes"]) == 12
-    assert [layer["layer"] for layer in document["layers"]] == ["conv1", "conv2"]
-    assert document["layers"][0]["input"] == [54, 54, 6]
-    assert document["layers"][0]["output"] == [3, 3, 8]
-    assert document["layers"][1]["output"] == [1, 1, 40]
-    macs = [7 * 7 * 8 * 108, 40 * 9 * 8]
+    assert [layer["layer"] for layer in document["layers"]] == TINY
+    assert document["layers"][1]["input"] == [54, 54, 6]
+    assert document["layers"][1]["output"] == [3, 3, 8]
+    assert document["layers"][2]["output"] == [1, 1, 40]
+    kinds = ["float-convolution", "integer", "integer", "matrix", "matrix", "matrix"]
+    assert [layer["kind"] for layer in document["layers"]] == kinds
+    bits = [None, 2, 2, 2, 2, None]
+    assert [layer["input_bits"] for layer in document["layers"]] == bits
+    macs = [54 * 54 * 6 * 432, 7 * 7 * 8 * 108, 40 * 9 * 8, 40 * 24, 24 * 16, 16 * 12]
     assert [layer["macs"] for layer in document["layers"]] == macs
     assert document["macs"] == sum(macs)
     text = cli("params", "info", "tiny").out
     for part in ("tiny", "12 classes", "conv1", "conv2", "54x54x6", "3x3x8", "1x1x40"):
         assert part in text
+
+
+def test_info_says_where_each_layer_runs_and_why(cli, tiny_dorefanet):
+    import_tiny(cli, tiny_dorefanet)
+    layers = cli("params", "info", "tiny", "--json").document["layers"]
+    where = ["host", "host", "accelerator", "host", "host", "host"]
+    assert [layer["where"] for layer in layers] == where
+    why = {layer["layer"]: layer["why"] for layer in layers}
+    assert "float64 sums" in why["conv0"] and why["fc0"] == why["fct"]
+    assert "strides 1 and 2" in why["conv1"]  # its stride is 8
+    text = cli("params", "info", "tiny").out
+    for line in (f"conv0: host ({why['conv0']})", f"fc0 to fct: host ({why['fct']})"):
+        assert f"\n{line}\n" in text
 
 
 def test_info_of_the_shipped_model(cli):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnn.compute.float_conv import FloatConv, Thresholds, Uniform, error_bound
+from qnn.compute.float_conv import Convolution, Thresholds, Uniform, error_bound
 from qnn.errors import NetworkError, QnnError
 from qnn.pictures.geometry import letterbox, shrink_and_crop
 from qnn.pictures.picture import Picture
@@ -34,7 +34,7 @@ def golden_codes(x, weight, bias, stride, padding, quantizer, arithmetic):
 
 
 def assert_equals_golden(x, *layer):
-    got, want = FloatConv(*layer)(x), golden_codes(x, *layer)
+    got, want = Convolution(*layer)(x), golden_codes(x, *layer)
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(got, want)
 
@@ -169,7 +169,7 @@ def test_few_outputs_are_recomputed(monkeypatch):
     """Else the layer would be right but slow."""
     rng = np.random.default_rng(0)
     weight = rng.normal(0, 0.08, (16, 12, 12, 3)).astype(np.float32)
-    layer = FloatConv(weight, None, 4, 0, DOREFA)
+    layer = Convolution(weight, None, 4, 0, DOREFA)
     recompute, counts = layer._recompute, []
 
     def spy(patches, where):
@@ -184,7 +184,7 @@ def test_few_outputs_are_recomputed(monkeypatch):
 def test_results_are_the_callers_own():
     rng = np.random.default_rng(3)
     weight = rng.normal(size=(1, 2, 2, 1)).astype(np.float32)
-    layer = FloatConv(weight, None, 1, 0, DOREFA)
+    layer = Convolution(weight, None, 1, 0, DOREFA)
     for shape in ((2, 2, 1), (2, 7, 1), (5, 7, 1), (2, 2, 1)):
         x = rng.normal(size=shape).astype(np.float32)
         first = layer(x)
@@ -199,7 +199,7 @@ def test_results_are_the_callers_own():
 def test_a_view_and_padding_after_another_picture():
     rng = np.random.default_rng(4)
     weight = rng.normal(size=(3, 3, 3, 2)).astype(np.float32)
-    layer = FloatConv(weight, None, 2, 1, DOREFA)
+    layer = Convolution(weight, None, 2, 1, DOREFA)
     for _ in range(3):
         x = rng.normal(size=(2, 8, 9)).astype(np.float32).transpose(2, 1, 0)[::-1]
         want = golden_codes(x, weight, None, 2, 1, DOREFA, "float64")
@@ -207,7 +207,7 @@ def test_a_view_and_padding_after_another_picture():
 
 
 def test_bad_pictures():
-    layer = FloatConv(np.ones((1, 3, 3, 2), np.float32), None, 1, 0, DOREFA)
+    layer = Convolution(np.ones((1, 3, 3, 2), np.float32), None, 1, 0, DOREFA)
     for x, message in [
         (np.zeros((5, 5, 2)), "want a picture float32"),
         (np.zeros((5, 5), np.float32), "want a picture float32"),
@@ -225,18 +225,18 @@ def test_bad_pictures():
 def test_bad_layers():
     weight, bias = np.ones((2, 3, 3, 1), np.float32), np.zeros(2, np.float32)
     for change, message in [
-        ({"weight": weight.astype(np.float64)}, "first-layer weights"),
-        ({"weight": weight[0]}, "first-layer weights"),
+        ({"weight": weight.astype(np.float64)}, "want weights"),
+        ({"weight": weight[0]}, "want weights"),
         ({"weight": weight * np.float32(np.nan)}, "not finite"),
-        ({"bias": np.zeros(3, np.float32)}, "first-layer bias"),
-        ({"bias": bias.astype(np.float64)}, "first-layer bias"),
+        ({"bias": np.zeros(3, np.float32)}, "want a bias"),
+        ({"bias": bias.astype(np.float64)}, "want a bias"),
         ({"stride": 0}, "stride 0"),
         ({"padding": -1}, "padding -1"),
         ({"arithmetic": "float16"}, "float16"),
     ]:
         fine = {"weight": weight, "bias": bias, "stride": 1, "padding": 0, "quantizer": DOREFA}
         with pytest.raises(NetworkError, match=message):
-            FloatConv(**{**fine, **change})
+            Convolution(**{**fine, **change})
     for make in (
         lambda: Thresholds(()),
         lambda: Thresholds((math.nan,)),
@@ -260,7 +260,7 @@ def test_tinier_yolo_first_layer_on_the_dog():
     bias = np.load(params / "tinier-yolo-conv0-bias.npy")
     want = np.load(root / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
     layer = weight, bias, 2, 1, Uniform(4.0, 7), "float32-sequential"
-    np.testing.assert_array_equal(FloatConv(*layer)(x), want)
+    np.testing.assert_array_equal(Convolution(*layer)(x), want)
     np.testing.assert_array_equal(golden_codes(x, *layer), want)
 
 
@@ -278,5 +278,5 @@ def test_dorefanet_first_layer_on_the_espresso():
     steps = Thresholds(tuple(float(v) for v in stored["conv0/T"]))
     want = np.load(root / "derived/dorefanet_n07920052_4_tensors.npz")["conv0"]
     layer = weight, None, 4, 0, steps, "float64"
-    np.testing.assert_array_equal(FloatConv(*layer)(x), want)
+    np.testing.assert_array_equal(Convolution(*layer)(x), want)
     np.testing.assert_array_equal(golden_codes(x, *layer), want)

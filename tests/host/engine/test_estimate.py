@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.placement import integer_layers
 from qnn.engine.program import compile_layers
 from qnn.measure.random_dorefanet import random_dorefanet
 from qnn.store import library
@@ -16,7 +17,7 @@ PAGE = Path(__file__).parents[3] / "rtl/README.md"  # tests/rtl/test_networks.py
 def ratio(network, title: str) -> float:
     """Of estimated cycles to those that the page states."""
     row = re.search(rf"^\| {re.escape(title)} \| [\d,]+ \| ([\d,]+) \|", PAGE.read_text(), re.M)
-    estimated = estimate.cycles(compile_layers(network.layers), Capabilities())
+    estimated = estimate.cycles(compile_layers(integer_layers(network.layers)), Capabilities())
     return estimated / int(row[1].replace(",", ""))
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qnn.compute.float_conv import FloatConv, Thresholds, Uniform
-from qnn.engine import float_first
+from qnn.compute.float_conv import Convolution, Thresholds, Uniform
 from qnn.engine.float_first import lowered
 from qnn.errors import DoesNotFitError
 from qnn.importers import import_network
@@ -47,7 +46,7 @@ def test_random_layers(seed):
     arithmetic = ("float64", "float32-sequential")[seed // 2 % 2]
     low = -1.0 if seed % 3 else 0.0
     x = rng.uniform(low, 1, (13, 11, channels)).astype(np.float32)
-    conv = FloatConv(weight, bias, stride, padding, Thresholds(steps), arithmetic)
+    conv = Convolution(weight, bias, stride, padding, Thresholds(steps), arithmetic)
     codes, _ = mended(lowered("first", conv, x.shape, low, 1.0), x)
     np.testing.assert_array_equal(
         codes, golden_codes(x, weight, bias, stride, padding, steps, arithmetic)
@@ -68,7 +67,7 @@ def on_steps(arithmetic):
 def test_pictures_on_a_step(arithmetic):
     x, weight, choices = on_steps(arithmetic)
     for steps in choices:
-        conv = FloatConv(weight, None, 1, 0, Thresholds(tuple(steps.tolist())), arithmetic)
+        conv = Convolution(weight, None, 1, 0, Thresholds(tuple(steps.tolist())), arithmetic)
         layer = lowered("first", conv, x.shape, 0.0, 1.0)
         codes, doubtful = mended(layer, x)
         assert doubtful > 0.3  # of three outputs at least that on its step, everywhere
@@ -94,7 +93,7 @@ def test_inputs_whose_every_rounding_goes_one_way(rounds_up):
         y = conv_float64(x, weight, None, 1, 0).item()
         # just on the far side of what the rounded map says
         step = float(np.nextafter(y, -np.inf if rounds_up else np.inf))
-        conv = FloatConv(weight, None, 1, 0, Thresholds((step,)), "float64")
+        conv = Convolution(weight, None, 1, 0, Thresholds((step,)), "float64")
         layer = lowered("first", conv, x.shape, 0.0, 1.0)
         right = golden_codes(x, weight, None, 1, 0, (step,), "float64")
         codes, _ = mended(layer, x)
@@ -109,13 +108,13 @@ def test_inputs_whose_every_rounding_goes_one_way(rounds_up):
 
 def test_steps_that_16_bits_do_not_tell_apart():
     weight = np.ones((1, 1, 1, 3), np.float32)
-    conv = FloatConv(weight, None, 1, 0, Thresholds((1.0, 1.0 + 1e-6)), "float64")
+    conv = Convolution(weight, None, 1, 0, Thresholds((1.0, 1.0 + 1e-6)), "float64")
     with pytest.raises(DoesNotFitError, match="layer first: 16 bits are too few"):
         lowered("first", conv, (4, 4, 3), 0.0, 1.0)
 
 
 def test_a_layer_of_zeros():
-    conv = FloatConv(np.zeros((2, 3, 3, 3), np.float32), None, 1, 1, Uniform(1.0, 3))
+    conv = Convolution(np.zeros((2, 3, 3, 3), np.float32), None, 1, 1, Uniform(1.0, 3))
     x = np.ones((5, 5, 3), np.float32)
     codes, _ = mended(lowered("first", conv, x.shape, 0.0, 1.0), x)
     np.testing.assert_array_equal(codes, np.zeros((5, 5, 2)))
@@ -125,36 +124,36 @@ def test_a_layer_of_zeros():
 def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(rows_of_doubt, monkeypatch):
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(2, 1, 1, 3)).astype(np.float32)
-    conv = FloatConv(weight, None, 1, 0, Uniform(1.0, 3))
+    conv = Convolution(weight, None, 1, 0, Uniform(1.0, 3))
     x = rng.uniform(0, 1, (9, 9, 3)).astype(np.float32)
     layer = lowered("first", conv, x.shape, 0.0, 1.0)
     right = conv(x)
     counts = 2 * right.astype(np.int64)
-    counts[:rows_of_doubt] = 2 * (right[:rows_of_doubt] // 1) + 1
+    counts[:rows_of_doubt] = 2 * right[:rows_of_doubt] + 1
     one_by_one = []
-    codes_at = FloatConv.codes_at
+    codes_at = Convolution.codes_at
     monkeypatch.setattr(
-        FloatConv, "codes_at", lambda *given: one_by_one.append(given) or codes_at(*given)
+        Convolution, "codes_at", lambda *given: one_by_one.append(given) or codes_at(*given)
     )
     np.testing.assert_array_equal(layer.mend(counts, x), right)
     assert bool(one_by_one) == (rows_of_doubt == 1)
-    assert float_first.FEW == 8
 
 
 @pytest.mark.parametrize("name", ["dorefanet", "tinier-yolo"])
 def test_published_first_layers(reference, name):
     """All codes of every picture at hand; few outputs are in doubt."""
     path = reference / f"qnn-mo-pynq/qnn/params/{name}-layers.json"
-    first = import_network("qnn-mo", path, name).first
+    network = import_network("qnn-mo", path, name)
+    first = network.layers[0]
     low, high = (-1.0, 1.0) if name == "dorefanet" else (0.0, 1.0)
     pictures = sorted(reference.rglob("*.jpg"))
     layer = None
     for path in pictures:
-        x = first.tensor(Picture.open(path))
+        x = network.picture.tensor(Picture.open(path))
         layer = layer or lowered("first", first.convolution, x.shape, low, high)
         counts = golden_counts(layer.words, layer.numbers(x))
         codes = layer.mend(counts, x)
-        np.testing.assert_array_equal(codes, golden_network.first_codes(first, x))
+        np.testing.assert_array_equal(codes, golden_network.run_layer(first, x))
         share = float((counts & 1).mean())
         print(f"{name} {path.name}: {share:.3%} of {counts.size} outputs in doubt")
         assert share < 0.02

@@ -14,12 +14,13 @@ from PIL import Image
 
 from qnn import store
 from qnn.backends import open_session
+from qnn.backends.host_layers import HostLayers
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers import IMPORTERS, import_network
 from qnn.model import Model
-from qnn.network.first import ConvFirst, LookupFirst
-from qnn.network.last import DenseChain, Region, Scores
+from qnn.network import Dense, FloatConv, Lookup
+from qnn.network.result import Boxes, Probabilities, Scores
 from qnn.pictures import geometry
 from qnn.pictures.picture import Picture
 
@@ -118,6 +119,12 @@ def picture(rng, width=300, height=240):
     return np.array(Image.fromarray(coarse).resize((width, height)))
 
 
+def first_codes(network, rgb):
+    """What the first layer makes of a picture."""
+    tensor = network.picture.tensor(Picture.open(rgb))
+    return HostLayers(network.layers[:1])(tensor[None])[0]
+
+
 class TestImportNetwork:
     def test_unknown_format(self, tmp_path):
         with pytest.raises(FormatError, match="unknown format 'onnx'; known are qnn-mo, bnn-pynq"):
@@ -139,10 +146,13 @@ class TestDorefanet:
     def test_facts(self, dorefanet):
         network = import_network("qnn-mo", dorefanet, "small")
         assert (network.name, network.task, network.missing) == ("small", "classify", ())
-        assert [layer.name for layer in network.layers] == ["conv1", "conv2"]
+        names = ["conv0", "conv1", "conv2", "fc0", "fc1", "fct"]
+        assert [layer.name for layer in network.layers] == names
         assert network.classes == tuple(f"thing {i}" for i in range(4))
-        assert isinstance(network.first, ConvFirst)
-        assert isinstance(network.last, DenseChain)
+        assert isinstance(network.layers[0], FloatConv)
+        assert all(isinstance(layer, Dense) for layer in network.layers[3:])
+        assert [layer.unit for layer in network.layers[3:]] == [None, 1 / 3, 1.0]
+        assert isinstance(network.result, Probabilities)
 
     def test_the_json_may_be_named(self, dorefanet):
         path = dorefanet / "dorefanet-layers.json"
@@ -156,9 +166,7 @@ class TestDorefanet:
 
     def test_first_stage_by_its_definition(self, dorefanet, rng):
         """Mean cut out of the middle, BGR, kernels as (out, in, row, column), strict thresholds."""
-        first = import_network("qnn-mo", dorefanet, "small").first
-        rgb = picture(rng)
-        codes = first.codes(first.tensor(Picture.open(rgb)))
+        codes = first_codes(import_network("qnn-mo", dorefanet, "small"), rgb := picture(rng))
         mean = np.load(dorefanet / "ilsvrc_pp_mean.npy")
         stored = np.load(dorefanet / "dorefanet-conv0.npy", allow_pickle=True).item()
         x = (geometry.shrink_and_crop(rgb) - mean[16:240, 16:240]) / np.float32(255)
@@ -174,7 +182,7 @@ class TestDorefanet:
         assert len(seen) > 1
 
     def test_last_stage_by_its_definition(self, dorefanet, rng):
-        last = import_network("qnn-mo", dorefanet, "small").last
+        network = import_network("qnn-mo", dorefanet, "small")
         raw = bz2.decompress((dorefanet / "dorefanet-fc-normalized.npy.bz2").read_bytes())
         (dorefanet / "plain.npy").write_bytes(raw)
         w = np.load(dorefanet / "plain.npy", allow_pickle=True).item()
@@ -190,10 +198,12 @@ class TestDorefanet:
             x = np.clip(x @ w["fc1/Wn"].astype(float) + w["fc1/bn"], 0, 1)
             logits = x @ w["fct/W"].astype(float)
             expected = np.exp(logits) / np.exp(logits).sum()
-            np.testing.assert_allclose(last.probabilities(codes[None])[0], expected, rtol=1e-6)
+            found = network.result.probabilities(HostLayers(network.layers[3:])(codes[None]))
+            np.testing.assert_allclose(found[0], expected, rtol=1e-6)
 
     def test_weights_of_two_values_a_column_are_kept_as_bits(self, dorefanet):
-        matrices = [d.matrix for d in import_network("qnn-mo", dorefanet, "small").last.layers]
+        layers = import_network("qnn-mo", dorefanet, "small").layers[3:]
+        matrices = [layer.matrix for layer in layers]
         assert [type(m) for m in matrices] == [BinaryDense, FloatDense, FloatDense]
 
     def test_classifies_and_survives_the_store(self, dorefanet, tmp_path, rng):
@@ -209,15 +219,15 @@ class TestDorefanet:
         packed = folder / "dorefanet-fc-normalized.npy.bz2"
         packed.with_suffix("").write_bytes(bz2.decompress(packed.read_bytes()))
         packed.write_bytes(b"not read")
-        assert import_network("qnn-mo", folder, "small").last is not None
+        assert import_network("qnn-mo", folder, "small").result is not None
 
     @pytest.mark.parametrize("name", ["dorefanet-conv0.npy", "ilsvrc_pp_mean.npy"])
     def test_without_the_first_stage(self, dorefanet, copy_of, name):
         folder = copy_of(dorefanet)
         (folder / name).unlink()
         network = import_network("qnn-mo", folder, "small")
-        assert network.first is None
-        assert network.last is not None
+        assert network.picture is None and network.layers[0].name == "conv1"
+        assert network.result is not None
         (sentence,) = network.missing
         assert name in sentence
         with pytest.raises(QnnError, match=r"model small is incomplete: .*no picture can go in"):
@@ -227,14 +237,14 @@ class TestDorefanet:
         folder = copy_of(dorefanet)
         (folder / "dorefanet-fc-normalized.npy.bz2").unlink()
         network = import_network("qnn-mo", folder, "small")
-        assert network.last is None
-        assert network.first is not None
+        assert network.result is None and network.layers[-1].name == "conv2"
+        assert network.picture is not None
         assert network.classes == ()
         (sentence,) = network.missing
         assert "dorefanet-fc-normalized.npy.bz2" in sentence
         assert "qnn params fetch dorefanet" in sentence
         _, session = open_session("cpu", network)
-        assert session.run(np.zeros((1, 54, 54, 3), np.uint8)).shape == (1, 3, 3, 5)
+        assert session.run(np.zeros((1, 224, 224, 3), np.float32)).shape == (1, 3, 3, 5)
 
     def test_without_the_class_names(self, dorefanet, copy_of):
         folder = copy_of(dorefanet)
@@ -261,12 +271,15 @@ class TestDorefanet:
             ({"conv0/W": np.zeros((3, 3, 12), np.float32)}, "conv0/W is not an array of floats"),
             ({"conv0/W": np.zeros((3, 3, 12, 12), np.int32)}, "conv0/W is not an array of floats"),
             ({"conv0/W": np.zeros((4, 3, 12, 12), np.float32)}, "layer conv1: it reads 54x54x3"),
-            ({"conv0/W": np.zeros((3, 4, 12, 12), np.float32)}, "first stage: weights of shape"),
+            ({"conv0/W": np.zeros((3, 4, 12, 12), np.float32)}, "layer conv0: weights of shape"),
             ({"conv0/W": np.full((3, 3, 12, 12), np.nan, np.float32)}, "not finite"),
             ({"conv0/T": None}, "conv0/T is not an array of floats with 1 dimensions"),
             ({"conv0/T": np.zeros(0, np.float32)}, "thresholds"),
             ({"conv0/T": np.full(3, np.inf, np.float32)}, "not finite"),
-            ({"conv0/T": np.zeros(7, np.float32)}, "but the first stage gives 54x54x3 of 3 bits"),
+            (
+                {"conv0/T": np.zeros(7, np.float32)},
+                "it reads 2-bit codes, but layer conv0 before it gives 3-bit codes",
+            ),
         ],
         ids=range(10),
     )
@@ -301,9 +314,13 @@ class TestDorefanet:
         ("key", "value", "match"),
         [
             ("fc0/Wn", None, "fc0/Wn is not an array of floats with 2 dimensions"),
-            ("fc0/Wn", np.ones((44, 7), np.float32), "fc0: it reads 44 values, but layer conv2"),
-            ("fc1/Wn", np.ones((8, 6), np.float32), "fc1: it reads 8 values, but layer fc0 .*7"),
-            ("fct/W", np.ones((5, 4), np.float32), "fct: it reads 5 values, but layer fc1 .*6"),
+            (
+                "fc0/Wn",
+                np.ones((44, 7), np.float32),
+                "fc0: its matrix has 44 inputs; it reads 3x3",
+            ),
+            ("fc1/Wn", np.ones((8, 6), np.float32), "fc1: its matrix has 8 inputs; it reads 1x1x7"),
+            ("fct/W", np.ones((5, 4), np.float32), "fct: its matrix has 5 inputs; it reads 1x1x6"),
             ("fc0/bn", np.ones(6, np.float32), "for 45 inputs|bias"),
             ("fc1/bn", np.full(6, np.nan, np.float32), "not finite"),
             ("fct/W", np.zeros((6, 0), np.float32), "dense weights"),
@@ -338,8 +355,8 @@ class TestDorefanet:
         for kind in ("alexnet", 7, None, ["dorefanet"]):
             named(folder / "dorefanet-layers.json", kind)
             network = import_network("qnn-mo", folder, "small")
-            assert network.first is None
-            assert network.last is None
+            assert network.picture is None
+            assert network.result is None
             assert len(network.layers) == 2
 
 
@@ -349,15 +366,14 @@ class TestTinierYolo:
         assert (network.task, network.missing) == ("detect", ())
         assert network.classes[6] == "car"
         assert len(network.classes) == 20
-        assert isinstance(network.first, ConvFirst)
-        assert isinstance(network.last, Region)
-        assert network.last.anchors.shape == (5, 2)
+        assert isinstance(network.layers[0], FloatConv)
+        assert isinstance(network.layers[-1], Dense) and network.layers[-1].name == "conv8"
+        assert isinstance(network.result, Boxes)
+        assert network.result.anchors.shape == (5, 2)
 
     def test_first_stage_by_its_definition(self, tinier, rng):
         """Stored [row][column][in][out]; image x is the slow axis of what it gives."""
-        first = import_network("qnn-mo", tinier, "small").first
-        rgb = picture(rng)
-        codes = first.codes(first.tensor(Picture.open(rgb)))
+        codes = first_codes(import_network("qnn-mo", tinier, "small"), rgb := picture(rng))
         assert codes.shape == (208, 208, 2)
         weight = np.load(tinier / "tinier-yolo-conv0-W.npy").astype(np.float64)
         bias = np.load(tinier / "tinier-yolo-conv0-bias.npy").astype(np.float64)
@@ -376,15 +392,18 @@ class TestTinierYolo:
     def test_last_stage_by_its_definition(self, tinier, rng):
         """The map is turned back; its codes are fed as they are."""
         network = import_network("qnn-mo", tinier, "small")
-        matrix = network.last.matrix
+        conv8 = network.layers[-1]
+        assert (conv8.unit, conv8.levels, conv8.out_shape) == (1.0, 0, (*conv8.in_shape[:2], 125))
         weight = np.load(tinier / "tinier-yolo-conv8-W.npy")[0, 0]
         codes = rng.integers(0, 8, (7, 7, 6), dtype=np.uint8)
         bias = np.load(tinier / "tinier-yolo-conv8-bias.npy")
         np.testing.assert_allclose(
-            matrix(codes, 1.0), codes.astype(float) @ weight.astype(float) + bias, rtol=1e-12
+            HostLayers([conv8])(codes[None])[0],
+            codes.astype(float) @ weight.astype(float) + bias,
+            rtol=1e-12,
         )
-        assert network.last.transposed
-        assert network.last.input_size == 416
+        assert network.picture.transposed and network.result.transposed
+        assert network.result.input_size == 416
 
     def test_detects_and_survives_the_store(self, tinier, tmp_path, rng):
         network = import_network("qnn-mo", tinier, "small")
@@ -399,10 +418,10 @@ class TestTinierYolo:
     @pytest.mark.parametrize(
         ("name", "stage"),
         [
-            ("conv0-W", "first"),
-            ("conv0-bias", "first"),
-            ("conv8-W", "last"),
-            ("conv8-bias", "last"),
+            ("conv0-W", "picture"),
+            ("conv0-bias", "picture"),
+            ("conv8-W", "result"),
+            ("conv8-bias", "result"),
         ],
     )
     def test_without_a_file(self, tinier, copy_of, name, stage):
@@ -419,11 +438,11 @@ class TestTinierYolo:
         ("name", "shape", "match"),
         [
             ("conv0-W", (3, 3, 3), "not an array of floats with 4 dimensions"),
-            ("conv0-W", (3, 3, 4, 2), "first stage: weights of shape"),
+            ("conv0-W", (3, 3, 4, 2), "layer conv0: weights of shape"),
             ("conv0-W", (3, 3, 3, 5), "layer conv1: it reads 208x208x2|bias"),
             ("conv0-bias", (3,), "bias"),
-            ("conv8-W", (1, 1, 7, 125), "its region layer has weights of 7x125"),
-            ("conv8-W", (1, 1, 6, 124), "bias|weights of 6x124"),
+            ("conv8-W", (1, 1, 7, 125), "conv8: its matrix has 7 inputs; it reads 7x7x6"),
+            ("conv8-W", (1, 1, 6, 124), "bias|reads floats of 125 channels"),
             ("conv8-W", (6, 125), "not an array of floats with 4 dimensions"),
             ("conv8-W", (2, 1, 6, 125), "conv8"),
             ("conv8-bias", (124,), "bias"),
@@ -459,10 +478,10 @@ class TestBnnPynq:
 
     def test_cnv(self, folders, rng):
         network = import_network("bnn-pynq", folders["cnvW1A1"], "small")
-        first = network.first
-        assert isinstance(first, LookupFirst)
-        assert (first.geometry, first.out_shape) == ("thumbnail-on-white", (32, 32, 3))
-        assert isinstance(network.last, Scores)
+        first = network.layers[0]
+        assert isinstance(first, Lookup) and first.out_shape == (32, 32, 3)
+        assert network.picture.geometry == "thumbnail-on-white"
+        assert isinstance(network.result, Scores)
         # q = p - 128 up to 127, then one less, saturated; as a code, plus 128.
         expected = [p if p <= 127 else min(255, p + 1) for p in range(256)]
         assert first.table.tolist() == expected
@@ -472,8 +491,8 @@ class TestBnnPynq:
 
     def test_lfc(self, folders, rng):
         network = import_network("bnn-pynq", folders["lfcW1A2"], "small")
-        first = network.first
-        assert (first.geometry, first.out_shape) == ("fit-grey", (1, 1, 784))
+        first = network.layers[0]
+        assert (network.picture.geometry, first.out_shape) == ("fit-grey", (1, 1, 784))
         assert first.table.tolist() == [0] * 128 + [1] * 128
         assert len(Model(network, "cpu").classify(picture(rng), top=10).classes) == 10
 
@@ -497,8 +516,7 @@ class TestBnnPynq:
             pixels <= 127, pixels.astype(int) - 128, np.minimum(127, pixels.astype(int) - 127)
         )
         *_, expected = foreign_bnn_pynq.evaluate(folder, kind, q)
-        codes = model.first.codes(model.first.tensor(Picture.open(pixels)))
-        scores = model.network.last.scores(model.run(codes[None]))[0]
+        scores = model.network.result.scores(model.run(model.tensor(pixels)[None]))[0]
         assert scores.tolist() == expected[0, 0, : len(names)].tolist()
 
     def test_a_file_for_a_directory(self, folders):

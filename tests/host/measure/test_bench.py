@@ -13,9 +13,8 @@ from qnn.backends import Settings, open_session
 from qnn.measure import baseline
 from qnn.measure.bench import Row, bench
 from qnn.measure.random_dorefanet import random_dorefanet
-from qnn.network import MaxPool
-from qnn.network.first import ConvFirst
-from qnn.network.last import DenseChain
+from qnn.network import Conv, FloatConv, MaxPool
+from qnn.network.result import Probabilities
 from qnn_sim import golden, golden_network
 
 KINDS = random_networks.KINDS
@@ -34,9 +33,9 @@ class TestBaseline:
     def test_a_network_equals_the_golden_model(self, kind):
         rng = np.random.default_rng(6)
         network = KINDS[kind](rng)
-        codes = random_networks.random_codes(rng, network, 3)[2]
-        traced = golden_network.trace(network.layers, codes)
-        for layer, expected in zip(network.layers, traced, strict=True):
+        layers = [layer for layer in network.layers if isinstance(layer, Conv)]
+        codes = random_networks.random_codes(rng, layers[0], 3)[2]
+        for layer, expected in zip(layers, golden_network.trace(layers, codes), strict=True):
             codes = baseline.layer(layer, codes)
             np.testing.assert_array_equal(codes, expected)
 
@@ -60,14 +59,16 @@ class TestBaseline:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_row_for_each_stage(kind, backend):
     network = KINDS[kind](np.random.default_rng(1))
-    name, rows = bench(network, backend, 2)
-    assert name == backend
-    missing = {"decode", "first_layer"} if network.first is None else set()
-    missing |= {"last_layers"} if network.last is None else set()
+    report = bench(network, backend, 2)
+    rows = report.rows
+    assert report.backend == backend
+    assert {place.where for place in report.places} == {"host"}
+    missing = {"decode", "first_layer"} if network.picture is None else set()
+    missing |= {"last_layers"} if network.result is None else set()
     assert [row.stage for row in rows] == [name for name in STAGES if name not in missing]
     compared_stages = {"offload"}
-    compared_stages |= {"first_layer"} if isinstance(network.first, ConvFirst) else set()
-    compared_stages |= {"last_layers"} if isinstance(network.last, DenseChain) else set()
+    compared_stages |= {"first_layer"} if isinstance(network.layers[0], FloatConv) else set()
+    compared_stages |= {"last_layers"} if isinstance(network.result, Probabilities) else set()
     for row in rows:
         assert math.isfinite(row.ms) and row.ms > 0
         assert (row.kind, row.cycles, row.simulation_s) == ("measured", None, None)
@@ -80,13 +81,15 @@ def test_a_row_for_each_stage(kind, backend):
 
 def test_auto_says_which_backend_it_took():
     network = KINDS["scoring"](np.random.default_rng(1))
-    name, _ = bench(network, "auto", 1)
+    name = bench(network, "auto", 1).backend
     assert name == open_session("auto", network)[0] != "auto"
 
 
 def test_simulated_accelerator(sim):
     network = KINDS["scoring"](np.random.default_rng(1))
-    _, rows = bench(network, "sim", 3, Settings(clock_mhz=50))
+    report = bench(network, "sim", 3, Settings(clock_mhz=50))
+    rows = report.rows
+    assert [place.where for place in report.places] == ["host", "accelerator", "accelerator"]
     assert [row.stage for row in rows] == ["decode", "first_layer", "packing", *STAGES[2:]]
     assert {row.stage for row in rows if row.kind == "modelled"} == {"offload"}
     offload = rows[3]
@@ -103,13 +106,15 @@ def test_ratio():
 
 def test_the_random_network_has_the_shapes_of_dorefanet():
     network = random_dorefanet()
-    assert network.in_shape == (54, 54, 68)
-    assert network.out_shape == (6, 6, 256)
-    assert [layer.groups for layer in network.layers] == [2, 1, 2, 2]
-    assert network.macs == 446_148_000 + 321_226_560 + 92_123_136 + 86_704_128
-    assert [layer.shape for layer in network.last.layers] == [
-        (9216, 4096),
-        (4096, 4096),
-        (4096, 1000),
-    ]
-    assert network.first.out_shape == network.in_shape
+    assert [layer.name for layer in network.layers] == [
+        "conv0", "conv1", "conv2", "conv3", "conv4", "fc0", "fc1", "fct",
+    ]  # fmt: skip
+    first, *convs = network.layers[:5]
+    assert network.picture.out_shape == first.in_shape == (224, 224, 3)
+    assert first.out_shape == (54, 54, 68)
+    assert convs[-1].out_shape == (6, 6, 256)
+    assert [layer.groups for layer in convs] == [2, 1, 2, 2]
+    assert [layer.macs for layer in network.layers] == [
+        85_660_416, 446_148_000, 321_226_560, 92_123_136, 86_704_128,
+        9216 * 4096, 4096 * 4096, 4096 * 1000,
+    ]  # fmt: skip

@@ -12,9 +12,8 @@ from qnn.backends.cpu import CpuSession
 from qnn.errors import QnnError
 from qnn.measure.evaluate import confusion
 from qnn.model import Model
-from qnn.network import Conv
-from qnn.network.first import LookupFirst
-from qnn.network.last import Scores
+from qnn.network import Conv, Lookup, PictureInput
+from qnn.network.result import Scores
 from qnn.pictures.dataset import Dataset
 
 BATCH = CpuSession.batch
@@ -25,9 +24,10 @@ def brightest():
     """Decides for the brightest of four pixels, twice itself less all; of equals for the first."""
     weight = np.eye(4, dtype=np.uint8).reshape(1, 4, 1, 1, 4)
     network = network_of(
+        Lookup("pixels", (2, 2, 1), np.arange(256, dtype=np.uint8), (1, 1, 4)),
         Conv("compare", (1, 1, 4), 8, weight, None),
-        first=LookupFirst("fit-grey", 2, np.arange(256, dtype=np.uint8), (1, 1, 4)),
-        last=Scores(np.zeros(4, np.int64), 1, 1 / 64),
+        picture=PictureInput("fit-grey", 2),
+        result=Scores(np.zeros(4, np.int64), 1, 1 / 64),
         classes=("a", "b", "c", "d"),
     )
     return Model(network, "cpu")
@@ -88,7 +88,7 @@ def test_models_that_do_not_classify():
         confusion(Model(detector, "cpu"), data)
     whole = random_networks.KINDS["connected"](rng)
     reason = "the fully connected layers are missing"
-    for absent in ("first", "last"):
+    for absent in ("picture", "result"):
         part = dataclasses.replace(whole, missing=(reason,), **{absent: None})
         with pytest.raises(QnnError, match=reason):
             confusion(Model(part, "cpu"), data)

@@ -12,7 +12,6 @@ from qnn.importers import import_network
 from qnn.measure.verify import Row, verify
 from qnn.model import Model
 from qnn.predecessor import activation_buffer
-from qnn_sim import golden_network
 
 
 @pytest.fixture
@@ -27,8 +26,8 @@ class Corrupted:
     def __init__(self, session, number, change):
         self._session, self._number, self._change = session, number, change
 
-    def trace(self, codes):
-        for number, maps in enumerate(self._session.trace(codes)):
+    def trace(self, given, skip=0):
+        for number, maps in enumerate(self._session.trace(given, skip)):
             if number == self._number:
                 maps = self._change(maps.copy())
             yield maps
@@ -41,17 +40,37 @@ def corrupt(model, number, change):
     model._session = Corrupted(model._session, number, change)
 
 
-def test_rows(tiny):
-    rows = verify(tiny)
-    assert [(row.layer, row.shape) for row in rows] == [
-        ("input", (54, 54, 6)),
-        ("conv1/1", (3, 3, 4)),
-        ("conv1/2", (3, 3, 4)),
-        ("conv2/3", (1, 1, 40)),
-        ("output", (1, 1, 40)),
-    ]
-    assert all(row.mismatches == 0 for row in rows)
-    assert rows == verify(tiny)  # always the same random codes
+LAYERS = [
+    ("input", (224, 224, 3)),
+    ("conv0", (54, 54, 6)),
+    ("conv1/1", (3, 3, 4)),
+    ("conv1/2", (3, 3, 4)),
+    ("conv2/3", (1, 1, 40)),
+    ("fc0", (1, 1, 24)),
+    ("fc1", (1, 1, 16)),
+    ("fct", (1, 1, 12)),
+    ("output", (1, 1, 12)),
+]
+
+
+@pytest.mark.parametrize("backend", ["cpu", "golden"])
+def test_rows(tiny_dorefanet, backend):
+    """First and last included, on every backend."""
+    with Model(import_network("qnn-mo", tiny_dorefanet, "tiny"), backend) as model:
+        rows = verify(model)
+        assert [(row.layer, row.shape) for row in rows] == LAYERS
+        assert all(row.mismatches == 0 for row in rows)
+        assert rows == verify(model)  # always the same random picture
+
+
+def test_rows_on_the_simulated_accelerator(tiny_dorefanet, sim):
+    network = import_network("qnn-mo", tiny_dorefanet, "tiny")
+    with Model(network, "sim") as model, Model(network, "cpu") as on_host:
+        assert verify(model) == verify(on_host)
+        assert [one.where for one in model.places] == [
+            "host", "host", "accelerator", "host", "host", "host",
+        ]  # fmt: skip
+        assert "strides 1 and 2" in model.places[1].why
 
 
 def test_digests_are_of_uint8_codes_row_column_channel(tiny, tmp_path):
@@ -59,32 +78,41 @@ def test_digests_are_of_uint8_codes_row_column_channel(tiny, tmp_path):
     path = tmp_path / "input.bin"
     path.write_bytes(activation_buffer.pack(codes, 2).tobytes())
     rows = {row.layer: row for row in verify(tiny, path)}
-    first, second = tiny.trace(codes[None])
+    first, second, *_ = tiny.trace(codes[None], 1)
     expected = {
         "input": codes,
         "conv1/1": first[0, :, :, :4],
         "conv1/2": first[0, :, :, 4:],
         "conv2/3": second[0],
-        "output": second[0],
     }
     for name, tensor in expected.items():
         text = bytes(int(value) for value in tensor.ravel())
         assert rows[name].sha256 == hashlib.sha256(text).hexdigest()
+    assert "conv0" not in rows and "fct" in rows
 
 
 def test_accumulators_are_digested_as_int32(samples):
     with qnn.load() as model:
         rows = verify(model, samples[0])
-        codes = model.first.codes(model.first.tensor(qnn.model.Picture.open(samples[0])))
-        (acc,) = model.run(codes[None])
+        (acc,) = model.run(model.tensor(samples[0])[None])
     assert rows[-1] == Row(
         "output", (1, 1, 10), hashlib.sha256(acc.astype("<i4").tobytes()).hexdigest(), 0
     )
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_change_is_counted_in_its_own_part(tiny, number):
-    """The golden model goes on with its own values, so later layers do not hide it."""
+def test_floats_are_digested_as_float64(tiny, samples):
+    rows = verify(tiny, samples[0])
+    (floats,) = tiny.run(tiny.tensor(samples[0])[None])
+    assert rows[-1].sha256 == hashlib.sha256(floats.astype("<f8").tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong"),
+    [(0, {1: 2}), (1, {2: 1, 3: 1}), (2, {4: 2}), (3, {5: 2})],
+    ids=["conv0", "conv1", "conv2", "fc0"],
+)
+def test_a_change_is_counted_in_its_own_part(tiny, number, wrong):
+    """The golden model goes on with its own codes, so later layers do not hide it."""
 
     def change(maps):
         maps[0, 0, 0, 0] ^= 1
@@ -92,42 +120,30 @@ def test_a_change_is_counted_in_its_own_part(tiny, number):
         return maps
 
     corrupt(tiny, number, change)
-    counts = [row.mismatches for row in verify(tiny)]
-    assert counts == ([0, 1, 1, 0, 0] if number == 0 else [0, 0, 0, 2, 2])
+    assert [row.mismatches for row in verify(tiny)] == [wrong.get(n, 0) for n in range(9)]
+
+
+@pytest.mark.parametrize("change", [1e-9, -1e-9, np.inf, np.nan])
+@pytest.mark.parametrize(("number", "wrong"), [(4, {6: 1}), (5, {7: 1, 8: 1})], ids=["fc1", "fct"])
+def test_a_change_of_floats_is_counted_in_its_own_layer(tiny, number, wrong, change):
+    def changed(maps):
+        maps[0, 0, 0, 3] += change
+        return maps
+
+    corrupt(tiny, number, changed)
+    with np.errstate(invalid="ignore"):
+        assert [row.mismatches for row in verify(tiny)] == [wrong.get(n, 0) for n in range(9)]
 
 
 def test_all_values_are_compared(tiny):
-    corrupt(tiny, 0, lambda maps: maps ^ 1)
-    assert [row.mismatches for row in verify(tiny)] == [0, 36, 36, 0, 0]
+    corrupt(tiny, 1, lambda maps: maps ^ 1)
+    assert [row.mismatches for row in verify(tiny)] == [0, 0, 36, 36, 0, 0, 0, 0, 0]
 
 
 def test_another_shape_is_an_error(tiny):
-    corrupt(tiny, 0, lambda maps: maps[:, :2])
+    corrupt(tiny, 1, lambda maps: maps[:, :2])
     with pytest.raises(QnnError, match=r"layer conv1.*2x3x4.*3x3x4"):
         verify(tiny)
-
-
-def test_the_first_stage_is_compared_too(tiny, samples, monkeypatch):
-    assert verify(tiny, samples[0])[0].mismatches == 0
-    convolution = tiny.first._convolution
-
-    def wrong(tensor):
-        codes = convolution(tensor)
-        codes[3, 4, 5] ^= 1
-        return codes
-
-    monkeypatch.setitem(tiny.first.__dict__, "_convolution", wrong)
-    rows = verify(tiny, samples[0])
-    assert rows[0].mismatches == 1
-    # From there on both run on their own codes.
-    assert (
-        rows[0].sha256
-        != hashlib.sha256(
-            golden_network.first_codes(
-                tiny.first, tiny.first.tensor(qnn.model.Picture.open(samples[0]))
-            ).tobytes()
-        ).hexdigest()
-    )
 
 
 def test_inputs_of_every_form(tiny, samples):
@@ -143,7 +159,7 @@ def test_inputs_of_every_form(tiny, samples):
 def test_progress(tiny):
     calls = []
     verify(tiny, progress=lambda *arguments: calls.append(arguments))
-    assert calls == [(1, 2), (2, 2)]
+    assert calls == [(done, 6) for done in range(1, 7)]
 
 
 def test_inputs_that_are_none(tiny, tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network that contradicts itself cannot be made; one that can tells the truth about itself."""
+"""A layer that contradicts itself cannot be made; one that can tells the truth about itself."""
 
 from itertools import product
 
@@ -9,12 +9,10 @@ import random_networks
 import scalar_layers
 from hypothesis import given
 from hypothesis import strategies as st
-from random_networks import network_of, random_conv
+from random_networks import random_conv
 
 from qnn.errors import NetworkError
 from qnn.network import Conv, MaxPool, describe
-from qnn.network.first import LookupFirst
-from qnn.network.last import Scores
 
 INT32 = np.iinfo(np.int32)
 
@@ -222,91 +220,3 @@ REFUSALS = {
 def test_a_layer_that_contradicts_itself_is_refused(options, reason):
     with pytest.raises(NetworkError, match=f"^layer conv1: .*{reason}"):
         conv(**options)
-
-
-def test_facts_of_a_network():
-    first, second = conv(), conv(name="conv2", in_shape=(3, 4, 2), weight=ones(1, 2, 1, 1, 2))
-    network = network_of(first, second)
-    assert (network.in_shape, network.in_bits, network.out_shape) == ((5, 6, 4), 2, (3, 4, 2))
-    assert network.macs == first.macs + second.macs == 3 * 4 * 2 * 36 + 3 * 4 * 2 * 2
-
-
-@pytest.mark.parametrize("name", ["", "-net", ".net", "Net", "a b", "a/b", "..", "ü", "a\n"])
-def test_bad_names_are_refused(name):
-    with pytest.raises(NetworkError, match="network name"):
-        network_of(conv(), name=name)
-
-
-@pytest.mark.parametrize("name", ["a", "9", "cnv-w1a1", "a.b_c"])
-def test_good_names(name):
-    assert network_of(conv(), name=name).name == name
-
-
-def test_unknown_task_is_refused():
-    with pytest.raises(NetworkError, match="network net: unknown task 'paint'"):
-        network_of(conv(), task="paint")
-
-
-def test_no_layers_are_refused():
-    with pytest.raises(NetworkError, match="network net: it has no layers"):
-        network_of()
-
-
-def test_layers_that_do_not_chain_are_refused_with_both_shapes():
-    reason = "layer conv2: it reads 4x3x2, but layer conv1 before it gives 3x4x2"
-    with pytest.raises(NetworkError, match=reason):
-        network_of(conv(), conv(name="conv2", in_shape=(4, 3, 2), weight=ones(1, 2, 1, 1, 2)))
-
-
-def test_too_wide_codes_are_refused_with_both_widths():
-    narrow = {"name": "conv2", "in_shape": (3, 4, 2), "weight": ones(1, 2, 1, 1, 2), "in_bits": 1}
-    reason = "layer conv2: it reads 1-bit codes, but layer conv1 before it gives 2-bit codes"
-    with pytest.raises(NetworkError, match=reason):
-        network_of(conv(), conv(**narrow))
-    wider = conv(**(narrow | {"in_bits": 3}))
-    assert network_of(conv(), wider).layers[1] is wider
-
-
-def test_accumulators_in_the_middle_are_refused():
-    after = conv(name="conv2", in_shape=(3, 4, 2), weight=ones(1, 2, 1, 1, 2))
-    with pytest.raises(NetworkError, match="layer conv1: only the last layer may hand out acc"):
-        network_of(conv(thresholds=None), after)
-
-
-def test_two_layers_of_one_name_are_refused():
-    again = conv(in_shape=(3, 4, 2), weight=ones(1, 2, 1, 1, 2))
-    with pytest.raises(NetworkError, match="two layers are called conv1"):
-        network_of(conv(), again)
-
-
-@pytest.mark.parametrize("size_and_top", [(2, 3), (3, 15)])
-def test_a_first_stage_that_does_not_fit_is_refused_with_both_shapes(size_and_top):
-    size, top = size_and_top
-    table = np.full(256, top, np.uint8)
-    first = LookupFirst("fit-grey", size, table, (size, size, 1))
-    layer = conv(in_shape=(3, 3, 1), weight=ones(1, 2, 3, 3, 1))
-    reason = (
-        f"layer conv1: it reads 3x3x1 of 2 bits, but the first stage gives {size}x{size}x1 of "
-        f"{top.bit_length()} bits"
-    )
-    with pytest.raises(NetworkError, match=reason):
-        network_of(layer, first=first)
-
-
-def test_a_first_stage_of_fewer_bits_fits():
-    first = LookupFirst("fit-grey", 3, np.zeros(256, np.uint8), (3, 3, 1))
-    layer = conv(in_shape=(3, 3, 1), weight=ones(1, 2, 3, 3, 1))
-    assert network_of(layer, first=first).first is first
-
-
-def test_a_last_stage_that_does_not_fit_is_refused():
-    last = Scores(np.zeros(2, np.int64), 1, 1.0)
-    scores = {"weight": ones(1, 2, 5, 6, 4), "thresholds": None}
-    assert network_of(conv(**scores), last=last, classes=("a", "b")).last is last
-    for layer, classes in (
-        (conv(**scores), ("a",)),
-        (conv(thresholds=None), ("a", "b")),
-        (conv(weight=ones(1, 2, 5, 6, 4)), ("a", "b")),
-    ):
-        with pytest.raises(NetworkError, match="layer conv1 gives"):
-            network_of(layer, last=last, classes=classes)

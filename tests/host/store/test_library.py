@@ -12,6 +12,7 @@ from random_networks import network_of, random_conv
 
 from qnn import store
 from qnn.errors import QnnError
+from qnn.network import Conv
 from qnn.store import form, library
 from qnn.store.sources import SOURCES
 
@@ -28,7 +29,7 @@ def network(name="net", seed=1, **facts):
 
 
 def weight(found):
-    return found.layers[0].weight.tobytes()
+    return next(one.weight for one in found.layers if isinstance(one, Conv)).tobytes()
 
 
 class TestDirectories:

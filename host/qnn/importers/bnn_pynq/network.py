@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A whole network of BNN-PYNQ: its layers, the input table in front and the scores behind."""
+"""A whole network of BNN-PYNQ: a table of pixels, its layers, and the scores behind them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from qnn.errors import FormatError
 from qnn.importers.bnn_pynq.layers import read_directory
-from qnn.network import Network
-from qnn.network.first import LookupFirst
-from qnn.network.last import Scores
+from qnn.network import Lookup, Network, PictureInput
+from qnn.network.result import Scores
 
 # The published networks come without a temperature for their probabilities. Of the powers of two
 # these make the labels of 500 CIFAR-10 test pictures most likely, for cnv-w1a1 and for cnv-w1a2
@@ -28,17 +27,20 @@ def import_network(path: Path, name: str) -> Network:
     if found.family == "cnv":
         # x = 2 p / 255 - 1 in steps of 1/128, rounded and saturated, plus 128.
         codes = np.minimum((512 * pixels + 255) // 510, 255).astype(np.uint8)
-        first = LookupFirst("thumbnail-on-white", 32, codes, (32, 32, 3))
+        picture = PictureInput("thumbnail-on-white", 32)
+        pixels_to_codes = Lookup("pixels", (32, 32, 3), codes, (32, 32, 3))
     else:
-        first = LookupFirst("fit-grey", 28, (pixels >= 128).astype(np.uint8), (1, 1, 784))
+        picture = PictureInput("fit-grey", 28)
+        codes = (pixels >= 128).astype(np.uint8)
+        pixels_to_codes = Lookup("pixels", (28, 28, 1), codes, (1, 1, 784))
     precision = f"W{found.weight_bits}A{found.activation_bits}"
     return Network(
         name=name,
         title=f"{found.family.upper()} {precision} of BNN-PYNQ, {len(found.classes)} classes",
         task="classify",
         classes=found.classes,
-        layers=found.layers,
-        first=first,
-        last=Scores(found.offset, found.divisor, SCORE_SCALE[found.activation_bits]),
+        layers=(pixels_to_codes, *found.layers),
+        picture=picture,
+        result=Scores(found.offset, found.divisor, SCORE_SCALE[found.activation_bits]),
         source="imported from the BNN-PYNQ format",
     )

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A whole network of QNN-MO-PYNQ: offloaded layers, and the float stages its files lie beside.
+"""A whole network of QNN-MO-PYNQ: offloaded layers, and the float layers its files lie beside.
 
-The stages on the host are not in the layer JSON; its "network" field says which there are. Files
+The layers around them are not in the layer JSON; its "network" field says which there are. Files
 that are absent are left out, and the network says so: what can run without them still runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,8 @@ from qnn.compute.float_conv import Thresholds, Uniform
 from qnn.errors import FormatError
 from qnn.importers.qnn_mo.layers import read_json, read_layers
 from qnn.importers.qnn_mo.numpy_pickle import load_npy, load_pickle
-from qnn.network import Network, describe
-from qnn.network.first import ConvFirst, First
-from qnn.network.last import DenseChain, DenseLayer, Last, Region
+from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput, describe
+from qnn.network.result import Boxes, Probabilities, Result
 
 VOC_CLASSES = tuple(
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
@@ -37,17 +36,17 @@ def import_network(path: Path, name: str) -> Network:
     description = read_json(path)
     layers = read_layers(path, description)
     kind = description.get("network")
-    stages = STAGES.get(kind, _no_stages)(path.parent) if isinstance(kind, str) else _Stages()
+    around = AROUND.get(kind, _nothing)(path.parent, layers) if isinstance(kind, str) else _Around()
     return Network(
         name=name,
-        title=stages.title or f"{kind} of QNN-MO-PYNQ",
-        task=stages.task,
-        classes=stages.classes,
-        layers=layers,
-        first=stages.first,
-        last=stages.last,
+        title=around.title or f"{kind} of QNN-MO-PYNQ",
+        task=around.task,
+        classes=around.classes,
+        layers=(*around.before, *layers, *around.after),
+        picture=around.picture,
+        result=around.result,
         source="imported from the QNN-MO-PYNQ format",
-        missing=stages.missing,
+        missing=around.missing,
     )
 
 
@@ -63,31 +62,34 @@ def _find_json(path: Path) -> Path:
 
 
 @dataclass
-class _Stages:
+class _Around:
     """What surrounds the offloaded layers."""
 
     title: str = ""
     task: str = "classify"
     classes: tuple[str, ...] = ()
-    first: First | None = None
-    last: Last | None = None
+    picture: PictureInput | None = None
+    before: tuple[Layer, ...] = ()
+    after: tuple[Layer, ...] = ()
+    result: Result | None = None
     missing: tuple[str, ...] = ()
 
 
-def _no_stages(folder: Path) -> _Stages:
-    return _Stages(
+def _nothing(folder: Path, layers: Sequence[Conv]) -> _Around:
+    return _Around(
         missing=(
-            "its stages on the host are not known, so only activation codes can go in and out",
+            "the layers around these are not known, so only activation codes can go in and out",
         )
     )
 
 
-def _dorefanet(folder: Path) -> _Stages:
-    stages = _Stages(title="DoReFa-Net W1A2: 1000 ImageNet classes")
+def _dorefanet(folder: Path, layers: Sequence[Conv]) -> _Around:
+    around = _Around(title="DoReFa-Net W1A2: 1000 ImageNet classes")
     missing = []
     conv0, mean = folder / "dorefanet-conv0.npy", folder / "ilsvrc_pp_mean.npy"
     if conv0.exists() and mean.exists():
-        stages.first = _dorefanet_first(conv0, mean)
+        around.picture, first = _dorefanet_first(conv0, mean)
+        around.before = (first,)
     else:
         missing.append(f"{conv0.name} or {mean.name} is missing, so no picture can go in")
     labels = folder / "imagenet-classes.pkl"
@@ -97,20 +99,19 @@ def _dorefanet(folder: Path) -> _Stages:
     if not dense.exists():
         dense = dense.with_name(dense.name + ".bz2")
     if dense.exists():
-        stages.last = _dorefanet_last(dense)
-        count = stages.last.layers[-1].shape[1]
-        stages.classes = _imagenet_classes(labels, count)
+        around.after, around.result = _dorefanet_last(dense, layers[-1]), Probabilities()
+        around.classes = _imagenet_classes(labels, around.after[-1].out_shape[2])
     else:
         missing.append(
             f"{dense.name} (its fully connected layers) is missing, so no classes come out; "
             "`qnn params fetch dorefanet` downloads it, or put it beside the layer JSON and import "
             "that again"
         )
-    stages.missing = tuple(missing)
-    return stages
+    around.missing = tuple(missing)
+    return around
 
 
-def _dorefanet_first(conv0: Path, mean: Path) -> ConvFirst:
+def _dorefanet_first(conv0: Path, mean: Path) -> tuple[PictureInput, FloatConv]:
     tensors = load_npy(conv0)
     if not isinstance(tensors, dict):
         raise FormatError(f"{conv0}: no dictionary of conv0/W and conv0/T")
@@ -119,25 +120,29 @@ def _dorefanet_first(conv0: Path, mean: Path) -> ConvFirst:
     picture_mean = load_npy(mean)
     if isinstance(picture_mean, dict) or picture_mean.shape != (256, 256, 3):
         raise FormatError(f"{mean}: not an array of 256x256x3")
-    return ConvFirst(
+    picture = PictureInput(
         geometry="shrink-and-crop",
         size=224,
         mean=np.ascontiguousarray(picture_mean[16:-16, 16:-16], dtype=np.float32),
+    )
+    return picture, FloatConv(
+        name="conv0",
+        in_shape=picture.out_shape,
         weight=np.ascontiguousarray(weight.transpose(0, 2, 3, 1)),
         bias=None,
         stride=4,
         padding=0,
         quantizer=Thresholds(tuple(float(t) for t in thresholds)),
         arithmetic="float64",
-        transposed=False,
     )
 
 
-def _dorefanet_last(path: Path) -> DenseChain:
+def _dorefanet_last(path: Path, before: Conv) -> tuple[Dense, ...]:
     tensors = load_npy(path, max_bytes=MAX_FC_BYTES)
     if not isinstance(tensors, dict):
         raise FormatError(f"{path}: no dictionary of fc0/Wn, fc0/bn, fc1/Wn, fc1/bn and fct/W")
-    layers = []
+    layers: list[Dense] = []
+    shape, bits, unit = before.out_shape, before.out_bits, None
     for name, weight_key, bias_key, levels in (
         ("fc0", "fc0/Wn", "fc0/bn", 3),
         ("fc1", "fc1/Wn", "fc1/bn", 1),
@@ -149,16 +154,15 @@ def _dorefanet_last(path: Path) -> DenseChain:
             bias = _tensor(path, tensors, bias_key, 1)
         # Only fc0 and fc1 read rounded values, so only they can do with bits.
         packed = pack_columns(weight) if name != "fct" else None
-        layers.append(
-            DenseLayer(
-                name,
-                FloatDense(weight, bias)
-                if packed is None
-                else BinaryDense(packed.bits, packed.lo, packed.hi, bias, len(weight)),
-                levels,
-            )
+        matrix = (
+            FloatDense(weight, bias)
+            if packed is None
+            else BinaryDense(packed.bits, packed.lo, packed.hi, bias, len(weight))
         )
-    return DenseChain(tuple(layers))
+        layer = Dense(name, shape, bits, matrix, levels, unit)
+        layers.append(layer)
+        shape, bits, unit = layer.out_shape, layer.out_bits, 1 / levels if levels > 1 else 1.0
+    return tuple(layers)
 
 
 def _imagenet_classes(path: Path, count: int) -> tuple[str, ...]:
@@ -171,8 +175,8 @@ def _imagenet_classes(path: Path, count: int) -> tuple[str, ...]:
         raise FormatError(f"{path}: no dictionary of 0..{count - 1} to (synset, names)") from None
 
 
-def _tinier_yolo(folder: Path) -> _Stages:
-    stages = _Stages(
+def _tinier_yolo(folder: Path, layers: Sequence[Conv]) -> _Around:
+    around = _Around(
         title="Tinier-YOLO W1A3: objects of 20 VOC classes",
         task="detect",
         classes=VOC_CLASSES,
@@ -181,10 +185,10 @@ def _tinier_yolo(folder: Path) -> _Stages:
     files = [folder / f"tinier-yolo-{name}.npy" for name in ("conv0-W", "conv0-bias")]
     if all(file.exists() for file in files):
         weight, bias = _array(files[0], 4), _array(files[1], 1)
-        stages.first = ConvFirst(
-            geometry="letterbox",
-            size=416,
-            mean=None,
+        around.picture = PictureInput("letterbox", 416, transposed=True)
+        first = FloatConv(
+            name="conv0",
+            in_shape=around.picture.out_shape,
             # [ky][kx][in][out]; the picture is transposed, so image x is the slow axis.
             weight=np.ascontiguousarray(weight.transpose(3, 1, 0, 2)),
             bias=bias,
@@ -192,8 +196,8 @@ def _tinier_yolo(folder: Path) -> _Stages:
             padding=1,
             quantizer=Uniform(top=4.0, levels=7),
             arithmetic="float32-sequential",
-            transposed=True,
         )
+        around.before = (first,)
     else:
         missing.append(f"{files[0].name} or {files[1].name} is missing, so no picture can go in")
     files = [folder / f"tinier-yolo-{name}.npy" for name in ("conv8-W", "conv8-bias")]
@@ -201,16 +205,19 @@ def _tinier_yolo(folder: Path) -> _Stages:
         weight, bias = _array(files[0], 4), _array(files[1], 1)
         if weight.shape[:2] != (1, 1):
             raise FormatError(f"{files[0]}: a kernel of {describe(weight.shape[:2])}, not 1x1")
-        stages.last = Region(
-            matrix=FloatDense(np.ascontiguousarray(weight[0, 0]), bias),
+        matrix = FloatDense(np.ascontiguousarray(weight[0, 0]), bias)
+        around.after = (
+            Dense("conv8", layers[-1].out_shape, layers[-1].out_bits, matrix, levels=0),
+        )
+        around.result = Boxes(
             anchors=np.array(VOC_ANCHORS, np.float64),
             input_size=416,
             transposed=True,
         )
     else:
         missing.append(f"{files[0].name} or {files[1].name} is missing, so no boxes come out")
-    stages.missing = tuple(missing)
-    return stages
+    around.missing = tuple(missing)
+    return around
 
 
 def _array(path: Path, ndim: int) -> NDArray[np.float32]:
@@ -231,7 +238,7 @@ def _tensor(
 
 
 # By the "network" field of the layer JSON.
-STAGES: dict[str, Callable[[Path], _Stages]] = {
+AROUND: dict[str, Callable[[Path, Sequence[Conv]], _Around]] = {
     "dorefanet": _dorefanet,
     "tinier-yolo": _tinier_yolo,
 }

@@ -10,7 +10,7 @@ import numpy as np
 from qnn.importers.qonnx.feature import Feature
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer
-from qnn.network.last import Arithmetic
+from qnn.network.result import Arithmetic
 
 Parameters = list[Array | None]  # the other inputs of a node
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A first layer with weights of many bits: a float convolution on the host (qnn.network.first).
+"""A first layer with weights of many bits: a float convolution (qnn.network.FloatConv).
 
 Sums, scales and batch norm are folded in float64. The reference executor rounds each of its steps
 to float32, so a code may differ from its where an output lies on the border of two codes.
@@ -15,8 +15,8 @@ from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import Clip, Count, Quantizer, Uniform
 from qnn.importers.qonnx.windows import Windows
-from qnn.network.first import ConvFirst
-from qnn.network.last import OPERATIONS, Arithmetic
+from qnn.network import FloatConv
+from qnn.network.result import OPERATIONS, Arithmetic
 
 LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
 
@@ -62,8 +62,8 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
     )  # fmt: skip
 
 
-def fold_first(node: Node, feature: Feature, sums: FloatSums) -> tuple[ConvFirst, Codes]:
-    """The first stage whose codes are those of the last quantiser behind the sums.
+def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tuple[FloatConv, Codes]:
+    """The layer whose codes are those of the last quantiser behind the sums.
 
     Raises:
         NetworkError: something else than arithmetic, a ReLU or Clip and a quantiser follows.
@@ -100,19 +100,17 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums) -> tuple[ConvFirst
         least, most = quantizer.codes(clip(limits))[:, 0]
     levels, rank = levels_of(node, steps, last, int(least), int(most))
     borders = borders[least:most][np.diff(rank) > 0] if most > least else np.array([LARGEST])
-    first = ConvFirst(
-        geometry="letterbox",
-        size=sums.size,
-        mean=None,
+    layer = FloatConv(
+        name=name,
+        in_shape=(sums.size, sums.size, 3),
         weight=(sums.weight * gain[:, None, None, None]).astype(np.float32),
         bias=bias.astype(np.float32),
         stride=sums.stride,
         padding=sums.padding,
         quantizer=Thresholds(tuple(float(b) for b in borders)),
         arithmetic="float64",
-        transposed=False,
     )
-    return first, even(node, levels)
+    return layer, even(node, levels)
 
 
 def _borders(node: Node, quantizer: Quantizer) -> Array:

@@ -19,7 +19,7 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import Quantizer, Step, only, sign
 from qnn.importers.qonnx.weights import planes
 from qnn.network import MAX_BITS, Conv, MaxPool
-from qnn.network.last import Arithmetic
+from qnn.network.result import Arithmetic
 
 MAX_LEVELS = 1 << MAX_BITS
 MAX_GRID = 1 << 20  # levels of a quantiser before later steps merge them

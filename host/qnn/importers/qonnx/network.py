@@ -25,21 +25,21 @@ def import_network(path: Path, name: str) -> Network:
     if not path.is_file():
         raise FormatError(f"{path}: not a file; name the .onnx file")
     walk = Walk(read_graph(path))
-    _check_accelerator(walk.layers)
+    _check_accelerator(walk.convs)
     network = Network(
         name=name,
-        title=f"{path.stem} from QONNX, {_precision(walk.layers)}",
+        title=f"{path.stem} from QONNX, {_precision(walk.convs)}",
         task="classify",
         classes=(),
         layers=tuple(walk.layers),
-        first=walk.first,
+        picture=walk.picture,
         source="imported from QONNX",
         missing=tuple(walk.missing),
         notes=_notes(walk.undecided),
     )
     if walk.scores is None:
         return network
-    return replace(network, classes=_classes(path, network.out_shape[2]), last=walk.scores)
+    return replace(network, classes=_classes(path, network.out_shape[2]), result=walk.scores)
 
 
 def _notes(undecided: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.network import MaxPool
-from qnn.network.last import Arithmetic
+from qnn.network.result import Arithmetic
 
 MAX_WIDTH = 32  # bits of a quantiser
 

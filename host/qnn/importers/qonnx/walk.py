@@ -24,9 +24,8 @@ from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.windows import pool_of
-from qnn.network import Conv, Shape, describe, windows
-from qnn.network.first import First, LookupFirst
-from qnn.network.last import FloatScores
+from qnn.network import Conv, Layer, Lookup, PictureInput, Shape, describe, windows
+from qnn.network.result import FloatScores
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
@@ -49,7 +48,7 @@ class Walk:
 
     Attributes:
         layers: what the graph becomes.
-        first: None where the input is no picture.
+        picture: None where the input is no picture.
         scores: None where it ends with a map of codes.
         missing: a sentence for each absent stage.
         undecided: layers with sums on a step of their quantiser, each with its node and how many
@@ -61,8 +60,8 @@ class Walk:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.layers: list[Conv] = []
-        self.first: First | None = None
+        self.layers: list[Layer] = []
+        self.picture: PictureInput | None = None
         self.scores: FloatScores | None = None
         self.missing: list[str] = []
         self.undecided: list[str] = []
@@ -142,22 +141,26 @@ class Walk:
         raise node.refuse(f"this operator is not supported; {advice}")
 
     def _read(self, node: Node, feature: Feature, in_shape: Shape) -> Codes:
-        """Ends the layer, or the first stage, whose map `node` reads in the shape `in_shape`."""
+        """Ends the layer whose map `node` reads in the shape `in_shape`."""
         source = feature.source
         if isinstance(source, Products):
             return self._fold(node, feature, source)
         if isinstance(source, FloatSums):
-            self.first, codes = fold_first(node, feature, source)
+            first, codes = fold_first(node, feature, source, "conv0")
+            self.picture = PictureInput("letterbox", source.size)
+            self.layers.append(first)
             return codes
         table, codes = fold_pixels(node, feature, source)
         rows, columns, channels = feature.shape
         geometry = {1: "fit-grey", 3: "thumbnail-on-white"}.get(channels)
         if rows == columns and geometry:
-            self.first = LookupFirst(geometry, rows, table, in_shape)
+            self.picture = PictureInput(geometry, rows)
+            self.layers.append(Lookup("pixels", feature.shape, table, in_shape))
         else:
             self.missing.append(
-                f"a first stage: its input of {describe(feature.shape)} is no square picture, grey "
-                f"or RGB; give codes to Model.run, value = {codes.zero:g} + code x {codes.step:g}"
+                f"pictures cannot go in: its input of {describe(feature.shape)} is no square "
+                f"picture, grey or RGB; give codes to Model.run, value = {codes.zero:g} + code x "
+                f"{codes.step:g}"
             )
         return codes
 
@@ -179,7 +182,7 @@ class Walk:
         else:
             codes = self._fold(node, feature, source)
             self.missing.append(
-                f"a last stage: it ends with a map of codes, value = {codes.zero:g} + code x "
+                f"no scores come out: it ends with a map of codes, value = {codes.zero:g} + code x "
                 f"{codes.step:g}, which Model.run gives"
             )
 
@@ -195,7 +198,12 @@ class Walk:
 
     def _name(self, products: Products) -> str:
         kind = "conv" if products.node.op == "Conv" else "fc"
-        return f"{kind}{len(self.layers) + 1}"
+        return f"{kind}{len(self.convs) + 1}"
+
+    @property
+    def convs(self) -> list[Conv]:
+        """The integer layers."""
+        return [layer for layer in self.layers if isinstance(layer, Conv)]
 
 
 def _picture(graph: Graph) -> Feature:

@@ -8,7 +8,7 @@ from qnn import store
 from qnn.backends import open_session
 from qnn.errors import NetworkError
 from qnn.importers import import_network
-from qnn.network.first import ConvFirst
+from qnn.network import FloatConv
 from qnn.pictures.picture import Picture
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
@@ -57,20 +57,21 @@ def test_float_first_layers(seed, tmp_path):
     rng = np.random.default_rng(seed)
     graph, tensor = make(rng)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "float")
-    assert isinstance(network.first, ConvFirst) and network.first.geometry == "letterbox"
+    assert isinstance(network.layers[0], FloatConv) and network.picture.geometry == "letterbox"
     (tmp_path / "stored").mkdir()
     store.save(network, tmp_path / "stored")
     network = store.load(tmp_path / "stored")
     _, session = open_session("cpu", network)
     for _ in range(4):
         pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
-        x = network.first.tensor(Picture.open(pixels))
+        x = network.picture.tensor(Picture.open(pixels))
         assert x.tolist() == (pixels.astype(np.float32) / np.float32(255)).tolist()
         found = execute(graph.model(), x.transpose(2, 0, 1)[None], tensor, graph.tensor)
-        codes, values = network.first.codes(x), found[tensor][0].transpose(1, 2, 0)
+        maps = [one[0] for one in session.trace(x[None])]
+        codes, values = maps[0], found[tensor][0].transpose(1, 2, 0)
         pairs = np.unique(np.stack([codes.ravel(), values.ravel()]), axis=1)
         assert len(np.unique(pairs[0])) == pairs.shape[1] and (np.diff(pairs) > 0).all()
-        scores = network.last.scores(session.run(codes[None]))
+        scores = network.result.scores(maps[-1][None])
         assert scores[0].tolist() == found[graph.tensor][0].tolist()
 
 
@@ -134,7 +135,7 @@ def counted(thresholds, **attributes):
 def test_every_quantiser(follow, bias, tmp_path):
     graph = behind_float(follow, bias=bias)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
-    assert isinstance(network.first, ConvFirst)
+    assert isinstance(network.layers[0], FloatConv)
     found, wanted = both(network, graph)
     assert found.tolist() == wanted.tolist()
 

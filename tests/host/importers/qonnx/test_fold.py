@@ -11,7 +11,7 @@ from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.steps import Bipolar, Clip, Count, Uniform
 from qnn.network import MaxPool
-from qnn.network.last import Arithmetic
+from qnn.network.result import Arithmetic
 
 NODE = Node("Conv", "conv", (), (), {})
 OUTPUTS = 6

@@ -12,6 +12,7 @@ from qnn.engine.program import compile_layers
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers import import_network
 from qnn.model import Model
+from qnn.network import Conv
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 pytest.importorskip("qonnx", reason="the reference executor is not installed")
@@ -26,6 +27,11 @@ from foreign_qonnx import (  # noqa: E402
     random_pictures,
     scores,
 )
+
+
+def integer_layers(network) -> list[Conv]:
+    return [layer for layer in network.layers if isinstance(layer, Conv)]
+
 
 # What they score
 
@@ -50,18 +56,16 @@ def test_random_models(seed, tmp_path):
     rng = np.random.default_rng(seed)
     graph = random_model(rng)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "random")
-    compile_layers(network.layers)
+    compile_layers(integer_layers(network))
     pixels = random_pictures(rng, graph.shape[2], graph.shape[1], 4)
     model, inputs = graph.model(), {node.output[0]: node for node in graph.nodes}
-    layers = [layer.parts[0].split("/")[0] for layer in network.layers]
+    layers = [layer.parts[0].split("/")[0] for layer in integer_layers(network)]
     read = {inputs[t].name: inputs[t].input[0] for t in inputs if inputs[t].name in layers}
     for picture, found in zip(pixels, scores(network, pixels), strict=True):
         tensors = execute(model, as_input(picture), graph.tensor, *read.values())
         assert found.tolist() == tensors[graph.tensor][0].tolist()
-        codes, values = network.first.codes(picture), tensors[read[layers[0]]]
-        assert_one_to_one(codes, values)
         _, session = open_session("cpu", network)
-        for maps, name in zip(session.trace(codes[None]), layers[1:], strict=False):
+        for maps, name in zip(session.trace(picture[None]), layers, strict=False):
             assert_one_to_one(maps[0], tensors[read[name]])
 
 
@@ -94,7 +98,7 @@ def test_weights_of_three_bits(tmp_path):
     graph = Graph((1, 1, 2, 2)).quant(1 / 128, 8).then("Flatten")
     graph.then("Gemm", graph.weight(weight / 2, 0.5, 3), transB=1)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "sums")
-    assert network.layers[0].coefficients == (3, 2, 1)
+    assert integer_layers(network)[0].coefficients == (3, 2, 1)
     pixels = random_pictures(np.random.default_rng(0), 2, 1, 9)
     codes = np.rint(pixels.reshape(9, 4) / 255 * 128)
     assert scores(network, pixels).tolist() == (codes / 128 @ weight.T / 2).tolist()
@@ -163,8 +167,8 @@ def test_pixels_that_go_in_whole(how, tmp_path):
 
 def test_an_input_that_is_no_picture(tmp_path):
     network = import_network("qonnx", small((1, 6)).save(tmp_path / "model.onnx"), "vector")
-    assert network.first is None and "1x1x6" in network.missing[0]
-    assert network.last is not None and network.in_shape == (1, 1, 6)
+    assert network.picture is None and "1x1x6" in network.missing[0]
+    assert network.result is not None and network.in_shape == (1, 1, 6)
     with Model(network, "cpu") as model, pytest.raises(QnnError, match="no square picture"):
         model.classify(np.zeros((4, 4, 3), np.uint8))
 
@@ -173,7 +177,7 @@ def test_an_output_that_is_a_map(tmp_path):
     graph = Graph((1, 1, 4, 4)).quant(1 / 255, 8)
     graph.then("Conv", graph.weight(np.ones((2, 1, 3, 3)))).quant(1.0, 2)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "map")
-    assert network.last is None and network.classes == ()
+    assert network.result is None and network.classes == ()
     assert "value = 0 + code x 1" in network.missing[0]
     assert network.out_shape == (2, 2, 2)
 
@@ -225,7 +229,7 @@ def test_command(cli, tmp_path, samples):
     result = cli("params", "import", "qonnx", path, "--name", "mine")
     assert (result.status, result.err) == (0, "") and "installed mine" in result.out
     rows = cli("verify", "--model", "mine", "--backend", "cpu", "--json").document["layers"]
-    assert [row["layer"] for row in rows] == ["input", "Conv_2", "Gemm_8", "output"]
+    assert [row["layer"] for row in rows] == ["input", "pixels", "Conv_2", "Gemm_8", "output"]
     assert all(row["mismatches"] == 0 for row in rows)
     (one,) = cli("classify", samples[0], "--model", "mine", "--json").document["results"]
     assert len(one["classes"]) == 5
@@ -477,7 +481,7 @@ def test_names_that_terminals_would_obey(tmp_path):
     graph = start().then("Flatten")
     graph.then("Gemm", graph.weight(np.ones((3, 64))), transB=1, name="fc\x1b[31m\n")
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
-    assert network.layers[0].parts == ("fc?[31m?",)
+    assert integer_layers(network)[0].parts == ("fc?[31m?",)
     graph.then("Tanh", name="\x1b[31m\n", domain=QONNX)
     with pytest.raises(NetworkError) as caught:
         import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")

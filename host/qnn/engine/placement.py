@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where each layer of a network runs, and why: decided when a network is opened.
+
+The accelerator takes one run of consecutive layers, for it keeps one program: of those that it
+could take the run with the most products. What it can take, its capabilities say; what it should
+take, the user's wish. All else runs on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.program import compile_layers
+from qnn.errors import BackendError, QnnError
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
+
+Where = Literal["host", "accelerator"]
+Wish = Mapping[str, Where]  # by the name of a layer
+
+AS_CODES = "integer codes and weights"
+NO_ACCELERATOR = "this backend has no accelerator"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of one layer.
+
+    Attributes:
+        where: "host" or "accelerator".
+        why: the reason, in a few words.
+    """
+
+    where: Where
+    why: str
+
+
+def place(
+    layers: Sequence[Layer], capabilities: Capabilities, wish: Wish | None = None
+) -> tuple[Place, ...]:
+    """A place for each layer.
+
+    Args:
+        layers: of a network, in order.
+        capabilities: of the accelerator.
+        wish: where the user wants layers to run; the accelerator takes no other run of layers
+            than one that holds all that are wished there.
+
+    Raises:
+        BackendError: a wish names no layer, or cannot be fulfilled.
+    """
+    wish = wish or {}
+    names = [layer.name for layer in layers]
+    for name in wish:
+        if name not in names:
+            raise BackendError(f"there is no layer {name} to be placed; known: {', '.join(names)}")
+    refusals = [_refusal(layer, capabilities, wish.get(layer.name)) for layer in layers]
+    wished = [number for number, name in enumerate(names) if wish.get(name) == "accelerator"]
+    for number in wished:
+        if (refusal := refusals[number]) is not None:
+            raise BackendError(f"layer {names[number]} cannot run on the accelerator: {refusal}")
+    runs = _runs(layers, [refusal is None for refusal in refusals])
+    fitting = [run for run in runs if all(run.start <= number < run.stop for number in wished)]
+    if wished and not fitting:
+        raise BackendError(
+            f"layers {', '.join(names[number] for number in wished)} cannot run on the accelerator "
+            "together: others between them run on the host"
+        )
+    best = fitting[0] if fitting else slice(0, 0)
+    places = []
+    for number, refusal in enumerate(refusals):
+        if refusal is not None:
+            places.append(Place("host", refusal))
+        elif best.start <= number < best.stop:
+            places.append(Place("accelerator", AS_CODES))
+        else:
+            first, last = names[best.start], names[best.stop - 1]
+            span = first if first == last else f"{first} to {last}"
+            places.append(Place("host", f"the accelerator takes one run of layers, here {span}"))
+    return tuple(places)
+
+
+def on_host(layers: Sequence[Layer]) -> tuple[Place, ...]:
+    """The places of layers where there is no accelerator."""
+    return (Place("host", NO_ACCELERATOR),) * len(layers)
+
+
+def accelerated(places: Sequence[Place]) -> slice:
+    """The run of layers that the accelerator takes; an empty one where it takes none."""
+    numbers = [number for number, one in enumerate(places) if one.where == "accelerator"]
+    return slice(numbers[0], numbers[-1] + 1) if numbers else slice(0, 0)
+
+
+def integer_run(layers: Sequence[Layer]) -> slice:
+    """The run of integer layers with the most products; an empty one where there are none."""
+    runs = _runs(layers, [isinstance(layer, Conv) for layer in layers])
+    return runs[0] if runs else slice(0, 0)
+
+
+def integer_layers(layers: Sequence[Layer]) -> tuple[Conv, ...]:
+    """The layers of `integer_run`."""
+    return tuple(layer for layer in layers[integer_run(layers)] if isinstance(layer, Conv))
+
+
+def _refusal(layer: Layer, capabilities: Capabilities, wish: Where | None) -> str | None:
+    """Why the accelerator does not take a layer; None if it could."""
+    if wish == "host":
+        return "as wished"
+    if isinstance(layer, Lookup):
+        return "a table of pixels; the accelerator has none"
+    if isinstance(layer, FloatConv):
+        return f"{layer.arithmetic} sums; the accelerator sums integers"
+    if isinstance(layer, Dense):
+        return "float64 sums; the accelerator sums integers"
+    try:
+        compile_layers([layer], capabilities)
+    except QnnError as error:
+        return str(error).removeprefix(f"layer {layer.name}: ")
+    return None
+
+
+def _runs(layers: Sequence[Layer], able: Sequence[bool]) -> list[slice]:
+    """The longest runs of layers that are able, the one with the most products first."""
+    runs, start = [], 0
+    for one, group in groupby(able):
+        stop = start + len(list(group))
+        if one:
+            runs.append(slice(start, stop))
+        start = stop
+
+    def macs(run: slice) -> int:
+        return sum(layer.macs for layer in layers[run])
+
+    return sorted(runs, key=macs, reverse=True)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What stands before the layers: a picture becomes the map that the first of them reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.errors import NetworkError
+from qnn.network.layers import Shape, describe
+from qnn.pictures import geometry
+from qnn.pictures.picture import Picture
+
+PIXEL_GEOMETRIES = {"thumbnail-on-white": 3, "fit-grey": 1}  # channels
+FLOAT_GEOMETRIES = {"shrink-and-crop": 3, "letterbox": 3}
+
+
+@dataclass(frozen=True, eq=False)
+class PictureInput:
+    """A picture, scaled to a square; see qnn.pictures.geometry.
+
+    Attributes:
+        geometry: "thumbnail-on-white" (RGB) or "fit-grey" give pixels, uint8, which are 8-bit
+            codes; "shrink-and-crop" (BGR, 0..255) and "letterbox" (RGB, 0..1) give float32.
+        size: side of the scaled picture, in pixels.
+        mean: float32 (size, size, 3), subtracted from floats, and the difference divided by 255;
+            None: neither.
+        transposed: rows and columns change places.
+    """
+
+    geometry: str
+    size: int
+    mean: NDArray[np.float32] | None = None
+    transposed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.geometry not in PIXEL_GEOMETRIES | FLOAT_GEOMETRIES:
+            raise NetworkError(f"picture: unknown geometry {self.geometry!r}")
+        if self.size < 1:
+            raise NetworkError(f"picture: a side of {self.size} pixels")
+        if self.mean is None:
+            return
+        if self.bits is not None:
+            raise NetworkError(f"picture: a mean is taken from floats, not from {self.geometry}")
+        if self.mean.dtype != np.float32 or self.mean.shape != self.out_shape:
+            raise NetworkError(
+                f"picture: the mean is {self.mean.dtype} {describe(self.mean.shape)}"
+            )
+        if not np.isfinite(self.mean).all():
+            raise NetworkError("picture: the mean has values that are not finite")
+
+    @property
+    def out_shape(self) -> Shape:
+        """(size, size, channels) of the map."""
+        channels = (PIXEL_GEOMETRIES | FLOAT_GEOMETRIES)[self.geometry]
+        return self.size, self.size, channels
+
+    @property
+    def bits(self) -> int | None:
+        """8 where it gives pixels, which are codes; None for floats."""
+        return 8 if self.geometry in PIXEL_GEOMETRIES else None
+
+    def tensor(self, picture: Picture) -> NDArray[Any]:
+        """The map of a picture, uint8 or float32 of out_shape."""
+        x: NDArray[Any]
+        if self.geometry == "fit-grey":
+            x = geometry.fit_grey(picture, self.size)[..., None]
+        elif self.geometry == "thumbnail-on-white":
+            x = geometry.thumbnail_on_white(picture, self.size)
+        elif self.geometry == "letterbox":
+            x = geometry.letterbox(picture.rgb(), self.size)
+        else:
+            x = geometry.shrink_and_crop(picture.rgb(), self.size)
+        if self.mean is not None:
+            x = (x - self.mean) / np.float32(255)
+        return np.ascontiguousarray(x.swapaxes(0, 1)) if self.transposed else x

