@@ -16,8 +16,9 @@ from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps, Settings, check_maps, empty_output
 from qnn.engine import placement
 from qnn.engine.driver import Codes, Driver
+from qnn.engine.float_first import lowered
 from qnn.errors import BackendError
-from qnn.network import Conv, Layer, Network
+from qnn.network import Conv, FloatConv, Layer, Network
 from qnn.network.offload import Offload
 from qnn.platforms.protocol import Platform
 
@@ -42,16 +43,23 @@ class AcceleratorSession:
         self._driver = Driver(platform, settings.progress if simulated else None)
         try:
             capabilities = self._driver.capabilities
-            self.places = placement.place(network.layers, capabilities, settings.wish)
+            limits = None if network.picture is None else network.picture.limits
+            self.places = placement.place(network.layers, capabilities, settings.wish, limits)
             self._run = placement.accelerated(self.places)
-            layers = [one for one in network.layers[self._run] if isinstance(one, Conv)]
-            if not layers:
+            taken = network.layers[self._run]
+            layers = [one for one in taken if isinstance(one, Conv)]
+            if not taken:
                 name, why = network.layers[0].name, self.places[0].why
                 raise BackendError(
                     f"no layer of network {network.name} can run on the accelerator ({name}: "
                     f"{why}); use backend cpu"
                 )
-            self._driver.load(layers)
+            first = None
+            if isinstance(taken[0], FloatConv) and limits is not None:
+                name, shape = taken[0].name, taken[0].in_shape
+                first = lowered(name, taken[0].convolution, shape, *limits)
+            self._driver.load(layers, first)
+            self._reads = np.dtype(np.uint8 if first is None else np.float32)
             self._before = HostLayers(network.layers[: self._run.start])
             self._after = HostLayers(network.layers[self._run.stop :])
         except BaseException:
@@ -75,7 +83,7 @@ class AcceleratorSession:
             for maps in batches:
                 check_maps(self._network, maps)
                 began = time.perf_counter_ns()
-                codes = self._before(maps).astype(np.uint8, copy=False)
+                codes = self._before(maps).astype(self._reads, copy=False)
                 under_way.append(_Batch(len(codes), _since_us(began)))
                 yield from codes
 
@@ -110,7 +118,7 @@ class AcceleratorSession:
         for before in HostLayers(self._network.layers[skip : self._run.start]).trace(given):
             maps = before
             yield maps
-        traced = [self._driver.trace(one) for one in maps.astype(np.uint8, copy=False)]
+        traced = [self._driver.trace(one) for one in maps.astype(self._reads, copy=False)]
         for of_layer in zip(*traced, strict=True):
             maps = np.stack(of_layer)
             yield maps

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.backends import Settings
 from qnn.commands import options, places
 from qnn.commands.progress import Bar
 from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     published = PUBLISHED_MS if args.model == "dorefanet" else {}
     with Bar(f"timing {network.name}", "cycles") as bar:
         bar.update(0, 1)
-        settings = Settings(args.clock_mhz, bar.update)
+        settings = options.settings(args, network, bar.update)
         report = bench(network, args.backend, args.repeat, settings)
     rows = report.rows
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "numpy": np.__version__}

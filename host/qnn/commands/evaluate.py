@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.backends import Settings
 from qnn.commands import options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         report.keeping(),
         Bar(f"evaluating {network.name}", "pictures") as bar,
-        Model(network, args.backend, Settings(args.clock_mhz)) as model,
+        Model(network, args.backend, options.settings(args, network)) as model,
     ):
         backend = model.backend
         for counts in tallies(model, labelled):

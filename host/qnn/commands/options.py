@@ -44,7 +44,7 @@ def add_command(
 
 
 def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -> None:
-    """--model and --backend."""
+    """--model, --backend, --clock-mhz and --first."""
     parser.add_argument(
         "--model",
         metavar="M",
@@ -63,6 +63,12 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
         type=frequency,
         help="clock of the accelerator; of a simulated one: what times are modelled with (100)",
     )
+    parser.add_argument(
+        "--first",
+        choices=("host", "accelerator"),
+        help="where the first layer runs, where there is an accelerator (a float layer: host); the "
+        "codes are the same",
+    )
 
 
 @contextlib.contextmanager
@@ -71,9 +77,19 @@ def open_model(args: argparse.Namespace) -> Iterator[Model]:
     network = library.find(args.model)
     with (
         Bar(f"simulating {network.name}", "cycles") as bar,
-        Model(network, args.backend, Settings(args.clock_mhz, bar.update)) as model,
+        Model(network, args.backend, settings(args, network, bar.update)) as model,
     ):
         yield model
+
+
+def settings(
+    args: argparse.Namespace,
+    network: Network,
+    progress: Callable[[int, int], None] | None = None,
+) -> Settings:
+    """What add_model's arguments say of how a backend should work."""
+    wish = {network.layers[0].name: args.first} if args.first else {}
+    return Settings(args.clock_mhz, progress, wish)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

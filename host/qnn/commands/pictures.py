@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from qnn.backends import Settings
 from qnn.commands import options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
@@ -49,7 +48,7 @@ class Pictures(Generic[Result]):
         """
         with self.report.keeping():
             if names := [name for name in self._args.images if self._is_readable(name)]:
-                settings = Settings(self._args.clock_mhz, self._bar.update)
+                settings = options.settings(self._args, self._network, self._bar.update)
                 with self._bar, Model(self._network, self._args.backend, settings) as model:
                     self._model = model
                     for result in self._look(model, self._sources(names), self._skip):

@@ -73,9 +73,17 @@ class Control:
             self._platform.write(base, 0xFFFFFFFF)
             self._platform.write(last, 0)
 
-    def start(self, list_address: int, resident: bool) -> None:
-        """Begins a run; only while quiet. `resident`: with the parameters of the run before."""
+    def start(self, list_address: int, resident: bool, commands: int | None = None) -> None:
+        """Begins a run; only while quiet.
+
+        Args:
+            list_address: of the list.
+            resident: with the parameters of the run before.
+            commands: of this list; None: as many as prepared.
+        """
         write = self._platform.write
+        if commands is not None:
+            write(regs.LIST_COUNT, commands)
         write(regs.LIST_ADDRESS, list_address)
         write(regs.STATUS, CLEAR)
         write(regs.IRQ_ENABLE, 1)

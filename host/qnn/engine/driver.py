@@ -13,22 +13,25 @@ import time
 import weakref
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.control import CommandCycles, Control, Progress
+from qnn.engine.float_first import FloatFirst
 from qnn.engine.layout import Layout
+from qnn.engine.maps import BlockMap
 from qnn.engine.program import Layer, compile_layers
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload
 from qnn.platforms.protocol import Buffer, Platform
 
-Codes: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C)
+Codes: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): codes; floats for a float first layer
 Maps: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C): uint8 codes, or int32 accumulators
 
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
@@ -70,6 +73,12 @@ class Driver:
             platform.close()
             raise
         self._layout: Layout | None = None
+        self._first: FloatFirst | None = None
+        self._floats: dict[int, NDArray[np.float32]] = {}  # in the input places, for `_first`
+        self._place = 0  # of the run under way
+        self._stage = 0  # of its program
+        self._cycles = 0  # of its stages that have ended
+        self._accounts: list[CommandCycles] = []  # of these
         self._expected = 0
         self._fresh = False  # lists, parameters and windows are as they should be
         self._ours = False  # parameters on chip are those of this network
@@ -98,15 +107,22 @@ class Driver:
         read, write = self._buffers
         return read, write
 
-    def load(self, layers: Sequence[Layer]) -> None:
+    def load(self, layers: Sequence[Layer], first: FloatFirst | None = None) -> None:
         """Lays out the layers of a network, in place of any before.
+
+        Args:
+            layers: one after the other.
+            first: a float convolution before them. Pictures are then what it reads, float32, and
+                its doubtful codes are mended before the layers behind it start.
 
         Raises:
             DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
-        layout = Layout(compile_layers(layers, self.capabilities))
+        every = layers if first is None else [first.words, *layers]
+        layout = Layout(compile_layers(every, self.capabilities), apart=first is not None)
         self.unload()
+        self._first = first
         try:
             for size in (layout.read_bytes, layout.write_bytes):
                 self._buffers.append(self._platform.allocate(size))
@@ -190,11 +206,12 @@ class Driver:
 
     def map(self, number: int) -> Maps:
         """What layer `number` wrote in the last run."""
-        return self.layout.program.maps[number].unpack(self._written(number))
+        maps = self.layout.program.maps[number].unpack(self._written(number))
+        return maps >> 1 if number == 0 and self._first is not None else maps
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        return self._control.account(self.layout.program.names)
+        return [*self._accounts, *self._account()]
 
     def status(self) -> Status:
         """What the accelerator says of itself."""
@@ -209,14 +226,20 @@ class Driver:
             QnnError: shape, dtype or a value of the codes does not fit.
         """
         layout, (read, _) = self.layout, self.buffers
-        data = np.frombuffer(layout.program.tight.pack(codes), dtype=np.uint8)
+        numbers: NDArray[np.integer[Any]]
+        if self._first is None:
+            numbers = cast("NDArray[np.integer[Any]]", codes)
+        else:
+            self._floats[place] = codes.astype(np.float32)
+            numbers = self._first.numbers(self._floats[place])
+        data = np.frombuffer(layout.program.tight.pack(numbers), dtype=np.uint8)
         begin = layout.inputs[place]
         read.array[begin : begin + len(data)] = data
         read.flush(begin, begin + len(data))
 
     def start(self, place: int = 0, resident: bool | None = None) -> None:
         """Begins a run on what lies in an input place."""
-        layout, (read, _) = self.layout, self.buffers
+        layout = self.layout
         if not self._fresh:
             self.refresh()
         status = self.status()
@@ -227,22 +250,59 @@ class Driver:
             )
         if resident is None:
             resident = status.resident and self._ours
-        self._running = True
-        self._control.start(read.address + layout.lists[place], resident)
+        self._running, self._place, self._stage = True, place, 0
+        self._cycles, self._accounts = 0, []
+        # the stages of a program take the place of each other's parameters
+        self._start_stage(resident and len(layout.stages) == 1)
+
+    def _start_stage(self, resident: bool) -> None:
+        layout, (read, _) = self.layout, self.buffers
+        begin, count = layout.stages[self._stage]
+        address = read.address + layout.lists[self._place] + begin * COMMAND_BYTES
+        self._control.start(address, resident, count if len(layout.stages) > 1 else None)
 
     def finish(self) -> bytes:
         """Waits for the end of a run: the map of the last layer, as it lies in memory."""
         try:
-            status = self._control.wait(self._expected, self._progress)
+            self._finish_stage()
+            if self._first is not None:
+                self._mend(self._first)
+            while self._stage + 1 < len(self.layout.stages):
+                self._accounts += self._account()
+                self._stage += 1
+                self._start_stage(resident=False)
+                self._finish_stage()
         except BaseException:
             self.quiet()
             raise
-        if not status.done:
-            self.quiet()
-            raise status.failure(self.layout.program.names)
-        self._control.acknowledge()
         self._running, self._ours = False, True
         return self._written(len(self.layout.maps) - 1)
+
+    def _finish_stage(self) -> None:
+        status = self._control.wait(self._expected, self._progress)
+        if not status.done:
+            raise status.failure(self._names())
+        self._control.acknowledge()
+        self._cycles += self._control.cycles()
+
+    def _mend(self, first: FloatFirst) -> None:
+        """Corrects the codes in doubt in the map of the first layer, where it lies in memory."""
+        out, (_, write) = self.layout.program.maps[0], self.buffers
+        assert isinstance(out, BlockMap)
+        x = self._floats[self._place]
+        where = first.doubts(out.unpack(self._written(0)), x)
+        if len(where):
+            begin, end = self.layout.maps[0], self.layout.maps[0] + out.size
+            out.mend(write.array[begin:end], where, first.codes(x, where))
+            write.flush(begin, end)
+
+    def _names(self) -> tuple[str, ...]:
+        """Of the commands of the stage under way, or of the last one."""
+        begin, count = self.layout.stages[self._stage]
+        return self.layout.program.names[begin : begin + count]
+
+    def _account(self) -> list[CommandCycles]:
+        return self._control.account(self._names())
 
     def quiet(self) -> None:
         """Ends whatever goes on; what was under way is lost.
@@ -267,7 +327,7 @@ class Driver:
         if flight is not None:
             began = time.perf_counter_ns()
             flight.data = self.finish()
-            flight.cycles = self._control.cycles()
+            flight.cycles = self._cycles
             flight.offload_us += _since_us(began)
         return flight
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from qnn.compute.float_conv import Convolution
 from qnn.engine.word_conv import SHIFT, SUM_BITS, WordConv
-from qnn.errors import DoesNotFitError
+from qnn.errors import DoesNotFitError, QnnError
 
 FEW = 8  # one output in so many in doubt, and the host computes them all: that is faster then
 _LARGEST_WEIGHT = 2**15 - 1
@@ -47,29 +47,48 @@ class FloatFirst:
         conv: what defines the codes.
         words: what the accelerator computes; thresholds in pairs.
         scale: of the inputs: the map is rint(scale * x).
+        lowest, highest: what is proven holds for pictures with no value outside.
     """
 
     conv: Convolution
     words: WordConv
     scale: float
+    lowest: float
+    highest: float
 
     def numbers(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The map of the accelerator, int64 (H, W, C), of a picture, float32 (H, W, C)."""
-        return np.rint(x.astype(np.float64) * self.scale).astype(np.int64)
+        """The map of the accelerator, int64 (H, W, C), of a picture, float32 (H, W, C).
+
+        Raises:
+            QnnError: a value is not finite.
+        """
+        if not np.isfinite(x).all():
+            raise QnnError(f"layer {self.words.name}: the picture has values that are not finite")
+        within = x.astype(np.float64).clip(self.lowest, self.highest)
+        return np.rint(within * self.scale).astype(np.int64)
+
+    def doubts(self, counts: NDArray[np.integer[Any]], x: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Where the codes of a picture are not known from the counts, (N, 3): row, column, output.
+
+        All outputs, where a value of the picture is out of range.
+        """
+        if x.min() < self.lowest or x.max() > self.highest:
+            return np.argwhere(np.ones(counts.shape, bool))
+        return np.argwhere(counts & 1)
+
+    def codes(self, x: NDArray[np.float32], where: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Codes, uint8 (N,), by the defining arithmetic, at (N, 3): row, column, output."""
+        if len(where) * FEW > np.prod(self.words.out_shape):
+            codes: NDArray[np.uint8] = self.conv(x)[tuple(where.T)]
+            return codes
+        return self.conv.codes_at(x, where)
 
     def mend(self, counts: NDArray[np.integer[Any]], x: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Codes, uint8 (rows, columns, outputs), of the accelerator's counts of thresholds.
-
-        Args:
-            counts: integers of that shape.
-            x: the picture that gave them, float32 (H, W, C), within the range of `lowered`.
-        """
-        doubtful = np.argwhere(counts & 1)
-        if len(doubtful) * FEW > counts.size:
-            return self.conv(x)
+        """Codes, uint8 (rows, columns, outputs), of the accelerator's counts for a picture."""
         codes = (counts >> 1).astype(np.uint8)
-        if len(doubtful):
-            codes[tuple(doubtful.T)] = self.conv.codes_at(x, doubtful)
+        where = self.doubts(counts, x)
+        if len(where):
+            codes[tuple(where.T)] = self.codes(x, where)
         return codes
 
 
@@ -127,4 +146,4 @@ def lowered(
         name, shape, unsigned, rounded.astype(np.int16), thresholds, pairs=True,
         stride=conv.stride, padding=(conv.padding,) * 4,
     )  # fmt: skip
-    return FloatFirst(conv, words, scale)
+    return FloatFirst(conv, words, scale, lowest, highest)

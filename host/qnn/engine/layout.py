@@ -4,11 +4,14 @@
     read     list | parameters | list of place 1 | input of place 0 | input of place 1
     written  the map of every layer, one after the other
 
-Two lists, because a command holds the address of its input: while the accelerator reads one place,
-the host fills the other.
+A program may run in stages, each with its own part of the list, so that the host can look at a map
+in between. Two lists, because a command holds the address of its input: while the accelerator reads
+one place, the host fills the other.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from qnn.engine.command_list import COMMAND_BYTES, CommandList
 from qnn.engine.program import LINE, PAGE, Program, fill
@@ -22,12 +25,17 @@ class Layout:
     Attributes:
         program: what is laid out.
         lists, inputs: of each place, bytes from the beginning of the buffer that is read.
+        stages: for each, its first command and how many it has.
         maps: of each layer, bytes from the beginning of the buffer that is written.
         read_bytes, write_bytes: sizes of the buffers, multiples of 4096.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, apart: bool = False) -> None:
+        """`apart`: the first layer is a stage of its own."""
         self.program = program
+        first = program.parts[0] if apart else 0
+        stages = ((0, first), (first, program.commands - first))
+        self.stages = tuple(stage for stage in stages if stage[1])
         second_list = fill(len(program.image), LINE)
         first_input = second_list + fill(program.commands * COMMAND_BYTES, LINE)
         second_input = first_input + fill(program.tight.size, LINE)
@@ -55,5 +63,6 @@ class Layout:
             commands.get("in_address") + tight * to_input + (1 - tight) * to_maps,
         )
         commands.set("out_address", commands.get("out_address") + to_maps)
+        commands.set("index", np.concatenate([np.arange(count) for _, count in self.stages]))
         commands.set("params_address", commands.get("params_address") + read - program.base)
         return commands.tobytes()

@@ -115,6 +115,29 @@ class BlockMap:
         """Bytes of the whole map."""
         return len(self.blocks) * self.block_bytes
 
+    def mend(
+        self, data: NDArray[np.uint8], where: NDArray[np.intp], codes: NDArray[np.uint8]
+    ) -> None:
+        """Puts some codes in place of those in memory; the lowest plane tells doubts and stays.
+
+        Args:
+            data: uint8 (size,), the map in memory.
+            where: (N, 3): row, column and channel of each.
+            codes: uint8 (N,), for the planes above the lowest.
+        """
+        row, column, channel = where.T
+        firsts = np.array([first for first, _ in self.blocks])
+        block = np.searchsorted(firsts, channel, side="right") - 1
+        share = 64 // self.pe
+        groups = -(-self.columns // share)
+        word = ((block * self.rows + row) * groups + column // share) * self.planes
+        bit = column % share * self.pe + channel - firsts[block]
+        mask = np.left_shift(1, bit % 8).astype(np.uint8)
+        for plane in range(1, self.planes):
+            byte = (word + plane) * 8 + bit // 8
+            np.bitwise_and.at(data, byte, ~mask)
+            np.bitwise_or.at(data, byte, mask * (codes >> (plane - 1) & 1))
+
     def unpack(self, data: bytes) -> NDArray[np.uint8]:
         """Codes, uint8 (rows, columns, channels), of what lies in memory.
 

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Literal
 
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.float_first import lowered
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
 from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
@@ -22,6 +23,7 @@ Where = Literal["host", "accelerator"]
 Wish = Mapping[str, Where]  # by the name of a layer
 
 AS_CODES = "integer codes and weights"
+AS_WORDS = "16-bit products; the host mends what is in doubt"
 NO_ACCELERATOR = "this backend has no accelerator"
 
 
@@ -39,7 +41,10 @@ class Place:
 
 
 def place(
-    layers: Sequence[Layer], capabilities: Capabilities, wish: Wish | None = None
+    layers: Sequence[Layer],
+    capabilities: Capabilities,
+    wish: Wish | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> tuple[Place, ...]:
     """A place for each layer.
 
@@ -47,7 +52,9 @@ def place(
         layers: of a network, in order.
         capabilities: of the accelerator.
         wish: where the user wants layers to run; the accelerator takes no other run of layers
-            than one that holds all that are wished there.
+            than one that holds all that are wished there. A float convolution goes there only
+            where it is wished there and is the first layer.
+        limits: least and largest value of what the first layer reads; None: not known.
 
     Raises:
         BackendError: a wish names no layer, or cannot be fulfilled.
@@ -57,7 +64,10 @@ def place(
     for name in wish:
         if name not in names:
             raise BackendError(f"there is no layer {name} to be placed; known: {', '.join(names)}")
-    refusals = [_refusal(layer, capabilities, wish.get(layer.name)) for layer in layers]
+    refusals = [
+        _refusal(layer, capabilities, wish.get(layer.name), None if number else limits)
+        for number, layer in enumerate(layers)
+    ]
     wished = [number for number, name in enumerate(names) if wish.get(name) == "accelerator"]
     for number in wished:
         if (refusal := refusals[number]) is not None:
@@ -75,7 +85,8 @@ def place(
         if refusal is not None:
             places.append(Place("host", refusal))
         elif best.start <= number < best.stop:
-            places.append(Place("accelerator", AS_CODES))
+            as_words = isinstance(layers[number], FloatConv)
+            places.append(Place("accelerator", AS_WORDS if as_words else AS_CODES))
         else:
             first, last = names[best.start], names[best.stop - 1]
             span = first if first == last else f"{first} to {last}"
@@ -105,18 +116,30 @@ def integer_layers(layers: Sequence[Layer]) -> tuple[Conv, ...]:
     return tuple(layer for layer in layers[integer_run(layers)] if isinstance(layer, Conv))
 
 
-def _refusal(layer: Layer, capabilities: Capabilities, wish: Where | None) -> str | None:
+def _refusal(
+    layer: Layer,
+    capabilities: Capabilities,
+    wish: Where | None,
+    limits: tuple[float, float] | None,
+) -> str | None:
     """Why the accelerator does not take a layer; None if it could."""
     if wish == "host":
         return "as wished"
     if isinstance(layer, Lookup):
         return "a table of pixels; the accelerator has none"
     if isinstance(layer, FloatConv):
-        return f"{layer.arithmetic} sums; the accelerator sums integers"
+        if wish != "accelerator":
+            return f"{layer.arithmetic} sums; the accelerator sums integers"
+        if limits is None:
+            return "only the first layer behind a picture can be one of floats there"
     if isinstance(layer, Dense):
         return "float64 sums; the accelerator sums integers"
     try:
-        compile_layers([layer], capabilities)
+        if isinstance(layer, FloatConv):
+            first = lowered(layer.name, layer.convolution, layer.in_shape, *limits or (0.0, 0.0))
+            compile_layers([first.words], capabilities)
+        else:
+            compile_layers([layer], capabilities)
     except QnnError as error:
         return str(error).removeprefix(f"layer {layer.name}: ")
     return None

@@ -63,6 +63,16 @@ class PictureInput:
         """8 where it gives pixels, which are codes; None for floats."""
         return 8 if self.geometry in PIXEL_GEOMETRIES else None
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the largest value of its maps."""
+        if self.geometry == "letterbox":
+            return 0.0, 1.0
+        if self.mean is None:
+            return 0.0, 255.0
+        ends = [(np.float32(end) - self.mean) / np.float32(255) for end in (0, 255)]
+        return float(ends[0].min()), float(ends[1].max())
+
     def tensor(self, picture: Picture) -> NDArray[Any]:
         """The map of a picture, uint8 or float32 of out_shape."""
         x: NDArray[Any]
