@@ -196,12 +196,12 @@ def convs(draw) -> Conv:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     kernel = draw(st.integers(1, 5)), draw(st.integers(1, 5))
-    rows, columns = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     # Any padding; at the bottom and right at least as much as the kernel needs to fit.
     top, left = draw(st.integers(0, 2)), draw(st.integers(0, 2))
     bottom = max(draw(st.integers(0, 2)), kernel[0] - rows - top)
     right = max(draw(st.integers(0, 2)), kernel[1] - columns - left)
-    stride = draw(st.integers(1, 4))
+    stride = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 4]))
     levels = draw(st.none() | st.sampled_from([1, 2, 3, 7, 15, 255]))
     pool = None
     if levels is not None and draw(st.booleans()):

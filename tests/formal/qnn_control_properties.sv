@@ -77,8 +77,8 @@ module qnn_control_properties
   // the environment: registers that stay during a run, data that were asked for
   // a command that passes, of a layer of one pixel
   localparam command_t example = '{
-    opcode: 8'hc1, tight: 1'b1, planes: 4'd1, passes: 4'd1, out_planes: 4'd1, kernel_rows: 3'd1,
-    stride: 2'd1, pool_size: 2'd1, pool_stride: 2'd1, stride_words: 13'd0, tiles: 8'd1,
+    opcode: 8'hc1, tight: 1'b1, planes: 4'd1, passes: 4'd1, out_planes: 4'd1, kernel_rows: 5'd1,
+    stride: 3'd1, pool_size: 2'd1, pool_stride: 2'd1, stride_words: 13'd0, tiles: 8'd1,
     tile_words: 12'd1, thresholds: 8'd1, in_rows: 10'd1, in_columns: 10'd1, conv_rows: 10'd1,
     conv_columns: 10'd1, walk_rows: 10'd1, walk_columns: 10'd1, out_rows: 10'd1, out_columns: 10'd1,
     ring_rows: 10'd1, words: 8'd1, window_nibbles: 14'd1, plane_words: 13'd1, row_words: 13'd1,
