@@ -539,12 +539,9 @@ BAD_FIELDS = [  # of a command that reads blocks; a name stands for the value of
     ("block_bytes", 2), ("params_address", 1), ("out_address", 4),
     ("word_products", 1), ("word_unsigned", 1),
 ]  # fmt: skip
-BAD_ELSEWHERE = [
-    (0, "row_beats", 1),
-    (0, "drop_lowest", 1),
-    (3, "thresholds", 1),
-    (3, "pool_size", 2),
-]  # tight, raw, raw
+BAD_ELSEWHERE = [  # two of a command that reads tight rows, two of a raw one
+    (0, "row_beats", 1), (0, "drop_lowest", 1), (3, "thresholds", 1), (3, "pool_size", 2),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

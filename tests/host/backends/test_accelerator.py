@@ -102,12 +102,12 @@ def test_the_last_layer_may_be_another():
 
 def test_a_layer_that_does_not_fit_is_left_to_the_host_and_that_is_said(sim, capsys):
     rng = np.random.default_rng(8)
-    network = three(rng, coefficients=(16,))
+    network = three(rng, stride=5, padding=(0, 0, 6, 6))
     name, opened = open_session("sim", network)
     assert (name, where(opened)) == ("sim", "Ahh")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert said[0].startswith("layer b runs on the host: 2 activation planes, 16 weight passes")
+    assert said[0].startswith("layer b runs on the host: the accelerator has strides from 1 to 4")
     assert said[1] == "layer c runs on the host: the accelerator takes one run of layers, here a"
     assert_as_on_the_cpu(opened, network, random_codes(rng, network, 2))
     opened.close()
@@ -118,7 +118,7 @@ def test_a_layer_that_does_not_fit_is_left_to_the_host_and_that_is_said(sim, cap
 
 def test_a_network_of_which_nothing_fits():
     rng = np.random.default_rng(9)
-    network = network_of(random_conv(rng, name="big", coefficients=(16,)))
+    network = network_of(random_conv(rng, name="big", stride=5))
     board = SimulatedBoard("small")
     with pytest.raises(BackendError, match=r"no layer of network net .*\(big: .*use backend cpu"):
         AcceleratorSession(board, network, DEFAULTS)

@@ -31,15 +31,15 @@ def where(places) -> str:
 
 def chain(*kinds: str):
     """Layers on 8x8x4 codes: c a convolution the accelerator takes, C one of many more products,
-    x one it cannot take (a stride of 4 would shrink the map, so: 15 weight planes and more)."""
+    x one it cannot take, of too many kernel rows."""
     layers = []
     for number, kind in enumerate("".join(kinds)):
         facts = {"name": f"{kind}{number}", "padding": (1, 1, 1, 1)}
         if kind == "C":
             facts |= {"padding": (3, 3, 3, 3)}
         if kind == "x":
-            facts |= {"coefficients": (16,)}
-        kernel = (7, 7) if kind == "C" else (3, 3)
+            facts |= {"padding": (8, 0, 8, 0)}
+        kernel = {"c": (3, 3), "C": (7, 7), "x": (17, 1)}[kind]
         layers.append(random_conv(RNG, (8, 8, 4), 4, kernel, **facts))
     return layers
 
@@ -83,7 +83,7 @@ def test_the_accelerator_takes_the_run_with_the_most_products(kinds, expected):
     assert where(places) == expected
     for layer, one in zip(layers, places, strict=True):
         if layer.name[0] == "x":
-            assert "16 weight passes" in one.why
+            assert "17 kernel rows" in one.why
         elif one.where == "host":
             run = accelerated(places)
             first, last = layers[run.start].name, layers[run.stop - 1].name
@@ -111,7 +111,7 @@ def test_a_wish_for_the_accelerator():
     layers = chain("Cxc")
     assert where(place(layers, CAPABILITIES)) == "Ahh"
     assert where(place(layers, CAPABILITIES, {"c2": "accelerator"})) == "hhA"
-    with pytest.raises(BackendError, match=r"layer x1 cannot run on the accelerator: .*16 weight"):
+    with pytest.raises(BackendError, match=r"layer x1 cannot run on the accelerator: .*17 kernel"):
         place(layers, CAPABILITIES, {"x1": "accelerator"})
     with pytest.raises(BackendError, match="layers C0, c2 cannot run on the accelerator together"):
         place(layers, CAPABILITIES, {"C0": "accelerator", "c2": "accelerator"})

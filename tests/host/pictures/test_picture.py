@@ -320,7 +320,7 @@ def test_a_medium_that_fails(tmp_path, monkeypatch):
     def failing(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("qnn.dataset.read_images", failing)
+    monkeypatch.setattr("qnn.pictures.dataset.read_images", failing)
     refused(path, "a.png", "cannot be read", "Input/output error")
 
 
