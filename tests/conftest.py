@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import chosen_kernels
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -23,7 +24,10 @@ settings.load_profile("qnn")
 def pytest_configure():
     """What the environment says about the run is checked before the first test."""
     try:
-        run_options.seed(), run_options.simulator()
+        run_options.seed(), run_options.simulator(), run_options.layers(1)
+        chosen_kernels.implementations()
+        chosen_kernels.configurations()
+        chosen_kernels.networks()
     except QnnError as problem:
         raise pytest.UsageError(str(problem)) from None
 

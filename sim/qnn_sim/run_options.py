@@ -5,12 +5,14 @@ WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands 
 SANITIZE=1 compiles the HLS kernels with sanitizers; 0, no, false and off switch each of them off,
 like an empty value. SEED=<number> repeats a run; SIM=verilator or icarus runs the cocotb benches;
 RUN_FOLDER=<folder> is where log, waves and coverage of the run go, so that several runs of one
-build do not meet.
+build do not meet. LAYERS=<number> is how many random layers the HLS engine is given. Lists of names
+have commas between.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from qnn.errors import QnnError
@@ -37,6 +39,23 @@ def whole_number(name: str, least: int = 0, most: int = MOST_SEED) -> int | None
     if not (text.isascii() and text.isdigit() and least <= int(text[:30]) <= most):
         raise QnnError(f"{name}={text} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def names(variable: str, default: str, known: Collection[str]) -> list[str]:
+    """The names in a variable with commas between, those of `default` where it is empty.
+
+    Raises:
+        QnnError: one of them is not `known`.
+    """
+    found = (os.getenv(variable) or default).split(",")
+    if unknown := set(found) - set(known):
+        raise QnnError(f"{variable}={min(unknown)} is not one of {', '.join(known)}")
+    return found
+
+
+def layers(default: int) -> int:
+    """LAYERS, `default` where it is empty. QnnError where it is no number."""
+    return whole_number("LAYERS", 1) or default
 
 
 def seed() -> int | None:

@@ -20,7 +20,7 @@ from qnn_sim import hls_csim, rtl_cases, run_options
 from qnn_sim.golden_network import trace
 
 GUARD = 0xA5
-LAYERS = run_options.whole_number("LAYERS", 1) or 300  # random ones, of all foldings together
+LAYERS = run_options.layers(300)  # random ones, of all foldings together
 FOLDINGS = ("pynq-z1", "small", "wide")
 
 

@@ -2,45 +2,28 @@
 """One bench for both implementations of a kernel: RTL and HLS C++ behind the same two streams.
 
 shells/rtl_<kernel>.sv puts the modules of rtl/ behind them, shells/hls_kernel.sv any of the HLS
-kernels. Environment, names with commas between: KERNEL=rtl or hls for one of them alone;
-CONFIGURATIONS for other foldings than `small`, of those in qnn_sim.hls_csim that the RTL has too;
-NETWORKS for networks with real parameters other than the shipped one.
+kernels. The environment chooses among them: see chosen_kernels.py.
 """
 
-import os
 import re
 from pathlib import Path
 
+import chosen_kernels
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import ClockCycles
 from random_networks import random_conv, random_layer
 
 from qnn.engine.passes import passes_of
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
-from qnn_sim import agreement, hls_csim, rtl_cases
+from qnn_sim import agreement, hls_csim
 from qnn_sim.streams import Sink, Source, generator, reset, start
 
-
-def chosen(variable, default, known):
-    """The names in an environment variable.
-
-    Raises:
-        UsageError: one of them is not `known`.
-    """
-    names = (os.getenv(variable) or default).split(",")
-    if unknown := set(names) - set(known):
-        raise pytest.UsageError(f"{variable}: {min(unknown)} is not one of {', '.join(known)}")
-    return names
-
-
 SHELLS = Path(__file__).parent / "shells"
-IMPLEMENTATIONS = chosen("KERNEL", "rtl,hls", ("rtl", "hls"))
-OF_BOTH = [name for name, sizes in hls_csim.CONFIGURATIONS.items() if "Simd" not in sizes]
-CONFIGURATIONS = chosen("CONFIGURATIONS", "small", OF_BOTH)
-NETWORKS = chosen("NETWORKS", "fashion-cnv", rtl_cases.NAMES)
+IMPLEMENTATIONS = chosen_kernels.implementations()
+CONFIGURATIONS = chosen_kernels.configurations()
+NETWORKS = chosen_kernels.networks()
 PATIENCE = 20_000  # cycles without a beat anywhere
 MOST_STEPS = 6000  # product rows of a random layer
 

@@ -50,9 +50,16 @@ def test_simulators(monkeypatch):
         run_options.simulator()
 
 
-@pytest.mark.parametrize(("name", "text"), [("SEED", "abc"), ("SIM", "questa")])
-@pytest.mark.parametrize("script", ["pytest", "verify"])
-def test_one_sentence(name, text, script):
+@pytest.mark.parametrize(
+    ("script", "name", "text"),
+    [
+        *(("pytest", name, "foo") for name in ("SEED", "SIM", "LAYERS")),
+        *(("pytest", name, "foo") for name in ("KERNEL", "CONFIGURATIONS", "NETWORKS")),
+        ("verify", "SEED", "abc"),
+        ("verify", "SIM", "questa"),
+    ],
+)
+def test_one_sentence(script, name, text):
     command = {
         "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/rtl/test_qnn_fifo.py"],
         "verify": ["scripts/verify.py"],

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Float convolutions on 16-bit products: the codes are those of the defining arithmetic, always."""
 
 from dataclasses import replace
