@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.backends.protocol import Maps
-from qnn.engine.placement import Place
+from qnn.engine.placement import Place, Where, wish_for_first
 from qnn.errors import PictureError, QnnError
 from qnn.network import Dense, Layer, Network, PictureInput
 from qnn.network.offload import Offload
@@ -315,6 +315,7 @@ def load(
     name: str | os.PathLike[str] = library.DEFAULT,
     backend: str = "auto",
     clock_mhz: float | None = None,
+    first: Where | None = None,
 ) -> Model:
     """A model by its name (see `qnn models`) or the directory of its network.
 
@@ -322,8 +323,11 @@ def load(
         name: "fashion-cnv" ships with the package.
         backend: "auto" takes the best there is.
         clock_mhz: of an accelerator; None: what its bitstream was built for, 100 in a simulation.
+        first: "host" or "accelerator" for the first layer, where a backend has an accelerator;
+            None: a layer of integers there, one of floats on the host. The codes are the same.
 
     Raises:
         QnnError: the network is unknown, damaged, or the backend cannot run it.
     """
-    return Model(library.find(name), backend, Settings(clock_mhz))
+    network = library.find(name)
+    return Model(network, backend, Settings(clock_mhz, wish=wish_for_first(network, first)))

@@ -276,3 +276,10 @@ def test_backends(pixels):
 def test_a_damaged_model(damaged_model):
     with pytest.raises(QnnError):
         qnn.load(damaged_model)
+
+
+def test_a_first_layer_wished_where_there_is_no_accelerator():
+    with pytest.raises(BackendError, match=r"layer pixels cannot run .* backend cpu has none"):
+        qnn.load(backend="cpu", first="accelerator")
+    with qnn.load(backend="cpu", first="host") as model:
+        assert model.places[0].where == "host"

@@ -32,7 +32,7 @@ def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> 
         The backend's name and the session.
 
     Raises:
-        BackendError: unknown, or not available here.
+        BackendError: unknown, or not available here; or it has no accelerator, and one is wished.
     """
     if name == "auto":
         name = next(n for n, backend in BACKENDS.items() if backend.unavailable() is None)
@@ -43,6 +43,13 @@ def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> 
     if reason := BACKENDS[name].unavailable():
         raise BackendError(f"backend {name} cannot run here: {reason}")
     session = BACKENDS[name].open(network, settings)
+    for layer, place in zip(network.layers, session.places, strict=True):
+        if settings.wish.get(layer.name) == "accelerator" and place.where == "host":
+            session.close()
+            raise BackendError(
+                f"layer {layer.name} cannot run on an accelerator: backend {name} has none; take "
+                "another one, or leave that layer to the host"
+            )
     for sentence in _left_behind(network, session, settings):
         print(sentence, file=sys.stderr)
     return name, session

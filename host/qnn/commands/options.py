@@ -18,6 +18,7 @@ from PIL import Image
 
 from qnn.backends import BACKENDS, Settings
 from qnn.commands.progress import Bar
+from qnn.engine.placement import wish_for_first
 from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model
 from qnn.network import Network
@@ -88,8 +89,7 @@ def settings(
     progress: Callable[[int, int], None] | None = None,
 ) -> Settings:
     """What add_model's arguments say of how a backend should work."""
-    wish = {network.layers[0].name: args.first} if args.first else {}
-    return Settings(args.clock_mhz, progress, wish)
+    return Settings(args.clock_mhz, progress, wish_for_first(network, args.first))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

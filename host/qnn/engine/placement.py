@@ -17,7 +17,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import lowered
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network
 
 Where = Literal["host", "accelerator"]
 Wish = Mapping[str, Where]  # by the name of a layer
@@ -92,6 +92,11 @@ def place(
             span = first if first == last else f"{first} to {last}"
             places.append(Place("host", f"the accelerator takes one run of layers, here {span}"))
     return tuple(places)
+
+
+def wish_for_first(network: Network, where: Where | None) -> Wish:
+    """The wish that the first layer of a network runs there; none for None."""
+    return {} if where is None else {network.layers[0].name: where}
 
 
 def on_host(layers: Sequence[Layer]) -> tuple[Place, ...]:

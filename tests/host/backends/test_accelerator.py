@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A run of layers on the simulated accelerator, the others on the host: the same as on the CPU."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import random_networks
@@ -9,6 +11,8 @@ from random_networks import network_of, random_codes, random_conv
 from qnn.backends import Settings, open_session
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS
+from qnn.compute.float_conv import Thresholds
+from qnn.engine.driver import Driver
 from qnn.errors import BackendError
 from qnn.network import Dense
 
@@ -123,3 +127,65 @@ def test_a_network_of_which_nothing_fits():
     with pytest.raises(BackendError, match=r"no layer of network net .*\(big: .*use backend cpu"):
         AcceleratorSession(board, network, DEFAULTS)
     assert board.buffers == {}
+
+
+def first_on_the_accelerator(kind, rng):
+    """A session whose float first layer runs there, and its network."""
+    network = KINDS[kind](rng)
+    return session(network, Settings(wish={"conv0": "accelerator"})), network
+
+
+@pytest.mark.parametrize(("kind", "places"), [("connected", "AAhh"), ("detecting", "AAh")])
+def test_a_float_first_layer(kind, places):
+    """The codes are those of the host, also of pictures whose every output may be in doubt, and of
+    values that no picture has."""
+    rng = np.random.default_rng(10)
+    opened, network = first_on_the_accelerator(kind, rng)
+    assert where(opened) == places
+    assert opened.places[0].why == "16-bit products; the host mends what is in doubt"
+    low, high = network.picture.limits
+    shape = network.layers[0].in_shape
+    pictures = [rng.uniform(low, high, shape) for _ in range(3)]
+    flat = [np.full(shape, value) for value in (low, 0.0, high)]
+    beyond = [rng.uniform(3 * low - 1, 3 * high, shape)]
+    assert_as_on_the_cpu(opened, network, np.stack(pictures + flat + beyond).astype(np.float32))
+    opened.close()
+
+
+def test_the_account_of_both_stages():
+    rng = np.random.default_rng(11)
+    opened, network = first_on_the_accelerator("detecting", rng)
+    maps = random_codes(rng, network, 1)
+    (offload,) = opened.stream([maps])
+    account = opened._driver.account()
+    assert [one.name for one in account] == ["conv0", "conv1"]
+    assert 0 < sum(one.cycles for one in account) < offload.cycles
+    opened.close()
+
+
+def test_doubts_are_mended(monkeypatch):
+    """Without that the codes differ: steps lie where outputs lie."""
+    rng = np.random.default_rng(12)
+    network = KINDS["detecting"](rng)
+    picture = np.full((2, *network.layers[0].in_shape), np.float32(0.3))
+    first = replace(
+        network.layers[0],
+        bias=None,
+        weight=np.full_like(network.layers[0].weight, 0.25),
+        quantizer=Thresholds((0.3 * 27 * 0.25,)),
+    )
+    network = replace(network, layers=(first, *network.layers[1:]))
+    opened = session(network, Settings(wish={"conv0": "accelerator"}))
+    assert_as_on_the_cpu(opened, network, picture)
+    monkeypatch.setattr(Driver, "_mend", lambda self, first: None)
+    _, host = open_session("cpu", network)
+    codes, right = next(opened.trace(picture)), next(host.trace(picture))
+    assert np.count_nonzero(codes != right) > 0
+    opened.close()
+
+
+def test_a_wish_that_an_input_without_a_picture_does_not_allow():
+    rng = np.random.default_rng(13)
+    network = replace(KINDS["detecting"](rng), picture=None, result=None)
+    with pytest.raises(BackendError, match=r"layer conv0 cannot run .*behind a picture"):
+        session(network, Settings(wish={"conv0": "accelerator"}))

@@ -108,8 +108,9 @@ def test_weights_of_three_bits(tmp_path):
 def test_weights_of_many_bits(bits, tmp_path):
     graph = connect(inner(bits).quant(2.0 ** (bits - 1), 2).then("Flatten"), 32)
     network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "wide")
-    compile_layers(network.layers)
-    assert np.abs(network.layers[1].signed_weight).max() > 2 ** (bits - 1)  # doubled
+    layers = integer_layers(network)
+    compile_layers(layers)
+    assert np.abs(layers[1].signed_weight).max() > 2 ** (bits - 1)  # doubled
     pixels = random_pictures(np.random.default_rng(1), 8, 1, 12)
     found = scores(network, pixels)
     assert len(np.unique(found)) > 2
