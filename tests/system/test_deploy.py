@@ -204,7 +204,7 @@ def test_the_wheel_is_made_without_internet(tmp_path, monkeypatch):
     wheel = script.make_wheel(write_overlay(tmp_path / "board"), tmp_path / "out")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"qnn/overlays/qnn/qnn.bit", "qnn_sim/golden.py", "qnn_params/__init__.py"} <= {*names}
-    assert "qnn/sources/dorefanet.tree" in names
+    assert "qnn/store/sources/dorefanet.tree" in names
 
 
 def test_what_a_wheel_is_made_of(deploy, tmp_path, monkeypatch):
