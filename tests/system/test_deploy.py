@@ -102,7 +102,8 @@ def test_what_reaches_the_board(deploy, network, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "dry"), [("", 0), ("0", 0), ("no", 0), ("false", 0), ("1", 1), ("yes", 1)]
 )
-def test_dry_run_of_the_environment(deploy, network, monkeypatch, text, dry):
+def test_dry_run_of_the_environment(deploy, network, monkeypatch, tmp_path, text, dry):
+    bitstream_of(tmp_path)
     monkeypatch.setenv("DRY_RUN", text)
     assert deploy.main(["pynq-z1", HOST]) == 0
     assert bool(network.calls()) == (not dry)
