@@ -392,7 +392,8 @@ def test_results_come_one_by_one(sample, tmp_path):
     second = tmp_path / "second"
     os.mkfifo(second)
     command = [Path(sys.executable).with_name("qnn"), "classify", sample, second, "--top", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         first = [process.stdout.readline() for _ in range(2)]
         assert process.poll() is None
         # Refused, instead of waiting for ever, where it no longer reads.
