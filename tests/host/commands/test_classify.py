@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """qnn classify: what it prints, what it draws, which pictures it refuses."""
 
+import contextlib
 import errno
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -388,16 +390,24 @@ def raising_for(path, method, error):
     return replaced
 
 
+def opened_for_writing(fifo, process) -> int:
+    """Its descriptor, once the process reads it; fails where the process ends before."""
+    while True:
+        with contextlib.suppress(OSError):
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
 def test_results_come_one_by_one(sample, tmp_path):
     """The first is there while the second picture is not."""
     second = tmp_path / "second"
     os.mkfifo(second)
     command = [Path(sys.executable).with_name("qnn"), "classify", sample, second, "--top", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         first = [process.stdout.readline() for _ in range(2)]
-        assert process.poll() is None
-        # Refused, instead of waiting for ever, where it no longer reads.
-        with open(os.open(second, os.O_WRONLY | os.O_NONBLOCK), "wb") as writer:
+        with open(opened_for_writing(second, process), "wb") as writer:
             writer.write(sample.read_bytes())
         rest = process.stdout.read().splitlines()
     assert process.returncode == 0
