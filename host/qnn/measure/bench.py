@@ -111,9 +111,10 @@ def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFA
 
 
 def _random_maps(network: Network, random: np.random.Generator) -> Maps:
-    """What the first layer reads: codes, or floats around 0; of one picture."""
+    """What the first layer reads: codes, or floats that a picture could give; of one picture."""
     if network.in_bits is None:
-        return random.random((1, *network.in_shape), dtype=np.float32) - np.float32(0.5)
+        low, high = (-0.5, 0.5) if network.picture is None else network.picture.limits
+        return random.uniform(low, high, (1, *network.in_shape)).astype(np.float32)
     return random.integers(0, 1 << network.in_bits, (1, *network.in_shape), dtype=np.uint8)
 
 
@@ -202,8 +203,11 @@ def _straightforward(layer: FloatConv, x: NDArray[Any]) -> Callable[[], NDArray[
 
 def _baseline_layers(layers: Sequence[Layer], codes: NDArray[Any]) -> NDArray[Any]:
     for layer in layers:
-        assert isinstance(layer, Conv)
-        codes = baseline.layer(layer, codes)
+        if isinstance(layer, FloatConv):
+            codes = _straightforward(layer, codes)().astype(np.uint8)
+        else:
+            assert isinstance(layer, Conv)
+            codes = baseline.layer(layer, codes)
     return codes
 
 

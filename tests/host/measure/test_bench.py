@@ -98,6 +98,15 @@ def test_simulated_accelerator(sim):
     assert offload.baseline_ms > 0 and offload.ratio is None
 
 
+@pytest.mark.parametrize("kind", ["connected", "detecting"])
+def test_a_first_layer_on_the_simulated_accelerator(sim, kind):
+    network = KINDS[kind](np.random.default_rng(1))
+    report = bench(network, "sim", 1, Settings(wish={"conv0": "accelerator"}))
+    assert [place.where for place in report.places][:2] == ["accelerator", "accelerator"]
+    assert [row.stage for row in report.rows] == ["decode", "packing", *STAGES[2:]]
+    assert report.rows[2].baseline_ms > 0
+
+
 def test_ratio():
     assert Row("offload", 2.0, 8.0).ratio == 4
     assert Row("offload", 2.0, None).ratio is None
