@@ -217,7 +217,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         if simulator == "verilator" and (reason := rtl_build.wrong_path()):
             raise QnnError(reason)
     except QnnError as problem:
-        pytest.fail(str(problem), pytrace=False)
+        raise pytest.fail.Exception(str(problem), pytrace=False) from None
     if simulator == "icarus" and (top.sources or module in NOT_FOR_ICARUS):
         reason = NOT_FOR_ICARUS.get(module, "shells are written for Verilator")
         pytest.skip(f"not for Icarus Verilog 11: {reason}")
