@@ -19,7 +19,7 @@ from qnn.engine.driver import Codes, Driver
 from qnn.engine.float_first import lowered
 from qnn.errors import BackendError
 from qnn.network import Conv, FloatConv, Layer, Network
-from qnn.network.offload import Offload
+from qnn.network.offload import Offload, since_us
 from qnn.platforms.protocol import Platform
 
 
@@ -84,7 +84,7 @@ class AcceleratorSession:
                 check_maps(self._network, maps)
                 began = time.perf_counter_ns()
                 codes = self._before(maps).astype(self._reads, copy=False)
-                under_way.append(_Batch(len(codes), _since_us(began)))
+                under_way.append(_Batch(len(codes), since_us(began)))
                 yield from codes
 
         done: list[Offload] = []
@@ -100,7 +100,7 @@ class AcceleratorSession:
                         sum(one.packing_us or 0 for one in done),
                         sum(one.cycles or 0 for one in done),
                         under_way.popleft().before_us,
-                        _since_us(began),
+                        since_us(began),
                     )
                     done = []
 
@@ -126,7 +126,3 @@ class AcceleratorSession:
 
     def close(self) -> None:
         self._driver.close()
-
-
-def _since_us(began_ns: int) -> int:
-    return (time.perf_counter_ns() - began_ns) // 1000

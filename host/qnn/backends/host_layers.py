@@ -37,9 +37,14 @@ class HostLayers:
 
     def trace(self, maps: Maps) -> Iterator[Maps]:
         """What each layer in turn makes of them."""
-        for step in self._steps:
-            maps = step(maps)
-            yield maps
+        return trace(self._steps, maps)
+
+
+def trace(steps: Sequence[Step], maps: Maps) -> Iterator[Maps]:
+    """What each step in turn makes of maps."""
+    for step in steps:
+        maps = step(maps)
+        yield maps
 
 
 def host_step(layer: Layer) -> Step:

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from qnn.backends.host_layers import Step, host_step
+from qnn.backends.host_layers import Step, host_step, trace
 from qnn.backends.protocol import Maps, check_maps, empty_output
 from qnn.engine import placement
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
-from qnn.network.offload import Offload
+from qnn.network.offload import Offload, since_us
 
 
 class HostSession:
@@ -60,7 +60,7 @@ class HostSession:
                     began = time.perf_counter_ns()
                     for step in steps:
                         maps = step(maps)
-                    took_us[part] += (time.perf_counter_ns() - began) // 1000
+                    took_us[part] += since_us(began)
                 outputs.append(maps)
             whole = np.concatenate(outputs) if len(outputs) > 1 else outputs[0] if outputs else None
             yield Offload(
@@ -73,7 +73,7 @@ class HostSession:
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         self._check(maps, skip)
         steps = [step for part in self._parts for step in part]
-        return _each(steps[skip:], maps)
+        return trace(steps[skip:], maps)
 
     def close(self) -> None:
         self._open, self._parts = False, ([], [], [])
@@ -83,9 +83,3 @@ class HostSession:
         if not self._open:
             raise BackendError(f"the session of network {self._network.name} is closed")
         check_maps(self._network, maps, skip)
-
-
-def _each(steps: Sequence[Step], maps: Maps) -> Iterator[Maps]:
-    for step in steps:
-        maps = step(maps)
-        yield maps

@@ -56,9 +56,8 @@ class Control:
             for i, name in enumerate(names)
         ]
 
-    def prepare(self, commands: int, read: Window, write: Window) -> None:
-        """How long lists are; what may be read, and what written and read; only while quiet."""
-        self._platform.write(regs.LIST_COUNT, commands)
+    def prepare(self, read: Window, write: Window) -> None:
+        """What may be read, and what written and read; only while quiet."""
         self._platform.write(regs.TIMEOUT, NO_PROGRESS_CYCLES)
         for base, last, (address, size) in (
             (regs.READ_BASE, regs.READ_LAST, read),
@@ -73,18 +72,17 @@ class Control:
             self._platform.write(base, 0xFFFFFFFF)
             self._platform.write(last, 0)
 
-    def start(self, list_address: int, resident: bool, commands: int | None = None) -> None:
+    def start(self, list_address: int, commands: int, resident: bool) -> None:
         """Begins a run; only while quiet.
 
         Args:
             list_address: of the list.
+            commands: how long it is.
             resident: with the parameters of the run before.
-            commands: of this list; None: as many as prepared.
         """
         write = self._platform.write
-        if commands is not None:
-            write(regs.LIST_COUNT, commands)
         write(regs.LIST_ADDRESS, list_address)
+        write(regs.LIST_COUNT, commands)
         write(regs.STATUS, CLEAR)
         write(regs.IRQ_ENABLE, 1)
         write(regs.CTRL, START | RESIDENT * resident)

@@ -28,7 +28,7 @@ from qnn.engine.maps import BlockMap
 from qnn.engine.program import Layer, compile_layers
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
-from qnn.network.offload import Offload
+from qnn.network.offload import Offload, since_us
 from qnn.platforms.protocol import Buffer, Platform
 
 Codes: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): codes; floats for a float first layer
@@ -141,7 +141,6 @@ class Driver:
         read.array[: len(image)] = image
         read.flush(0, len(image))
         self._control.prepare(
-            layout.program.commands,
             (read.address, layout.read_bytes),
             (write.address, layout.write_bytes),
         )
@@ -178,11 +177,11 @@ class Driver:
             for codes in pictures:
                 began = time.perf_counter_ns()
                 self.put(codes, place)
-                packing_us = _since_us(began)
+                packing_us = since_us(began)
                 landed = self._land(flight)
                 began = time.perf_counter_ns()
                 self.start(place, resident)
-                flight = _Flight(packing_us, _since_us(began))
+                flight = _Flight(packing_us, since_us(began))
                 place = 1 - place
                 if landed is not None:
                     yield self._offload(landed)
@@ -259,7 +258,7 @@ class Driver:
         layout, (read, _) = self.layout, self.buffers
         begin, count = layout.stages[self._stage]
         address = read.address + layout.lists[self._place] + begin * COMMAND_BYTES
-        self._control.start(address, resident, count if len(layout.stages) > 1 else None)
+        self._control.start(address, count, resident)
 
     def finish(self) -> bytes:
         """Waits for the end of a run: the map of the last layer, as it lies in memory."""
@@ -289,11 +288,12 @@ class Driver:
         """Corrects the codes in doubt in the map of the first layer, where it lies in memory."""
         out, (_, write) = self.layout.program.maps[0], self.buffers
         assert isinstance(out, BlockMap)
-        x = self._floats[self._place]
-        where = first.doubts(out.unpack(self._written(0)), x)
+        begin, end = self.layout.maps[0], self.layout.maps[0] + out.size
+        write.invalidate(begin, end)
+        data = write.array[begin:end]
+        where, codes = first.corrections(self._floats[self._place], out.odd(data))
         if len(where):
-            begin, end = self.layout.maps[0], self.layout.maps[0] + out.size
-            out.mend(write.array[begin:end], where, first.codes(x, where))
+            out.mend(data, where, codes)
             write.flush(begin, end)
 
     def _names(self) -> tuple[str, ...]:
@@ -328,13 +328,13 @@ class Driver:
             began = time.perf_counter_ns()
             flight.data = self.finish()
             flight.cycles = self._cycles
-            flight.offload_us += _since_us(began)
+            flight.offload_us += since_us(began)
         return flight
 
     def _offload(self, flight: _Flight) -> Offload:
         began = time.perf_counter_ns()
         maps = self.layout.program.out_map.unpack(flight.data)
-        return Offload(maps, flight.offload_us + _since_us(began), flight.packing_us, flight.cycles)
+        return Offload(maps, flight.offload_us + since_us(began), flight.packing_us, flight.cycles)
 
     def _written(self, number: int) -> bytes:
         """The map of a layer as it lies in memory."""
@@ -343,10 +343,6 @@ class Driver:
         end = begin + self.layout.program.maps[number].size
         write.invalidate(begin, end)
         return write.array[begin:end].tobytes()
-
-
-def _since_us(began_ns: int) -> int:
-    return (time.perf_counter_ns() - began_ns) // 1000
 
 
 def _shut_down(owner: int, control: Control, buffers: list[Buffer], platform: Platform) -> None:

@@ -24,7 +24,6 @@ is in doubt; the intervals of doubt of two steps must not overlap, or the layer 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,29 +66,25 @@ class FloatFirst:
         within = x.astype(np.float64).clip(self.lowest, self.highest)
         return np.rint(within * self.scale).astype(np.int64)
 
-    def doubts(self, counts: NDArray[np.integer[Any]], x: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Where the codes of a picture are not known from the counts, (N, 3): row, column, output.
+    def corrections(
+        self, x: NDArray[np.float32], doubts: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+        """Codes of a picture by the defining arithmetic, where those of the counts may be wrong.
 
-        All outputs, where a value of the picture is out of range.
+        Args:
+            x: float32 (H, W, C).
+            doubts: (N, 3): row, column and output of each odd count.
+
+        Returns:
+            Where, (M, 3), and the codes, uint8 (M,): at the doubts; everywhere, where a value of
+            the picture is out of range.
         """
-        if x.min() < self.lowest or x.max() > self.highest:
-            return np.argwhere(np.ones(counts.shape, bool))
-        return np.argwhere(counts & 1)
-
-    def codes(self, x: NDArray[np.float32], where: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Codes, uint8 (N,), by the defining arithmetic, at (N, 3): row, column, output."""
-        if len(where) * FEW > np.prod(self.words.out_shape):
-            codes: NDArray[np.uint8] = self.conv(x)[tuple(where.T)]
-            return codes
-        return self.conv.codes_at(x, where)
-
-    def mend(self, counts: NDArray[np.integer[Any]], x: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Codes, uint8 (rows, columns, outputs), of the accelerator's counts for a picture."""
-        codes = (counts >> 1).astype(np.uint8)
-        where = self.doubts(counts, x)
-        if len(where):
-            codes[tuple(where.T)] = self.codes(x, where)
-        return codes
+        if float(x.min()) < self.lowest or float(x.max()) > self.highest:
+            doubts = np.argwhere(np.ones(self.words.out_shape, bool))
+        if len(doubts) * FEW > np.prod(self.words.out_shape):
+            codes: NDArray[np.uint8] = self.conv(x)[tuple(doubts.T)]
+            return doubts, codes
+        return doubts, self.conv.codes_at(x, doubts)
 
 
 def lowered(

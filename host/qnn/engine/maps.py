@@ -115,6 +115,18 @@ class BlockMap:
         """Bytes of the whole map."""
         return len(self.blocks) * self.block_bytes
 
+    def odd(self, data: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Where the lowest plane of a map in memory, uint8 (size,), is 1: (N, 3), row, column and
+        channel of each. Looks at no other plane."""
+        planes = data.view("<u8").reshape(len(self.blocks), self.rows, -1, self.planes)
+        block, row, group = np.nonzero(planes[..., 0])
+        words = planes[block, row, group, :1].copy()
+        word, bit = np.nonzero(np.unpackbits(words.view(np.uint8), axis=1, bitorder="little"))
+        column = group[word] * (64 // self.pe) + bit // self.pe
+        firsts, counts = np.array(self.blocks)[block[word]].T
+        where = np.stack([row[word], column, firsts + bit % self.pe], axis=1)
+        return where[(column < self.columns) & (bit % self.pe < counts)]
+
     def mend(
         self, data: NDArray[np.uint8], where: NDArray[np.intp], codes: NDArray[np.uint8]
     ) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,3 +30,8 @@ class Offload:
     cycles: int | None = field(default=None, compare=False)
     before_us: int = field(default=0, compare=False)
     after_us: int = field(default=0, compare=False)
+
+
+def since_us(began_ns: int) -> int:
+    """Microseconds since a moment of time.perf_counter_ns."""
+    return (time.perf_counter_ns() - began_ns) // 1000

@@ -49,9 +49,8 @@ class Registers:
 def test_prepare_and_start():
     board = Registers(0)
     control = Control(board)
-    control.prepare(7, (0x1000, 0x2000), (0x8000, 0x1000))
+    control.prepare((0x1000, 0x2000), (0x8000, 0x1000))
     assert dict(board.written) == {
-        regs.LIST_COUNT: 7,
         regs.TIMEOUT: 100_000,
         regs.READ_BASE: 0x1000,
         regs.READ_LAST: 0x2FFF,
@@ -59,9 +58,10 @@ def test_prepare_and_start():
         regs.WRITE_LAST: 0x8FFF,
     }
     board.written.clear()
-    control.start(0x1000, resident=True)
+    control.start(0x1000, 7, resident=True)
     assert board.written == [
         (regs.LIST_ADDRESS, 0x1000),
+        (regs.LIST_COUNT, 7),
         (regs.STATUS, CLEAR),
         (regs.IRQ_ENABLE, 1),
         (regs.CTRL, START | 2),

@@ -147,6 +147,7 @@ def test_a_run_access_by_access(driver, board):
     assert board.events == [
         ("flush", read.address, place, place + layout.program.tight.size),
         ("LIST_ADDRESS", read.address),
+        ("LIST_COUNT", layout.program.commands),
         ("STATUS", 0b1110),
         ("IRQ_ENABLE", 1),
         ("CTRL", START),

@@ -31,7 +31,15 @@ def golden_codes(x, weight, bias, stride, padding, steps, arithmetic):
 def mended(layer, x):
     """Codes by way of the accelerator, and the share of outputs that were in doubt."""
     counts = golden_counts(layer.words, layer.numbers(x))
-    return layer.mend(counts, x), float((counts & 1).mean())
+    return corrected(layer, x, counts), float((counts & 1).mean())
+
+
+def corrected(layer, x, counts):
+    """Codes out of counts, as the driver corrects them in memory."""
+    codes = counts >> 1
+    where, right = layer.corrections(x, np.argwhere(counts & 1))
+    codes[tuple(where.T)] = right
+    return codes
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -136,8 +144,8 @@ def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(rows_of_do
     monkeypatch.setattr(
         Convolution, "codes_at", lambda *given: one_by_one.append(given) or codes_at(*given)
     )
-    np.testing.assert_array_equal(layer.mend(counts, x), right)
-    assert bool(one_by_one) == (rows_of_doubt == 1)
+    np.testing.assert_array_equal(corrected(layer, x, counts), right)
+    assert bool(one_by_one) == (rows_of_doubt < 9)
 
 
 @pytest.mark.parametrize("name", ["dorefanet", "tinier-yolo"])
@@ -153,7 +161,7 @@ def test_published_first_layers(reference, name):
         x = network.picture.tensor(Picture.open(path))
         layer = layer or lowered("first", first.convolution, x.shape, low, high)
         counts = golden_counts(layer.words, layer.numbers(x))
-        codes = layer.mend(counts, x)
+        codes = corrected(layer, x, counts)
         np.testing.assert_array_equal(codes, golden_network.run_layer(first, x))
         share = float((counts & 1).mean())
         print(f"{name} {path.name}: {share:.3%} of {counts.size} outputs in doubt")

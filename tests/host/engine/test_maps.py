@@ -45,6 +45,24 @@ def test_every_bit_of_a_block_map(pe, columns):
             assert codes[y, x, first + c] == (bits.astype(int) << np.arange(planes)).sum()
 
 
+@pytest.mark.parametrize("pe", [8, 16, 32])
+@pytest.mark.parametrize("columns", [1, 7, 8])
+def test_odd_codes_are_found_and_mended_in_memory(pe, columns):
+    rng = np.random.default_rng(pe)
+    image = BlockMap(5, columns, 3, pe, ((0, pe), (pe, 5), (pe + 5, pe - 1)))
+    words = rng.integers(0, 2**64, (image.size // 24, 3), dtype=np.uint64)
+    words[rng.random(len(words)) < 0.5, 0] = 0  # none of them is odd
+    data = words.astype("<u8").view(np.uint8).ravel()
+    codes = image.unpack(data.tobytes())
+    where = image.odd(data)
+    assert sorted(where.tolist()) == np.argwhere(codes & 1).tolist()
+    right = rng.integers(0, 4, len(where), dtype=np.uint8)
+    image.mend(data, where, right)
+    codes[tuple(where.T)] = 2 * right + 1
+    np.testing.assert_array_equal(image.unpack(data.tobytes()), codes)
+    assert image.odd(np.zeros_like(data)).shape == (0, 3)
+
+
 def test_raw_map_takes_the_offset_away():
     raw = RawMap(1, 2, 8, ((0, 8), (8, 2)), tuple(range(10)))
     words = np.arange(32, dtype="<i4")
