@@ -65,12 +65,13 @@ class PictureInput:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The least and the largest value of its maps."""
-        if self.geometry == "letterbox":
-            return 0.0, 1.0
+        """No value of its maps is below the first or above the second."""
+        if self.geometry != "shrink-and-crop":
+            return 0.0, 1.0 if self.geometry == "letterbox" else 255.0
+        low, high = (np.float32(255 * end) for end in (-geometry.OVERSHOOT, 1 + geometry.OVERSHOOT))
         if self.mean is None:
-            return 0.0, 255.0
-        ends = [(np.float32(end) - self.mean) / np.float32(255) for end in (0, 255)]
+            return float(low), float(high)
+        ends = [(end - self.mean) / np.float32(255) for end in (low, high)]
         return float(ends[0].min()), float(ends[1].max())
 
     def tensor(self, picture: Picture) -> NDArray[Any]:

@@ -90,12 +90,19 @@ def fit_grey(picture: Picture, size: int = 28) -> Array:
     return np.array(canvas)
 
 
+# With t the place between two pixels, the negative taps of a row add up to a t (1 - t), in size at
+# most n = -a / 4, so the positive ones to 1 + n; over rows and columns the negative to 2 n (1 + n).
+_CUBIC = -0.75
+OVERSHOOT = 2 * (-_CUBIC / 4) * (1 - _CUBIC / 4)
+
+
 def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
     """The centre of the picture after its short side became `short`: the input of DoReFa-Net.
 
     A side is never enlarged, except to `crop` where it is shorter than that; each side obeys that
     rule for itself, so a narrow picture is stretched. Cubic (a = -0.75), pixel centres aligned,
-    edges repeated, no smoothing before a reduction; values may overshoot 0..255 a little.
+    edges repeated, no smoothing before a reduction; values overshoot 0..255 at sharp edges, by less
+    than OVERSHOOT of it.
 
     Args:
         rgb: uint8 (H, W, 3), RGB.
@@ -103,7 +110,7 @@ def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
         short: what the short side shrinks to, in pixels.
 
     Returns:
-        float32 (crop, crop, 3), **BGR**, in 0..255; the caller subtracts the mean.
+        float32 (crop, crop, 3), **BGR**, about 0..255; the caller subtracts the mean.
 
     Raises:
         PictureError: rgb has another dtype or shape.
@@ -196,7 +203,7 @@ def _cubic(source: int, target: int, crop: int) -> _Taps:
     position = (np.arange(first, first + crop) + 0.5) * (source / target) - 0.5
     low = np.floor(position)
     t = position - low
-    a = -0.75
+    a = _CUBIC
     before = a * t * (1 - t) ** 2
     here = ((a + 2) * t - (a + 3)) * t**2 + 1
     after = a * (1 - t) * t**2

@@ -91,3 +91,29 @@ def test_grey_pictures_are_seen_in_colour():
 def test_pictures_that_do_not_fit(facts, message):
     with pytest.raises(NetworkError, match=f"picture: .*{message}"):
         PictureInput(*facts)
+
+
+MEAN = np.random.default_rng(5).uniform(90, 130, (224, 224, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("mean", [None, MEAN])
+def test_limits_hold_where_edges_are_sharpest(mean):
+    """Between two pixels of every row and column, all that the cubic adds is white, or black."""
+    high = np.arange(512) % 4 < 2
+    white = 255 * (high[:, None] == high).astype(np.uint8)
+    picture = PictureInput("shrink-and-crop", 224, mean)
+    tensor = picture.tensor(Picture.open(np.repeat(white[..., None], 3, axis=2)))
+    low, high = picture.limits
+    assert low <= tensor.min() and tensor.max() <= high
+    if mean is None:  # they are no larger than need be
+        assert (tensor.min(), tensor.max()) == (low, high)
+
+
+@pytest.mark.parametrize("kind", ["fit-grey", "thumbnail-on-white", "letterbox", "shrink-and-crop"])
+@pytest.mark.parametrize("shape", [(60, 700), (500, 334), (3, 2)])
+def test_limits_hold(kind, shape):
+    picture = PictureInput(kind, 64 if kind != "shrink-and-crop" else 224)
+    pixels = np.random.default_rng(1).integers(0, 2, (*shape, 3), np.uint8) * 255
+    tensor = picture.tensor(Picture.open(pixels))
+    low, high = picture.limits
+    assert low <= tensor.min() and tensor.max() <= high
