@@ -2,7 +2,8 @@
 """Cycles of whole networks on the RTL, per layer, with the published and an ideal memory.
 
 Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
-weight planes / lanes. Networks of the reference data are left out where QNN_REFERENCE is not set.
+weight planes / lanes. Networks with a float first layer run once more as whole pictures, with it on
+the accelerator. Networks of the reference data are left out where QNN_REFERENCE is not set.
 Fails where a value differs from what the network must give, or where a target is missed.
 
     python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [network ...]
@@ -21,7 +22,7 @@ from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
 from qnn.engine.passes import passes_of
 from qnn.network import Conv
-from qnn_sim import rtl_cases, run_options
+from qnn_sim import rtl_cases, rtl_pictures, run_options
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -107,6 +108,17 @@ def show(name: str, result: dict) -> None:
     print(f"  {result['mismatches']} values differ; simulated in {result['seconds']} s")
 
 
+def show_picture(name: str, result: dict) -> None:
+    print(f"\n{name + ', picture':22}{'cycles':>9}{'MMAC':>9}")
+    for layer in result["layers"]:
+        taken = layer["cycles"] or layer["where"]
+        print(f"  {layer['name']:20}{taken:>9}{layer['macs'] / 1e6:>9.1f}")
+    left = result["host_macs"] / result["macs"]
+    print(f"  {'all':20}{result['cycles']:>9}{result['macs'] / 1e6:>9.1f}\n"
+          f"  {result['mismatches']} codes differ; {result['doubts']} in doubt; {left:.1%} of the "
+          "products left to the host")  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -131,7 +143,7 @@ def main() -> int:
             print(f"left out, because QNN_REFERENCE is not set: {', '.join(left_out)}")
     build(arguments.config, arguments.waves is not None or run_options.waves())
 
-    failed, networks = False, {}
+    failed, networks, pictures = False, {}, {}
     for name in names:
         waves = arguments.waves
         if waves is None and run_options.waves():
@@ -145,6 +157,11 @@ def main() -> int:
             failed |= most_resident is not None and result["cycles_resident"] > most_resident
             resident = f", {most_resident} resident" if most_resident else ""
             print(f"  targets: {most} cycles{resident}")
+    for name in [name for name in names if name in rtl_pictures.NAMES]:
+        reference = Path(os.environ["QNN_REFERENCE"])
+        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
+        show_picture(name, pictures[name])
+        failed |= pictures[name]["mismatches"] != 0
     with Driver(SimulatedBoard(arguments.config)) as driver:
         caps = driver.capabilities
     config = {
@@ -152,7 +169,7 @@ def main() -> int:
         "lanes": lanes_of(caps), "memory_ports": 1, "latency": PUBLISHED.latency,
     }  # fmt: skip
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"config": config, "networks": networks}, indent=1)
+    text = json.dumps({"config": config, "networks": networks, "pictures": pictures}, indent=1)
     arguments.out.write_text(text + "\n")
     return int(failed)
 

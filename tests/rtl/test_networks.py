@@ -12,7 +12,7 @@ from bench_rtl import TARGETS
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.store import library
-from qnn_sim import rtl_cases
+from qnn_sim import rtl_cases, rtl_pictures
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import CONFIGURATIONS
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -57,6 +57,19 @@ def test_network_equals_its_expected_results(name, request):
         assert most_resident is None or (resident is not None and resident <= most_resident)
         assert board.violations == 0
     assert stated(name) == (cycles, resident), f"{PAGE.name} states other cycles"
+
+
+PICTURES = {"dorefanet": "DoReFa-Net, conv0 to conv4", "tinier-yolo": "Tinier-YOLO, conv0 to conv7"}
+
+
+@pytest.mark.parametrize("name", rtl_pictures.NAMES)
+def test_a_whole_picture(reference, name):
+    """No code differs, few outputs of the first layer are in doubt, the page says the cycles."""
+    found = rtl_pictures.measure("pynq-z1", name, reference, PUBLISHED)
+    assert found["mismatches"] == 0
+    first, left = found["layers"][0]["cycles"], found["host_macs"] / found["macs"]
+    row = [f"{found['cycles']:,}", f"{first:,}", f"{found['doubts']:,}", f"{left:.1%}"]
+    assert f"| {PICTURES[name]} | {' | '.join(row)} |" in PAGE.read_text()
 
 
 def test_defaults_of_the_host_are_those_of_the_rtl():

@@ -6,16 +6,14 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from dataclasses import replace
 
 import numpy as np
 
 from qnn.commands import options, places
 from qnn.commands.progress import Bar
 from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
-from qnn.measure.random_dorefanet import random_dense_layers, random_dorefanet
+from qnn.measure.random_dorefanet import completed, random_dorefanet
 from qnn.network import Network
-from qnn.network.result import Probabilities
 from qnn.store import library
 
 
@@ -123,14 +121,7 @@ def _network(name: str) -> tuple[Network, list[str]]:
         ]
     network = library.find(name)
     if network.result is None:
-        classes = tuple(f"class {i}" for i in range(1000))
-        network = replace(
-            network,
-            layers=(*network.layers, *random_dense_layers()),
-            result=Probabilities(),
-            classes=classes,
-        )
-        return network, [
+        return completed(network), [
             "its fully connected layers are not installed: random ones of their shapes, the same "
             "work"
         ]

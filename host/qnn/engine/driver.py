@@ -75,6 +75,7 @@ class Driver:
         self._layout: Layout | None = None
         self._first: FloatFirst | None = None
         self._floats: dict[int, NDArray[np.float32]] = {}  # in the input places, for `_first`
+        self.mended = 0  # outputs of it that the host has computed in the last run
         self._place = 0  # of the run under way
         self._stage = 0  # of its program
         self._cycles = 0  # of its stages that have ended
@@ -292,6 +293,7 @@ class Driver:
         write.invalidate(begin, end)
         data = write.array[begin:end]
         where, codes = first.corrections(self._floats[self._place], out.odd(data))
+        self.mended = len(where)
         if len(where):
             out.mend(data, where, codes)
             write.flush(begin, end)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qnn.compute.dense import BinaryDense, FloatDense, pack_columns
@@ -42,11 +44,11 @@ def random_dorefanet() -> Network:
         )
 
     conv0 = random.normal(0, 0.1, (68, 12, 12, 3)).astype(np.float32)
-    return Network(
+    convolutions = Network(
         name="random-dorefanet",
         title="the shapes of DoReFa-Net, random parameters",
         task="classify",
-        classes=tuple(f"class {i}" for i in range(1000)),
+        classes=(),
         picture=PictureInput("shrink-and-crop", 224),
         layers=(
             FloatConv(
@@ -63,21 +65,26 @@ def random_dorefanet() -> Network:
             conv("conv2", 27, 180, 272, 3, 1, MaxPool(3, 2, (1, 1, 1, 1))),
             conv("conv3", 14, 272, 384, 3, 2, None),
             conv("conv4", 14, 384, 256, 3, 2, MaxPool(3, 2)),
-            *random_dense_layers(random),
         ),
-        result=Probabilities(),
     )
+    return completed(convolutions, random)
 
 
-def random_dense_layers(random: np.random.Generator | None = None) -> tuple[Dense, ...]:
-    """Only its fully connected layers, which read a map of 6x6x256."""
+def completed(network: Network, random: np.random.Generator | None = None) -> Network:
+    """DoReFa-Net without its fully connected layers, which read 6x6x256 codes, with random ones."""
     random = np.random.default_rng(SEED) if random is None else random
     fc0, fc1 = (_binary(random, inputs, 4096) for inputs in (9216, 4096))
     fct = FloatDense(random.normal(0, 0.02, (4096, 1000)).astype(np.float32), None)
-    return (
+    dense = (
         Dense("fc0", (6, 6, 256), 2, fc0, levels=3, unit=None),
         Dense("fc1", (1, 1, 4096), 2, fc1, levels=1, unit=1 / 3),
         Dense("fct", (1, 1, 4096), None, fct, levels=0),
+    )
+    return replace(
+        network,
+        layers=(*network.layers, *dense),
+        result=Probabilities(),
+        classes=tuple(f"class {i}" for i in range(1000)),
     )
 
 
