@@ -180,6 +180,25 @@ def random_word_layers(rng: np.random.Generator) -> list[WordConv | Conv]:
     return layers
 
 
+def on_codes(rng: np.random.Generator) -> tuple[list[Conv], np.ndarray]:
+    """Layers and the codes of a picture, sometimes the largest everywhere."""
+    layers = random_layers(rng)
+    levels = 2 ** layers[0].in_bits
+    lowest = levels - 1 if rng.random() < 0.1 else 0
+    return layers, rng.integers(lowest, levels, layers[0].in_shape)
+
+
+def on_words(rng: np.random.Generator) -> tuple[list[WordConv | Conv], np.ndarray]:
+    """Layers that begin with one of 16-bit words, and the numbers of a picture."""
+    layers = random_word_layers(rng)
+    first = layers[0]
+    assert isinstance(first, WordConv)
+    return layers, random_numbers(rng, first)
+
+
+CASES = {"codes": on_codes, "words": on_words}  # what an accelerator is compared on
+
+
 def small_layers(rng: np.random.Generator) -> list[Conv]:
     """Three layers that run in moments: one that pads, one of two groups, one of raw sums."""
     return [

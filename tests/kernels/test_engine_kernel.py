@@ -56,34 +56,13 @@ def differing(kernel, implementation, configuration, layers, codes):
 
 @pytest.mark.parametrize("configuration", ENGINES)
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_random_networks(implementation, configuration, seed):
+@pytest.mark.parametrize("kind", random_networks.CASES)
+def test_random_networks(implementation, configuration, kind, seed):
     done = 0
     for case in range(seed, seed + 60):
-        rng = np.random.default_rng(case)
-        layers = random_networks.random_layers(rng)
-        codes = rng.integers(0, 2 ** layers[0].in_bits, layers[0].in_shape)
+        layers, values = random_networks.CASES[kind](np.random.default_rng(case))
         try:
-            wrong = differing("engine", implementation, configuration, layers, codes)
-        except DoesNotFitError:
-            continue
-        except Exception as error:
-            raise AssertionError(f"network {case}: {error}") from error
-        assert wrong == 0, f"network {case}: {wrong} values differ"
-        done += 1
-    assert done > 30
-
-
-@pytest.mark.parametrize("configuration", ENGINES)
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_random_networks_of_words(implementation, configuration, seed):
-    """Those that begin with a convolution of 16-bit words."""
-    done = 0
-    for case in range(seed, seed + 60):
-        rng = np.random.default_rng(case)
-        layers = random_networks.random_word_layers(rng)
-        numbers = random_networks.random_numbers(rng, layers[0])
-        try:
-            wrong = differing("engine", implementation, configuration, layers, numbers)
+            wrong = differing("engine", implementation, configuration, layers, values)
         except DoesNotFitError:
             continue
         except Exception as error:

@@ -64,9 +64,13 @@ def test_what_has_a_count_of_its_own():
 
 
 def test_settings_that_a_name_needs():
-    names = [f"tests/kernels/t.py::t[{p}]" for p in ("rtl-8x4", "hls-dorefanet", "rtl-narrow")]
+    parameters = ("rtl-8x4", "hls-dorefanet", "rtl-narrow", "words-hls-pynq-z1")
+    names = [f"tests/kernels/t.py::t[{each}]" for each in parameters]
     settings = [case.settings for case in collect.cases(names, 1, 1, 1)]
-    assert settings == [(("CONFIGURATIONS", "8x4"),), (("NETWORKS", "dorefanet"),), ()]
+    assert settings == [
+        (("CONFIGURATIONS", "8x4"),), (("NETWORKS", "dorefanet"),), (),
+        (("CONFIGURATIONS", "pynq-z1"),),
+    ]  # fmt: skip
 
 
 def test_longest_first_in_each_round():

@@ -64,7 +64,7 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
 
 def settings(name: str) -> tuple[tuple[str, str], ...]:
     """The environment in which a test of a kernel has this name."""
-    found = re.search(r"\[(?:rtl|hls)-(.+)\]$", name)
+    found = re.search(r"[\[-](?:rtl|hls)-(.+)\]$", name)
     return tuple(
         (variable, found[1]) for variable, values in BREADTH.items() if found and found[1] in values
     )
