@@ -37,6 +37,11 @@ def constant(fields: list[dict], name: str) -> int:
     return next(int(field["value"], 16) for field in fields if field["name"] == name)
 
 
+def camel(name: str) -> str:
+    """A name of a constant as C++ has it: WORD_SHIFT, WordShift."""
+    return name.title().replace("_", "")
+
+
 def systemverilog(source: dict) -> str:
     lines = ["// SPDX-License-Identifier: BSD-3-Clause", f"// {NOTE}", "", "package qnn_regs_pkg;"]
     version = source["version"]
@@ -44,6 +49,13 @@ def systemverilog(source: dict) -> str:
     lines.append(f"  localparam logic [15:0] VERSION_MINOR = 16'd{version['minor']};")
     identity = f"{constant(source['registers'][0]['fields'], 'value'):08x}"
     lines.append(f"  localparam logic [31:0] ID_VALUE = 32'h{identity[:4]}_{identity[4:]};")
+    opcode = constant(source["command"][0], "opcode")
+    lines.append(f"  localparam logic [7:0] OPCODE = 8'h{opcode:02x};")
+    lines.append("")
+    lines += [
+        f"  localparam int unsigned {c['name']} = {c['value']};  // {c['text']}"
+        for c in source["constants"]
+    ]
     lines.append("")
     for register in source["registers"]:
         lines.append(
@@ -84,6 +96,8 @@ def python(source: dict) -> str:
         f"ID_VALUE = 0x{constant(source['registers'][0]['fields'], 'value'):X}",
         "",
     ]
+    lines += [f"{c['name']} = {c['value']}  # {c['text']}" for c in source["constants"]]
+    lines.append("")
     lines += [f"{r['name']} = 0x{r['address']:03X}" for r in source["registers"]]
     lines += ["", "# name of a register -> its fields -> (lowest bit, width)"]
     lines.append("FIELDS: dict[str, dict[str, tuple[int, int]]] = {")
@@ -120,6 +134,11 @@ def cpp(source: dict) -> str:
         "#include <ap_int.h>",
         "",
         "namespace qnn {",
+        "",
+        *(
+            f"constexpr unsigned {camel(c['name'])} = {c['value']};  // {c['text']}"
+            for c in source["constants"]
+        ),
         "",
         "/// One command of the list, in 64-bit beats. See rtl/regs/README.md.",
         "struct Command {",
@@ -180,6 +199,14 @@ def page(source: dict) -> str:
         for field, lowest in placed(beat):
             where = bits(lowest, field["width"])
             lines.append(f"| {number} | {where} | `{field['name']}` | {meaning(field)} |")
+    lines += [
+        "",
+        "## Constants of the arithmetic",
+        "",
+        "| name | value | meaning |",
+        "|---|---:|---|",
+    ]
+    lines += [f"| `{c['name']}` | {c['value']} | {c['text']} |" for c in source["constants"]]
     return "\n".join([*lines, ""])
 
 

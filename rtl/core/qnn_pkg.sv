@@ -5,11 +5,9 @@
 package qnn_pkg;
   localparam int unsigned SIMD = 64;      // lanes of one product row: the width of the memory bus
   localparam int unsigned CODE_W = 8;     // bits of an output code
-  localparam int unsigned GROUP_PE = 8;   // output channels that share one copy of the operands
+  localparam int unsigned GROUP_PE = qnn_regs_pkg::WORD_CHANNELS;  // share one copy of the operands
   localparam int unsigned KERNEL_ROWS = 16;
-  localparam int unsigned WORD_ACC_W = 42;  // bits of an exact sum of products of 16-bit words
-  localparam int unsigned WORD_SHIFT = 10;  // ... of which these are left off below
-  localparam int unsigned WORD_W = WORD_ACC_W - WORD_SHIFT;
+  localparam int unsigned WORD_W = qnn_regs_pkg::WORD_ACC_W - qnn_regs_pkg::WORD_SHIFT;
 
   // What travels along the chain of qnn_pe_group. Fields of different age: see its header.
   typedef struct packed {

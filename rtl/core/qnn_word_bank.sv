@@ -17,6 +17,7 @@
 
 module qnn_word_bank
   import qnn_pkg::*;
+  import qnn_regs_pkg::*;
 #(
   parameter  int unsigned Pixels = 4,
   localparam int unsigned PixelW = (Pixels > 1) ? $clog2(Pixels) : 1

@@ -26,7 +26,7 @@ module qnn_command_check
   logic        bad;
   logic [10:0] rows_kept;
   always_comb begin
-    bad = command_i.opcode != 8'hc1 || command_i.index != index_i;
+    bad = command_i.opcode != OPCODE || command_i.index != index_i;
     bad = bad || command_i.planes == '0 || command_i.planes > 4'd8;
     bad = bad || command_i.passes == '0 || command_i.exponent >= command_i.passes;
     bad = bad || command_i.kernel_rows == '0 || 32'(command_i.kernel_rows) > KERNEL_ROWS;
@@ -78,6 +78,11 @@ module qnn_command_check
     if (command_i.word_products) begin
       bad = bad || !command_i.tight || command_i.raw || command_i.planes != 4'd1
           || command_i.exponent != '0 || 32'(command_i.passes) > Pe / GROUP_PE;
+      // a pass has a product row for each pixel whose sums leave the bank in turn
+      for (int unsigned rows = 1; rows < Pixels; rows++) begin
+        bad = bad || (32'(command_i.kernel_rows) == rows
+            && 32'(command_i.words) < (Pixels + rows - 1) / rows);
+      end
     end else begin
       bad = bad || command_i.word_unsigned;
     end

@@ -5,6 +5,11 @@ package qnn_regs_pkg;
   localparam logic [15:0] VERSION_MAJOR = 16'd2;
   localparam logic [15:0] VERSION_MINOR = 16'd0;
   localparam logic [31:0] ID_VALUE = 32'h514e_4e31;
+  localparam logic [7:0] OPCODE = 8'hc1;
+
+  localparam int unsigned WORD_ACC_W = 42;  // bits of an exact sum of products of 16-bit numbers
+  localparam int unsigned WORD_SHIFT = 10;  // of these, what is left off below
+  localparam int unsigned WORD_CHANNELS = 8;  // output channels of one pass of such products
 
   localparam logic [11:0] ID = 12'h000;
   localparam logic [11:0] VERSION = 12'h004;

@@ -113,6 +113,19 @@ def test_words_after_an_abort(seed):
             compare(driver, [layer], numbers)
 
 
+def test_a_pass_of_words_that_is_too_short_is_a_bad_command():
+    """The software fills it up to a product row for each pixel."""
+    layer = random_networks.random_word_conv(np.random.default_rng(1), (4, 4, 3), 8, (1, 1))
+    driver, board = loaded([layer], IDEAL)
+    with driver:
+        change_command(driver, 0, "words", 1)
+        driver.start()
+        assert_ends(driver, board.engine, "BAD_COMMAND", 0)
+        numbers = random_networks.random_numbers(np.random.default_rng(2), layer)
+        driver.run(numbers)
+        compare(driver, [layer], numbers)
+
+
 @pytest.mark.parametrize("unsigned", [False, True])
 @pytest.mark.parametrize("at", [-1, 0, 1])
 def test_largest_words_and_ties(unsigned, at):
@@ -489,7 +502,7 @@ def test_reset_while_the_memory_is_dead(running):
 def test_bad_list(running, count):
     driver, engine, runs_well = running
     engine.write(regs.LIST_COUNT, count)
-    driver.start()
+    engine.write(regs.CTRL, START)
     assert_ends(driver, engine, "BAD_LIST", 0)
     runs_well()
 

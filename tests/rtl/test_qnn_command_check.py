@@ -79,6 +79,7 @@ def reasons(command, index):
     if f["word_products"]:
         bounds |= {"tight": (1, 1), "raw": (0, 0), "planes": (1, 1), "exponent": (0, 0)}
         bounds["passes"] = (1, CAPS.pe // 8)
+        bounds["words"] = (-(-CAPS.pixels // max(f["kernel_rows"], 1)), 255)
     else:
         bounds["word_unsigned"] = (0, 0)
     if f["tight"]:

@@ -5,6 +5,10 @@
 
 namespace qnn {
 
+constexpr unsigned WordAccW = 42;  // bits of an exact sum of products of 16-bit numbers
+constexpr unsigned WordShift = 10;  // of these, what is left off below
+constexpr unsigned WordChannels = 8;  // output channels of one pass of such products
+
 /// One command of the list, in 64-bit beats. See rtl/regs/README.md.
 struct Command {
   static constexpr unsigned Beats = 8;

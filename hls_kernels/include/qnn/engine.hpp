@@ -18,7 +18,8 @@ bool runnable(const Command &c) {
                         c.tile_words >= 1 && c.tile_words <= Fold::WeightWords &&
                         c.tile_words == c.passes * c.kernel_rows * c.words &&
                         (c.word_products ? c.tight && !c.raw && c.planes == 1 && c.exponent == 0 &&
-                                               c.passes <= Fold::Pe / WordChannels
+                                               c.passes <= Fold::Pe / WordChannels &&
+                                               c.kernel_rows * c.words >= Fold::Pixels
                                          : !c.word_unsigned);
   const bool output = c.raw ? c.thresholds == 0 && c.pool_size == 1
                             : c.thresholds >= 1 && c.thresholds <= Fold::ThresholdWords &&

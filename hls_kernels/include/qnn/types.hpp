@@ -11,9 +11,6 @@ using Beat = ap_axiu<64, 0, 0, 0>;     // of an AXI4-Stream with TLAST; keep and
 constexpr unsigned CodeW = 8;          // bits of an activation code
 constexpr unsigned AccW = 32;          // bits of a sum, unsigned
 constexpr unsigned KernelRows = 16;    // of a kernel, at most
-constexpr unsigned WordAccW = 42;      // bits of an exact sum of products of 16-bit numbers
-constexpr unsigned WordShift = 10;     // ... of which these are left off below
-constexpr unsigned WordChannels = 8;   // output channels of one pass of such products
 using Sum = ap_uint<AccW>;
 
 /// Folding and buffers of a kernel, its first template argument; the defaults are those of the RTL.

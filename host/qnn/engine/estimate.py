@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program
@@ -36,7 +37,7 @@ def beats(program: Program, caps: Capabilities) -> NDArray[np.int64]:
     """64-bit words that each command reads and writes; the list itself is not counted."""
     get = CommandList(program.image, program.commands).get
     tiles = get("tiles")
-    channels = np.where(get("word_products") == 1, 8, caps.pe)
+    channels = np.where(get("word_products") == 1, regs.WORD_CHANNELS, caps.pe)
     parameters = tiles * (caps.pe * get("thresholds") // 2 + channels * get("tile_words"))
     blocks = np.where(get("tight") == 1, 1, get("blocks"))
     reads = np.where(get("reload") == 1, tiles, 1) * get("in_rows") * get("row_beats") * blocks

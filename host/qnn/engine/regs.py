@@ -8,6 +8,10 @@ VERSION_MAJOR = 2
 VERSION_MINOR = 0
 ID_VALUE = 0x514E4E31
 
+WORD_ACC_W = 42  # bits of an exact sum of products of 16-bit numbers
+WORD_SHIFT = 10  # of these, what is left off below
+WORD_CHANNELS = 8  # output channels of one pass of such products
+
 ID = 0x000
 VERSION = 0x004
 LANES = 0x008

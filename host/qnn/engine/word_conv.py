@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import regs
 from qnn.errors import QnnError
 from qnn.network import MaxPool, Padding, Shape, Windowed, check_outputs, check_windows
 
-SHIFT = 10  # bits of a sum of products that are left off
-SUM_BITS = 32  # bits that are kept
+SHIFT = regs.WORD_SHIFT  # bits of a sum of products that are left off
+SUM_BITS = regs.WORD_ACC_W - SHIFT  # bits that are kept
 
 
 @dataclass(frozen=True, eq=False)

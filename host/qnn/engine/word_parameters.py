@@ -3,7 +3,7 @@
 
 A tile takes a pass over its windows for each 8 of its channels; a pass has at least as many words
 as the accelerator has pixels, so a short one gets words of zeros. Sums are compared as unsigned
-numbers: 2**31 is added to them and to the thresholds.
+numbers: 2**(SUM_BITS - 1) is added to them and to the thresholds.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.maps import Blocks
-from qnn.engine.word_conv import WordConv
-
-CHANNELS = 8  # of one pass
+from qnn.engine.word_conv import SUM_BITS, WordConv
 
 
 def passes_over(channels: int) -> int:
     """Passes of a tile of so many channels."""
-    return -(-channels // CHANNELS)
+    return -(-channels // regs.WORD_CHANNELS)
 
 
 def row_words(layer: WordConv, caps: Capabilities) -> int:
@@ -31,17 +30,17 @@ def row_words(layer: WordConv, caps: Capabilities) -> int:
 
 def moved_thresholds(layer: WordConv) -> NDArray[np.int64]:
     """Thresholds (O, K) of the sums as the accelerator has them."""
-    return layer.thresholds.astype(np.int64) + 2**31
+    return layer.thresholds.astype(np.int64) + 2 ** (SUM_BITS - 1)
 
 
 def weight_bytes(layer: WordConv, block: tuple[int, int], caps: Capabilities) -> bytes:
     """Weights of one tile: for each pass, kernel row and word, that word of 8 channels."""
     first, count = block
     passes, words, (rows, columns) = passes_over(count), row_words(layer, caps), layer.kernel
-    lanes = np.zeros((passes * CHANNELS, rows, words * 4), dtype="<i2")
+    lanes = np.zeros((passes * regs.WORD_CHANNELS, rows, words * 4), dtype="<i2")
     used = columns * layer.in_shape[2]
     lanes[:count, :, :used] = layer.weight[first : first + count].reshape(count, rows, used)
-    by_pass = lanes.reshape(passes, CHANNELS, rows, words, 4).transpose(0, 2, 3, 1, 4)
+    by_pass = lanes.reshape(passes, regs.WORD_CHANNELS, rows, words, 4).transpose(0, 2, 3, 1, 4)
     return by_pass.tobytes()
 
 
