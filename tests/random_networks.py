@@ -122,6 +122,18 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     return layers
 
 
+def plain_conv(**options) -> Conv:
+    """A valid layer of a 3x3 kernel, 4 inputs and 2 outputs with 3 thresholds each."""
+    facts = {
+        "name": "conv1",
+        "in_shape": (5, 6, 4),
+        "in_bits": 2,
+        "weight": np.ones((1, 2, 3, 3, 4), np.uint8),
+        "thresholds": np.array([[-1, 0, 1], [5, 5, 7]], np.int32),
+    }
+    return Conv(**(facts | options))
+
+
 def random_word_conv(
     rng: np.random.Generator,
     in_shape: tuple[int, int, int] = (5, 6, 3),

@@ -9,24 +9,12 @@ import random_networks
 import scalar_layers
 from hypothesis import given
 from hypothesis import strategies as st
-from random_networks import random_conv
+from random_networks import plain_conv, random_conv
 
 from qnn.errors import NetworkError
-from qnn.network import Conv, MaxPool, describe
+from qnn.network import MaxPool, describe
 
 INT32 = np.iinfo(np.int32)
-
-
-def conv(**options):
-    """A valid layer of a 3x3 kernel, 4 inputs and 2 outputs with 3 thresholds each."""
-    facts = {
-        "name": "conv1",
-        "in_shape": (5, 6, 4),
-        "in_bits": 2,
-        "weight": np.ones((1, 2, 3, 3, 4), np.uint8),
-        "thresholds": np.array([[-1, 0, 1], [5, 5, 7]], np.int32),
-    }
-    return Conv(**(facts | options))
 
 
 def ones(*shape):
@@ -57,7 +45,7 @@ def test_describe():
     ],
 )
 def test_shapes(options, conv_shape, out_shape):
-    layer = conv(**options)
+    layer = plain_conv(**options)
     assert layer.conv_shape == conv_shape
     assert layer.out_shape == out_shape
     assert layer.macs == np.prod(conv_shape) * layer.weight[0, 0].size
@@ -84,13 +72,13 @@ def test_shapes_count_the_windows(layer):
     ("count", "bits"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (127, 7), (255, 8)]
 )
 def test_out_bits_hold_every_code(count, bits):
-    assert conv(thresholds=np.zeros((2, count), np.int32)).out_bits == bits
-    assert conv(thresholds=None).out_bits is None
+    assert plain_conv(thresholds=np.zeros((2, count), np.int32)).out_bits == bits
+    assert plain_conv(thresholds=None).out_bits is None
 
 
 def test_signed_weight_adds_the_planes():
     weight = np.array([0, 1, 0, 1, 0, 0, 1, 1], np.uint8).reshape(2, 1, 1, 1, 4)
-    layer = conv(weight=weight, coefficients=(1, 3), thresholds=None, in_shape=(1, 1, 4))
+    layer = plain_conv(weight=weight, coefficients=(1, 3), thresholds=None, in_shape=(1, 1, 4))
     assert layer.signed_weight.ravel().tolist() == [-4, -2, 2, 4]
 
 
@@ -112,18 +100,20 @@ def test_no_input_passes_the_bound(bits, coefficients, in_shape, seed):
 
 @pytest.mark.parametrize("bit", [0, 1])
 def test_the_bound_is_met(bit):
-    layer = conv(weight=np.full((2, 2, 3, 3, 4), bit, np.uint8), coefficients=(1, 128), in_bits=8)
+    layer = plain_conv(
+        weight=np.full((2, 2, 3, 3, 4), bit, np.uint8), coefficients=(1, 128), in_bits=8
+    )
     assert layer.bound == 36 * 129 * 255
 
 
 def test_padding_does_not_raise_the_bound():
-    assert conv(padding=(2, 2, 2, 2)).bound == conv().bound == 36 * 3
+    assert plain_conv(padding=(2, 2, 2, 2)).bound == plain_conv().bound == 36 * 3
 
 
 def test_accumulators_that_do_not_fit_32_bits_are_refused():
     """Accumulators are handed out as int32."""
     with pytest.raises(NetworkError, match="layer conv1"):
-        conv(
+        plain_conv(
             in_shape=(1, 1, 1 << 20),
             weight=ones(1, 1, 1, 1, 1 << 20),
             coefficients=(128,),
@@ -135,11 +125,11 @@ def test_accumulators_that_do_not_fit_32_bits_are_refused():
 def test_weights_that_do_not_fit_their_type_are_refused():
     """512 planes of 128 would add up to 65536, which is 0 in 16 bits."""
     with pytest.raises(NetworkError, match="layer conv1"):
-        conv(weight=ones(512, 2, 3, 3, 4), coefficients=(128,) * 512)
+        plain_conv(weight=ones(512, 2, 3, 3, 4), coefficients=(128,) * 512)
 
 
 def test_thresholds_may_reach_both_ends_of_their_type():
-    layer = conv(thresholds=np.array([[INT32.min, 0, INT32.max]] * 2, np.int32))
+    layer = plain_conv(thresholds=np.array([[INT32.min, 0, INT32.max]] * 2, np.int32))
     assert layer.out_bits == 2
 
 
@@ -219,4 +209,4 @@ REFUSALS = {
 @pytest.mark.parametrize(("options", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_a_layer_that_contradicts_itself_is_refused(options, reason):
     with pytest.raises(NetworkError, match=f"^layer conv1: .*{reason}"):
-        conv(**options)
+        plain_conv(**options)
