@@ -119,7 +119,8 @@ module qnn_datapath
     .tile_ready_i(tile_ready || resident_run_i), .tile_take_o(tile_take),
     .result_taken_i(result_pop),
     .issue_o, .first_o(first), .shift_o(shift), .last_o(last),
-    .pass_last_o(pass_last), .present_o(present), .tile_last_o(tile_last), .weight_address_o(weight_address),
+    .pass_last_o(pass_last), .present_o(present), .tile_last_o(tile_last),
+    .weight_address_o(weight_address),
     .window_word_o(window_word), .window_nibble_o(window_nibble),
     .window_low_o(window_low), .window_high_o(window_high),
     .wait_weights_o, .wait_input_o, .wait_output_o
@@ -209,7 +210,8 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw),
-    .thresholds_i(command_i.thresholds), .words_i(command_i.word_products), .finish_i(issue_o && last), .present_i(present),
+    .thresholds_i(command_i.thresholds), .words_i(command_i.word_products),
+    .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
     .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),

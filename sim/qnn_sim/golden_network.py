@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool
 from qnn_sim import float_layers, golden
 
 Map: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C)
@@ -73,11 +73,7 @@ def run_conv(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
     )
     if layer.thresholds is None:
         return acc.astype(np.int32)
-    out = golden.multi_threshold(acc, layer.thresholds)
-    if layer.pool is None:
-        return out
-    pool = layer.pool
-    return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
+    return _pooled(golden.multi_threshold(acc, layer.thresholds), layer.pool)
 
 
 def run_word_layer(layer: WordConv, numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -85,11 +81,13 @@ def run_word_layer(layer: WordConv, numbers: NDArray[np.integer[Any]]) -> NDArra
     sums = golden.word_convolution(
         numbers, layer.weight, stride=layer.stride, padding=layer.padding
     )
-    out = golden.multi_threshold(sums, layer.thresholds)
-    pool = layer.pool
+    return _pooled(golden.multi_threshold(sums, layer.thresholds), layer.pool)
+
+
+def _pooled(codes: NDArray[np.uint8], pool: MaxPool | None) -> NDArray[np.uint8]:
     if pool is None:
-        return out
-    return golden.max_pool(out, pool.size, pool.stride, pool.padding).astype(np.uint8)
+        return codes
+    return golden.max_pool(codes, pool.size, pool.stride, pool.padding).astype(np.uint8)
 
 
 def _run_float_conv(layer: FloatConv, x: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -105,7 +105,15 @@ def line(rng, begin: int, size: int) -> int:
 
 
 def bad_list(rng, driver, board):
-    board.write(regs.LIST_COUNT, int(rng.choice([0, 255])))
+    """The next start says another number of commands than the driver meant."""
+    bad, write = int(rng.choice([0, 255])), board.write
+
+    def spoil(offset: int, value: int) -> None:
+        if offset == regs.LIST_COUNT:
+            board.write, value = write, bad
+        write(offset, value)
+
+    board.write = spoil
 
 
 def bad_command(rng, driver, board):
@@ -201,6 +209,8 @@ def test_every_error_with_every_memory(seed, caps):
                 cycles = driver.run(codes).cycles
                 maps = [driver.map(number) for number in range(len(layers))]
                 assert_equal(maps, expected, f"before {code}, {model}")
+                if resident:
+                    cycles = driver.run(codes, resident=True).cycles
                 end_badly(rng, driver, platform, code, resident, cycles)
                 assert platform.violations == 0 and platform.untouched()
             end_badly(rng, driver, platform, "NOT_RESIDENT", True, 0)
