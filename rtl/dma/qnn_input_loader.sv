@@ -9,7 +9,8 @@
 //                   and the last block that belong to other groups of channels are left out, and
 //                   where drop_lowest a plane more, the lowest
 //
-// Timing: a beat a cycle for tight rows, a pixel a cycle for blocks.
+// Timing: a beat a cycle for tight rows and for maps of one block, else a pixel a cycle; a beat of the
+// plane that is left out takes one.
 
 module qnn_input_loader
   import qnn_regs_pkg::*;
@@ -43,6 +44,7 @@ module qnn_input_loader
 );
   localparam int unsigned Chunk = Pe / 8;          // bytes of one pixel in one beat
   localparam int unsigned Share = 64 / Pe;         // pixels in one beat
+  localparam int unsigned ShareW = $clog2(Share);
   localparam int unsigned CountW = $clog2(Depth + 1);
 
   // asking: map after map (one for each tile where reload), row after row, block after block
@@ -132,11 +134,15 @@ module qnn_input_loader
   logic [3:0]  plane;
   logic [12:0] plane_offset, beat_index;
   logic [2:0]  share;                              // pixel of the beat
+  logic        whole;                              // map of one block: all pixels of a beat at once
+  logic [12:0] advance;                            // bytes from what is placed to what comes next
+  logic [3:0]  tail_bytes;                         // of the pixels in the last beat of a row (whole)
   logic signed [16:0] byte_first, byte_here;       // of the beat's first pixel and of this one
   logic signed [16:0] block_byte;
   logic        last_share, last_plane, last_column, last_block, last_row, block_end, row_end;
-  assign last_share = share == 3'(Share - 1) || column + 10'(share) + 1'b1 == command_i.in_columns;
   logic        dropped;
+  assign last_share = whole || dropped || share == 3'(Share - 1)
+      || column + 10'(share) + 1'b1 == command_i.in_columns;
   assign dropped = command_i.drop_lowest && plane == '0;
   assign last_plane = plane == (command_i.drop_lowest ? command_i.planes : command_i.planes - 1'b1);
   assign last_column = column + 10'(Share) >= command_i.in_columns;
@@ -154,6 +160,14 @@ module qnn_input_loader
   assign place = placing && beat_valid && row_room;
   assign busy_o = asking || placing;
 
+  // bytes that are left out lie before the pixel; where all pixels of a beat are placed, they are gone
+  logic               single;
+  logic [ShareW:0]    tail;                        // pixels in the last beat of a row
+  logic signed [16:0] skipped;
+  assign single = !command_i.tight && command_i.blocks == 8'd1;
+  assign tail = {command_i.in_columns[ShareW-1:0] == '0, command_i.in_columns[ShareW-1:0]};
+  assign skipped = single ? '0 : -$signed({14'b0, command_i.first_skip});
+
   logic [13:0] ring_next;
   assign ring_next = 14'(ring) + 14'(command_i.row_words);
 
@@ -162,7 +176,7 @@ module qnn_input_loader
       if (beat_end) beat_index <= beat_index + 1'b1;
       if (!command_i.tight) begin
         share <= share + 1'b1;
-        byte_here <= byte_here + $signed({5'b0, command_i.pixel_bytes});
+        byte_here <= byte_here + $signed({4'b0, advance});
         if (last_share) begin
           share <= '0;
           byte_here <= byte_first;
@@ -172,8 +186,8 @@ module qnn_input_loader
             plane <= '0;
             plane_offset <= '0;
             column <= column + 10'(Share);
-            byte_first <= byte_here + $signed({5'b0, command_i.pixel_bytes});
-            byte_here <= byte_here + $signed({5'b0, command_i.pixel_bytes});
+            byte_first <= byte_here + $signed({4'b0, advance});
+            byte_here <= byte_here + $signed({4'b0, advance});
           end
         end
       end
@@ -187,9 +201,9 @@ module qnn_input_loader
       end
       if (row_end) begin
         block <= '0;
-        block_byte <= -$signed({14'b0, command_i.first_skip});
-        byte_first <= -$signed({14'b0, command_i.first_skip});
-        byte_here <= -$signed({14'b0, command_i.first_skip});
+        block_byte <= skipped;
+        byte_first <= skipped;
+        byte_here <= skipped;
         rows_loaded_o <= rows_loaded_o + 1'b1;
         ring <= ring_next >= 14'(command_i.ring_words) ? 13'(ring_next - 14'(command_i.ring_words))
             : 13'(ring_next);
@@ -212,40 +226,55 @@ module qnn_input_loader
       share <= '0;
       beat_index <= '0;
       ring <= '0;
-      block_byte <= -$signed({14'b0, command_i.first_skip});
-      byte_first <= -$signed({14'b0, command_i.first_skip});
-      byte_here <= -$signed({14'b0, command_i.first_skip});
+      whole <= single;
+      advance <= single ? 13'(command_i.pixel_bytes) << ShareW : 13'(command_i.pixel_bytes);
+      tail_bytes <= 4'(tail) * 4'(command_i.pixel_bytes);
+      block_byte <= skipped;
+      byte_first <= skipped;
+      byte_here <= skipped;
       rows_loaded_o <= '0;
     end
     if (rst_i) placing <= 1'b0;
   end
 
-  // sixteen byte lanes: the word and the one after it
+  // bytes to place: those of one pixel, or of all pixels of the beat side by side
+  logic [7:0][7:0] packed_bytes, string_bytes;
+  logic [7:0]      used;
+  always_comb begin
+    packed_bytes = '0;
+    for (int unsigned size = 1; size <= Chunk; size++) begin
+      for (int unsigned i = 0; i < Share * size; i++) begin
+        if (command_i.pixel_bytes == 12'(size)) begin
+          packed_bytes[i] = beat[(i / size * Chunk + i % size + 32'(command_i.first_skip)) % 8 * 8+:8];
+        end
+      end
+    end
+    string_bytes = whole ? packed_bytes : beat >> (32'(share) * Pe);
+    for (int unsigned i = 0; i < 8; i++) begin
+      if (whole) begin
+        used[i] = !dropped && i < (last_column ? 32'(tail_bytes) : 32'(advance));
+      end else begin
+        used[i] = !dropped && i < Chunk && !(block == '0 && i < 32'(command_i.first_skip))
+            && !(last_block && i >= 32'(command_i.last_bytes));
+      end
+    end
+  end
+
+  // sixteen byte lanes: the word and the one after it; byte i goes to lane (byte_here mod 8) + i
   logic [12:0]  word;
   logic [15:0]  enable;
   logic [127:0] lanes;
-  logic [63:0]  chunk;
   always_comb begin
-    chunk = beat >> (32'(share) * Pe);
-    enable = '0;
-    lanes = '0;
-    word = ring + beat_index;
     if (command_i.tight) begin
       enable = 16'h00ff;
       lanes = {64'b0, beat};
+      word = ring + beat_index;
     end else begin
-      word = ring + plane_offset + 13'(byte_here >>> 3);
+      enable = 16'(used) << byte_here[2:0];
       for (int unsigned l = 0; l < 16; l++) begin
-        // byte i of the chunk goes to lane (byte_here mod 8) + i
-        lanes[l*8+:8] = chunk[((l - 32'(byte_here[2:0])) % Chunk)*8+:8];
-        for (int unsigned i = 0; i < Chunk; i++) begin
-          if (l == 32'(byte_here[2:0]) + i
-              && !dropped && !(block == '0 && i < 32'(command_i.first_skip))
-              && !(last_block && i >= 32'(command_i.last_bytes))) begin
-            enable[l] = 1'b1;
-          end
-        end
+        lanes[l*8+:8] = string_bytes[3'(l) - byte_here[2:0]];
       end
+      word = ring + plane_offset + 13'(byte_here >>> 3);
     end
   end
   logic [12:0] word_after;
