@@ -15,7 +15,8 @@ module qnn_control
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
-  parameter int unsigned PoolColumns    = 256
+  parameter int unsigned PoolColumns    = 256,
+  parameter int unsigned Ports          = 1  // to read from; one weight loader each
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -45,11 +46,11 @@ module qnn_control
   input  logic [63:0] data_i,
   output logic        stop_o,            // begin no burst
   input  logic        bus_busy_i,
-  // weight loader: runs through the list on its own
+  // weight loaders: they run through the list on their own
   output logic        weights_start_o,
-  input  logic [7:0]  weights_command_i,  // that it asks for
-  input  logic [7:0]  weights_loading_i,  // whose answers come
-  output logic [63:0] weights_beat_o,    // beat 1 of that command, one cycle later
+  input  logic [Ports*8-1:0]  weights_command_i, // that it asks for
+  input  logic [Ports*8-1:0]  weights_loading_i, // whose answers come
+  output logic [Ports*64-1:0] weights_beat_o,    // beat 1 of that command, one cycle later
   input  logic        weights_resident_i,
   output logic        resident_run_o,
   // datapath
@@ -66,9 +67,9 @@ module qnn_control
   input  logic        count_input_i,
   input  logic        count_output_i,
   // errors
-  input  logic        error_read_window_i,
-  input  logic        error_read_response_i,
-  input  logic        error_of_weights_i, // ... of the weight loader
+  input  logic [Ports-1:0] error_read_window_i,
+  input  logic [Ports-1:0] error_read_response_i,
+  input  logic [Ports-1:0] error_of_weights_i,   // ... of the weight loader
   input  logic        error_write_window_i,
   input  logic        error_write_response_i
 );
@@ -105,12 +106,15 @@ module qnn_control
     .clk_i, .we_i(data_valid_i), .waddr_i(got), .wdata_i(data_i),
     .raddr_i({index[CommandW-1:0], beat[2:0]}), .rdata_o(list_beat)
   );
-  qnn_ram #(
-    .Width(64), .Depth(Commands)
-  ) u_list_weights (
-    .clk_i, .we_i(data_valid_i && got[2:0] == 3'd1), .waddr_i(got[CommandW+2:3]),
-    .wdata_i(data_i), .raddr_i(weights_command_i[CommandW-1:0]), .rdata_o(weights_beat_o)
-  );
+  for (genvar p = 0; p < Ports; p++) begin : gen_port
+    qnn_ram #(
+      .Width(64), .Depth(Commands)
+    ) u_list_weights (
+      .clk_i, .we_i(data_valid_i && got[2:0] == 3'd1), .waddr_i(got[CommandW+2:3]),
+      .wdata_i(data_i), .raddr_i(weights_command_i[p*8+:CommandW]),
+      .rdata_o(weights_beat_o[p*64+:64])
+    );
+  end
 
   qnn_command_check #(
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
@@ -129,7 +133,12 @@ module qnn_control
     .wdata_i(account[0]), .raddr_i(perf_address_i[CommandW+2:0]), .rdata_o(perf_o)
   );
 
-  logic running;
+  logic running, read_window, read_error;
+  logic [Ports-1:0] of_weights;          // whose fault it is
+  assign read_window = error_read_window_i != '0;
+  assign read_error = read_window || error_read_response_i != '0;
+  assign of_weights = error_of_weights_i
+      & (read_window ? error_read_window_i : error_read_response_i);
   assign running = state != IDLE && state != FLUSH && state != CLEAR;
   assign busy_o = state != IDLE || ended_o;
   assign stop_o = state == FLUSH || state == CLEAR;
@@ -249,10 +258,14 @@ module qnn_control
 
     // what ends a run before its time; the first cause counts
     if (running) begin
-      if (error_read_window_i || error_read_response_i) begin
-        code <= error_read_window_i ? ERROR_READ_WINDOW : ERROR_READ_RESPONSE;
-        if (!error_of_weights_i) code_index <= index;
-        else code_index <= error_read_window_i ? weights_command_i : weights_loading_i;
+      if (read_error) begin
+        code <= read_window ? ERROR_READ_WINDOW : ERROR_READ_RESPONSE;
+        code_index <= index;
+        for (int unsigned p = 0; p < Ports; p++) begin
+          if (of_weights[p]) begin
+            code_index <= read_window ? weights_command_i[p*8+:8] : weights_loading_i[p*8+:8];
+          end
+        end
       end else if (error_write_window_i || error_write_response_i) begin
         code <= error_write_window_i ? ERROR_WRITE_WINDOW : ERROR_WRITE_RESPONSE;
         code_index <= index;
@@ -263,8 +276,8 @@ module qnn_control
         code <= ERROR_TIMED_OUT;
         code_index <= index;
       end
-      if (error_read_window_i || error_read_response_i || error_write_window_i
-          || error_write_response_i || abort_i || reset_i || quiet >= timeout_i) begin
+      if (read_error || error_write_window_i || error_write_response_i || abort_i || reset_i
+          || quiet >= timeout_i) begin
         state <= FLUSH;
         quiet <= '0;
         resident_o <= 1'b0;

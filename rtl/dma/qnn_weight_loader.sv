@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Streams the parameters of all commands into the weight and threshold rings of the PE groups, as
-// far ahead of the computation as there is room. A tile lies in memory as
+// far ahead of the computation as there is room. Of Parts loaders side by side, each with a bus of
+// its own, number Part has the channels from Part * Pe / Parts on. A tile lies in memory as
 //
 //     thresholds words of Pe thresholds, 32 bits each, channel 0 first
 //     tile_words words of Pe * 64 weight bits, channel 0 first; where word_products of 8 * 64, for
@@ -14,9 +15,12 @@ module qnn_weight_loader
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe             = 32,
-  parameter int unsigned WeightWords    = 1024,
-  parameter int unsigned ThresholdWords = 512
+  parameter  int unsigned Pe             = 32,
+  parameter  int unsigned WeightWords    = 1024,
+  parameter  int unsigned ThresholdWords = 512,
+  parameter  int unsigned Parts          = 1,        // Pe / Parts is at least 8
+  parameter  int unsigned Part           = 0,
+  localparam int unsigned Own            = Pe / Parts  // channels of this one
 ) (
   input  logic            clk_i,
   input  logic            rst_i,
@@ -34,9 +38,9 @@ module qnn_weight_loader
   input  logic            data_valid_i,
   input  logic [63:0]     data_i,
   // rings
-  output logic [Pe-1:0]   weight_we_o,
+  output logic [Own-1:0]  weight_we_o,
   output logic [11:0]     weight_waddr_o,
-  output logic [Pe/2-1:0] threshold_we_o,
+  output logic [Own/2-1:0] threshold_we_o,
   output logic [11:0]     threshold_waddr_o,
   output logic [63:0]     data_o,
   // tiles
@@ -47,7 +51,7 @@ module qnn_weight_loader
   input  logic [7:0]      tile_done_thresholds_i,
   output logic            resident_o                 // nothing was overwritten since start_i
 );
-  localparam int unsigned PeW = $clog2(Pe);
+  localparam int unsigned OwnW = $clog2(Own);
   localparam int unsigned Tiles = 8;                 // tiles asked for and not yet loaded
 
   typedef struct packed {
@@ -57,25 +61,28 @@ module qnn_weight_loader
     logic [11:0] words;
   } tile_t;
 
-  // asking
-  typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, ASK} state_t;
+  // asking: of each word of a tile the channels that are its own
+  typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, WORD, ASK} state_t;
   state_t      state;
   logic [7:0]  command, tiles_left;
-  logic [31:0] address;
+  logic [31:0] base, address;                        // of the next word, and what is asked for
   tile_t       tile;
-  logic [17:0] beats_left;
+  logic [7:0]  thresholds_left;                      // words not asked for
+  logic [11:0] words_left;
+  logic [OwnW:0] beats_left;
   logic [12:0] weights_free;                         // ring words not asked for
   logic [12:0] thresholds_free;
   logic [31:0] weights_total, thresholds_total;
   logic [4:0]  to_line;
-  logic        order_room, tile_fits;
+  logic        order_room, tile_fits, begin_tile;
   assign command_o = command;
   assign to_line = 5'd16 - {1'b0, address[6:3]};
   assign req_valid_o = state == ASK;
   assign req_address_o = address;
-  assign req_beats_o = beats_left < 18'(to_line) ? 5'(beats_left) : to_line;
+  assign req_beats_o = 32'(beats_left) < 32'(to_line) ? 5'(beats_left) : to_line;
   assign tile_fits = weights_free >= 13'(tile.words) && thresholds_free >= 13'(tile.thresholds)
       && order_room;
+  assign begin_tile = state == TILE && tiles_left != '0 && tile_fits;
 
   always_ff @(posedge clk_i) begin
     unique case (state)
@@ -83,35 +90,57 @@ module qnn_weight_loader
       LOOK: state <= command == commands_i ? IDLE : READ;
       READ: begin
         tile.command <= command;
-        {tile.word_products, tile.thresholds, tile.words, tiles_left, address} <= beat_i[60:0];
+        {tile.word_products, tile.thresholds, tile.words, tiles_left, base} <= beat_i[60:0];
         state <= TILE;
       end
       TILE: begin
+        thresholds_left <= tile.thresholds;
+        words_left <= tile.words;
         if (tiles_left == '0) begin
           command <= command + 1'b1;
           state <= LOOK;
         end else if (tile_fits) begin
           tiles_left <= tiles_left - 1'b1;
-          beats_left <= 18'({tile.thresholds, {(PeW-1){1'b0}}})
-              + (tile.word_products ? 18'({tile.words, 3'b0}) : 18'({tile.words, {PeW{1'b0}}}));
           weights_total <= weights_total + 32'(tile.words);
           thresholds_total <= thresholds_total + 32'(tile.thresholds);
-          state <= ASK;
+          state <= WORD;
         end
       end
-      default: begin
+      WORD: begin
+        state <= ASK;
+        if (thresholds_left != '0) begin
+          thresholds_left <= thresholds_left - 1'b1;
+          beats_left <= (OwnW + 1)'(Own / 2);
+          address <= base + 32'(Part * Own * 4);
+          base <= base + 32'(Pe * 4);
+        end else if (words_left == '0) begin
+          state <= TILE;
+        end else if (!tile.word_products) begin
+          words_left <= words_left - 1'b1;
+          beats_left <= (OwnW + 1)'(Own);
+          address <= base + 32'(Part * Own * 8);
+          base <= base + 32'(Pe * 8);
+        end else if (Part == 0) begin
+          words_left <= words_left - 1'b1;
+          beats_left <= (OwnW + 1)'(GROUP_PE);
+          address <= base;
+          base <= base + 32'(GROUP_PE * 8);
+        end else begin                               // none of them are its own
+          base <= base + 32'(words_left) * 32'(GROUP_PE * 8);
+          state <= TILE;
+        end
+      end
+      default: begin                                 // ASK
         if (req_ready_i) begin
           address <= address + {24'b0, req_beats_o, 3'b0};
-          beats_left <= beats_left - 18'(req_beats_o);
-          if (beats_left == 18'(req_beats_o)) state <= TILE;
+          beats_left <= beats_left - (OwnW + 1)'(req_beats_o);
+          if (32'(beats_left) == 32'(req_beats_o)) state <= WORD;
         end
       end
     endcase
-    weights_free <= weights_free
-        - (state == TILE && tiles_left != '0 && tile_fits ? 13'(tile.words) : '0)
+    weights_free <= weights_free - (begin_tile ? 13'(tile.words) : '0)
         + (tile_done_i ? 13'(tile_done_words_i) : '0);
-    thresholds_free <= thresholds_free
-        - (state == TILE && tiles_left != '0 && tile_fits ? 13'(tile.thresholds) : '0)
+    thresholds_free <= thresholds_free - (begin_tile ? 13'(tile.thresholds) : '0)
         + (tile_done_i ? 13'(tile_done_thresholds_i) : '0);
     if (start_i) begin
       state <= LOOK;
@@ -132,7 +161,7 @@ module qnn_weight_loader
     .Width($bits(tile_t)), .Depth(Tiles)
   ) u_order (
     .clk_i, .rst_i,
-    .push_i (state == TILE && tiles_left != '0 && tile_fits),
+    .push_i (begin_tile),
     .data_i (tile),
     .valid_o(loading_valid),
     .pop_i  (loading_done),
@@ -143,15 +172,16 @@ module qnn_weight_loader
 
   assign loading_command_o = loading.command;
 
-  logic [12:0]    word;                              // thresholds first, then weights
-  logic [PeW-1:0] lane;                              // beat of the word
-  logic [11:0]    weight_address, threshold_address;
-  logic           is_threshold, word_end;
+  logic [12:0]     word;                             // thresholds first, then weights
+  logic [OwnW-1:0] lane;                             // beat of the word
+  logic [11:0]     weight_address, threshold_address;
+  logic            is_threshold, word_end, others;   // others: the weights are not its own
+  assign others = Part != 0 && loading.word_products;
   assign is_threshold = word < 13'(loading.thresholds);
-  assign word_end = lane == (is_threshold ? PeW'(Pe / 2 - 1)
-      : loading.word_products ? PeW'(GROUP_PE - 1) : PeW'(Pe - 1));
+  assign word_end = lane == (is_threshold ? OwnW'(Own / 2 - 1)
+      : loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1));
   assign loading_done = data_valid_i && word_end
-      && word + 1'b1 == 13'(loading.thresholds) + 13'(loading.words);
+      && word + 1'b1 == 13'(loading.thresholds) + (others ? '0 : 13'(loading.words));
 
   logic [15:0] tiles_loaded;
   always_ff @(posedge clk_i) begin
@@ -161,7 +191,7 @@ module qnn_weight_loader
     weight_waddr_o <= weight_address;
     threshold_waddr_o <= threshold_address;
     if (data_valid_i && loading_valid) begin
-      if (is_threshold) threshold_we_o[lane[PeW-2:0]] <= 1'b1;
+      if (is_threshold) threshold_we_o[lane[OwnW-2:0]] <= 1'b1;
       else weight_we_o[lane] <= 1'b1;
       lane <= word_end ? '0 : lane + 1'b1;
       if (word_end) begin
@@ -170,6 +200,9 @@ module qnn_weight_loader
           threshold_address <= (threshold_address + 1'b1) & 12'(ThresholdWords - 1);
         end else begin
           weight_address <= (weight_address + 1'b1) & 12'(WeightWords - 1);
+        end
+        if (loading_done && others) begin
+          weight_address <= (weight_address + loading.words) & 12'(WeightWords - 1);
         end
       end
     end

@@ -3,7 +3,7 @@
 
 package qnn_regs_pkg;
   localparam logic [15:0] VERSION_MAJOR = 16'd2;
-  localparam logic [15:0] VERSION_MINOR = 16'd0;
+  localparam logic [15:0] VERSION_MINOR = 16'd1;
   localparam logic [31:0] ID_VALUE = 32'h514e_4e31;
   localparam logic [7:0] OPCODE = 8'hc1;
 
@@ -17,6 +17,7 @@ package qnn_regs_pkg;
   localparam logic [11:0] STORES = 12'h00c;
   localparam logic [11:0] LIMITS = 12'h010;
   localparam logic [11:0] SHAPES = 12'h014;
+  localparam logic [11:0] MEMORY = 12'h018;
   localparam logic [11:0] CTRL = 12'h020;
   localparam logic [11:0] STATUS = 12'h024;
   localparam logic [11:0] IRQ_ENABLE = 12'h028;

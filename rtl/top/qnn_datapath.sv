@@ -19,7 +19,8 @@ module qnn_datapath
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
-  parameter int unsigned PoolColumns    = 256
+  parameter int unsigned PoolColumns    = 256,
+  parameter int unsigned Ports          = 1        // the input map comes by the last one
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -32,22 +33,22 @@ module qnn_datapath
   // which parameters to load: see qnn_weight_loader
   input  logic        weights_start_i,
   input  logic [7:0]  commands_i,
-  output logic [7:0]  weights_command_o,
-  output logic [7:0]  weights_loading_o,
-  input  logic [63:0] weights_beat_i,
-  output logic        weights_resident_o,
+  output logic [Ports*8-1:0]  weights_command_o,
+  output logic [Ports*8-1:0]  weights_loading_o,
+  input  logic [Ports*64-1:0] weights_beat_i,
+  output logic                weights_resident_o,
   // memory: parameters, input map, results
-  output logic        weights_valid_o,
-  input  logic        weights_ready_i,
-  output logic [31:0] weights_address_o,
-  output logic [4:0]  weights_beats_o,
-  input  logic        weights_data_valid_i,
+  output logic [Ports-1:0]    weights_valid_o,
+  input  logic [Ports-1:0]    weights_ready_i,
+  output logic [Ports*32-1:0] weights_address_o,
+  output logic [Ports*5-1:0]  weights_beats_o,
+  input  logic [Ports-1:0]    weights_data_valid_i,
   output logic        input_valid_o,
   input  logic        input_ready_i,
   output logic [31:0] input_address_o,
   output logic [4:0]  input_beats_o,
   input  logic        input_data_valid_i,
-  input  logic [63:0] data_i,
+  input  logic [Ports*64-1:0] data_i,
   output logic        out_valid_o,
   input  logic        out_ready_i,
   output logic [63:0] out_data_o,
@@ -63,26 +64,33 @@ module qnn_datapath
   localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
   localparam int unsigned ResultDepth = 64;
 
-  // parameters into the rings
-  logic            tile_ready, tile_take, tile_done;
-  logic [Pe-1:0]   weight_we;
-  logic [Pe/2-1:0] threshold_we;
-  logic [11:0]     weight_waddr, threshold_waddr;
-  logic [63:0]     parameter_data;
-  qnn_weight_loader #(
-    .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
-  ) u_weight_loader (
-    .clk_i, .rst_i, .start_i(weights_start_i), .commands_i,
-    .command_o(weights_command_o), .loading_command_o(weights_loading_o), .beat_i(weights_beat_i),
-    .req_valid_o(weights_valid_o), .req_ready_i(weights_ready_i),
-    .req_address_o(weights_address_o), .req_beats_o(weights_beats_o),
-    .data_valid_i(weights_data_valid_i), .data_i,
-    .weight_we_o(weight_we), .weight_waddr_o(weight_waddr), .threshold_we_o(threshold_we),
-    .threshold_waddr_o(threshold_waddr), .data_o(parameter_data),
-    .tile_ready_o(tile_ready), .tile_take_i(tile_take), .tile_done_i(tile_done),
-    .tile_done_words_i(command_i.tile_words), .tile_done_thresholds_i(command_i.thresholds),
-    .resident_o(weights_resident_o)
-  );
+  // parameters into the rings: each port those of its own channels
+  localparam int unsigned Own = Pe / Ports;
+  logic                        tile_take, tile_done;
+  logic [Ports-1:0]            tile_ready, weights_resident;
+  logic [Pe-1:0]               weight_we;
+  logic [Pe/2-1:0]             threshold_we;
+  logic [Ports-1:0][11:0]      weight_waddr, threshold_waddr;
+  logic [Ports-1:0][63:0]      parameter_data;
+  for (genvar p = 0; p < Ports; p++) begin : gen_port
+    qnn_weight_loader #(
+      .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords), .Parts(Ports), .Part(p)
+    ) u_weight_loader (
+      .clk_i, .rst_i, .start_i(weights_start_i), .commands_i,
+      .command_o(weights_command_o[p*8+:8]), .loading_command_o(weights_loading_o[p*8+:8]),
+      .beat_i(weights_beat_i[p*64+:64]),
+      .req_valid_o(weights_valid_o[p]), .req_ready_i(weights_ready_i[p]),
+      .req_address_o(weights_address_o[p*32+:32]), .req_beats_o(weights_beats_o[p*5+:5]),
+      .data_valid_i(weights_data_valid_i[p]), .data_i(data_i[p*64+:64]),
+      .weight_we_o(weight_we[p*Own+:Own]), .weight_waddr_o(weight_waddr[p]),
+      .threshold_we_o(threshold_we[p*Own/2+:Own/2]), .threshold_waddr_o(threshold_waddr[p]),
+      .data_o(parameter_data[p]),
+      .tile_ready_o(tile_ready[p]), .tile_take_i(tile_take), .tile_done_i(tile_done),
+      .tile_done_words_i(command_i.tile_words), .tile_done_thresholds_i(command_i.thresholds),
+      .resident_o(weights_resident[p])
+    );
+  end
+  assign weights_resident_o = &weights_resident;
 
   // the input map into the window buffer
   logic [15:0]      rows_loaded, rows_done;
@@ -96,7 +104,8 @@ module qnn_datapath
     .clk_i, .rst_i, .start_i(command_start_i), .command_i,
     .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(input_busy),
     .req_valid_o(input_valid_o), .req_ready_i(input_ready_i), .req_address_o(input_address_o),
-    .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i), .data_i,
+    .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i),
+    .data_i(data_i[(Ports-1)*64+:64]),
     .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
     .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
   );
@@ -116,7 +125,7 @@ module qnn_datapath
     .clk_i, .rst_i, .run_start_i, .start_i(command_start_i), .command_i,
     .busy_o(sequencer_busy),
     .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
-    .tile_ready_i(tile_ready || resident_run_i), .tile_take_o(tile_take),
+    .tile_ready_i(&tile_ready || resident_run_i), .tile_take_o(tile_take),
     .result_taken_i(result_pop),
     .issue_o, .first_o(first), .shift_o(shift), .last_o(last),
     .pass_last_o(pass_last), .present_o(present), .tile_last_o(tile_last),
@@ -185,9 +194,11 @@ module qnn_datapath
     ) u_group (
       .clk_i, .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
       .weights_o(weights[g]), .word_i(word[g]), .word_o(word[g+1]),
-      .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]), .weight_waddr_i(weight_waddr),
+      .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]),
+      .weight_waddr_i(weight_waddr[g*GROUP_PE/Own]),
       .threshold_we_i(threshold_we[g*GROUP_PE/2+:GROUP_PE/2]),
-      .threshold_waddr_i(threshold_waddr), .data_i(parameter_data),
+      .threshold_waddr_i(threshold_waddr[g*GROUP_PE/Own]),
+      .data_i(parameter_data[g*GROUP_PE/Own]),
       .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
       .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW])
     );

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The whole accelerator: control registers, one 64-bit memory port, interrupt.
+// The whole accelerator: control registers, one or two 64-bit memory ports, interrupt. By the first
+// port come the list and, from all channels or the first half of them, the parameters; results leave
+// by it. The second one, only read, brings the other half and the input maps.
 //
 // See rtl/README.md for how it works and rtl/regs/README.md for how it is told what to do.
 
@@ -15,7 +17,8 @@ module qnn_engine
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
-  parameter int unsigned Commands       = 64
+  parameter int unsigned Commands       = 64,
+  parameter int unsigned Ports          = 2        // of memory: 1 (m_axi_read is idle) or 2
 ) (
   input  logic        aclk,
   input  logic        aresetn,
@@ -69,13 +72,30 @@ module qnn_engine
   output logic        m_axi_rready,
   input  logic [63:0] m_axi_rdata,
   input  logic [1:0]  m_axi_rresp,
-  input  logic        m_axi_rlast
+  input  logic        m_axi_rlast,
+  // memory, the second port
+  output logic        m_axi_read_arvalid,
+  input  logic        m_axi_read_arready,
+  output logic [31:0] m_axi_read_araddr,
+  output logic [7:0]  m_axi_read_arlen,
+  output logic [2:0]  m_axi_read_arsize,
+  output logic [1:0]  m_axi_read_arburst,
+  output logic [3:0]  m_axi_read_arcache,
+  output logic [2:0]  m_axi_read_arprot,
+  input  logic        m_axi_read_rvalid,
+  output logic        m_axi_read_rready,
+  input  logic [63:0] m_axi_read_rdata,
+  input  logic [1:0]  m_axi_read_rresp,
+  input  logic        m_axi_read_rlast
 );
   if (Pe != 8 && Pe != 16 && Pe != 32) begin : gen_bad_pe
     $fatal(1, "qnn_engine: Pe=%0d is not 8, 16 or 32", Pe);
   end
   if (Pixels != 2 && Pixels != 4 && Pixels != 8) begin : gen_bad_pixels
     $fatal(1, "qnn_engine: Pixels=%0d is not 2, 4 or 8", Pixels);
+  end
+  if (Ports != 1 && (Ports != 2 || Pe < 2 * GROUP_PE)) begin : gen_bad_ports
+    $fatal(1, "qnn_engine: Ports=%0d with Pe=%0d is not 1, or 2 with at least 16", Ports, Pe);
   end
 
   logic clk, rst, clear;
@@ -85,18 +105,20 @@ module qnn_engine
   // control
   logic        start, start_resident, abort, soft_reset, busy, resident, ended, ended_silent;
   logic        resident_run, stop, run_start, command_start, flush, progress;
-  logic [7:0]  ended_code, ended_index, list_count, weights_command, weights_loading;
+  logic [7:0]  ended_code, ended_index, list_count;
+  logic [Ports*8-1:0]  weights_command, weights_loading;
+  logic [Ports*64-1:0] weights_beat;
   logic [31:0] list_address, timeout, cycles, perf;
   logic [24:0] read_base, read_last, write_base, write_last;
   logic [8:0]  perf_address;
-  logic [63:0] weights_beat;
   command_t    command;
 
   qnn_csr #(
     .Lanes ({4'd15, 4'd8, 8'(Pixels), 8'(Pe), 8'(SIMD)}),
     .Stores({16'(ThresholdWords), 16'(WeightWords)}),
     .Limits({8'(AccW), 8'(Commands), 16'(WindowWords)}),
-    .Shapes({8'(CODE_W), 8'(KERNEL_ROWS), 16'(PoolColumns)})
+    .Shapes({8'(CODE_W), 8'(KERNEL_ROWS), 16'(PoolColumns)}),
+    .Memory(Ports)
   ) u_csr (
     .clk_i(clk), .rst_i(rst),
     .awvalid_i(s_axi_ctrl_awvalid), .awready_o(s_axi_ctrl_awready), .awaddr_i(s_axi_ctrl_awaddr),
@@ -115,31 +137,76 @@ module qnn_engine
   assign s_axi_ctrl_bresp = 2'b00;
   assign s_axi_ctrl_rresp = 2'b00;
 
-  // memory port: the list, the input maps, the parameters; and the output maps
-  localparam int unsigned Clients = 3;
-  logic [Clients-1:0]    req_valid, req_ready, data_valid;
-  logic [Clients*32-1:0] req_address;
-  logic [Clients*5-1:0]  req_beats;
-  logic [63:0]           data;
-  logic read_window_error, read_response_error, read_error_of_weights, read_busy;
+  // who reads, of each port the last one its weight loader; a port hands on what it reads to all
+  logic        list_valid, list_ready, list_data_valid, input_valid, input_ready, input_data_valid;
+  logic [31:0] list_read_address, input_address;
+  logic [4:0]  list_beats, input_beats;
+  logic [Ports-1:0]    weights_valid;
+  logic [Ports*32-1:0] weights_address;
+  logic [Ports*5-1:0]  weights_beats;
+  logic [Ports-1:0] weights_ready, weights_data_valid;
+  logic [Ports*64-1:0] data;
+  logic [Ports-1:0] read_window_error, read_response_error, read_error_of_weights, read_busy;
   logic write_window_error, write_response_error, write_busy, write_empty;
   logic pack_valid, pack_ready;
   logic [63:0] pack_data;
 
-  qnn_read_dma #(
-    .Clients(Clients)
-  ) u_read (
-    .clk_i(clk), .rst_i(clear), .stop_i(stop),
-    .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
-    .error_window_o(read_window_error), .error_response_o(read_response_error),
-    .error_client_o(read_error_of_weights),
-    .busy_o(read_busy),
-    .req_valid_i(req_valid), .req_ready_o(req_ready), .req_address_i(req_address),
-    .req_beats_i(req_beats), .data_valid_o(data_valid), .data_o(data),
-    .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
-    .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
-    .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
-  );
+  if (Ports == 1) begin : gen_one_port
+    qnn_read_dma #(
+      .Clients(3)
+    ) u_read (
+      .clk_i(clk), .rst_i(clear), .stop_i(stop),
+      .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
+      .error_window_o(read_window_error), .error_response_o(read_response_error),
+      .error_client_o(read_error_of_weights), .busy_o(read_busy),
+      .req_valid_i({weights_valid, input_valid, list_valid}),
+      .req_ready_o({weights_ready, input_ready, list_ready}),
+      .req_address_i({weights_address, input_address, list_read_address}),
+      .req_beats_i({weights_beats, input_beats, list_beats}),
+      .data_valid_o({weights_data_valid, input_data_valid, list_data_valid}), .data_o(data),
+      .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
+      .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
+      .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
+    );
+    assign m_axi_read_arvalid = 1'b0;
+    assign m_axi_read_araddr = '0;
+    assign m_axi_read_arlen = '0;
+    assign m_axi_read_rready = 1'b1;
+  end else begin : gen_two_ports
+    qnn_read_dma #(
+      .Clients(2)
+    ) u_read (
+      .clk_i(clk), .rst_i(clear), .stop_i(stop),
+      .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
+      .error_window_o(read_window_error[0]), .error_response_o(read_response_error[0]),
+      .error_client_o(read_error_of_weights[0]), .busy_o(read_busy[0]),
+      .req_valid_i({weights_valid[0], list_valid}),
+      .req_ready_o({weights_ready[0], list_ready}),
+      .req_address_i({weights_address[0+:32], list_read_address}),
+      .req_beats_i({weights_beats[0+:5], list_beats}),
+      .data_valid_o({weights_data_valid[0], list_data_valid}), .data_o(data[63:0]),
+      .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
+      .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
+      .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
+    );
+    qnn_read_dma #(
+      .Clients(2)
+    ) u_read_second (
+      .clk_i(clk), .rst_i(clear), .stop_i(stop),
+      .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
+      .error_window_o(read_window_error[1]), .error_response_o(read_response_error[1]),
+      .error_client_o(read_error_of_weights[1]), .busy_o(read_busy[1]),
+      .req_valid_i({weights_valid[1], input_valid}),
+      .req_ready_o({weights_ready[1], input_ready}),
+      .req_address_i({weights_address[32+:32], input_address}),
+      .req_beats_i({weights_beats[5+:5], input_beats}),
+      .data_valid_o({weights_data_valid[1], input_data_valid}), .data_o(data[127:64]),
+      .arvalid_o(m_axi_read_arvalid), .arready_i(m_axi_read_arready),
+      .araddr_o(m_axi_read_araddr), .arlen_o(m_axi_read_arlen),
+      .rvalid_i(m_axi_read_rvalid), .rready_o(m_axi_read_rready),
+      .rdata_i(m_axi_read_rdata), .rresp_i(m_axi_read_rresp), .rlast_i(m_axi_read_rlast)
+    );
+  end
   qnn_write_dma u_write (
     .clk_i(clk), .rst_i(clear), .stop_i(stop),
     .start_i(command_start), .address_i(command.out_address), .flush_i(flush),
@@ -161,13 +228,16 @@ module qnn_engine
   assign m_axi_arburst = 2'b01;
   assign m_axi_arcache = 4'b0011;
   assign m_axi_arprot = '0;
+  assign m_axi_read_arsize = 3'd3;
+  assign m_axi_read_arburst = 2'b01;
+  assign m_axi_read_arcache = 4'b0011;
+  assign m_axi_read_arprot = '0;
 
   logic drained, issue, wait_weights, wait_input, wait_output, weights_resident, weights_start;
-  logic list_data_valid;
-  assign list_data_valid = data_valid[0];
   qnn_control #(
     .Commands(Commands), .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords),
-    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
+    .Ports(Ports)
   ) u_control (
     .clk_i(clk), .rst_i(rst),
     .start_i(start), .start_resident_i(start_resident), .abort_i(abort), .reset_i(soft_reset),
@@ -175,9 +245,9 @@ module qnn_engine
     .busy_o(busy), .resident_o(resident), .ended_o(ended), .ended_code_o(ended_code),
     .ended_index_o(ended_index), .ended_silent_o(ended_silent), .cycles_o(cycles),
     .perf_address_i(perf_address), .perf_o(perf),
-    .req_valid_o(req_valid[0]), .req_ready_i(req_ready[0]), .req_address_o(req_address[31:0]),
-    .req_beats_o(req_beats[4:0]), .data_valid_i(list_data_valid), .data_i(data),
-    .stop_o(stop), .bus_busy_i(read_busy || write_busy),
+    .req_valid_o(list_valid), .req_ready_i(list_ready), .req_address_o(list_read_address),
+    .req_beats_o(list_beats), .data_valid_i(list_data_valid), .data_i(data[63:0]),
+    .stop_o(stop), .bus_busy_i(read_busy != '0 || write_busy),
     .weights_start_o(weights_start), .weights_command_i(weights_command),
     .weights_loading_i(weights_loading),
     .weights_beat_o(weights_beat), .weights_resident_i(weights_resident),
@@ -192,23 +262,25 @@ module qnn_engine
     .error_write_response_i(write_response_error)
   );
   assign progress = issue || m_axi_rvalid || (m_axi_arvalid && m_axi_arready)
+      || (Ports > 1 && (m_axi_read_rvalid || (m_axi_read_arvalid && m_axi_read_arready)))
       || (m_axi_wvalid && m_axi_wready) || (m_axi_awvalid && m_axi_awready) || m_axi_bvalid;
 
   qnn_datapath #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
-    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
+    .Ports(Ports)
   ) u_datapath (
     .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
     .command_start_i(command_start), .command_i(command), .drained_o(drained),
     .weights_start_i(weights_start), .commands_i(list_count),
     .weights_command_o(weights_command), .weights_loading_o(weights_loading),
     .weights_beat_i(weights_beat), .weights_resident_o(weights_resident),
-    .weights_valid_o(req_valid[2]), .weights_ready_i(req_ready[2]),
-    .weights_address_o(req_address[95:64]), .weights_beats_o(req_beats[14:10]),
-    .weights_data_valid_i(data_valid[2]),
-    .input_valid_o(req_valid[1]), .input_ready_i(req_ready[1]),
-    .input_address_o(req_address[63:32]), .input_beats_o(req_beats[9:5]),
-    .input_data_valid_i(data_valid[1]), .data_i(data),
+    .weights_valid_o(weights_valid), .weights_ready_i(weights_ready),
+    .weights_address_o(weights_address), .weights_beats_o(weights_beats),
+    .weights_data_valid_i(weights_data_valid),
+    .input_valid_o(input_valid), .input_ready_i(input_ready),
+    .input_address_o(input_address), .input_beats_o(input_beats),
+    .input_data_valid_i(input_data_valid), .data_i(data),
     .out_valid_o(pack_valid), .out_ready_i(pack_ready), .out_data_o(pack_data),
     .issue_o(issue), .wait_weights_o(wait_weights), .wait_input_o(wait_input),
     .wait_output_o(wait_output)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The Verilated engine with a memory behind its port, for ctypes. All cycles of a run pass here.
+// The Verilated engine with a memory behind its ports, for ctypes. All cycles of a run pass here.
 //
-// The memory takes up to 8 bursts, gives the first data `latency` cycles after the address, then one
-// beat a cycle; after `period - 1` beats it pauses one cycle (period 0: never). `shared`: reads and
-// writes together move one beat a cycle, else one each. `chaos`: every channel stalls at random.
+// At each port the memory takes up to 8 bursts, gives the first data `latency` cycles after the
+// address, then one beat a cycle; after `period - 1` beats it pauses one cycle (period 0: never).
+// `shared`: reads and writes of a port together move one beat a cycle, else one each. `chaos`: every
+// channel stalls at random. Ports do not wait for each other.
 // A burst that is not one, or that leaves the live lines, counts as a violation and moves nothing.
 #include <algorithm>
 #include <cstdint>
@@ -34,9 +35,34 @@ struct Burst {
   bool legal;
 };
 
+/// The signals of a port that is read from.
+struct ReadChannels {
+  CData &arvalid, &arready;
+  IData &araddr;
+  CData &arlen, &rvalid, &rready;
+  QData &rdata;
+  CData &rresp, &rlast;
+};
+
+/// What goes on at one port.
+struct Port {
+  std::deque<Burst> reads, writes, answers;
+  unsigned moved = 0;                 // beats since the last pause
+  bool read_turn = true;
+  bool pause, moves;                  // in this cycle
+
+  size_t pending() const { return reads.size() + writes.size() + answers.size(); }
+};
+
 struct Engine {
   VerilatedContext context;
   Vengine top{&context, ""};
+  ReadChannels first_read{top.m_axi_arvalid, top.m_axi_arready, top.m_axi_araddr, top.m_axi_arlen,
+                          top.m_axi_rvalid, top.m_axi_rready, top.m_axi_rdata, top.m_axi_rresp,
+                          top.m_axi_rlast};
+  ReadChannels second_read{top.m_axi_read_arvalid, top.m_axi_read_arready, top.m_axi_read_araddr,
+                           top.m_axi_read_arlen, top.m_axi_read_rvalid, top.m_axi_read_rready,
+                           top.m_axi_read_rdata, top.m_axi_read_rresp, top.m_axi_read_rlast};
 #ifdef WAVES
   VerilatedVcdC waves;
 #endif
@@ -47,9 +73,7 @@ struct Engine {
   bool shared, chaos;
   std::mt19937 random;
   uint64_t cycle = 0;
-  std::deque<Burst> reads, writes, answers;
-  unsigned moved = 0;                 // beats since the last pause
-  bool read_turn = true;
+  Port first, second;                 // the second one is only read
   uint32_t bad_read = 1, bad_write = 1;  // addresses of bursts that fail (odd: none)
   bool dead = false;                  // the memory has stopped answering
   uint64_t violations = 0;            // accesses that no memory would take
@@ -60,61 +84,80 @@ struct Engine {
 #endif
   bool stall() { return chaos && random() % 3 == 0; }
 
-  void step() {
-    top.m_axi_arready = !dead && reads.size() < burst_limit && !stall();
-    top.m_axi_awready = !dead && writes.size() + answers.size() < burst_limit && !stall();
-    bool pause = period && moved + 1 >= period;
-    if (pause) moved = 0;
-    bool can_read = !dead && !pause && !reads.empty() && reads.front().due <= cycle && !stall();
-    bool can_write = !dead && !pause && !writes.empty() && writes.front().due <= cycle && !stall();
-    if (shared && can_read && can_write && top.m_axi_wvalid) (read_turn ? can_write : can_read) = false;
-    top.m_axi_rvalid = can_read;
-    if (can_read) {
-      Burst &b = reads.front();
-      top.m_axi_rdata = 0;
-      if (b.legal) std::memcpy(&top.m_axi_rdata, &memory[b.address], 8);
-      top.m_axi_rlast = b.beats == 1;
-      top.m_axi_rresp = (b.address & -LINE) == bad_read ? 2 : 0;
+  bool due(const std::deque<Burst> &bursts) {
+    return !dead && !bursts.empty() && bursts.front().due <= cycle && !stall();
+  }
+
+  void offer_data(Port &port, ReadChannels &read) {
+    read.arready = !dead && port.reads.size() < burst_limit && !stall();
+    port.pause = period && port.moved + 1 >= period;
+    if (port.pause) port.moved = 0;
+    port.moves = false;
+    read.rvalid = !port.pause && due(port.reads);
+    if (!read.rvalid) return;
+    Burst &b = port.reads.front();
+    read.rdata = 0;
+    if (b.legal) std::memcpy(&read.rdata, &memory[b.address], 8);
+    read.rlast = b.beats == 1;
+    read.rresp = (b.address & -LINE) == bad_read ? 2 : 0;
+  }
+
+  void offer_to_write(Port &port, ReadChannels &read) {
+    top.m_axi_awready = !dead && port.writes.size() + port.answers.size() < burst_limit && !stall();
+    top.m_axi_wready = !port.pause && due(port.writes);
+    if (shared && read.rvalid && top.m_axi_wready && top.m_axi_wvalid)
+      (port.read_turn ? top.m_axi_wready : read.rvalid) = false;
+    top.m_axi_bvalid = due(port.answers);
+    if (top.m_axi_bvalid)
+      top.m_axi_bresp = (port.answers.front().address & -LINE) == bad_write ? 2 : 0;
+  }
+
+  void take_reads(Port &port, ReadChannels &read) {
+    if (read.rvalid && read.rready) {
+      Burst &b = port.reads.front();
+      b.address += 8;
+      if (--b.beats == 0) port.reads.pop_front();
+      read_beats++;
+      port.moves = true;
+      port.read_turn = false;
     }
-    top.m_axi_wready = can_write;
-    bool answer = !dead && !answers.empty() && answers.front().due <= cycle && !stall();
-    top.m_axi_bvalid = answer;
-    if (answer) top.m_axi_bresp = (answers.front().address & -LINE) == bad_write ? 2 : 0;
+    if (read.arvalid && read.arready) port.reads.push_back(accept(read.araddr, read.arlen, latency));
+  }
+
+  void take_writes(Port &port) {
+    if (top.m_axi_bvalid && top.m_axi_bready) port.answers.pop_front();
+    if (top.m_axi_wvalid && top.m_axi_wready) {
+      Burst &b = port.writes.front();
+      for (int i = 0; i < 8; i++)
+        if (b.legal && top.m_axi_wstrb >> i & 1) memory[b.address + i] = top.m_axi_wdata >> (8 * i);
+      if (bool(top.m_axi_wlast) != (b.beats == 1)) violations++;
+      b.address += 8;
+      if (--b.beats == 0) {
+        port.answers.push_back({b.address - 8, 0, cycle + latency, b.legal});
+        port.writes.pop_front();
+      }
+      write_beats++;
+      port.moves = true;
+      port.read_turn = true;
+    }
+    if (top.m_axi_awvalid && top.m_axi_awready)
+      port.writes.push_back(accept(top.m_axi_awaddr, top.m_axi_awlen, 1));
+  }
+
+  void step() {
+    offer_data(first, first_read);
+    offer_to_write(first, first_read);
+    offer_data(second, second_read);
 
     top.aclk = 0;
     top.eval();
 #ifdef WAVES
     waves.dump(2 * cycle);
 #endif
-    bool moves = false;
-    if (top.m_axi_rvalid && top.m_axi_rready) {
-      Burst &b = reads.front();
-      b.address += 8;
-      if (--b.beats == 0) reads.pop_front();
-      read_beats++;
-      moves = true;
-      read_turn = false;
-    }
-    if (top.m_axi_wvalid && top.m_axi_wready) {
-      Burst &b = writes.front();
-      for (int i = 0; i < 8; i++)
-        if (b.legal && top.m_axi_wstrb >> i & 1) memory[b.address + i] = top.m_axi_wdata >> (8 * i);
-      if (bool(top.m_axi_wlast) != (b.beats == 1)) violations++;
-      b.address += 8;
-      if (--b.beats == 0) {
-        answers.push_back({b.address - 8, 0, cycle + latency, b.legal});
-        writes.pop_front();
-      }
-      write_beats++;
-      moves = true;
-      read_turn = true;
-    }
-    if (moves) moved++;
-    if (top.m_axi_bvalid && top.m_axi_bready) answers.pop_front();
-    if (top.m_axi_arvalid && top.m_axi_arready)
-      reads.push_back(accept(top.m_axi_araddr, top.m_axi_arlen, latency));
-    if (top.m_axi_awvalid && top.m_axi_awready)
-      writes.push_back(accept(top.m_axi_awaddr, top.m_axi_awlen, 1));
+    take_reads(first, first_read);
+    take_writes(first);
+    take_reads(second, second_read);
+    for (Port *port : {&first, &second}) port->moved += port->moves;
     top.aclk = 1;
     top.eval();
 #ifdef WAVES
@@ -198,7 +241,7 @@ uint64_t engine_count(void *p, int what) {
     case 1: return e->violations;
     case 2: return e->read_beats;
     case 3: return e->write_beats;
-    default: return e->reads.size() + e->writes.size() + e->answers.size();
+    default: return e->first.pending() + e->second.pending();
   }
 }
 void engine_write(void *p, uint32_t address, uint32_t value, unsigned strobes) {

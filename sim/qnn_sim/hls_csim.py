@@ -25,7 +25,8 @@ from qnn_sim import rtl_build, run_options
 from qnn_sim.hls_headers import HLS, REQUIREMENTS, ROOT, include_flags
 
 CONFIGURATIONS: dict[str, dict[str, int]] = {
-    **rtl_build.CONFIGURATIONS,
+    "pynq-z1": rtl_build.CONFIGURATIONS["pynq-z1"],
+    "small": rtl_build.CONFIGURATIONS["small"],
     "8x4": {**rtl_build.CONFIGURATIONS["small"], "Pe": 8, "Pixels": 4},
     "narrow": {"Simd": 16, "Pe": 8, "Pixels": 3, "WeightWords": 512, "WindowWords": 512},
     "wide": {"Simd": 32, "Pe": 64, "Pixels": 1, "ThresholdWords": 255},

@@ -26,16 +26,18 @@ NOT_FOR_MAKE = re.compile(r"""[\s#$%:;&|<>()*?\[\]'"`\\]""")
 # Toggles of wide signals take most of the time of making an engine; the cocotb benches have those
 # up to 256 bits, which is where Verilator ends by itself.
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "32"]
+_SMALL = {
+    "Pe": 16,
+    "Pixels": 2,
+    "WeightWords": 256,
+    "ThresholdWords": 256,
+    "WindowWords": 512,
+    "PoolColumns": 64,
+}
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},
-    "small": {
-        "Pe": 16,
-        "Pixels": 2,
-        "WeightWords": 256,
-        "ThresholdWords": 256,
-        "WindowWords": 512,
-        "PoolColumns": 64,
-    },
+    "small": _SMALL,
+    "one-port": {**_SMALL, "Ports": 1},
 }
 
 

@@ -54,6 +54,7 @@ def test_the_ip_tells_its_capabilities(platform, board):
         regs.STORES: 1024,
         regs.LIMITS: 4096,
         regs.SHAPES: 256,
+        regs.MEMORY: 2,
     }
     with board.expect(*(("read", ENGINE_BASE + r, answer) for r, answer in answers.items())):
         found = platform._ip.capabilities

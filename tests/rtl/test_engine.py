@@ -296,7 +296,9 @@ KEPT = {  # bits that a register keeps, and those that it gives as ones
     **dict.fromkeys((regs.READ_BASE, regs.WRITE_BASE), (2**32 - 128, 0)),
     **dict.fromkeys((regs.READ_LAST, regs.WRITE_LAST), (2**32 - 128, 127)),
 }
-READ_ONLY = (regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.CYCLES)
+READ_ONLY = (
+    regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.MEMORY, regs.CYCLES,
+)  # fmt: skip
 
 
 def test_registers_keep_the_bytes_that_are_written(running, seed):

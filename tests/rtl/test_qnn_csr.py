@@ -11,7 +11,10 @@ from qnn.engine.control import ABORT, RESET, RESIDENT, START
 from qnn.engine.registers import flags
 from qnn_sim.streams import generator, start
 
-CONSTANTS = {"Lanes": 0xF8042040, "Stores": 0x02000400, "Limits": 0x16401000, "Shapes": 0x08070100}
+CONSTANTS = {
+    "Lanes": 0xF8042040, "Stores": 0x02000400, "Limits": 0x16401000, "Shapes": 0x08070100,
+    "Memory": 0x00000002,
+}  # fmt: skip
 DONE, ERROR, REFUSED = (flags("STATUS", name) for name in ("done", "error", "refused"))
 
 

@@ -5,6 +5,7 @@ from collections import deque
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from qnn.engine import regs
@@ -14,10 +15,12 @@ PE, WEIGHTS, THRESHOLDS = 16, 32, 16
 ADDRESS = 0x10000
 
 
-def test_qnn_weight_loader():
+@pytest.mark.parametrize(("parts", "part"), [(1, 0), (2, 0), (2, 1)])
+def test_qnn_weight_loader(parts, part):
     from qnn_sim.bench_runner import run_bench
 
-    run_bench(__file__, Pe=PE, WeightWords=WEIGHTS, ThresholdWords=THRESHOLDS)
+    sizes = {"Pe": PE, "WeightWords": WEIGHTS, "ThresholdWords": THRESHOLDS}
+    run_bench(__file__, **sizes, Parts=parts, Part=part)
 
 
 class Bench:
@@ -26,6 +29,8 @@ class Bench:
     def __init__(self, dut, stall):
         self.dut, self.stall, self.random = dut, stall, generator("bus")
         self.commands, self.data = [], b""
+        own = PE // int(dut.Parts.value)
+        self.own = slice(own * int(dut.Part.value), own * (int(dut.Part.value) + 1))  # channels
 
     async def begin(self):
         cocotb.start_soon(self.store())
@@ -46,7 +51,8 @@ class Bench:
             if not fits and number % 4 < 3:  # tiles that fill both rings, or one of them
                 words, thresholds = ((WEIGHTS, 0), most, (1, THRESHOLDS))[number % 4]
                 tiles = 2
-            channels = PE if rng.random() < 0.6 else 8  # 16-bit words
+            # 16-bit words, which always have thresholds
+            channels = 8 if thresholds and rng.random() < 0.4 else PE
             address = ADDRESS + len(data)
             for _ in range(tiles):
                 tile = (
@@ -102,12 +108,13 @@ class Bench:
                 continue
             weight_we, threshold_we = int(dut.weight_we_o.value), int(dut.threshold_we_o.value)
             assert (weight_we | threshold_we << PE).bit_count() <= 1
+            first = self.own.start
             data = int(dut.data_o.value)
             if weight_we:
-                lane = weight_we.bit_length() - 1
+                lane = first + weight_we.bit_length() - 1
                 self.weights[int(dut.weight_waddr_o.value), lane] = data
             if threshold_we:
-                lane = 2 * (threshold_we.bit_length() - 1)
+                lane = first + 2 * (threshold_we.bit_length() - 1)
                 pair = data & 0xFFFFFFFF, data >> 32
                 self.thresholds[int(dut.threshold_waddr_o.value), lane : lane + 2] = pair
 
@@ -115,9 +122,10 @@ class Bench:
         """A tile that begins at these ring places is there, whole."""
         thresholds, weights = tile
         places = (weight + np.arange(len(weights))) % WEIGHTS
-        assert (self.weights[places, : weights.shape[1]] == weights).all()
+        own = slice(self.own.start, min(self.own.stop, weights.shape[1]))
+        assert (self.weights[places, own] == weights[:, own]).all()
         places = (threshold + np.arange(len(thresholds))) % THRESHOLDS
-        assert (self.thresholds[places] == thresholds).all()
+        assert (self.thresholds[places, self.own] == thresholds[:, self.own]).all()
 
     async def run(self, count):
         """Take and give back all tiles of `count` commands; each is checked all the while."""

@@ -28,6 +28,8 @@ class Capabilities:
         pool_columns: columns of a pooled map, at most.
         kernel_rows: rows of a kernel, at most.
         code_bits: bits of an output code, at most.
+        ports: of memory, 64 bits each; with two, each brings half of the parameters and the second
+            one the input maps.
     """
 
     pe: int = 32
@@ -43,6 +45,7 @@ class Capabilities:
     pool_columns: int = 256
     kernel_rows: int = 16
     code_bits: int = 8
+    ports: int = 2
 
     @classmethod
     def read(cls, read: Callable[[int], int]) -> Capabilities:
@@ -62,10 +65,11 @@ class Capabilities:
                 f"the accelerator speaks version {major}, this software version "
                 f"{regs.VERSION_MAJOR}: load the bitstream that belongs to it"
             )
-        names = ("LANES", "STORES", "LIMITS", "SHAPES")
+        names = ("LANES", "STORES", "LIMITS", "SHAPES", "MEMORY")
         found = {
             name: field(register, name, value)
             for register, value in ((r, read(getattr(regs, r))) for r in names)
             for name in regs.FIELDS[register]
         }
+        found["ports"] = found["ports"] or 1  # version 2.0 had one and did not say so
         return cls(**found)

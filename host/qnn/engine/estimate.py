@@ -20,7 +20,7 @@ BEATS = 5 / 4  # cycles for one beat of memory
 
 def cycles(program: Program, caps: Capabilities) -> int:
     """Cycles of a run that reads its parameters: for each command arithmetic or memory."""
-    moved = np.ceil(beats(program, caps) * BEATS)
+    moved = np.ceil(by_port(program, caps).max(axis=0) * BEATS)
     each = np.maximum(products(program, caps), moved) + BETWEEN
     return int(each.sum())
 
@@ -35,14 +35,28 @@ def products(program: Program, caps: Capabilities) -> NDArray[np.int64]:
 
 def beats(program: Program, caps: Capabilities) -> NDArray[np.int64]:
     """64-bit words that each command reads and writes; the list itself is not counted."""
+    total: NDArray[np.int64] = by_port(program, caps).sum(axis=0)
+    return total
+
+
+def by_port(program: Program, caps: Capabilities) -> NDArray[np.int64]:
+    """These words, (ports, commands)."""
     get = CommandList(program.image, program.commands).get
     tiles = get("tiles")
-    channels = np.where(get("word_products") == 1, regs.WORD_CHANNELS, caps.pe)
-    parameters = tiles * (caps.pe * get("thresholds") // 2 + channels * get("tile_words"))
+    words = get("word_products") == 1
+    channels = np.where(words, regs.WORD_CHANNELS, caps.pe)
+    thresholds, weights = caps.pe * get("thresholds") // 2, channels * get("tile_words")
     blocks = np.where(get("tight") == 1, 1, get("blocks"))
     reads = np.where(get("reload") == 1, tiles, 1) * get("in_rows") * get("row_beats") * blocks
     columns = get("out_columns")
     row = np.where(
         get("raw") == 1, columns * caps.pe // 2, -(-columns * caps.pe // 64) * get("out_planes")
     )
-    return parameters + reads + tiles * get("out_rows") * row
+    writes = tiles * get("out_rows") * row
+    if caps.ports == 1:
+        return np.array([tiles * (thresholds + weights) + reads + writes])
+    second = np.where(words, 0, weights // 2)
+    first = weights - second
+    return np.array(
+        [tiles * (thresholds // 2 + first) + writes, tiles * (thresholds // 2 + second) + reads]
+    )

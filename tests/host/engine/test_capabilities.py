@@ -16,6 +16,7 @@ def registers() -> dict[int, int]:
         regs.STORES: 256 | 128 << 16,
         regs.LIMITS: 512 | 64 << 16 | 32 << 24,
         regs.SHAPES: 60 | 16 << 16 | 8 << 24,
+        regs.MEMORY: 2,
     }
 
 
@@ -23,6 +24,10 @@ def test_fields_of_the_registers():
     assert Capabilities.read(registers().__getitem__) == Capabilities(
         pe=16, pixels=2, weight_words=256, threshold_words=128, window_words=512, pool_columns=60
     )
+
+
+def test_version_2_0_has_one_port():
+    assert Capabilities.read((registers() | {regs.MEMORY: 0}).__getitem__).ports == 1
 
 
 def test_something_else_at_that_address():
