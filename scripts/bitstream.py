@@ -42,14 +42,18 @@ ACCESS = {
     "rw1c": "read-write",
 }
 SIGNALS = {
-    "aclk": ("clock", "CLK", "ASSOCIATED_BUSIF s_axi_ctrl:m_axi, ASSOCIATED_RESET aresetn"),
+    "aclk": ("clock", "CLK", "ASSOCIATED_BUSIF s_axi_ctrl:m_axi:m_axi_read, ASSOCIATED_RESET aresetn"),
     "aresetn": ("reset", "RST", "POLARITY ACTIVE_LOW"),
     "irq": ("interrupt", "INTERRUPT", "SENSITIVITY LEVEL_HIGH"),
 }
+MEMORY = (
+    "PROTOCOL AXI4, DATA_WIDTH 64, ADDR_WIDTH 32, HAS_BURST 1, SUPPORTS_NARROW_BURST 0, "
+    "MAX_BURST_LENGTH 16, NUM_READ_OUTSTANDING 8"
+)
 BUSES = {
     "s_axi_ctrl": "PROTOCOL AXI4LITE, DATA_WIDTH 32, ADDR_WIDTH 12",
-    "m_axi": "PROTOCOL AXI4, DATA_WIDTH 64, ADDR_WIDTH 32, HAS_BURST 1, SUPPORTS_NARROW_BURST 0, "
-    "MAX_BURST_LENGTH 16, NUM_READ_OUTSTANDING 8, NUM_WRITE_OUTSTANDING 8",
+    "m_axi": f"{MEMORY}, NUM_WRITE_OUTSTANDING 8",
+    "m_axi_read": f"{MEMORY}, READ_WRITE_MODE READ_ONLY",
 }
 RESOURCES = {
     "lut": "Slice LUTs",

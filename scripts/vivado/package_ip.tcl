@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Packages the accelerator as an IP into ./ip: its Verilog wrapper over rtl/, AXI4-Lite slave,
-# AXI4 master, interrupt, and the registers of the register source.
+# AXI4 masters, interrupt, and the registers of the register source.
 
 # settings: keys part, vlnv, title, ip_top, sources, address_bytes, registers; each register is
 # {name offset access description {{field lowest_bit width description} ...}}.
@@ -33,16 +33,19 @@ proc package_ip {settings} {
 # block design would fail much later and say less. Where the addresses that belong to them were not
 # inferred too, they are added, here and below.
 proc package_interfaces {core} {
-  foreach interface {s_axi_ctrl m_axi irq aclk aresetn} {
+  foreach interface {s_axi_ctrl m_axi m_axi_read irq aclk aresetn} {
     if {[ipx::get_bus_interfaces $interface -of_objects $core] eq ""} {
       error "the packager found no interface $interface in the wrapper"
     }
   }
-  if {[ipx::get_address_spaces m_axi -of_objects $core] eq ""} {
-    set space [ipx::add_address_space m_axi $core]
-    set_property range 4294967296 $space
-    set_property width 32 $space
-    set_property master_address_space_ref m_axi [ipx::get_bus_interfaces m_axi -of_objects $core]
+  foreach master {m_axi m_axi_read} {
+    if {[ipx::get_address_spaces $master -of_objects $core] eq ""} {
+      set space [ipx::add_address_space $master $core]
+      set_property range 4294967296 $space
+      set_property width 32 $space
+      set_property master_address_space_ref $master \
+        [ipx::get_bus_interfaces $master -of_objects $core]
+    }
   }
 }
 

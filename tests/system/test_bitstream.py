@@ -77,7 +77,8 @@ def test_what_pynq_reads_of_the_hwh(tmp_path):
     assert engine.get("VLNV") == f"qnn:qnn:qnn_engine:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
     parameters = {p.get("NAME"): p.get("VALUE") for p in system.iter("PARAMETER")}
     assert float(parameters["PCW_FPGA0_PERIPHERAL_FREQMHZ"]) == 100
-    assert parameters["PCW_S_AXI_HP0_DATA_WIDTH"] == "64"
+    for port in ("HP0", "HP2"):
+        assert parameters[f"PCW_S_AXI_{port}_DATA_WIDTH"] == "64"
     assert parameters["PCW_CRYSTAL_PERIPHERAL_FREQMHZ"] == "50"
     ranges = {
         (r.get("INSTANCE"), r.get("MASTERBUSINTERFACE")): (r.get("BASEVALUE"), r.get("HIGHVALUE"))
@@ -87,6 +88,7 @@ def test_what_pynq_reads_of_the_hwh(tmp_path):
         ("qnn_engine_0", "M_AXI_GP0"): ("0x43C00000", "0x43C0FFFF"),
         ("axi_intc_0", "M_AXI_GP0"): ("0x41800000", "0x4180FFFF"),
         ("processing_system7_0", "m_axi"): ("0x00000000", "0x1FFFFFFF"),
+        ("processing_system7_0", "m_axi_read"): ("0x00000000", "0x1FFFFFFF"),
     }
 
 
@@ -385,6 +387,10 @@ MUTATIONS = [
     ("block_design", "PCW_USE_S_AXI_HP0 1 ", "", "expected one pin, got ''"),
     ("block_design", "PCW_USE_S_AXI_HP0 1 ", "PCW_USE_S_AXI_HPO 1 ", "no parameter CONFIG.PCW_USE"),
     ("block_design", "HP0_DATA_WIDTH 64", "HP0_DATA_WIDTH 128", "cannot be '128'"),
+    ("block_design", "PCW_USE_S_AXI_HP2 1 ", "", "expected one pin, got ''"),
+    ("block_design", "connect_interfaces qnn_engine_0/m_axi_read read_interconnect/S00_AXI",
+     "connect_interfaces qnn_engine_0/m_axi_read memory_interconnect/S00_AXI", "is connected to"),
+    ("block_design", "HP2_DDR_LOWOCM 0 $mem", "HP2_DDR_LOWOCM 0x20000000 $mem", "does not fit"),
     ("block_design", "PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz", "PCW_EN_CLK0_PORT 1",
      "FCLK_CLK0 has a period of 20.000 ns, 100 MHz was asked for"),
     ("block_design", "/slowest_sync_clk", "/slow_sync_clk", "expected one pin, got ''"),

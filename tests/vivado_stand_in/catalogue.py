@@ -83,7 +83,7 @@ PS7 = {
         PCW_UART0_PERIPHERAL_ENABLE PCW_ENET0_PERIPHERAL_ENABLE PCW_ENET0_GRP_MDIO_ENABLE
         PCW_ENET0_RESET_ENABLE PCW_USB0_PERIPHERAL_ENABLE PCW_USB0_RESET_ENABLE
         PCW_SD0_PERIPHERAL_ENABLE PCW_SD0_GRP_CD_ENABLE PCW_GPIO_MIO_GPIO_ENABLE PCW_USE_M_AXI_GP0
-        PCW_USE_S_AXI_HP0 PCW_FPGA_FCLK0_ENABLE PCW_EN_CLK0_PORT PCW_EN_RST0_PORT
+        PCW_USE_S_AXI_HP0 PCW_USE_S_AXI_HP2 PCW_FPGA_FCLK0_ENABLE PCW_EN_CLK0_PORT PCW_EN_RST0_PORT
         PCW_USE_FABRIC_INTERRUPT PCW_IRQ_F2P_INTR""".split(),
         SWITCH,
     ),
@@ -99,11 +99,14 @@ PS7 = {
     "PCW_UIPARAM_DDR_PARTNO": r"MT4[017][A-Z]\d+M\d+ [A-Z]{2}-\d+[A-Z]*",
     "PCW_UIPARAM_DDR_BUS_WIDTH": "16 Bit|32 Bit",
     "PCW_S_AXI_HP0_DATA_WIDTH": "32|64",
+    "PCW_S_AXI_HP2_DATA_WIDTH": "32|64",
 }
 PS7_DEFAULTS = {
     "PCW_USE_M_AXI_GP0": "1",
     "PCW_USE_S_AXI_HP0": "0",
     "PCW_S_AXI_HP0_DATA_WIDTH": "64",
+    "PCW_USE_S_AXI_HP2": "0",
+    "PCW_S_AXI_HP2_DATA_WIDTH": "64",
     "PCW_FPGA_FCLK0_ENABLE": "1",
     "PCW_EN_CLK0_PORT": "1",
     "PCW_EN_RST0_PORT": "1",
@@ -132,11 +135,12 @@ def processing_system(set_to: dict[str, str]) -> Shape:
         shape.pins["M_AXI_GP0_ACLK"] = Pin("I", "clk")
         shape.interfaces["M_AXI_GP0"] = Interface("Master", "AXI3", 32, "M_AXI_GP0_ACLK")
         shape.spaces["Data"] = "M_AXI_GP0"
-    if on("PCW_USE_S_AXI_HP0"):
-        width = int(set_to["PCW_S_AXI_HP0_DATA_WIDTH"])
-        shape.pins["S_AXI_HP0_ACLK"] = Pin("I", "clk")
-        shape.interfaces["S_AXI_HP0"] = Interface("Slave", "AXI3", width, "S_AXI_HP0_ACLK")
-        shape.segments["S_AXI_HP0/HP0_DDR_LOWOCM"] = Segment(DDR_BYTES, "memory")
+    for port in ("HP0", "HP2"):
+        if on(f"PCW_USE_S_AXI_{port}"):
+            bus, width = f"S_AXI_{port}", int(set_to[f"PCW_S_AXI_{port}_DATA_WIDTH"])
+            shape.pins[f"{bus}_ACLK"] = Pin("I", "clk")
+            shape.interfaces[bus] = Interface("Slave", "AXI3", width, f"{bus}_ACLK")
+            shape.segments[f"{bus}/{port}_DDR_LOWOCM"] = Segment(DDR_BYTES, "memory")
     return shape
 
 

@@ -160,14 +160,18 @@ class Core(Described):
     def _check_axi(self, name: str, bus: Bus) -> None:
         lite = bus.parameters.get("PROTOCOL") == "AXI4LITE"
         needed = LITE if lite else FULL
+        if bus.parameters.get("READ_WRITE_MODE") == "READ_ONLY":
+            needed = {signal for signal in needed if signal.startswith(("AR", "R"))}
         if needed - set(bus.ports) or set(bus.ports) - needed - OPTIONAL:
             wrong = needed.symmetric_difference(bus.ports) - OPTIONAL
             raise VivadoError(f"{name}: signals {sorted(wrong)} are missing or too many")
         for logical, key in {"WDATA": "DATA_WIDTH", "RDATA": "DATA_WIDTH", "AWADDR": "ADDR_WIDTH",
                              "ARADDR": "ADDR_WIDTH"}.items():  # fmt: skip
+            if logical not in needed:
+                continue
             if str(self.ports[bus.ports[logical]].bits) != bus.parameters.get(key):
                 raise VivadoError(f"{name}: {logical} does not have {key} bits")
-        if 8 * self.ports[bus.ports["WSTRB"]].bits != self.ports[bus.ports["WDATA"]].bits:
+        if "WDATA" in needed and 8 * self.ports[bus.ports["WSTRB"]].bits != self.ports[bus.ports["WDATA"]].bits:
             raise VivadoError(f"{name}: WSTRB does not fit WDATA")
 
     def _check_block(self, block: Described) -> None:
