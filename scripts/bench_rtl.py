@@ -166,7 +166,7 @@ def main() -> int:
         caps = driver.capabilities
     config = {
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
-        "lanes": lanes_of(caps), "memory_ports": 1, "latency": PUBLISHED.latency,
+        "lanes": lanes_of(caps), "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"config": config, "networks": networks, "pictures": pictures}, indent=1)

@@ -42,7 +42,11 @@ ACCESS = {
     "rw1c": "read-write",
 }
 SIGNALS = {
-    "aclk": ("clock", "CLK", "ASSOCIATED_BUSIF s_axi_ctrl:m_axi:m_axi_read, ASSOCIATED_RESET aresetn"),
+    "aclk": (
+        "clock",
+        "CLK",
+        "ASSOCIATED_BUSIF s_axi_ctrl:m_axi:m_axi_read, ASSOCIATED_RESET aresetn",
+    ),
     "aresetn": ("reset", "RST", "POLARITY ACTIVE_LOW"),
     "irq": ("interrupt", "INTERRUPT", "SENSITIVITY LEVEL_HIGH"),
 }

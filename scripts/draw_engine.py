@@ -50,11 +50,11 @@ BLOCKS = (
     Block(
         196, 150, 150, 156, "memory", ("qnn_read_dma",),
         ("bursts of up to 16 beats,", "each checked against", "the two windows,",
-         "started only when", "its data can be taken"),
+         "started only when", "its data can be taken"), "\u00d7 Ports"
     ),
     Block(
         416, 150, 220, 64, "memory", ("qnn_weight_loader",),
-        ("runs ahead through the list,", "as far as there is room"),
+        ("runs ahead through the list,", "as far as there is room"), "\u00d7 Ports"
     ),
     Block(
         416, 242, 220, 64, "memory", ("qnn_input_loader",),

@@ -20,7 +20,7 @@ from pyosys import libyosys
 from qnn_sim.rtl_build import ROOT, sources
 
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
-MOST = {"lut": 42_560, "ff": 106_400, "bram36": 119, "dsp": 220}
+MOST = {"lut": 42_560, "ff": 106_400, "bram36": 126, "dsp": 220}
 
 # What one cell of a kind takes: LUT sites, flip-flops, block RAMs, DSPs. No two small LUTs are
 # counted as sharing a site, though many will.
@@ -45,18 +45,35 @@ COST = {
 PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF* w:*"
 
 
-def merge_copies(design: libyosys.Design) -> None:
-    """Make one module of all copies of it: the front end makes one for each instance.
+def contents(module: libyosys.Module) -> tuple:
+    """Ports and cells of a module, with all constants: what its parameters have made of it."""
 
-    Modules of one source and with the same ports have the same parameters here.
-    """
+    def wiring(cell: libyosys.Cell) -> tuple:
+        return tuple(
+            (port.str(), signal.as_const().as_string() if signal.is_fully_const() else "")
+            for port, signal in dict(cell.connections_).items()
+        )
+
+    cells = (
+        (
+            re.sub(r"(?<=\w)\$.*", "", cell.type.str()),
+            tuple((name.str(), value.as_string()) for name, value in dict(cell.parameters).items()),
+            wiring(cell),
+        )
+        for cell in dict(module.cells_).values()
+    )
+    ports = ((w.name.str(), w.width) for w in dict(module.wires_).values() if w.port_id)
+    return tuple(sorted(ports)), tuple(sorted(cells))
+
+
+def merge_copies(design: libyosys.Design) -> None:
+    """Make one module of all copies of it: the front end makes one for each instance."""
     kept: dict[tuple, str] = {}
     renamed = {}
     modules = dict(design.modules_)
     for name, module in modules.items():
-        ports = sorted((w.name.str(), w.width) for w in dict(module.wires_).values() if w.port_id)
         base = name.str().split("$")[0]
-        key = (base, *ports)
+        key = (base, *contents(module))
         if key not in kept:
             alike = sum(k[0] == base for k in kept)
             kept[key] = base + f"_{alike + 1}" * bool(alike)

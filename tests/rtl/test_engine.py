@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The whole engine, small configuration: random networks equal the golden model, memory around
+"""The whole engine, small configurations: random networks equal the golden model, memory around
 their maps stays as it was, and whatever goes wrong ends in a status and leaves it ready."""
 
 import dataclasses
@@ -21,7 +21,7 @@ from qnn_sim.golden_network import trace
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
-CONFIGURATION = "small"
+CONFIGURATION, ONE_PORT = "small", "one-port"
 MEMORY = 1 << 21
 
 
@@ -31,9 +31,9 @@ def compare(driver, layers, codes):
     return maps
 
 
-def loaded(layers, model=PUBLISHED):
+def loaded(layers, model=PUBLISHED, configuration=CONFIGURATION):
     """A driver that has the layers, and its board."""
-    board = SimulatedBoard(CONFIGURATION, MEMORY, model)
+    board = SimulatedBoard(configuration, MEMORY, model)
     driver = Driver(board)
     try:
         driver.load(layers)
@@ -67,8 +67,12 @@ def assert_account(driver, cycles, model):
         assert between == 7 + 37 * len(account)
 
 
-@pytest.mark.parametrize(("kind", "count", "least"), [("codes", 250, 200), ("words", 100, 70)])
-def test_random_networks_equal_golden(kind, count, least, seed):
+@pytest.mark.parametrize(
+    ("kind", "count", "least", "configuration"),
+    [("codes", 250, 200, CONFIGURATION), ("words", 100, 70, CONFIGURATION),
+     ("codes", 60, 45, ONE_PORT), ("words", 30, 20, ONE_PORT)],
+)  # fmt: skip
+def test_random_networks_equal_golden(kind, count, least, configuration, seed):
     """On every kind of memory; again with what stayed on the chip, where all of it did."""
     done = 0
     for case in range(seed, seed + count):
@@ -77,7 +81,7 @@ def test_random_networks_equal_golden(kind, count, least, seed):
         model = rng.choice([PUBLISHED, IDEAL, random])
         layers, values = random_networks.CASES[kind](rng)
         try:
-            driver, board = loaded(layers, model)
+            driver, board = loaded(layers, model, configuration)
         except DoesNotFitError:
             continue
         with driver:
@@ -297,7 +301,8 @@ KEPT = {  # bits that a register keeps, and those that it gives as ones
     **dict.fromkeys((regs.READ_LAST, regs.WRITE_LAST), (2**32 - 128, 127)),
 }
 READ_ONLY = (
-    regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.MEMORY, regs.CYCLES,
+    regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.MEMORY,
+    regs.CYCLES,
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from qnn_sim import golden_network, rtl_build
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_reads, serve_writes
 
 SMALL = {**rtl_build.CONFIGURATIONS["small"], "Commands": 16}
-CONFIGURATIONS = {"16x2": {}, "8x4": {"Pe": 8, "Pixels": 4}}
+CONFIGURATIONS = {"16x2": {}, "8x4": {"Pe": 8, "Pixels": 4, "Ports": 1}}
 
 MEMORY = 1 << 18
 BASE = 0x8000
@@ -52,8 +52,10 @@ class Host:
         self.rng = np.random.default_rng(cocotb.RANDOM_SEED)
         self.memory = AxiMemory(MEMORY, stall, latency)
         self.memory.data[:] = self.rng.bytes(MEMORY)
-        for serve in (serve_reads, serve_writes):
-            serve(self.memory, dut, "m_axi_", dut.aclk, dut.aresetn, 0)
+        for serve, prefix in (
+            (serve_reads, "m_axi_"), (serve_writes, "m_axi_"), (serve_reads, "m_axi_read_"),
+        ):  # fmt: skip
+            serve(self.memory, dut, prefix, dut.aclk, dut.aresetn, 0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             from cocotbext.axi import AxiLiteBus, AxiLiteMaster
@@ -129,7 +131,7 @@ class Host:
         assert not (await self.status())["busy"]
         bursts = len(self.memory.bursts)
         for _ in range(60):
-            for valid in ("arvalid", "awvalid", "wvalid"):
+            for valid in ("arvalid", "awvalid", "wvalid", "read_arvalid"):
                 assert not getattr(self.dut, f"m_axi_{valid}").value
             await RisingEdge(self.dut.aclk)
         assert self.memory.pending == 0 and len(self.memory.bursts) == bursts

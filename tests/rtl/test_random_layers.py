@@ -26,8 +26,8 @@ PICTURES = 5  # of one network, each with another memory
 MOST_S = 0.01  # a million cycles: a run that ends badly has ended
 
 
-def board() -> SimulatedBoard:
-    return SimulatedBoard(CONFIGURATION, MEMORY)
+def board(configuration: str = CONFIGURATION) -> SimulatedBoard:
+    return SimulatedBoard(configuration, MEMORY)
 
 
 @pytest.fixture(scope="module")
@@ -195,12 +195,13 @@ def end_badly(rng, driver, board, code, resident, cycles):
     driver.quiet()
 
 
-def test_every_error_with_every_memory(seed, caps):
+@pytest.mark.parametrize("configuration", [CONFIGURATION, "one-port"])
+def test_every_error_with_every_memory(configuration, seed, caps):
     rng = np.random.default_rng(seed)
     layers = small_network(rng, caps)
     codes = pictures(rng, layers)[0]
     expected = golden(layers, codes)
-    platform = board()
+    platform = board(configuration)
     with Driver(platform) as driver:
         driver.load(layers)
         for model in memories(rng)[1:4]:  # an ideal, a paced, and a random one

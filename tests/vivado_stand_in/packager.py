@@ -171,7 +171,8 @@ class Core(Described):
                 continue
             if str(self.ports[bus.ports[logical]].bits) != bus.parameters.get(key):
                 raise VivadoError(f"{name}: {logical} does not have {key} bits")
-        if "WDATA" in needed and 8 * self.ports[bus.ports["WSTRB"]].bits != self.ports[bus.ports["WDATA"]].bits:
+        strobes, data = (bus.ports.get(signal) for signal in ("WSTRB", "WDATA"))
+        if strobes and data and 8 * self.ports[strobes].bits != self.ports[data].bits:
             raise VivadoError(f"{name}: WSTRB does not fit WDATA")
 
     def _check_block(self, block: Described) -> None:
