@@ -6,7 +6,7 @@ weight planes / lanes. Networks with a float first layer run once more as whole 
 the accelerator. Networks of the reference data are left out where QNN_REFERENCE is not set.
 Fails where a value differs from what the network must give, or where a target is missed.
 
-    python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [network ...]
+    python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [--against WHERE] [network ...]
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from qnn.engine import estimate
@@ -21,8 +22,9 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
 from qnn.engine.passes import passes_of
+from qnn.errors import QnnError
 from qnn.network import Conv
-from qnn_sim import rtl_cases, rtl_pictures, run_options
+from qnn_sim import bench_against, rtl_cases, rtl_pictures, run_options
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -131,6 +133,11 @@ def main() -> int:
         "--waves", type=Path,
         help="write a VCD of everything here (WAVES=1 in the environment: build/NETWORK.vcd)",
     )  # fmt: skip
+    parser.add_argument(
+        "--against", type=Path, metavar="WHERE",
+        help="another checkout, whose own bench runs first, or its bench-rtl.json: cycles of both "
+        "and their ratios in one table",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
     arguments = parser.parse_args()
     names = arguments.networks or list(rtl_cases.NAMES)
@@ -141,6 +148,12 @@ def main() -> int:
         names = [name for name in names if name == "fashion-cnv"]
         if left_out:
             print(f"left out, because QNN_REFERENCE is not set: {', '.join(left_out)}")
+    before = None
+    if arguments.against is not None:
+        try:
+            before = bench_against.earlier(arguments.against, names, arguments.config)
+        except QnnError as problem:
+            parser.error(str(problem))
     build(arguments.config, arguments.waves is not None or run_options.waves())
 
     failed, networks, pictures = False, {}, {}
@@ -168,9 +181,13 @@ def main() -> int:
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
         "lanes": lanes_of(caps), "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
+    found = {"config": config, "networks": networks, "pictures": pictures}
+    if before is not None:
+        compared = bench_against.rows(before, found)
+        print(f"\n{bench_against.table(compared)}")
+        found["against"] = [asdict(row) | {"ratio": row.ratio} for row in compared]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"config": config, "networks": networks, "pictures": pictures}, indent=1)
-    arguments.out.write_text(text + "\n")
+    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
     return int(failed)
 
 
