@@ -27,7 +27,8 @@ def _bits_to_bytes(bits: NDArray[np.uint8]) -> bytes:
     return np.packbits(bits, axis=-1, bitorder="little").tobytes()
 
 
-def _check(codes: NDArray[np.integer], shape: tuple[int, int, int], planes: int) -> None:
+def check_codes(codes: NDArray[np.integer], shape: tuple[int, int, int], planes: int) -> None:
+    """QnnError where codes have another shape, are no integers, or need more planes."""
     if codes.shape != shape or not np.issubdtype(codes.dtype, np.integer):
         raise QnnError(
             f"expected integer codes of shape {shape}, got {codes.dtype} of shape {codes.shape}"
@@ -71,7 +72,7 @@ class TightMap:
         Raises:
             QnnError: shape, dtype or a value does not fit.
         """
-        _check(codes, (self.rows, self.columns, self.groups * self.channels), self.planes)
+        check_codes(codes, (self.rows, self.columns, self.groups * self.channels), self.planes)
         split = codes.astype(np.uint8, copy=False).reshape(self.rows, self.columns, self.groups, -1)
         by_group = split.transpose(2, 0, 1, 3)
         strings = np.zeros((self.groups, self.rows, self.planes, self.plane_words * 64), np.uint8)
