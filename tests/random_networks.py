@@ -9,8 +9,19 @@ from hypothesis import strategies as st
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Thresholds, Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network, PictureInput
-from qnn.network.result import Arithmetic, Boxes, FloatScores, Probabilities, Scores
+from qnn.network import (
+    ArrayInput,
+    Conv,
+    Dense,
+    FloatConv,
+    Grid,
+    Layer,
+    Lookup,
+    MaxPool,
+    Network,
+    PictureInput,
+)
+from qnn.network.result import Arithmetic, Boxes, FloatMap, FloatScores, Probabilities, Scores
 
 
 def random_conv(
@@ -413,4 +424,39 @@ def detecting(rng: np.random.Generator) -> Network:
     )
 
 
-KINDS = {make.__name__: make for make in (layered, scoring, float_scoring, connected, detecting)}
+def of_arrays(rng: np.random.Generator) -> Network:
+    """Arrays of numbers of a kind, quantised by channel, a constant channel behind them, one layer,
+    whose codes are the values of a map."""
+    thresholds = np.sort(rng.normal(0, 3, (2, 5)), axis=1).astype(np.float32)
+    grid = Grid("FIXED<8,3>", -4.0, 1 / 32, 256)
+    return network_of(
+        random_conv(rng, (3, 4, 3), 2, (2, 2), name="conv1", in_bits=3, levels=2, parts=("Conv",)),
+        array=ArrayInput((2, 3, 4), (1, 2, 0), (3, 4, 2), thresholds, -0.75, 0.25, grid, (6,)),
+        result=FloatMap(
+            (Arithmetic("leaky", rng.uniform(0.1, 1, 2).astype(np.float32)),),
+            rng.normal(0, 1, 4).astype(np.float32),
+            (2, 0, 1),
+            (2, 2, 3),
+        ),
+        missing=("no classes: it ends with a map",),
+        reads="arrays, because they are",
+    )
+
+
+def of_colours(rng: np.random.Generator) -> Network:
+    """Pixels through a table of each colour, codes as scores."""
+    table = rng.integers(0, 8, (3, 256), dtype=np.uint8)
+    return network_of(
+        random_conv(rng, (2, 2, 3), 4, (2, 2), name="fc1", in_bits=3, levels=2),
+        classes=("a", "b", "c", "d"),
+        picture=PictureInput("thumbnail-on-white", 2, table=table),
+        result=FloatScores((), rng.normal(0, 1, 4).astype(np.float32)),
+    )
+
+
+KINDS = {
+    make.__name__: make
+    for make in (
+        layered, scoring, float_scoring, connected, detecting, of_arrays, of_colours,
+    )
+}  # fmt: skip

@@ -9,6 +9,10 @@ class QnnError(Exception):
     """
 
 
+class ArrayError(QnnError):
+    """An array cannot be read, or is not what a network reads."""
+
+
 class PictureError(QnnError):
     """A picture that cannot be read, or would be read wrongly."""
 

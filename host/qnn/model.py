@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network that is ready to look at pictures, timed."""
+"""A network that is ready to look at pictures or arrays, timed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.backends.protocol import Maps
 from qnn.engine.placement import Place, Where, wish_for_first
-from qnn.errors import PictureError, QnnError
-from qnn.network import Dense, Layer, Network, PictureInput
+from qnn.errors import ArrayError, PictureError, QnnError
+from qnn.network import ArrayInput, Dense, Layer, Network, PictureInput, describe
 from qnn.network.offload import Offload
-from qnn.network.result import FEATURE_SCALES, Boxes, Classifier
+from qnn.network.result import FEATURE_SCALES, Boxes, Classifier, FloatMap
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
 
@@ -73,7 +73,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A picture that is decoded."""
+    """A picture that is decoded, or an array; of that the size is nothing."""
 
     name: str
     size: tuple[int, int]
@@ -91,6 +91,9 @@ class Model:
 
     def classify(self, picture: Source, top: int = 5) -> Classification:
         """The `top` most probable classes of a picture (path, PIL image or uint8 RGB array).
+
+        A network that reads arrays takes an array of real numbers in the shape that its source
+        has, `network.array.shape`.
 
         Raises:
             QnnError: the picture cannot be read, or the network does not classify.
@@ -113,7 +116,7 @@ class Model:
         Raises:
             QnnError: a picture cannot be read, or the network does not classify.
         """
-        result, network = check_task(self.network, "classify").result, self.network
+        result, network = check_task(self.network, "classify", arrays=True).result, self.network
         assert isinstance(result, Classifier)
         for seen, offload in self._stages(pictures, skip):
             with _stage(seen.times_us, "last_layers"):
@@ -169,12 +172,31 @@ class Model:
             yield Detections(seen.name, objects, seen.times_us, offload.cycles)
 
     def tensor(self, picture: Source) -> NDArray[Any]:
-        """What the first layer reads of a picture: pixels, uint8, or floats, float32 (H, W, C).
+        """What the first layer reads of a picture (or an array, where the network reads arrays):
+        pixels or codes, uint8, or floats, float32 (H, W, C).
 
         Raises:
             QnnError: the picture cannot be read, or no picture can go into the network.
         """
-        return self._picture.tensor(Picture.open(picture))
+        return _decoded(picture, self._input)[1]
+
+    def evaluate(self, arrays: NDArray[Any]) -> NDArray[Any]:
+        """What the network makes of arrays.
+
+        Args:
+            arrays: real numbers, (N, *network.array.shape).
+
+        Returns:
+            Scores (N, classes), or where the network ends with a map its values (N, *shape), as
+            its source has them; float32 or float64.
+
+        Raises:
+            ArrayError: the arrays are not what the network reads.
+            QnnError: the network reads no arrays, or its result is missing.
+        """
+        array, result = check_arrays(self.network)
+        maps = self._session.run(array.codes(np.asarray(arrays)))
+        return result.values(maps) if isinstance(result, FloatMap) else result.scores(maps)
 
     def run(self, maps: Maps) -> Maps:
         """What the layers make of what the first of them reads, (N, H, W, C); see
@@ -221,11 +243,12 @@ class Model:
         return self._session.places
 
     @property
-    def _picture(self) -> PictureInput:
-        """What makes a map of a picture; QnnError if the network came without it."""
-        if self.network.picture is None:
+    def _input(self) -> PictureInput | ArrayInput:
+        """What makes a map of what is given; QnnError if the network came without it."""
+        found = self.network.picture or self.network.array
+        if found is None:
             raise _incomplete(self.network)
-        return self.network.picture
+        return found
 
     def _scaled(self, feature_scale: str) -> Layer:
         """The last layer, its codes worth so much more."""
@@ -241,7 +264,7 @@ class Model:
         self, pictures: Iterable[Source], skip: Skip | None, last: Layer | None = None
     ) -> Iterator[tuple[_Seen, Offload]]:
         """Each picture, and what the layers made of it, with `last` in place of the last one."""
-        seen_by = self._picture
+        seen_by = self._input
         under_way: deque[_Seen] = deque()
 
         def batches() -> Iterator[Maps]:
@@ -249,13 +272,13 @@ class Model:
                 times: dict[str, int] = {}
                 try:
                     with _stage(times, "decode"):
-                        opened, tensor = _decoded(picture, seen_by)
+                        (name, size), tensor = _decoded(picture, seen_by)
                 except QnnError as error:
                     if skip is None:
                         raise
                     skip(picture, error)
                     continue
-                under_way.append(_Seen(opened.name, opened.size, times))
+                under_way.append(_Seen(name, size, times))
                 yield tensor[None]
 
         for offload in self._session.stream(batches(), last):
@@ -268,11 +291,12 @@ class Model:
             yield seen, offload
 
 
-def check_task(network: Network, task: str) -> Network:
+def check_task(network: Network, task: str, arrays: bool = False) -> Network:
     """The network, if it can do that from the picture to the answer.
 
     Args:
         task: "classify" or "detect".
+        arrays: it may also read arrays instead of pictures.
 
     Raises:
         QnnError: it is for the other one, or its picture or its result is missing.
@@ -280,11 +304,40 @@ def check_task(network: Network, task: str) -> Network:
     if network.task != task:
         does = "detects objects" if task == "classify" else "classifies pictures"
         raise QnnError(f"model {network.name} {does}; use {network.task}")
-    if network.picture is None or not isinstance(
+    if network.array is not None and not arrays:
+        raise reads_arrays(network)
+    if (network.picture is None and network.array is None) or not isinstance(
         network.result, Classifier if task == "classify" else Boxes
     ):
         raise _incomplete(network)
     return network
+
+
+def check_arrays(network: Network) -> tuple[ArrayInput, Classifier | FloatMap]:
+    """What makes maps of arrays, and numbers of the last map.
+
+    Raises:
+        QnnError: the network reads no arrays, or its result is missing.
+    """
+    if network.array is None:
+        if network.picture is None:
+            raise _incomplete(network)
+        raise QnnError(
+            f"model {network.name} reads pictures: use {network.task}, or import it again with "
+            "--input array"
+        )
+    if not isinstance(network.result, Classifier | FloatMap):
+        raise _incomplete(network)
+    return network.array, network.result
+
+
+def reads_arrays(network: Network) -> QnnError:
+    """The error to raise where a picture is given to a network that reads arrays."""
+    assert network.array is not None
+    return QnnError(
+        f"model {network.name} reads arrays of {describe(network.array.shape)} numbers, no "
+        f"pictures: qnn run --model {network.name} --input x.npy"
+    )
 
 
 def _incomplete(network: Network) -> QnnError:
@@ -292,10 +345,20 @@ def _incomplete(network: Network) -> QnnError:
     return QnnError(f"model {network.name} is incomplete: {reasons}")
 
 
-def _decoded(source: Source, seen_by: PictureInput) -> tuple[Picture, NDArray[Any]]:
+def _decoded(
+    source: Source, seen_by: PictureInput | ArrayInput
+) -> tuple[tuple[str, tuple[int, int]], NDArray[Any]]:
+    """Name and size of what is given, and the map of it."""
+    if isinstance(seen_by, ArrayInput):
+        if not isinstance(source, np.ndarray):
+            raise ArrayError(
+                f"{source!s:.80}: the network reads arrays of {describe(seen_by.shape)} numbers; "
+                "give it a numpy array"
+            )
+        return ("array", (0, 0)), seen_by.codes(source[None])[0]
     picture = Picture.open(source)
     try:
-        return picture, seen_by.tensor(picture)
+        return (picture.name, picture.size), seen_by.tensor(picture)
     except MemoryError:
         raise PictureError(f"{picture.name} does not fit into memory: save it smaller") from None
     except PictureError as error:

@@ -13,7 +13,7 @@ from qnn.commands.progress import Bar
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place
 from qnn.errors import QnnError
-from qnn.importers import IMPORTERS, import_network
+from qnn.importers import IMPORTERS, INPUTS, import_network
 from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, describe
 from qnn.store import library
 from qnn.store.fetch import UPSTREAM, collect
@@ -58,6 +58,11 @@ def add_parser(commands: options.Commands) -> None:
         help="qnn-mo: the layer JSON; bnn-pynq: the directory; qonnx: the .onnx file",
     )
     parser.add_argument("--name", metavar="NAME", required=True, help="what to call it")
+    parser.add_argument(
+        "--input",
+        choices=INPUTS,
+        help="qonnx: what goes in (default: what the file says; it is printed)",
+    )
     parser.set_defaults(run=run_import)
 
     parser = options.add_command(
@@ -112,13 +117,15 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
 
 def run_import(args: argparse.Namespace) -> None:
     library.check_installable(args.name)
-    network = import_network(args.format, args.path, args.name)
+    network = import_network(args.format, args.path, args.name, args.input)
     directory = library.install(network)
     _report(network, directory)
 
 
 def _report(network: Network, directory: Path) -> None:
     print(f"installed {network.name} in {directory}")
+    if network.reads:
+        print(f"input: {network.reads}")
     for sentence in network.missing:
         print(f"incomplete: {sentence}")
     for sentence in network.notes:
@@ -156,6 +163,8 @@ def run_info(args: argparse.Namespace) -> None:
     print("\non a PYNQ-Z1:")
     for sentence in places.sentences(network.layers, found):
         print(sentence)
+    if network.reads:
+        print(f"\ninput: {network.reads}")
     for sentence in network.missing:
         print(f"\nincomplete: {sentence}")
     for sentence in network.notes:
@@ -197,6 +206,7 @@ def _document(network: Network) -> dict[str, object]:
         "licence": network.licence,
         "missing": list(network.missing),
         "notes": list(network.notes),
+        "reads": network.reads,
         "macs": network.macs,
         "layers": [
             {**_facts(layer), **one} for layer, one in zip(network.layers, found, strict=True)

@@ -27,7 +27,7 @@ from qnn.compute.float_conv import Uniform
 from qnn.engine.placement import Place, accelerated, integer_run
 from qnn.measure import baseline
 from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput
-from qnn.network.result import Boxes
+from qnn.network.result import Boxes, FloatMap
 from qnn.pictures.picture import Picture
 
 SEED = 1
@@ -164,7 +164,7 @@ def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int
         if isinstance(result, Boxes):
             features = np.asarray(maps[0], np.float64)
             return result.detect(features, len(network.classes), PICTURE)
-        return result.probabilities(maps)
+        return result.values(maps) if isinstance(result, FloatMap) else result.probabilities(maps)
 
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     baseline_ms = None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import QnnError
-from qnn.model import Model
+from qnn.model import Model, reads_arrays
 from qnn.network import Network
 from qnn.network.result import Classifier
 from qnn.pictures.dataset import Dataset
@@ -64,6 +64,8 @@ def check(network: Network, dataset: Dataset) -> None:
             refuses pictures of this size.
     """
     classes = len(network.classes)
+    if network.array is not None:
+        raise reads_arrays(network)
     if network.picture is None or not isinstance(network.result, Classifier):
         reasons = "; ".join(network.missing) or (
             "it detects objects"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is computed: the description of a network, and what a run of it gave."""
 
+from qnn.network.array_input import ArrayInput, Grid
 from qnn.network.float_layers import Dense, FloatConv, Lookup
 from qnn.network.layer import Layer
 from qnn.network.layers import (
@@ -22,9 +23,11 @@ from qnn.network.picture_input import PictureInput
 __all__ = [
     "MAX_BITS",
     "MAX_FAN_IN",
+    "ArrayInput",
     "Conv",
     "Dense",
     "FloatConv",
+    "Grid",
     "Layer",
     "Lookup",
     "MaxPool",

@@ -3,8 +3,9 @@
 
 A network is a chain of layers, each with the arithmetic that defines it (qnn.network.layers: exact
 integers; qnn.network.float_layers: tables and floats). Before them stands a picture
-(qnn.network.picture_input), behind them what their last map means (qnn.network.result). Where a
-layer runs is no part of it: that is decided when the network is opened (qnn.engine.placement).
+(qnn.network.picture_input) or an array of numbers (qnn.network.array_input), behind them what their
+last map means (qnn.network.result). Where a layer runs is no part of it: that is decided when the
+network is opened (qnn.engine.placement).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qnn.errors import NetworkError
+from qnn.network.array_input import ArrayInput
 from qnn.network.layer import Layer
 from qnn.network.layers import Conv, Shape, describe
 from qnn.network.picture_input import PictureInput
@@ -28,12 +30,15 @@ class Network:
         task: "classify" or "detect".
         classes: class names in output order.
         layers: each reads what the one before it gives.
-        picture: None where no picture can go in, only what the first layer reads.
+        picture: None where no picture can go in.
+        array: None where no arrays of numbers can go in; where there is neither, only what the
+            first layer reads.
         result: None where only the output of the last layer can come out.
         source: where the parameters come from.
         licence: of the parameters.
         missing: for each absent part, one sentence: what is absent and how to get it.
         notes: what else its user should know, a sentence each.
+        reads: what goes in and why that was decided, a sentence; empty where nothing was decided.
     """
 
     name: str
@@ -42,11 +47,13 @@ class Network:
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
     picture: PictureInput | None = None
+    array: ArrayInput | None = None
     result: Result | None = None
     source: str = ""
     licence: str = ""
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reads: str = ""
 
     def __post_init__(self) -> None:
         _check_network(self)
@@ -109,6 +116,10 @@ def _check_network(network: Network) -> None:
         _check_step(
             network.layers[0], network.picture.out_shape, network.picture.bits, "the picture gives"
         )
+    if (array := network.array) is not None:
+        if network.picture is not None:
+            raise NetworkError(f"network {name}: a picture and an array go in; it has one input")
+        _check_step(network.layers[0], array.out_shape, array.bits, "the array gives")
     if network.result is not None:
         network.result.check(name, network.layers[-1], len(network.classes))
 

@@ -24,23 +24,36 @@ class PictureInput:
 
     Attributes:
         geometry: "thumbnail-on-white" (RGB) or "fit-grey" give pixels, uint8, which are 8-bit
-            codes; "shrink-and-crop" (BGR, 0..255) and "letterbox" (RGB, 0..1) give float32.
+            codes, or become codes by a table; "shrink-and-crop" (BGR, 0..255) and "letterbox"
+            (RGB, 0..1) give float32.
         size: side of the scaled picture, in pixels.
         mean: float32 (size, size, 3), subtracted from floats, and the difference divided by 255;
             None: neither.
         transposed: rows and columns change places.
+        table: uint8 (channels, 256), the code of each pixel value by colour; None: pixels are the
+            codes.
     """
 
     geometry: str
     size: int
     mean: NDArray[np.float32] | None = None
     transposed: bool = False
+    table: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.geometry not in PIXEL_GEOMETRIES | FLOAT_GEOMETRIES:
             raise NetworkError(f"picture: unknown geometry {self.geometry!r}")
         if self.size < 1:
             raise NetworkError(f"picture: a side of {self.size} pixels")
+        table = self.table
+        if table is not None and (
+            self.bits is None
+            or table.dtype != np.uint8
+            or table.shape != (PIXEL_GEOMETRIES[self.geometry], 256)
+        ):
+            raise NetworkError(
+                f"picture: a table {table.dtype} {describe(table.shape)} for {self.geometry}"
+            )
         if self.mean is None:
             return
         if self.bits is not None:
@@ -60,8 +73,10 @@ class PictureInput:
 
     @property
     def bits(self) -> int | None:
-        """8 where it gives pixels, which are codes; None for floats."""
-        return 8 if self.geometry in PIXEL_GEOMETRIES else None
+        """Planes of its codes, 8 where they are pixels; None for floats."""
+        if self.geometry not in PIXEL_GEOMETRIES:
+            return None
+        return 8 if self.table is None else max(1, int(self.table.max()).bit_length())
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -85,6 +100,8 @@ class PictureInput:
             x = geometry.letterbox(picture.rgb(), self.size)
         else:
             x = geometry.shrink_and_crop(picture.rgb(), self.size)
+        if self.table is not None:
+            x = self.table[np.arange(x.shape[2]), x]
         if self.mean is not None:
             x = (x - self.mean) / np.float32(255)
         return np.ascontiguousarray(x.swapaxes(0, 1)) if self.transposed else x

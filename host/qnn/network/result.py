@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What stands behind the layers: what their last map means, as probabilities or boxes."""
+"""What stands behind the layers: what their last map means, as probabilities, boxes or numbers."""
 
 from __future__ import annotations
 
@@ -61,11 +61,32 @@ class Scores:
         return softmax(self.scores(maps) * self.scale)
 
 
+def _sigmoid(x: NDArray[np.float32], _: NDArray[np.float32]) -> NDArray[np.float32]:
+    exact = np.asarray(x, np.float64)
+    y: NDArray[np.float32] = (0.5 * (1 + np.tanh(exact / 2))).astype(np.float32)
+    return y
+
+
+def _tanh(x: NDArray[np.float32], _: NDArray[np.float32]) -> NDArray[np.float32]:
+    y: NDArray[np.float32] = np.tanh(np.asarray(x, np.float64)).astype(np.float32)
+    return y
+
+
+def _leaky(x: NDArray[np.float32], slope: NDArray[np.float32]) -> NDArray[np.float32]:
+    y: NDArray[np.float32] = np.where(x < 0, x * slope, x)
+    return y
+
+
 OPERATIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": np.divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "leaky": _leaky,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
 }
 
 
@@ -74,7 +95,8 @@ class Arithmetic:
     """One operation for each channel: y = x op values, rounded to float32.
 
     Attributes:
-        op: a key of OPERATIONS.
+        op: a key of OPERATIONS; "leaky" multiplies what is below 0, "sigmoid" and "tanh" use no
+            values.
         values: float32 (channels,), finite; what is divided by is not 0.
     """
 
@@ -86,39 +108,77 @@ class Arithmetic:
         return OPERATIONS[self.op](x, self.values)
 
 
+def _values(
+    maps: NDArray[np.number[Any]],
+    levels: NDArray[np.float32] | None,
+    steps: tuple[Arithmetic, ...],
+) -> NDArray[np.float32]:
+    """float32 of the shape of `maps`: accumulators, floats, or codes of `levels`, through steps."""
+    x: NDArray[np.float32] = maps.astype(np.float32) if levels is None else levels[maps]
+    for step in steps:
+        x = step(x)
+    return x
+
+
+def _check_values(
+    network: str, layer: Layer, levels: NDArray[np.float32] | None, steps: tuple[Arithmetic, ...]
+) -> None:
+    """NetworkError unless `_values` can be made of what `layer` gives."""
+    channels = layer.out_shape[2]
+    for step in steps:
+        values = step.values
+        if (
+            step.op not in OPERATIONS
+            or values.dtype != np.float32
+            or values.shape != (channels,)
+            or not np.isfinite(values).all()
+            or (step.op == "divide" and not values.all())
+        ):
+            raise NetworkError(
+                f"network {network}: a step of its scores ({step.op}) does not fit {channels} "
+                "channels"
+            )
+    codes = layer.out_bits is not None
+    if codes != (levels is not None):
+        raise NetworkError(
+            f"network {network}: layer {layer.name} gives {'codes' if codes else 'no codes'}, and "
+            f"its result has {'a' if levels is not None else 'no'} value for each"
+        )
+    if levels is not None and (
+        levels.dtype != np.float32
+        or levels.shape != (1 << (layer.out_bits or 0),)
+        or not np.isfinite(levels).all()
+    ):
+        raise NetworkError(
+            f"network {network}: its result wants {1 << (layer.out_bits or 0)} finite values, one "
+            "for each code"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class FloatScores:
-    """Accumulators of the last layer become scores by float32 steps, in the order of the source.
+    """The last map becomes scores by float32 steps, in the order of the source.
 
     Attributes:
         steps: applied one after the other; the result is the score, probability its softmax.
+        levels: where the last layer gives codes, what each stands for, float32 (2 ** bits,).
     """
 
     steps: tuple[Arithmetic, ...]
+    levels: NDArray[np.float32] | None = None
 
     def check(self, network: str, layer: Layer, classes: int) -> None:
         """NetworkError if `layer`, the last of `network`, does not fit in front of it."""
-        _check_accumulators(network, layer, classes)
-        for step in self.steps:
-            values = step.values
-            if (
-                step.op not in OPERATIONS
-                or values.dtype != np.float32
-                or values.shape != (classes,)
-                or not np.isfinite(values).all()
-                or (step.op == "divide" and not values.all())
-            ):
-                raise NetworkError(
-                    f"network {network}: a step of its scores ({step.op}) does not fit "
-                    f"{classes} classes"
-                )
+        if layer.out_shape != (1, 1, classes):
+            raise NetworkError(
+                f"network {network}: {classes} classes want a map of 1x1x{classes}, but layer "
+                f"{layer.name} gives {describe(layer.out_shape)}"
+            )
+        _check_values(network, layer, self.levels, self.steps)
 
     def scores(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float32]:
-        """Scores, float32 (N, classes), of accumulators (N, 1, 1, classes)."""
-        x: NDArray[np.float32] = maps.reshape(len(maps), -1).astype(np.float32)
-        for step in self.steps:
-            x = step(x)
-        return x
+        """Scores, float32 (N, classes), of a last map (N, 1, 1, classes)."""
+        return _values(maps.reshape(len(maps), -1), self.levels, self.steps)
 
     def probabilities(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float64]:
         """Probabilities, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
@@ -153,6 +213,43 @@ class Probabilities:
     def probabilities(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float64]:
         """Probabilities, float64 (N, classes), of maps (N, 1, 1, classes)."""
         return softmax(self.scores(maps))
+
+
+@dataclass(frozen=True, eq=False)
+class FloatMap:
+    """The last map becomes an array of numbers: of a segmentation, a detector's head, codes.
+
+    Attributes:
+        steps, levels: as of FloatScores, for each pixel.
+        axes: the sides (rows, columns, channels) of the map in the order of the source.
+        shape: of the array, as the source has it, without the batch; what is transposed by `axes`
+            is reshaped to it.
+    """
+
+    steps: tuple[Arithmetic, ...]
+    levels: NDArray[np.float32] | None
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def check(self, network: str, layer: Layer, classes: int) -> None:
+        """NetworkError if `layer`, the last of `network`, does not fit in front of it."""
+        if classes:
+            raise NetworkError(f"network {network}: its map of numbers has no classes")
+        if (
+            sorted(self.axes) != [0, 1, 2]
+            or min(self.shape, default=1) < 1
+            or np.prod(self.shape) != np.prod(layer.out_shape)
+        ):
+            raise NetworkError(
+                f"network {network}: a map of {describe(layer.out_shape)} in the order {self.axes} "
+                f"is no array of {describe(self.shape)}"
+            )
+        _check_values(network, layer, self.levels, self.steps)
+
+    def values(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float32]:
+        """float32 (N, *shape) of a last map (N, H, W, C)."""
+        x = _values(maps, self.levels, self.steps).transpose(0, *(axis + 1 for axis in self.axes))
+        return x.reshape(len(maps), *self.shape)
 
 
 # Tinier-YOLO was trained on codes times 4/7, but published with the codes as they are: what the
@@ -203,4 +300,4 @@ class Boxes:
 
 
 Classifier = Scores | FloatScores | Probabilities
-Result = Classifier | Boxes
+Result = Classifier | Boxes | FloatMap

@@ -16,8 +16,27 @@ import numpy as np
 
 from qnn.compute.dense import BinaryDense
 from qnn.errors import FormatError
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, PictureInput
-from qnn.network.result import Arithmetic, Boxes, FloatScores, Probabilities, Result, Scores
+from qnn.network import (
+    ArrayInput,
+    Conv,
+    Dense,
+    FloatConv,
+    Grid,
+    Layer,
+    Lookup,
+    Network,
+    PictureInput,
+)
+from qnn.network.picture_input import PIXEL_GEOMETRIES
+from qnn.network.result import (
+    Arithmetic,
+    Boxes,
+    FloatMap,
+    FloatScores,
+    Probabilities,
+    Result,
+    Scores,
+)
 from qnn.store import form_v1
 from qnn.store.fields import Fields, read_object
 from qnn.store.parts import (
@@ -51,7 +70,9 @@ def save(network: Network, directory: Path) -> None:
         "licence": network.licence,
         "missing": list(network.missing),
         "notes": list(network.notes),
+        **({"reads": network.reads} if network.reads else {}),
         "picture": _picture_to_json(network.picture, tensors),
+        **({"array": _array_to_json(network.array, tensors)} if network.array else {}),
         "layers": [_layer_to_json(layer, tensors) for layer in network.layers],
         "result": _result_to_json(network.result, tensors),
         "classes": list(network.classes),
@@ -78,6 +99,8 @@ def load(directory: Path) -> Network:
     with TensorFile(directory / TENSORS) as tensors:
         read = form_v1.chain if version == form_v1.VERSION else _chain
         picture, layers, result = read(document, tensors)
+        stated = version == VERSION and document.optional("array", dict) is not None
+        array = _array_of_json(document.entry("array"), tensors) if stated else None
         return Network(
             name=document.get("name", str),
             title=document.get("title", str),
@@ -85,11 +108,13 @@ def load(directory: Path) -> Network:
             classes=document.strings("classes"),
             layers=layers,
             picture=picture,
+            array=array,
             result=result,
             source=document.get("source", str),
             licence=document.get("licence", str),
             missing=document.strings("missing"),
             notes=document.strings("notes") if document.optional("notes", list) else (),
+            reads=document.optional("reads", str) or "",
         )
 
 
@@ -113,11 +138,14 @@ def _picture_to_json(picture: PictureInput | None, tensors: Tensors) -> dict[str
         return None
     if picture.mean is not None:
         tensors["mean"] = picture.mean
+    if picture.table is not None:
+        tensors["table"] = picture.table
     return {
         "geometry": picture.geometry,
         "size": picture.size,
         "mean": picture.mean is not None,
         "transposed": picture.transposed,
+        **({} if picture.table is None else {"table": True}),
     }
 
 
@@ -126,7 +154,52 @@ def _picture_of_json(entry: Fields, tensors: TensorFile) -> PictureInput:
     mean = None
     if entry.get("mean", bool):
         mean = tensors.get("mean", np.float32, (size, size, 3))
-    return PictureInput(entry.get("geometry", str), size, mean, entry.get("transposed", bool))
+    geometry, table = entry.get("geometry", str), None
+    if entry.optional("table", bool):
+        table = tensors.get("table", np.uint8, (PIXEL_GEOMETRIES.get(geometry, 0), 256))
+    return PictureInput(geometry, size, mean, entry.get("transposed", bool), table)
+
+
+def _array_to_json(array: ArrayInput, tensors: Tensors) -> dict[str, Any]:
+    tensors["array"] = array.thresholds
+    grid = array.grid
+    return {
+        "shape": list(array.shape),
+        "axes": list(array.axes),
+        "map": list(array.map_shape),
+        "channels": len(array.thresholds),
+        "thresholds": array.thresholds.shape[1],
+        "low": array.low,
+        "step": array.step,
+        "values": None
+        if grid is None
+        else {"kind": grid.kind, "low": grid.low, "step": grid.step, "count": grid.count},
+        "constants": list(array.constants),
+    }
+
+
+def _array_of_json(entry: Fields, tensors: TensorFile) -> ArrayInput:
+    size = entry.positive("channels"), entry.positive("thresholds")
+    grid = None
+    if entry.optional("values", dict) is not None:
+        stated = entry.entry("values")
+        grid = Grid(
+            stated.get("kind", str),
+            stated.number("low"),
+            stated.number("step"),
+            stated.positive("count"),
+        )
+    rows, columns, channels = entry.integers("map", 3)
+    return ArrayInput(
+        shape=entry.integers("shape"),
+        axes=entry.integers("axes"),
+        map_shape=(rows, columns, channels),
+        thresholds=tensors.get("array", np.float32, size),
+        low=entry.number("low"),
+        step=entry.number("step"),
+        grid=grid,
+        constants=entry.integers("constants"),
+    )
 
 
 def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
@@ -207,9 +280,19 @@ def _result_to_json(result: Result | None, tensors: Tensors) -> dict[str, Any] |
     if isinstance(result, Scores):
         tensors["offset"] = result.offset
         return {"kind": "scores", "divisor": result.divisor, "scale": result.scale}
-    if isinstance(result, FloatScores):
+    if isinstance(result, FloatScores | FloatMap):
         tensors |= {f"step{i}": step.values for i, step in enumerate(result.steps)}
-        return {"kind": "float-scores", "steps": [step.op for step in result.steps]}
+        stated: dict[str, Any] = {"kind": "float-scores", "steps": [s.op for s in result.steps]}
+        if result.levels is not None:
+            tensors["levels"] = result.levels
+            stated["levels"] = len(result.levels)
+        if isinstance(result, FloatScores):
+            return stated
+        return stated | {
+            "kind": "float-map",
+            "axes": list(result.axes),
+            "shape": list(result.shape),
+        }
     if isinstance(result, Probabilities):
         return {"kind": "softmax", "unit": result.unit}
     tensors["anchors"] = result.anchors
@@ -222,17 +305,21 @@ def _result_to_json(result: Result | None, tensors: Tensors) -> dict[str, Any] |
 
 
 def _result_of_json(entry: Fields, tensors: TensorFile) -> Result:
-    kind = entry.choice("kind", ("scores", "float-scores", "softmax", "boxes"))
+    kind = entry.choice("kind", ("scores", "float-scores", "float-map", "softmax", "boxes"))
     if kind == "scores":
         offset = tensors.get("offset", np.int64, None)
         return Scores(offset, entry.positive("divisor"), entry.number("scale"))
-    if kind == "float-scores":
-        return FloatScores(
-            tuple(
-                Arithmetic(op, tensors.get(f"step{i}", np.float32, None))
-                for i, op in enumerate(entry.strings("steps"))
-            )
+    if kind in ("float-scores", "float-map"):
+        steps = tuple(
+            Arithmetic(op, tensors.get(f"step{i}", np.float32, None))
+            for i, op in enumerate(entry.strings("steps"))
         )
+        levels = None
+        if entry.optional("levels", int) is not None:
+            levels = tensors.get("levels", np.float32, (entry.positive("levels"),))
+        if kind == "float-scores":
+            return FloatScores(steps, levels)
+        return FloatMap(steps, levels, entry.integers("axes", 3), entry.integers("shape"))
     if kind == "softmax":
         return Probabilities(entry.number("unit"))
     anchors = tensors.get("anchors", np.float64, (entry.positive("anchors"), 2))

@@ -140,7 +140,7 @@ def test_float_scores_fit_their_network(step):
     network(good, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 4)
     with pytest.raises(NetworkError, match="1x1x5"):
         network(good, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 5)
-    with pytest.raises(NetworkError, match=r"does not fit 4 classes"):
+    with pytest.raises(NetworkError, match=r"does not fit 4 channels"):
         bad = FloatScores((*good.steps, Arithmetic(*step)))
         network(bad, [layer(shape=(1, 1, 3), outputs=4, codes=0)], 4)
 

@@ -110,8 +110,8 @@ def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     along = [-1 if side == axis else 1 for side in range(len(shape))]
     what = f"its row of thresholds along axis {axis} (layout {layout!r})"
     row_of = feature.per_channel(node, row.reshape(along), what)
-    spread = rows[row_of.astype(np.int64)]
-    return [Count(spread, scale, np.float32(node.attributes.get("out_bias", 0.0)))]
+    bias = np.float32(node.attributes.get("out_bias", 0.0))
+    return [Count(rows, scale, bias, row_of.astype(np.int64))]
 
 
 ELEMENTWISE: dict[str, Callable[[Node, Feature, Parameters], list[Step]]] = {

@@ -11,16 +11,32 @@ import numpy as np
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.steps import Step
-from qnn.network import Padding, Shape, describe
+from qnn.network import Grid, Padding, Shape, describe
 
-Source = Union["Pixels", "Products", "FloatSums"]
+Source = Union["Input", "Products", "FloatSums"]
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """The input: whole numbers p from 0 to 255; p / 255 unless raw."""
+@dataclass(frozen=True, eq=False)
+class Input:
+    """The input of the graph.
 
-    raw: bool
+    Attributes:
+        shape: its sides, without the batch.
+        grid: the numbers that go in, where the file says so.
+        wish: what the user says that it is: "picture", "array" or nothing.
+        order: int64 (H, W, C), which of its elements lie where in the map that is read of it; None
+            as long as that is not known, when it is a map of one pixel.
+    """
+
+    shape: tuple[int, ...]
+    grid: Grid | None = None
+    wish: str | None = None
+    order: Array | None = None
+
+    @property
+    def raw(self) -> bool:
+        """It is stated that whole numbers from 0 to 255 go in."""
+        return self.grid is not None and self.grid.kind == "UINT8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +98,7 @@ class FloatSums:
     bias: Array
     stride: int
     padding: int
+    reads: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +106,7 @@ class Feature:
     """One tensor of the graph that depends on the picture.
 
     Attributes:
-        source: what it starts from: Pixels, Products or FloatSums.
+        source: what it starts from: Input, Products or FloatSums.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.compute.float_conv import Thresholds
-from qnn.importers.qonnx.feature import Feature, FloatSums, Pixels
+from qnn.importers.qonnx.feature import Feature, FloatSums, Input
 from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
 from qnn.importers.qonnx.steps import Clip, Count, Quantizer, Uniform
 from qnn.importers.qonnx.windows import Windows
 from qnn.network import FloatConv
@@ -39,7 +40,7 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
             "weights of more than 4 bits run on the host only, on a square RGB picture with the "
             "same padding on all sides; quantise them to 1, 2 or 3 bits"
         )
-    assert isinstance(feature.source, Pixels)
+    assert isinstance(feature.source, Input)
     white = 255.0 if raw(feature.source, feature.steps) else 1.0
     ends = np.array([[0.0], [white]]).repeat(channels, axis=1)  # of x, for each colour
     for step in feature.steps:
@@ -56,9 +57,11 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
             "moves it"
         )
     exact = weight.astype(np.float64)
+    picture_of(node, feature, feature.source)  # it lies in the map as in the input
+    kind = kind_of(node, feature.source, feature.steps)
     return FloatSums(
         node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), place.stride,
-        place.padding[0],
+        place.padding[0], picture_reads(feature, feature.source, kind),
     )  # fmt: skip
 
 

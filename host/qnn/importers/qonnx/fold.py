@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from qnn.importers.qonnx.feature import Feature, Pixels, Products
+from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import Quantizer, Step, only, sign
 from qnn.importers.qonnx.weights import planes
@@ -43,45 +43,49 @@ class Codes:
         return max(1, self.top.bit_length())
 
 
-def fold_pixels(node: Node, feature: Feature, pixels: Pixels) -> tuple[Array, Codes]:
-    """A table from pixel to code, uint8 (256,), and what the codes stand for.
+def fold_pixels(node: Node, feature: Feature, source: Input) -> tuple[Array, Codes]:
+    """A table from pixel to code, uint8 (1 or channels, 256), and what the codes stand for.
 
     Args:
         node: the one that reads the codes, for the error.
         feature: the input and the steps behind it.
-        pixels: its source.
+        source: of the feature.
 
     Raises:
-        NetworkError: the steps differ between colours, or their results are no even steps.
+        NetworkError: the steps differ between colours and no quantiser follows, or their results
+            are no even steps.
     """
     steps = feature.steps
-    if any(isinstance(step, MaxPool) for step in steps):
-        raise node.refuse("a max-pool reads the picture itself; put a convolution before it")
     p: Array = np.arange(256, dtype=np.float32)
-    p = p if raw(pixels, steps) else p / np.float32(255)
+    p = p if raw(source, steps) else p / np.float32(255)
     values: Array = np.repeat(p[:, None], feature.shape[2], axis=1)
     last = last_quantizer(steps)
     if last is None:
-        values = _apply(steps, values)
-        levels, table = np.unique(values[:, 0], return_inverse=True)
+        values = through(steps, values)
+        levels, ranks = np.unique(values[:, 0], return_inverse=True)
+        if (values != values[:, :1]).any():
+            raise node.refuse(
+                "the steps before it differ between colours, and no quantiser follows; put a "
+                "Quant of 8 bits behind them"
+            )
+        table = ranks[:, None]
     else:
         values = _codes(steps[: last + 1])(values)
-        levels, rank = levels_of(node, steps, last, int(values.min()), int(values.max()))
-        table = rank[values[:, 0] - values.min()]
-    if (values != values[:, :1]).any():
-        raise node.refuse(
-            "the steps before it differ between colours; use one mean and one deviation for all"
-        )
-    return table.astype(np.uint8), even(node, levels)
+        least = down_to_zero(steps[last], int(values.min()))
+        levels, rank = levels_of(node, steps, last, least, int(values.max()))
+        table = rank[values - least]
+    if (table == table[:, :1]).all():
+        table = table[:, :1]
+    return np.ascontiguousarray(table.T.astype(np.uint8)), even(node, levels)
 
 
-def raw(pixels: Pixels, steps: Sequence[Step]) -> bool:
+def raw(source: Input, steps: Sequence[Step]) -> bool:
     """Whether pixels go in as 0..255: stated, or the graph divides by 255 itself."""
     first = steps[0] if steps else None
     if not isinstance(first, Arithmetic) or first.op not in ("multiply", "divide"):
-        return pixels.raw
+        return source.raw
     by_255 = np.float32(255 if first.op == "divide" else 1 / 255)
-    return pixels.raw or bool((first.values == by_255).all())
+    return source.raw or bool((first.values == by_255).all())
 
 
 def fold_layer(
@@ -120,7 +124,7 @@ def fold_layer(
         return code_of(products.values(flip * acc, side))
 
     least, most = int(codes(low).min()), int(codes(high).max())
-    least = _down_to_zero(steps[last], least)
+    least = down_to_zero(steps[last], least)
     levels, rank = levels_of(node, steps, last, least, most)
     if len(levels) > MAX_LEVELS:
         raise node.refuse(f"it reads {len(levels)} levels; quantise to at most {MAX_BITS} bits")
@@ -211,7 +215,8 @@ def last_quantizer(steps: Sequence[Step]) -> int | None:
     return max((i for i, step in enumerate(steps) if isinstance(step, Quantizer)), default=None)
 
 
-def _apply(steps: Sequence[Step], x: Array) -> Array:
+def through(steps: Sequence[Step], x: Array) -> Array:
+    """x, float32 (..., C), after steps; a pool is left out."""
     with np.errstate(over="ignore", invalid="ignore"):
         for step in steps:
             if not isinstance(step, MaxPool):
@@ -223,7 +228,7 @@ def _codes(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The codes that the last of these steps, a quantiser, gives; a pool between is left out."""
     *before, quantizer = steps
     assert isinstance(quantizer, Quantizer)
-    return lambda x: quantizer.codes(_apply(before, x))
+    return lambda x: quantizer.codes(through(before, x))
 
 
 def levels_of(
@@ -251,12 +256,12 @@ def levels_of(
             step = Arithmetic(step.op, one[None])
             if sign(step, 1) <= 0:
                 raise node.refuse("what it reads is quantised and then multiplied by no positive")
-        values = _apply([step], values)
+        values = through([step], values)
     levels, rank = np.unique(values, return_inverse=True)
     return levels, rank
 
 
-def _down_to_zero(quantizer: Step, least: int) -> int:
+def down_to_zero(quantizer: Step, least: int) -> int:
     """The code of value 0 where all reached ones lie above it: a layer may pad its input with 0."""
     assert isinstance(quantizer, Quantizer)
     values = quantizer.values(np.arange(max(0, least - MAX_LEVELS), least + 1))

@@ -35,6 +35,16 @@ _ATTRIBUTES = {  # of what type those are that the importer reads
     "TENSOR": "value",
 }
 _TYPES = {name: kind for kind, names in _ATTRIBUTES.items() for name in names.split()}
+_WHOLE_TYPES = {
+    2: "UINT8",
+    3: "INT8",
+    4: "UINT16",
+    5: "INT16",
+    6: "INT32",
+    12: "UINT32",
+    21: "UINT4",
+    22: "INT4",
+}  # of TensorProto.DataType
 _DTYPES = ("float16", "float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
@@ -68,7 +78,7 @@ class Graph:
         nodes: those that the outputs depend on, each after the nodes it reads from.
         constants: initializers by name; floats as float32.
         input_name, input_shape: of the one input; the batch counts 1.
-        raw_pixels: the input is stated to be whole numbers 0..255.
+        input_type: of the input, where it is stated: "UINT8", "INT8", "BIPOLAR".
         outputs: names of tensors.
         opset: of the standard operators.
     """
@@ -77,7 +87,7 @@ class Graph:
     constants: dict[str, Array]
     input_name: str
     input_shape: tuple[int, ...]
-    raw_pixels: bool
+    input_type: str | None
     outputs: tuple[str, ...]
     opset: int
 
@@ -130,7 +140,7 @@ def read_graph(path: Path) -> Graph:
         constants=constants,
         input_name=inputs[0].name,
         input_shape=_input_shape(path, inputs[0].name, kind.shape.dim),
-        raw_pixels=kind.elem_type == onnx.TensorProto.UINT8 or stated == "UINT8",
+        input_type=_WHOLE_TYPES.get(kind.elem_type, stated),
         outputs=tuple(output.name for output in graph.output),
         opset=max((o.version for o in model.opset_import if o.domain in STANDARD), default=1),
     )

@@ -20,11 +20,11 @@ from qnn.network import Conv, Network
 CLASSES = "classes.txt"
 
 
-def import_network(path: Path, name: str) -> Network:
+def import_network(path: Path, name: str, wish: str | None = None) -> Network:
     """See qnn.importers.import_network."""
     if not path.is_file():
         raise FormatError(f"{path}: not a file; name the .onnx file")
-    walk = Walk(read_graph(path))
+    walk = Walk(read_graph(path), wish)
     _check_accelerator(walk.convs)
     network = Network(
         name=name,
@@ -33,6 +33,8 @@ def import_network(path: Path, name: str) -> Network:
         classes=(),
         layers=tuple(walk.layers),
         picture=walk.picture,
+        array=walk.array,
+        reads=walk.reads,
         source="imported from QONNX",
         missing=tuple(walk.missing),
         notes=_notes(walk.undecided),

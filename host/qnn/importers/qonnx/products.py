@@ -14,18 +14,19 @@ import numpy as np
 
 from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Feature, Pixels, Products
+from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.first import float_sums
 from qnn.importers.qonnx.fold import Codes
 from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import integers, small
 from qnn.importers.qonnx.windows import windows_of
 from qnn.network import Shape, describe, windows
 
-# Ends the layer that gives a map, which is now to be read in this shape.
-Read = Callable[[Shape], Codes]
+# Ends the layer that gives a feature, which is now to be read in this shape.
+Read = Callable[[Feature, Shape], Codes]
 
 
 def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -> Feature:
@@ -45,7 +46,7 @@ def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -
 def _convolution(
     node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
 ) -> Feature:
-    feature.require_map(node)
+    feature = as_map(node, feature)
     groups = int(node.attributes.get("group", 1))
     if weight.ndim != 4 or 0 in weight.shape:
         raise node.refuse("it wants weights of four dimensions; use Conv2d")
@@ -66,10 +67,10 @@ def _convolution(
         raise node.refuse(f"its kernel does not fit into a map of {describe(feature.shape)}")
     by_output = weight.transpose(0, 2, 3, 1)
     channel_bias = [x.reshape(1, -1, 1, 1) for x in bias if x is not None]
-    if isinstance(feature.source, Pixels) and groups == 1 and not small(by_output):
+    if _on_host(node, feature) and groups == 1 and not small(by_output):
         sums = float_sums(node, feature, by_output, place)
         return _biased(node, Feature(sums, shape, places(shape)), channel_bias)
-    codes = read(feature.shape)
+    codes = read(feature, feature.shape)
     if any(place.padding) and codes.zero:
         raise node.refuse(
             f"it pads with 0, but the lowest level of its input is {codes.zero:g}; use no padding, "
@@ -82,6 +83,12 @@ def _convolution(
         groups=groups,
     )
     return _biased(node, Feature(products, shape, places(shape)), channel_bias)
+
+
+def _on_host(node: Node, feature: Feature) -> bool:
+    """Whether a convolution of it may be one of floats: it reads a picture."""
+    source = feature.source
+    return isinstance(source, Input) and kind_of(node, source, feature.steps).picture
 
 
 def _connection(
@@ -99,7 +106,9 @@ def _connection(
             f"a tensor of shape {feature.index.shape} does not fit its {inputs} inputs; put a "
             "Flatten before it"
         )
-    in_shape = (1, 1, inputs) if isinstance(feature.source, Pixels) else feature.shape
+    in_shape = feature.shape
+    if isinstance(feature.source, Input):
+        feature, in_shape = flattened(node, feature, feature.source), (1, 1, inputs)
     if in_shape[0] > Capabilities().kernel_rows:
         raise node.refuse(
             f"it is fully connected to a map of {describe(in_shape)}, and the accelerator has "
@@ -110,7 +119,7 @@ def _connection(
     result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
     start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
     products = _products(
-        node, moved.reshape(outputs, *in_shape), read(in_shape), in_shape, *start[:1]
+        node, moved.reshape(outputs, *in_shape), read(feature, in_shape), in_shape, *start[:1]
     )
     if alpha != 1:  # rounded with the sums, not behind them
         products = replace(products, stray=np.full(outputs, ROUNDINGS))

@@ -11,7 +11,7 @@ Source: the operator pages of QONNX (IntQuant, BipolarQuant, MultiThreshold) and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -85,15 +85,21 @@ class Bipolar:
 
 @dataclass(frozen=True, eq=False)
 class Count:
-    """MultiThreshold: code = number of thresholds (C, K) <= x; value = scale * code + bias."""
+    """MultiThreshold: code = number of thresholds of its row <= x; value = scale * code + bias.
+
+    Attributes:
+        thresholds: float32 (rows, K).
+        row: int64 (C,), of each channel.
+    """
 
     thresholds: Array
     scale: np.float32
     bias: np.float32
+    row: Array
 
     def codes(self, x: Array) -> Array:
         """int64 from 0 to K."""
-        y: Array = (x[..., None] >= self.thresholds).sum(axis=-1, dtype=np.int64)
+        y: Array = (x[..., None] >= self.thresholds[self.row]).sum(axis=-1, dtype=np.int64)
         return y
 
     def values(self, codes: Array) -> Array:
@@ -194,6 +200,15 @@ def only(node: Node, name: str, given: Array) -> Array:
             "(weights may have a scale for each output)"
         )
     return np.asarray(given.flat[0], np.float32)
+
+
+def select(step: Step, channels: Array) -> Step:
+    """A step for some of its channels, or for each several times."""
+    if isinstance(step, Arithmetic):
+        return Arithmetic(step.op, step.values[channels])
+    if isinstance(step, Count):
+        return replace(step, row=step.row[channels])
+    return step
 
 
 def sign(step: Step, channels: int) -> Array:

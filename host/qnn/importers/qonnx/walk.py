@@ -15,16 +15,18 @@ import numpy as np
 
 from qnn.errors import FormatError
 from qnn.importers.qonnx.constants import fold
+from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Feature, FloatSums, Pixels, Products
+from qnn.importers.qonnx.feature import Feature, FloatSums, Input, Products
 from qnn.importers.qonnx.first import fold_first
-from qnn.importers.qonnx.fold import Codes, fold_layer, fold_pixels, fold_scores, last_quantizer
+from qnn.importers.qonnx.fold import Codes, fold_layer, fold_scores, last_quantizer
 from qnn.importers.qonnx.graph import Array, Graph, Node
+from qnn.importers.qonnx.inputs import as_map, read_input
 from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.windows import pool_of
-from qnn.network import Conv, Layer, Lookup, PictureInput, Shape, describe, windows
+from qnn.network import ArrayInput, Conv, Layer, PictureInput, Shape, describe, windows
 from qnn.network.result import FloatScores
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
@@ -46,9 +48,14 @@ ADVICE = {
 class Walk:
     """Walks a graph when it is made.
 
+    Args:
+        graph: what an .onnx file says.
+        wish: what the user says that its input is: "picture", "array", or None.
+
     Attributes:
         layers: what the graph becomes.
-        picture: None where the input is no picture.
+        picture, array: what the input is; one of them is None.
+        reads: what goes in and why that was decided, a sentence.
         scores: None where it ends with a map of codes.
         missing: a sentence for each absent stage.
         undecided: layers with sums on a step of their quantiser, each with its node and how many
@@ -59,14 +66,16 @@ class Walk:
         NetworkError: a node cannot be run as it is; the message names it and a way out.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, wish: str | None = None) -> None:
         self.layers: list[Layer] = []
         self.picture: PictureInput | None = None
+        self.array: ArrayInput | None = None
+        self.reads = ""
         self.scores: FloatScores | None = None
         self.missing: list[str] = []
         self.undecided: list[str] = []
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
-        self._tensors[graph.input_name] = _picture(graph)
+        self._tensors[graph.input_name] = _input(graph, wish)
         self._opset = graph.opset
         self._ranked: dict[str, str] = {}  # tensors that stand for the scores, and what made them
         self._readers = Counter(graph.outputs)
@@ -136,7 +145,7 @@ class Walk:
         if node.op == "MaxPool":
             return _pooled(node, feature)
         if node.op in PRODUCTS:
-            return multiply(node, feature, parameters, lambda s: self._read(node, feature, s))
+            return multiply(node, feature, parameters, lambda f, s: self._read(node, f, s))
         advice = ADVICE.get(node.op, "params/README.md lists those that are")
         raise node.refuse(f"this operator is not supported; {advice}")
 
@@ -148,21 +157,13 @@ class Walk:
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
             self.picture = PictureInput("letterbox", source.size)
+            self.reads = source.reads
             self.layers.append(first)
             return codes
-        table, codes = fold_pixels(node, feature, source)
-        rows, columns, channels = feature.shape
-        geometry = {1: "fit-grey", 3: "thumbnail-on-white"}.get(channels)
-        if rows == columns and geometry:
-            self.picture = PictureInput(geometry, rows)
-            self.layers.append(Lookup("pixels", feature.shape, table, in_shape))
-        else:
-            self.missing.append(
-                f"pictures cannot go in: its input of {describe(feature.shape)} is no square "
-                f"picture, grey or RGB; give codes to Model.run, value = {codes.zero:g} + code x "
-                f"{codes.step:g}"
-            )
-        return codes
+        stage = read_input(node, feature, source, in_shape)
+        self.picture, self.array, self.reads = stage.picture, stage.array, stage.reads
+        self.layers += stage.layers
+        return stage.codes
 
     def _end(self, node: Node, feature: Feature) -> None:
         source = feature.source
@@ -206,20 +207,15 @@ class Walk:
         return [layer for layer in self.layers if isinstance(layer, Conv)]
 
 
-def _picture(graph: Graph) -> Feature:
-    """The input: (1, C, H, W), or (1, n), where n a square makes it a grey picture."""
-    sides, count = graph.input_shape[1:], math.prod(graph.input_shape)
-    source = Pixels(graph.raw_pixels)
-    if len(sides) == 3:
-        shape = (sides[1], sides[2], sides[0])
-        return Feature(source, shape, places(shape))
-    side = math.isqrt(count)
-    shape = (side, side, 1) if side * side == count else (1, 1, count)
-    return Feature(source, shape, np.arange(count).reshape(graph.input_shape))
+def _input(graph: Graph, wish: str | None) -> Feature:
+    """The input, whose every element is a channel until a layer says in which map it lies."""
+    count = math.prod(graph.input_shape)
+    source = Input(graph.input_shape[1:], grid_of(graph.input_type), wish)
+    return Feature(source, (1, 1, count), np.arange(count).reshape(graph.input_shape))
 
 
 def _pooled(node: Node, feature: Feature) -> Feature:
-    feature.require_map(node)
+    feature = as_map(node, feature)
     rows, columns, channels = feature.shape
     pool = pool_of(node, (rows, columns))
     top, left, bottom, right = pool.padding

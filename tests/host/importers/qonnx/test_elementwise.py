@@ -29,8 +29,9 @@ def connect(graph: Graph, features: int, outputs: int = 3) -> Graph:
 
 
 def assert_equal(graph: Graph, tmp_path) -> None:
-    """Imported, it scores what the reference scores."""
-    found, wanted = both(import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net"), graph)
+    """Imported for pictures, it scores what the reference scores."""
+    path = graph.save(tmp_path / "model.onnx")
+    found, wanted = both(import_network("qonnx", path, "net", "picture"), graph)
     assert found.tolist() == wanted.tolist()
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from qnn.errors import NetworkError
-from qnn.importers.qonnx.feature import Feature, Pixels, Products
+from qnn.importers.qonnx.datatypes import grid_of
+from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.fold import even, fold_layer, fold_pixels
 from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.layout import places
@@ -40,7 +41,7 @@ def random_steps(rng) -> list:
         steps.append(Bipolar(f32(2)))
     else:
         borders = np.sort(rng.normal(0, 9, (OUTPUTS, 3)), axis=1)
-        steps.append(Count(f32(borders), np.float32(1), np.float32(0)))
+        steps.append(Count(f32(borders), np.float32(1), np.float32(0), np.arange(OUTPUTS)))
     return steps
 
 
@@ -90,22 +91,27 @@ def test_a_pool_stays_behind_what_ascends():
             fold_layer(NODE, feature, products, "conv1")
 
 
+def pixels(raw: bool, channels: int) -> Input:
+    return Input((channels, 4, 4), grid_of("UINT8") if raw else None)
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_pixels(raw):
     step = Uniform(f32(1 if raw else 1 / 256), f32(0), 0, 255, np.rint)
-    feature = Feature(Pixels(raw), (4, 4, 3), places((4, 4, 3)), (step,))
+    feature = Feature(pixels(raw, 3), (4, 4, 3), places((4, 4, 3)), (step,))
     table, codes = fold_pixels(NODE, feature, feature.source)
     p = np.arange(256, dtype=np.float32)
     want = p if raw else np.minimum(np.rint(p / np.float32(255) * 256), 255)
-    assert (codes.zero + codes.step * table).tolist() == (want * float(step.scale)).tolist()
+    assert table.shape == (1, 256)
+    assert (codes.zero + codes.step * table[0]).tolist() == (want * float(step.scale)).tolist()
 
 
 def test_pixels_that_descend():
     feature = Feature(
-        Pixels(True), (4, 4, 1), places((4, 4, 1)), (Arithmetic("multiply", f32([-1])),)
+        pixels(True, 1), (4, 4, 1), places((4, 4, 1)), (Arithmetic("multiply", f32([-1])),)
     )
     table, codes = fold_pixels(NODE, feature, feature.source)
-    assert table.tolist() == list(range(255, -1, -1))
+    assert table.tolist() == [list(range(255, -1, -1))]
     assert (codes.zero, codes.step, codes.top) == (-255, 1, 255)
 
 

@@ -49,7 +49,7 @@ def test_reads(model, tmp_path):
     assert [node.op for node in graph.nodes] == ["Quant", "Flatten", "BipolarQuant", "Gemm"]
     assert graph.input_name == "picture" and graph.input_shape == (1, 1, 4, 4)
     assert graph.nodes[-1].name == "fc" and graph.nodes[-1].attributes == {"transB": 1}
-    assert graph.outputs == (graph.nodes[-1].outputs[0],) and not graph.raw_pixels
+    assert graph.outputs == (graph.nodes[-1].outputs[0],) and graph.input_type is None
 
 
 def test_nodes_that_lead_nowhere_are_left_out(model, tmp_path):

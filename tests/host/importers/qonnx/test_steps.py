@@ -81,7 +81,7 @@ def test_multi_threshold():
     thresholds = (rng.integers(-20, 20, (3, 7)) / 4).astype(np.float32)  # in any order
     thresholds[:, 0], thresholds[1, 1] = np.inf, -np.inf
     x = (rng.integers(-24, 24, (5, 3)) / 4).astype(np.float32)
-    step = Count(thresholds, np.float32(0.5), np.float32(-1))
+    step = Count(thresholds, np.float32(0.5), np.float32(-1), np.arange(3))
     want = multithreshold.multithreshold(x, thresholds, 0.5, -1.0)
     assert step(x).tolist() == want.tolist()
     assert step.values(step.codes(x)).tolist() == want.tolist()
