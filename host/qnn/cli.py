@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from qnn.commands import bench, classify, detect, evaluate, models, params
+from qnn.commands import bench, classify, detect, evaluate, models, params, run
 from qnn.commands import verify as verify_command
 from qnn.errors import QnnError
 
-COMMANDS = (classify, detect, models, params, evaluate, verify_command, bench)
+COMMANDS = (classify, detect, run, models, params, evaluate, verify_command, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

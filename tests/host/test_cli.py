@@ -58,6 +58,7 @@ def test_the_commands():
         "params",
         "params fetch",
         "params import",
+        "run",
         "params info",
         "params remove",
         "eval",

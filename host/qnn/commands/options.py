@@ -10,10 +10,12 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from qnn.backends import BACKENDS, Settings
@@ -136,7 +138,7 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
     """Refuses, before any work is done, what could not be written after it.
 
     Args:
-        paths: where `save_picture` will write.
+        paths: where `save_picture` or `save_arrays` will write.
         inputs: what will be read; a path that is one of these is refused.
 
     Raises:
@@ -156,9 +158,23 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Writes a picture; QnnError if that fails, and nothing half written stays."""
+    _save(path, lambda partial: image.save(partial, format="PNG"))
+
+
+def save_arrays(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Writes an .npz; QnnError if that fails, and nothing half written stays."""
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:  # of a name numpy would add to it
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    _save(path, write)
+
+
+def _save(path: Path, write: Callable[[Path], object]) -> None:
     _check_name(path)
     with _writing(path) as partial:
-        image.save(partial, format="PNG")
+        write(partial)
         partial.replace(path)
     print(f"wrote {path}", file=sys.stderr)
 
@@ -215,14 +231,7 @@ def print_results(
         found: that, of one result.
         report: further fields.
     """
-    document: dict[str, Any] = {
-        "model": network.name,
-        "backend": None if model is None else model.backend,
-    }
-    clock_mhz = None if model is None else model.clock_mhz
-    if model is not None and clock_mhz is not None:
-        times = "modelled" if model.simulated else "measured"
-        document["accelerator"] = {"clock_mhz": clock_mhz, "times": times}
+    document, clock_mhz = what_ran(network, model)
     document["results"] = []
     for result in results:
         one: dict[str, Any] = {"image": result.image, name: found(result)}
@@ -232,6 +241,19 @@ def print_results(
             one["accelerator_ms"] = result.cycles / clock_mhz / 1e3
         document["results"].append(one)
     print_json(document | report)
+
+
+def what_ran(network: Network, model: Model | None) -> tuple[dict[str, Any], float | None]:
+    """How the JSON of results begins, and the clock of an accelerator."""
+    document: dict[str, Any] = {
+        "model": network.name,
+        "backend": None if model is None else model.backend,
+    }
+    clock_mhz = None if model is None else model.clock_mhz
+    if model is not None and clock_mhz is not None:
+        times = "modelled" if model.simulated else "measured"
+        document["accelerator"] = {"clock_mhz": clock_mhz, "times": times}
+    return document, clock_mhz
 
 
 def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:

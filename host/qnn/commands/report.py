@@ -16,26 +16,26 @@ from qnn.errors import QnnError
 
 
 class Report:
-    """How far a command came with some pictures.
+    """How far a command came with some pictures, or arrays.
 
     Attributes:
         done: pictures whose result is there.
         total: pictures in all.
         errors: JSON of what went wrong: {"image": name, or None where it is not of one picture,
-            "error": sentence}.
+            "error": sentence}; for arrays {"array": ...}.
         interrupted: by Ctrl-C.
     """
 
-    def __init__(self, did: str, total: int) -> None:
-        """`did`: what it does to pictures, for the count: "classified"."""
-        self._did = did
+    def __init__(self, did: str, total: int, one: str = "image", many: str = "pictures") -> None:
+        """`did`: what it does to pictures, for the count: "classified"; `one`, `many`: of what."""
+        self._did, self._one, self._many = did, one, many
         self.done, self.total = 0, total
         self.errors: list[dict[str, str | None]] = []
         self.interrupted = False
 
     def fail(self, image: str | None, error: QnnError) -> None:
         """Tells an error and remembers it."""
-        self.errors.append({"image": image, "error": str(error)})
+        self.errors.append({self._one: image, "error": str(error)})
         print(f"qnn: {error}", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
@@ -61,7 +61,7 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """What --json says of it."""
-        return {"pictures": self.total, "errors": self.errors, "interrupted": self.interrupted}
+        return {self._many: self.total, "errors": self.errors, "interrupted": self.interrupted}
 
     def close(self) -> int:
         """Tells how far it came, if not to the end.
@@ -69,7 +69,7 @@ class Report:
         Returns:
             The exit status: 0; 1 if something went wrong, 2 if nothing was done; 130 after Ctrl-C.
         """
-        count = f"{self._did} {self.done} of {self.total} pictures"
+        count = f"{self._did} {self.done} of {self.total} {self._many}"
         if self.interrupted:
             print(f"qnn: interrupted: {count}", file=sys.stderr)
             return 130

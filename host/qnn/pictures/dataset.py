@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from qnn.errors import FormatError
 from qnn.memory import drain, enough_for
 from qnn.pictures import pipe
+from qnn.pictures.arrays import of_npy
 
 MAX_BYTES = 1 << 30
 IDX_IMAGES = b"\0\0\x08\x03"  # unsigned bytes, three dimensions
@@ -175,7 +176,7 @@ def _of_npz(path: Path, raw: bytes | None = None) -> tuple[NDArray[Any], NDArray
     """Of a file, or of what came in its place through a pipe."""
     try:
         with zipfile.ZipFile(path if raw is None else io.BytesIO(raw)) as archive:
-            images, labels = _of_npy(archive, "images"), _of_npy(archive, "labels")
+            images, labels = _member(archive, "images"), _member(archive, "labels")
     except KeyError:
         raise FormatError(f'{path}: it has no arrays "images" and "labels"') from None
     except MemoryError:
@@ -187,20 +188,9 @@ def _of_npz(path: Path, raw: bytes | None = None) -> tuple[NDArray[Any], NDArray
     return images, labels
 
 
-def _of_npy(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """An array of an .npz file; its header may state more than is there."""
+def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(f"{name}.npy") as file:
-        if np.lib.format.read_magic(file) == (1, 0):
-            shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, in_columns, dtype = np.lib.format.read_array_header_2_0(file)
-        if dtype.hasobject:
-            raise ValueError("an array of Python objects")
-        size = math.prod(shape) * dtype.itemsize
-        data = drain(file.read, min(size, MAX_BYTES) + 1)
-    if len(data) != size:
-        raise EOFError
-    return np.ndarray(shape, dtype, data, order="F" if in_columns else "C")
+        return of_npy(file)
 
 
 def _read_bytes(path: Path) -> bytes:
