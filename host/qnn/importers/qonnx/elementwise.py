@@ -81,6 +81,43 @@ def _clip(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     ]
 
 
+def _leaky(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
+    """LeakyRelu, whose slope is an attribute, and PRelu, which has one for each channel."""
+    slope = np.asarray(node.attributes.get("alpha", 0.01), np.float32)
+    if node.op == "PRelu":
+        slope = feature.per_channel(node, _second(node, parameters), "its slope")
+    slope = np.broadcast_to(slope, feature.shape[2:]).astype(np.float32)
+    if not (slope >= 0).all() or not np.isfinite(slope).all():
+        raise node.refuse(
+            f"its slope below 0 is {slope.min():g}, so it falls and rises; use one from 0 on"
+        )
+    return [Arithmetic("leaky", slope)]
+
+
+def _second(node: Node, parameters: Parameters) -> Array:
+    given = parameters[1] if len(parameters) > 1 else None
+    if given is None:
+        raise node.refuse("it wants a constant behind the feature map")
+    return given
+
+
+def _squash(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
+    op = {"Sigmoid": "sigmoid", "Tanh": "tanh"}[node.op]
+    return [Arithmetic(op, np.zeros(feature.shape[2], np.float32))]
+
+
+def _hard_sigmoid(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
+    alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+    if not 0 < alpha < np.inf or not np.isfinite(beta):
+        raise node.refuse(f"its slope is {alpha:g} and its offset {beta:g}; use a positive slope")
+    ones = np.ones(feature.shape[2], np.float32)
+    return [
+        Arithmetic("multiply", np.float32(alpha) * ones),
+        Arithmetic("add", np.float32(beta) * ones),
+        Clip(0, 1),
+    ]
+
+
 def _quantize(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     names = ("scale", "zero point")
     one: Parameters = [
@@ -122,6 +159,11 @@ ELEMENTWISE: dict[str, Callable[[Node, Feature, Parameters], list[Step]]] = {
     "BatchNormalization": _normalise,
     "Relu": _relu,
     "Clip": _clip,
+    "LeakyRelu": _leaky,
+    "PRelu": _leaky,
+    "Sigmoid": _squash,
+    "Tanh": _squash,
+    "HardSigmoid": _hard_sigmoid,
     "MultiThreshold": _count,
     **dict.fromkeys(QUANTIZERS, _quantize),
 }

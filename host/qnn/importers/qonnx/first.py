@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A first layer with weights of many bits: a float convolution (qnn.network.FloatConv).
+"""A first layer of float weights: a float convolution (qnn.network.FloatConv).
 
 Sums, scales and batch norm are folded in float64. The reference executor rounds each of its steps
 to float32, so a code may differ from its where an output lies on the border of two codes.
@@ -37,8 +37,9 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
     rows, columns, channels = feature.shape
     if rows != columns or channels != 3 or len(set(place.padding)) != 1:
         raise node.refuse(
-            "weights of more than 4 bits run on the host only, on a square RGB picture with the "
-            "same padding on all sides; quantise them to 1, 2 or 3 bits"
+            "its weights are no whole numbers of steps, and with float weights a layer runs on the "
+            "host only, on a square RGB picture with the same padding on all sides; quantise them "
+            "to 8 bits or fewer"
         )
     assert isinstance(feature.source, Input)
     white = 255.0 if raw(feature.source, feature.steps) else 1.0
@@ -46,8 +47,8 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
     for step in feature.steps:
         if not isinstance(step, Arithmetic):
             raise node.refuse(
-                "weights of more than 4 bits run on the host only, and there pixels are not "
-                "quantised again; remove the quantiser before this node"
+                "its weights are no whole numbers of steps, and its input is quantised; quantise "
+                "them, too, to 8 bits or fewer, or leave the input as it is"
             )
         ends = OPERATIONS[step.op](ends, step.values.astype(np.float64))
     offset, gain = ends[0], ends[1] - ends[0]
@@ -90,11 +91,15 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
                 gain = OPERATIONS[step.op](gain, values)
         else:
             raise sums.node.refuse(
-                "it runs on the host, where only a bias, a normalisation and a ReLU may stand "
-                "between it and its quantiser"
+                "it has float weights and runs on the host, where only a bias, a normalisation and "
+                "a ReLU may stand between it and its quantiser; quantise its weights to 8 bits or "
+                "fewer"
             )
     if any(not isinstance(step, Arithmetic) for step in steps[last + 1 :]):
-        raise sums.node.refuse("it runs on the host, where no pool follows; use a stride")
+        raise sums.node.refuse(
+            "it has float weights and runs on the host, where no pool follows; use a stride, or "
+            "quantise its weights to 8 bits or fewer"
+        )
     quantizer = steps[last]
     assert isinstance(quantizer, Quantizer)
     borders = _borders(sums.node, quantizer)
@@ -120,13 +125,19 @@ def _borders(node: Node, quantizer: Quantizer) -> Array:
     """Values above which the codes 1, 2, ... begin, float64."""
     if isinstance(quantizer, Uniform):
         if quantizer.rounding is not np.rint:
-            raise node.refuse("it runs on the host, where its quantiser rounds with ROUND only")
+            raise node.refuse(
+                "it has float weights and runs on the host, where its quantiser rounds with ROUND "
+                "only; quantise its weights to 8 bits or fewer, or round so"
+            )
         below = np.arange(quantizer.low, quantizer.high)
         borders = (below + 0.5 - float(quantizer.zero)) * float(quantizer.scale)
         ties_rise = below % 2 == 1  # to the even number
     elif isinstance(quantizer, Count):
         if (quantizer.thresholds != quantizer.thresholds[0]).any():
-            raise node.refuse("it runs on the host, where all channels have the same thresholds")
+            raise node.refuse(
+                "it has float weights and runs on the host, where all channels have the same "
+                "thresholds; quantise its weights to 8 bits or fewer"
+            )
         borders = np.sort(quantizer.thresholds[0].astype(np.float64))
         ties_rise = np.ones(len(borders), bool)
     else:

@@ -16,7 +16,7 @@ import numpy as np
 
 from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.graph import Array, Node
-from qnn.importers.qonnx.steps import Quantizer, Step, only, sign
+from qnn.importers.qonnx.steps import Clip, Quantizer, Step, only, sign
 from qnn.importers.qonnx.weights import planes
 from qnn.network import MAX_BITS, Conv, MaxPool
 from qnn.network.result import Arithmetic
@@ -90,7 +90,7 @@ def raw(source: Input, steps: Sequence[Step]) -> bool:
 
 def fold_layer(
     node: Node, feature: Feature, products: Products, name: str
-) -> tuple[Conv, Codes, int]:
+) -> tuple[Conv, Array, int]:
     """A layer whose codes are those of the last quantiser behind its sums.
 
     Args:
@@ -100,8 +100,9 @@ def fold_layer(
         name: of the layer.
 
     Returns:
-        The layer, what its codes stand for, and how many outputs have a sum that lies on a step of
-        the quantiser, but for what float32 rounds off where the reference adds it up.
+        The layer, the values that its codes stand for, float32, and how many outputs have a sum
+        that lies on a step of the quantiser, but for what float32 rounds off where the reference
+        adds it up.
 
     Raises:
         NetworkError: there is no quantiser, or the steps cannot become thresholds.
@@ -140,7 +141,7 @@ def fold_layer(
     bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
     thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
     layer = _layer(products, name, bits, coefficients, thresholds, pool)
-    return layer, even(node, levels), int(undecided.any(axis=(0, 1)).sum())
+    return layer, levels, int(undecided.any(axis=(0, 1)).sum())
 
 
 def fold_scores(
@@ -157,13 +158,26 @@ def fold_scores(
         if (values != (op == "multiply")).any():
             steps.append(Arithmetic(op, values.astype(np.float32)))
     for step in feature.steps:
-        if not isinstance(step, Arithmetic):
+        if isinstance(step, MaxPool):
             raise node.refuse(
-                "a ReLU, Clip or pool stands between the last layer and the scores; end the "
-                "network with the last layer, its bias and its normalisation"
+                "a max-pool stands between the last layer and the scores; put an activation "
+                "quantiser of 8 bits or fewer before it"
             )
-        steps.append(step)
+        assert not isinstance(step, Quantizer)
+        steps += arithmetic(step, len(products.weight))
     return _layer(products, name, bits, coefficients), tuple(steps)
+
+
+def arithmetic(step: Arithmetic | Clip, channels: int) -> list[Arithmetic]:
+    """A step that is no quantiser, as operations of a result."""
+    if isinstance(step, Arithmetic):
+        return [step]
+    limits = (("maximum", step.low), ("minimum", step.high))
+    return [
+        Arithmetic(op, np.full(channels, limit, np.float32))
+        for op, limit in limits
+        if np.isfinite(limit)
+    ]
 
 
 def _layer(

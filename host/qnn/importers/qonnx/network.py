@@ -16,6 +16,7 @@ from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers.qonnx.graph import read_graph
 from qnn.importers.qonnx.walk import Walk
 from qnn.network import Conv, Network
+from qnn.network.result import FloatMap
 
 CLASSES = "classes.txt"
 
@@ -39,9 +40,9 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         missing=tuple(walk.missing),
         notes=_notes(walk.undecided),
     )
-    if walk.scores is None:
-        return network
-    return replace(network, classes=_classes(path, network.out_shape[2]), result=walk.scores)
+    if isinstance(walk.result, FloatMap):
+        return replace(network, result=walk.result)
+    return replace(network, classes=_classes(path, network.out_shape[2]), result=walk.result)
 
 
 def _notes(undecided: Sequence[str]) -> tuple[str, ...]:

@@ -16,14 +16,15 @@ from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.first import float_sums
-from qnn.importers.qonnx.fold import Codes
+from qnn.importers.qonnx.fold import Codes, last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
-from qnn.importers.qonnx.weights import integers, small
+from qnn.importers.qonnx.weights import are_whole, integers
 from qnn.importers.qonnx.windows import windows_of
 from qnn.network import Shape, describe, windows
+from qnn.network.result import Arithmetic
 
 # Ends the layer that gives a feature, which is now to be read in this shape.
 Read = Callable[[Feature, Shape], Codes]
@@ -67,7 +68,7 @@ def _convolution(
         raise node.refuse(f"its kernel does not fit into a map of {describe(feature.shape)}")
     by_output = weight.transpose(0, 2, 3, 1)
     channel_bias = [x.reshape(1, -1, 1, 1) for x in bias if x is not None]
-    if _on_host(node, feature) and groups == 1 and not small(by_output):
+    if groups == 1 and _of_floats(node, feature, by_output):
         sums = float_sums(node, feature, by_output, place)
         return _biased(node, Feature(sums, shape, places(shape)), channel_bias)
     codes = read(feature, feature.shape)
@@ -85,10 +86,14 @@ def _convolution(
     return _biased(node, Feature(products, shape, places(shape)), channel_bias)
 
 
-def _on_host(node: Node, feature: Feature) -> bool:
-    """Whether a convolution of it may be one of floats: it reads a picture."""
-    source = feature.source
-    return isinstance(source, Input) and kind_of(node, source, feature.steps).picture
+def _of_floats(node: Node, feature: Feature, weight: Array) -> bool:
+    """Whether a convolution is one of floats: it reads a picture, its weights are no whole numbers
+    of steps, or colours have a scale each and are not quantised."""
+    source, steps = feature.source, feature.steps
+    if not isinstance(source, Input) or not kind_of(node, source, steps).picture:
+        return False
+    apart = any(isinstance(s, Arithmetic) and (s.values != s.values[0]).any() for s in steps)
+    return (apart and last_quantizer(steps) is None) or not are_whole(weight)
 
 
 def _connection(

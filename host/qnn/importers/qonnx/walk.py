@@ -17,9 +17,17 @@ from qnn.errors import FormatError
 from qnn.importers.qonnx.constants import fold
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
+from qnn.importers.qonnx.ending import layout_of, parted
 from qnn.importers.qonnx.feature import Feature, FloatSums, Input, Products
 from qnn.importers.qonnx.first import fold_first
-from qnn.importers.qonnx.fold import Codes, fold_layer, fold_scores, last_quantizer
+from qnn.importers.qonnx.fold import (
+    Codes,
+    arithmetic,
+    even,
+    fold_layer,
+    fold_scores,
+    last_quantizer,
+)
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.inputs import as_map, read_input
 from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
@@ -27,7 +35,7 @@ from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.windows import pool_of
 from qnn.network import ArrayInput, Conv, Layer, PictureInput, Shape, describe, windows
-from qnn.network.result import FloatScores
+from qnn.network.result import FloatMap, FloatScores
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
@@ -56,7 +64,7 @@ class Walk:
         layers: what the graph becomes.
         picture, array: what the input is; one of them is None.
         reads: what goes in and why that was decided, a sentence.
-        scores: None where it ends with a map of codes.
+        result: scores, or the numbers of a map.
         missing: a sentence for each absent stage.
         undecided: layers with sums on a step of their quantiser, each with its node and how many
             outputs.
@@ -71,7 +79,7 @@ class Walk:
         self.picture: PictureInput | None = None
         self.array: ArrayInput | None = None
         self.reads = ""
-        self.scores: FloatScores | None = None
+        self.result: FloatScores | FloatMap | None = None
         self.missing: list[str] = []
         self.undecided: list[str] = []
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
@@ -153,7 +161,7 @@ class Walk:
         """Ends the layer whose map `node` reads in the shape `in_shape`."""
         source = feature.source
         if isinstance(source, Products):
-            return self._fold(node, feature, source)
+            return even(node, self._fold(node, feature, source))
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
             self.picture = PictureInput("letterbox", source.size)
@@ -171,31 +179,35 @@ class Walk:
             raise node.refuse(
                 "no layer for the accelerator comes before it; export the whole network"
             )
-        if last_quantizer(feature.steps) is None:
-            if feature.shape[:2] != (1, 1):
-                raise node.refuse(
-                    f"the network ends with a map of {describe(feature.shape)}; end it with a "
-                    "fully connected layer, or with a quantiser"
-                )
+        last = last_quantizer(feature.steps)
+        if last is None:
             layer, steps = fold_scores(node, feature, source, self._name(source))
             self.layers.append(layer)
-            self.scores = FloatScores(steps)
+            levels: Array | None = None
         else:
-            codes = self._fold(node, feature, source)
-            self.missing.append(
-                f"no scores come out: it ends with a map of codes, value = {codes.zero:g} + code x "
-                f"{codes.step:g}, which Model.run gives"
-            )
+            inside, behind = parted(node, feature.steps, last, feature.shape[2])
+            levels = self._fold(node, replace(feature, steps=inside), source)
+            codes = 1 << (self.convs[-1].out_bits or 0)
+            levels = np.pad(levels, (0, codes - len(levels)), "edge")
+            steps = tuple(s for step in behind for s in arithmetic(step, feature.shape[2]))
+        if feature.shape[:2] == (1, 1):
+            self.result = FloatScores(steps, levels)
+            return
+        self.result = FloatMap(steps, levels, *layout_of(node, feature))
+        self.missing.append(
+            f"no classes come out: it ends with a map of {describe(self.result.shape)} numbers, "
+            "which Model.run gives, and qnn run where it reads arrays"
+        )
 
-    def _fold(self, node: Node, feature: Feature, products: Products) -> Codes:
-        """Ends a layer with a quantiser."""
-        layer, codes, undecided = fold_layer(node, feature, products, self._name(products))
+    def _fold(self, node: Node, feature: Feature, products: Products) -> Array:
+        """Ends a layer with a quantiser; the values of its codes."""
+        layer, levels, undecided = fold_layer(node, feature, products, self._name(products))
         self.layers.append(layer)
         if undecided:
             self.undecided.append(
                 f"{layer.name} ({products.node.name!r}, {undecided} of {layer.outputs} outputs)"
             )
-        return codes
+        return levels
 
     def _name(self, products: Products) -> str:
         kind = "conv" if products.node.op == "Conv" else "fc"

@@ -9,7 +9,6 @@ from qnn.importers.qonnx.graph import Array, Node
 
 TOLERANCE = 1.5e-4  # of a step: float32 rounds a multiple of a scale
 LARGEST = 128  # weights of 8 bits
-FEW = 15  # a first layer on pixels with larger weights is a float convolution on the host
 
 
 def integers(node: Node, weight: Array) -> tuple[Array, Array]:
@@ -40,10 +39,10 @@ def integers(node: Node, weight: Array) -> tuple[Array, Array]:
     return whole.reshape(weight.shape), scales
 
 
-def small(weight: Array) -> bool:
-    """Whether the weights of each output are whole numbers of steps from -FEW to FEW."""
+def are_whole(weight: Array) -> bool:
+    """Whether the weights of each output are whole numbers of steps, as `integers` wants them."""
     rows = weight.reshape(len(weight), -1).astype(np.float64)
-    return all(_scale(row, FEW) is not None for row in rows)
+    return all(_scale(row, LARGEST) is not None for row in rows)
 
 
 def _scale(row: Array, largest: int) -> float | None:

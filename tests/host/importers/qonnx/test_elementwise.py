@@ -215,3 +215,41 @@ def test_batch_norm_of_a_flattened_map(tmp_path):
         else:
             with pytest.raises(NetworkError, match=r"BatchNormalization.*differs between pixels"):
                 import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
+
+
+# Activations that rise
+
+
+ACTIVATIONS = {
+    "LeakyRelu": lambda graph: graph.then("LeakyRelu", alpha=0.25),
+    "LeakyRelu as it comes": lambda graph: graph.then("LeakyRelu"),
+    "PRelu": lambda graph: graph.then("PRelu", np.array([0.5, 0, 0.25, 1]).reshape(4, 1, 1)),
+    "Sigmoid": lambda graph: graph.then("Mul", 0.25).then("Sigmoid").then("Mul", 8.0),
+    "Tanh": lambda graph: graph.then("Mul", 0.25).then("Tanh").then("Mul", 8.0),
+    "HardSigmoid": lambda graph: graph.then("HardSigmoid").then("Mul", 8.0),
+    "HardSigmoid of its own": lambda graph: (
+        graph.then("HardSigmoid", alpha=0.125, beta=0.25).then("Mul", 8.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_activations(kind, signed, tmp_path):
+    """Codes of the sums between two layers are those of the reference."""
+    graph = ACTIVATIONS[kind](conv(start(), 4)).quant(0.5, 4, signed=signed)
+    assert_equal(connect(graph.then("Flatten"), 64), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda g: g.then("LeakyRelu", alpha=-0.5), r"slope below 0 is -0.5.*use one from 0 on"),
+        (lambda g: g.then("PRelu", np.array(-1.0)), r"slope below 0 is -1.*use one from 0 on"),
+        (lambda g: g.then("HardSigmoid", alpha=-1.0), r"slope is -1.*use a positive slope"),
+    ],
+)
+def test_activations_that_fall(make, reason, tmp_path):
+    graph = connect(make(conv(start(), 4)).quant(1.0, 2).then("Flatten"), 64)
+    with pytest.raises(NetworkError, match=reason):
+        import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")

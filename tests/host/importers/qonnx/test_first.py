@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""First layers of float or 8-bit weights run on the host and give the codes of the reference."""
+"""First layers of float weights run on the host and give the codes of the reference."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from qnn import store
 from qnn.backends import open_session
 from qnn.errors import NetworkError
 from qnn.importers import import_network
-from qnn.network import FloatConv
+from qnn.network import Conv, FloatConv, Lookup
 from qnn.pictures.picture import Picture
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
@@ -25,7 +25,7 @@ def make(rng: np.random.Generator) -> tuple[Graph, str]:
         graph.then("Sub", np.float32([0.4, 0.5, 0.45]).reshape(1, 3, 1, 1))
         graph.then("Div", np.float32([0.2, 0.25, 0.3]).reshape(1, 3, 1, 1))
     weight = rng.normal(0, 0.4, (6, 3, 3, 3))
-    if rng.random() < 0.5:
+    if graph.nodes and rng.random() < 0.5:  # with colours apart also whole numbers are floats
         weight = graph.weight(weight, 0.02, 8)
     constants = [weight] if rng.random() < 0.5 else [weight, rng.normal(0, 1, 6)]
     graph.then("Conv", *constants, strides=[stride] * 2, pads=[padding] * 4)
@@ -152,3 +152,25 @@ def test_quantisers_that_round_otherwise(tmp_path):
     path = graph.quant(1.0, 2).save(tmp_path / "model.onnx")
     with pytest.raises(NetworkError, match="rounds with ROUND only"):
         import_network("qonnx", path, "net")
+
+
+@pytest.mark.parametrize("bits", [5, 6, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quantised", [False, True])
+def test_whole_numbers_run_as_integers(bits, channels, quantised, tmp_path):
+    """Weights of 8 bits or fewer, a pool behind them, on pixels as they are or quantised."""
+    rng = np.random.default_rng(bits)
+    graph = Graph((1, channels, 8, 8))
+    if quantised:
+        graph.quant(1 / 256, 8)
+    else:
+        graph.then("Div", 255.0).then("Mul", 255.0)
+    weight = graph.weight(rng.normal(0, 2.0 ** (bits - 2), (4, channels, 3, 3)), 1 / 16, bits)
+    graph.then("Conv", weight, pads=[1, 1, 1, 1]).then("Relu").quant(1.0 if quantised else 512.0, 2)
+    graph.then("MaxPool", kernel_shape=[2, 2], strides=[2, 2]).then("Flatten")
+    graph.then("Gemm", graph.weight(rng.normal(0, 1, (3, 64))), transB=1)
+    network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "whole")
+    kinds = [type(layer) for layer in network.layers]
+    assert kinds == [Lookup, Conv, Conv]
+    found, wanted = both(network, graph, raw=not quantised)
+    assert found.tolist() == wanted.tolist() and len(np.unique(wanted)) > 3
