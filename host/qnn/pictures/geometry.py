@@ -16,16 +16,9 @@ from PIL import Image
 
 from qnn.errors import PictureError
 from qnn.pictures.picture import Picture, Resampling
+from qnn.pictures.resize import CUBIC, corner_linear, cubic, resize
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class _Taps:
-    """One axis of a resize: target i is the sum over k of weight[i, k] * source[index[i, k]]."""
-
-    index: Array  # int (targets, taps)
-    weight: Array  # float (targets, taps)
 
 
 def thumbnail_on_white(picture: Picture, size: int = 32) -> Array:
@@ -92,8 +85,7 @@ def fit_grey(picture: Picture, size: int = 28) -> Array:
 
 # With t the place between two pixels, the negative taps of a row add up to a t (1 - t), in size at
 # most n = -a / 4, so the positive ones to 1 + n; over rows and columns the negative to 2 n (1 + n).
-_CUBIC = -0.75
-OVERSHOOT = 2 * (-_CUBIC / 4) * (1 - _CUBIC / 4)
+OVERSHOOT = 2 * (-CUBIC / 4) * (1 - CUBIC / 4)
 
 
 def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
@@ -118,9 +110,11 @@ def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
     _check(rgb)
     scale = short / min(rgb.shape[:2])
     rows, columns = (
-        _cubic(side, int(max(crop, min(side, scale * side))), crop) for side in rgb.shape[:2]
+        cubic(side, int(max(crop, min(side, scale * side))), crop) for side in rgb.shape[:2]
     )
-    return _resize(rgb[..., ::-1], np.arange(256.0), rows, columns).astype(np.float32)
+    square = np.empty((crop, crop, 3), np.float32)
+    resize(rgb, rows, columns, square, bgr=True)
+    return square
 
 
 @dataclass(frozen=True)
@@ -185,57 +179,13 @@ def letterbox(rgb: Array, size: int = 416) -> Array:
     (inner_width, inner_height), (left, top) = place.inner, place.offset
     if not (inner_width and inner_height):
         raise PictureError(f"a picture of {width} x {height} is too long and thin: crop it")
-    codes = (np.arange(256) / 255).astype(np.float32)
-    rows, columns = _corner_linear(height, inner_height), _corner_linear(width, inner_width)
+    rows, columns = corner_linear(height, inner_height), corner_linear(width, inner_width)
     square = np.full((size, size, 3), 0.5, np.float32)
-    square[top : top + inner_height, left : left + inner_width] = _resize(rgb, codes, rows, columns)
+    inner = square[top : top + inner_height, left : left + inner_width]
+    resize(rgb, rows, columns, inner, whole=255)
     return square
 
 
 def _check(rgb: Array) -> None:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise PictureError(f"want uint8 (height, width, 3), not {rgb.dtype} {rgb.shape}")
-
-
-def _cubic(source: int, target: int, crop: int) -> _Taps:
-    """The middle `crop` of `target` positions over `source` pixels."""
-    first = (target - crop) // 2
-    position = (np.arange(first, first + crop) + 0.5) * (source / target) - 0.5
-    low = np.floor(position)
-    t = position - low
-    a = _CUBIC
-    before = a * t * (1 - t) ** 2
-    here = ((a + 2) * t - (a + 3)) * t**2 + 1
-    after = a * (1 - t) * t**2
-    weight = np.stack([before, here, 1 - before - here - after, after], axis=1)
-    index = low.astype(np.intp)[:, None] + np.arange(-1, 3)
-    return _Taps(np.clip(index, 0, source - 1), weight)
-
-
-def _corner_linear(source: int, target: int) -> _Taps:
-    """All of `target` positions over `source` pixels, in float32."""
-    step = np.float32(source - 1) / np.float32(max(target - 1, 1))
-    position = np.arange(target, dtype=np.float32) * step
-    low = position.astype(np.intp)
-    part = position - low.astype(np.float32)
-    low[-1], part[-1] = source - 1, 0
-    index = np.stack([low, np.minimum(low + 1, source - 1)], axis=1)
-    return _Taps(index, np.stack([1 - part, part], axis=1))
-
-
-def _resize(image: Array, codes: Array, rows: _Taps, columns: _Taps) -> Array:
-    """Weighted sums of codes[image], along x first, touching only pixels that some tap reads."""
-    needed_rows, row_index = np.unique(rows.index, return_inverse=True)
-    needed_columns, column_index = np.unique(columns.index, return_inverse=True)
-    by_column = codes[image[needed_rows, needed_columns[:, None]]]  # (column, row, colour)
-    wide = _weigh(by_column, _Taps(column_index.reshape(columns.index.shape), columns.weight))
-    by_row = np.ascontiguousarray(wide.swapaxes(0, 1))
-    return _weigh(by_row, _Taps(row_index.reshape(rows.index.shape), rows.weight))
-
-
-def _weigh(pixels: Array, taps: _Taps) -> Array:
-    """The weighted sums along the first axis, added up tap by tap."""
-    total = pixels[taps.index[:, 0]] * taps.weight[:, 0, None, None]
-    for k in range(1, taps.index.shape[1]):
-        total += pixels[taps.index[:, k]] * taps.weight[:, k, None, None]
-    return total

@@ -106,6 +106,8 @@ class Picture:
         with _one_sentence("picture"):
             _check(source, "picture")
             image = _plain(source, "picture")
+            if image is source:
+                image = source.copy()
         return cls("picture", image.size, image)
 
     @classmethod
@@ -123,7 +125,7 @@ class Picture:
     def rgb(self) -> np.ndarray[Any, Any]:
         """The pixels, uint8 (H, W, 3); PictureError where a JPEG file is damaged."""
         with _one_sentence(self.name):
-            return np.array(self.reduced(1).convert("RGB"))
+            return np.array(_in_mode("RGB", self.reduced(1)))
 
     def grey(self) -> np.ndarray[Any, Any]:
         """The pixels as ITU-R 601 luma, uint8 (H, W); grey ones pass bit for bit.
@@ -132,7 +134,7 @@ class Picture:
             PictureError: a JPEG file is damaged.
         """
         with _one_sentence(self.name):
-            return np.array(self.reduced(1).convert("L"))
+            return np.array(_in_mode("L", self.reduced(1)))
 
     def reduced(self, scale: int) -> Image.Image:
         """The picture in mode L or RGB, a JPEG file at one `scale`-th of its size; do not edit it.
@@ -271,7 +273,7 @@ def _tiff_turns_itself() -> bool:
 
 
 def _plain(image: Image.Image, name: str) -> Image.Image:
-    """A decoded copy in mode L or RGB: shallow, opaque, upright."""
+    """The picture decoded, in mode L or RGB, shallow, opaque, upright; a copy where it was not."""
     image.load()
     turn = 1 if image.format == "TIFF" and _tiff_turns_itself() else _turn(image)
     clear = image.info.get("transparency")
@@ -285,5 +287,10 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
     elif image.mode in _ALPHA or clear is not None:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    image = _in_mode("L" if image.mode in ("1", "L") else "RGB", image)
     return image if turn == 1 else image.transpose(_TURNS[turn])
+
+
+def _in_mode(mode: str, image: Image.Image) -> Image.Image:
+    """The image, a copy only where it has another mode."""
+    return image if image.mode == mode else image.convert(mode)
