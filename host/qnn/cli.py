@@ -8,28 +8,58 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
 
-from qnn.commands import bench, classify, detect, evaluate, models, params, run
-from qnn.commands import verify as verify_command
 from qnn.errors import QnnError
 
-COMMANDS = (classify, detect, run, models, params, evaluate, verify_command, bench)
+# Each verb and its module, which is imported only where the verb is called.
+COMMANDS = {
+    "classify": "qnn.commands.classify",
+    "detect": "qnn.commands.detect",
+    "run": "qnn.commands.run",
+    "models": "qnn.commands.models",
+    "params": "qnn.commands.params",
+    "eval": "qnn.commands.evaluate",
+    "verify": "qnn.commands.verify",
+    "bench": "qnn.commands.bench",
+}
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; each command sets `run`."""
+class _Version(argparse.Action):
+    """Looks for the version only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"qnn {version('qnn')}")
+        parser.exit()
+
+
+def build_parser(verbs: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of the command line; each command sets `run`.
+
+    Args:
+        verbs: the commands that it has to know, of COMMANDS.
+    """
     parser = argparse.ArgumentParser(
         prog="qnn",
         description="Low-bit neural networks on small Zynq boards, their simulation, or a CPU.",
         epilog="example: qnn classify picture.jpg --model fashion-cnv",
     )
-    parser.add_argument("--version", action="version", version=f"qnn {version('qnn')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for verb in verbs:
+        import_module(COMMANDS[verb]).add_parser(commands)
     return parser
+
+
+def _verbs(given: Sequence[str]) -> Iterable[str]:
+    """The commands that the parser of such arguments has to know."""
+    if given and given[0] in COMMANDS:
+        return given[:1]
+    return () if given[:1] == ["--version"] else COMMANDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be in the terminal's code
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        args = build_parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        args = build_parser(_verbs(given)).parse_args(given)
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()

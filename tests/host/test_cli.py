@@ -137,6 +137,17 @@ class Command:
         commands.add_parser("try").set_defaults(run=self.run)
 
 
+@pytest.fixture
+def trial(monkeypatch):
+    """trial(run) makes that the run of the only command, `try`."""
+
+    def enter(run):
+        monkeypatch.setitem(sys.modules, "trial", Command(run))
+        monkeypatch.setattr(cli_module, "COMMANDS", {"try": "trial"})
+
+    return enter
+
+
 def raising(error):
     def run(_):
         raise error
@@ -154,15 +165,15 @@ def raising(error):
         (raising(KeyboardInterrupt()), 130, "qnn: interrupted\n"),
     ],
 )
-def test_exit_status(run, status, message, monkeypatch, capsys):
-    monkeypatch.setattr(cli_module, "COMMANDS", (Command(run),))
+def test_exit_status(run, status, message, trial, capsys):
+    trial(run)
     assert main(["try"]) == status
     assert capsys.readouterr() == ("", message)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("strange")])
-def test_what_no_command_foresaw_of_the_system_is_one_sentence_too(error, monkeypatch, cli):
-    monkeypatch.setattr(cli_module, "COMMANDS", (Command(raising(error)),))
+def test_what_no_command_foresaw_of_the_system_is_one_sentence_too(error, trial, cli):
+    trial(raising(error))
     assert (error.strerror or str(error)) in cli.refused("try")
 
 
@@ -183,6 +194,44 @@ def test_what_no_command_foresaw_of_the_system_is_one_sentence_too(error, monkey
 )
 def test_names_that_no_file_can_have(arguments, cli):
     cli.refused(*arguments)
+
+
+IMPORTED = """
+import sys
+from qnn.cli import main
+try:
+    status = main(sys.argv[1:])
+except SystemExit as stop:
+    status = stop.code
+assert not status, status
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+# What only some commands use.
+WEIGHTY = {
+    "numpy", "PIL.Image", "PIL.ImageDraw", "importlib.metadata", "urllib.request", "qnn.model",
+    "qnn.importers", "qnn.measure.bench", "qnn.pictures.draw", "qnn.predecessor",
+    "qnn.backends.accelerator", "qnn.store.fetch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "used"),
+    [
+        (["--version"], {"importlib.metadata"}),
+        (["classify", "PICTURE"], {"numpy", "PIL.Image", "qnn.model"}),
+        (
+            ["classify", "PICTURE", "--save", "TARGET"],
+            {"numpy", "PIL.Image", "PIL.ImageDraw", "qnn.model", "qnn.pictures.draw"},
+        ),
+    ],
+)
+def test_what_a_command_does_not_use_is_not_imported(arguments, used, samples, tmp_path):
+    files = {"PICTURE": samples[0], "TARGET": tmp_path / "sheet.png"}
+    command = [sys.executable, "-c", IMPORTED, *(str(files.get(one, one)) for one in arguments)]
+    environment = {"QNN_HOME": str(tmp_path / "home")}
+    result = subprocess.run(command, capture_output=True, timeout=120, env=environment, text=True)
+    assert result.returncode == 0, result.stderr
+    assert WEIGHTY & set(result.stderr.split()) == used
 
 
 def test_the_script(tmp_path):

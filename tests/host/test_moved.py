@@ -32,6 +32,23 @@ print(draw.boxes, library.find, Picture.open, verify, PUBLISHED_MS, qnn.dataset.
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_the_package_imports_what_is_used():
+    code = """
+import sys
+import qnn
+assert not {"numpy", "PIL", "qnn.model", "qnn.predecessor"} & set(sys.modules)
+assert set(qnn.__all__) <= set(dir(qnn)) and "model" in dir(qnn)
+assert qnn.network.Conv and "qnn.model" not in sys.modules
+assert qnn.load is qnn.model.load and "qnn.predecessor" not in sys.modules
+for name in qnn.__all__:
+    assert getattr(qnn, name).__name__.split(".")[-1] == name
+from qnn import *
+assert TinierYolo is qnn.TinierYolo
+assert not hasattr(qnn, "nothing") and not hasattr(qnn, "commands")
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_what_a_module_never_had_is_missing():
     picture = import_module("qnn.picture")
     with pytest.raises(AttributeError, match="nothing"):

@@ -166,6 +166,7 @@ import os, signal, sys, threading
 before = set(sys.modules), dict(os.environ), list(sys.path), os.getcwd()
 handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGPIPE)]
 import qnn
+assert qnn.load and qnn.TinierYolo  # now what stands behind the names is imported, too
 assert (dict(os.environ), list(sys.path), os.getcwd()) == before[1:]
 assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGPIPE)]
 assert threading.active_count() == 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from qnn.backends.accelerator import AcceleratorSession
-from qnn.backends.protocol import DEFAULTS, Settings
+from qnn.backends.protocol import DEFAULTS, Session, Settings
 from qnn.network import Network
 
 
@@ -28,7 +27,8 @@ class PynqBackend:
 
         return pynq.on_board()
 
-    def open(self, network: Network, settings: Settings = DEFAULTS) -> AcceleratorSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> Session:
+        from qnn.backends.accelerator import AcceleratorSession
         from qnn.platforms.pynq import PynqPlatform
 
         return AcceleratorSession(PynqPlatform(clock_mhz=settings.clock_mhz), network, settings)

@@ -6,8 +6,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from qnn.backends.accelerator import AcceleratorSession
-from qnn.backends.protocol import DEFAULTS, Settings
+from qnn.backends.protocol import DEFAULTS, Session, Settings
 from qnn.network import Network
 
 
@@ -23,7 +22,8 @@ class SimBackend:
 
         return rtl_build.unavailable()
 
-    def open(self, network: Network, settings: Settings = DEFAULTS) -> AcceleratorSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> Session:
+        from qnn.backends.accelerator import AcceleratorSession
         from qnn_sim import rtl_build
         from qnn_sim.platform import CLOCK_MHZ, SimulatedBoard
 

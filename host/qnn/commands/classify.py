@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qnn.commands import options
 from qnn.commands.pictures import Pictures
 from qnn.model import Classification, check_task
-from qnn.pictures import draw
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
+
+if TYPE_CHECKING:
+    from qnn.pictures import draw
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -55,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
     pictures.each(tell)
     if entries:
+        from qnn.pictures import draw
+
         with pictures.report.keeping():
             options.save_picture(draw.label_sheet(entries), args.save)
     return pictures.close("classes", _document)
@@ -62,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _entry(result: Classification, source: Source) -> draw.Entry:
     """What the sheet shows of it; its pixels no larger than needed."""
+    from qnn.pictures import draw
+
     pixels = draw.fitted(Picture.open(source).rgb(), draw.SHEET_SIDE)
     return Path(result.image).name, pixels, [(c.name, c.probability) for c in result.classes]
 
