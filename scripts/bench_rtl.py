@@ -2,9 +2,10 @@
 """Cycles of whole networks on the RTL, per layer, with the published and an ideal memory.
 
 Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
-weight planes / lanes. Networks with a float first layer run once more as whole pictures, with it on
-the accelerator. Networks of the reference data are left out where QNN_REFERENCE is not set.
-Fails where a value differs from what the network must give, or where a target is missed.
+weight planes / lanes. Networks with a float first layer run once more as whole pictures, with all
+layers on the accelerator that it can take. Networks of the reference data are left out where
+QNN_REFERENCE is not set. Fails where a value differs from what the network must give, or where a
+target is missed.
 
     python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [--against WHERE] [network ...]
 """
@@ -116,9 +117,10 @@ def show_picture(name: str, result: dict) -> None:
         taken = layer["cycles"] or layer["where"]
         print(f"  {layer['name']:20}{taken:>9}{layer['macs'] / 1e6:>9.1f}")
     left = result["host_macs"] / result["macs"]
-    print(f"  {'all':20}{result['cycles']:>9}{result['macs'] / 1e6:>9.1f}\n"
-          f"  {result['mismatches']} codes differ; {result['doubts']} in doubt; {left:.1%} of the "
-          "products left to the host")  # fmt: skip
+    print(f"  {'all':20}{result['cycles']:>9}{result['macs'] / 1e6:>9.1f}")
+    print(f"  {result['mismatches']} values differ; {result['doubts']} codes in doubt; "
+          f"{left:.2%} of the products left to the host; "
+          f"simulated in {result['seconds']} s")  # fmt: skip
 
 
 def main() -> int:

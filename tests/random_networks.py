@@ -133,6 +133,50 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     return layers
 
 
+def random_dense(
+    rng: np.random.Generator,
+    in_shape: tuple[int, int, int] = (2, 3, 5),
+    outputs: int = 20,
+    *,
+    name: str = "fc",
+    in_bits: int = 2,
+    levels: int = 3,
+    unit: float | None = None,
+) -> Dense:
+    """A fully connected layer of random bits, which stand for any two values in each output, so
+    that most of what it gives lies within 0..1."""
+    inputs = int(np.prod(in_shape))
+    bits = np.zeros((outputs, -(-inputs // 64) * 64), np.uint8)
+    bits[:, :inputs] = rng.integers(0, 2, (outputs, inputs))
+    words = np.packbits(bits, axis=1, bitorder="little").view("<u8")
+    values = np.sort(rng.normal(0, 1 / inputs**0.5, (2, outputs)), axis=0).astype(np.float32)
+    bias = rng.uniform(0, 1, outputs).astype(np.float32)
+    return Dense(
+        name, in_shape, in_bits, BinaryDense(words, *values, bias, inputs), levels, unit=unit
+    )
+
+
+def dense_chain(rng: np.random.Generator) -> list[Conv | Dense]:
+    """Two fully connected layers behind a convolution, or alone; the last may give floats."""
+    shape = (*rng.integers(1, 5, 2).tolist(), int(rng.choice([1, 3, 5, 8, 17, 40])))
+    bits = int(rng.choice([1, 2, 3, 8]))
+    layers: list[Conv | Dense] = []
+    if rng.random() < 0.7:
+        kernel = (8 - shape[0], 8 - shape[1])
+        levels = int(rng.integers(1, 8))
+        conv = random_conv(rng, (7, 7, 4), shape[2], kernel, name="conv", levels=levels)
+        layers.append(conv)
+        shape, bits = conv.out_shape, max(conv.out_bits or 0, int(rng.integers(1, 5)))
+    for name, last in (("fc0", False), ("fc1", True)):
+        levels = int(rng.choice([0, 1, 3, 255] if last else [2, 3, 7]))
+        outputs = int(rng.choice([1, 4, 16, 17, 70]))
+        unit = None if rng.random() < 0.5 else float(rng.choice([1 / 3, 1.0, 0.1]))
+        dense = random_dense(rng, shape, outputs, name=name, in_bits=bits, levels=levels, unit=unit)
+        layers.append(dense)
+        shape, bits = dense.out_shape, dense.out_bits or 0
+    return layers
+
+
 def plain_conv(**options) -> Conv:
     """A valid layer of a 3x3 kernel, 4 inputs and 2 outputs with 3 thresholds each."""
     facts = {

@@ -17,8 +17,10 @@ import random_networks
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS
 from qnn.engine import control, regs
+from qnn.engine.binary_dense import DenseSums
 from qnn.engine.command_list import COMMAND_BYTES, CommandList, decode, encode
 from qnn.engine.driver import Driver
+from qnn.engine.lowering import lower
 from qnn.errors import (
     BackendError,
     DeviceBusyError,
@@ -263,6 +265,96 @@ def test_corrupted_command(setup, index, name, value, code):
     assert error.value.command == ("a", "b/0", "b/1", "c")[index]
     setup.assert_quiet()
     setup.assert_next_picture_is_right()
+
+
+@pytest.fixture
+def staged(seed):
+    """As `setup`, of three stages: the host works behind two layers."""
+    setup = Setup(seed)
+    setup.layers = [
+        random_networks.random_conv(setup.rng, (9, 9, 6), 20, (8, 8), name="a"),
+        random_networks.random_dense(setup.rng, (2, 2, 20), 40, name="b"),
+        random_networks.random_dense(setup.rng, (1, 1, 40), 20, name="c"),
+        random_networks.random_conv(setup.rng, (1, 1, 20), 5, (1, 1), name="d", levels=None),
+    ]
+    setup.driver.load(lower(setup.layers))
+    with setup.driver:
+        yield setup
+    assert setup.board.buffers == {}
+
+
+@pytest.mark.parametrize(("layer", "command"), [(1, "b"), (2, "c"), (3, "d")])
+def test_bus_error_of_a_late_stage(staged, layer, command):
+    """The error names the layer, the stages behind it are not begun."""
+    staged.board.engine.fail(bad_write=place_of(staged, layer))
+    with pytest.raises(EngineError) as error:
+        staged.driver.run(staged.codes())
+    assert (error.value.code, error.value.command) == ("WRITE_RESPONSE", command)
+    assert staged.board.events.count("start") == layer
+    staged.assert_quiet()
+    staged.board.engine.fail()
+    staged.assert_next_picture_is_right()
+
+
+def test_bus_error_of_what_the_host_has_made(staged):
+    read, _ = staged.driver.buffers
+    staged.board.engine.fail(bad_read=read.address + staged.driver.layout.made[3])
+    with pytest.raises(EngineError, match="layer d: the memory answered a read") as error:
+        staged.driver.run(staged.codes())
+    assert error.value.index == 0  # of the list of its stage
+    staged.assert_quiet()
+    staged.board.engine.fail()
+    staged.assert_next_picture_is_right()
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_late_stage_that_does_not_end(staged, stage, monkeypatch):
+    monkeypatch.setattr(control, "NO_PROGRESS_CYCLES", 2000)
+
+    def hide():
+        if staged.board.events.count("start") > stage:
+            staged.board.hidden = DONE_AND_ERROR
+
+    staged.board.on_wait = hide
+    with pytest.raises(EngineTimeoutError, match="did not end its run"):
+        staged.driver.run(staged.codes())
+    assert staged.board.events.count("start") == stage + 1
+    staged.board.on_wait, staged.board.hidden = lambda: None, 0
+    staged.assert_quiet()
+    staged.assert_next_picture_is_right()
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_an_exception_in_a_stage_of_a_stream(staged, stage):
+    """As Ctrl-C raises it, while the host waits or works between two stages."""
+
+    def interrupt():
+        if staged.board.events.count("start") == 3 + stage + 1:
+            raise KeyboardInterrupt
+
+    pictures = [staged.codes() for _ in range(3)]
+    stream = staged.driver.stream(pictures)
+    np.testing.assert_array_equal(next(stream).maps, staged.golden(pictures[0])[-1])
+    staged.board.on_wait = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    staged.board.on_wait = lambda: None
+    staged.assert_quiet()
+    staged.assert_next_picture_is_right()
+
+
+def test_an_exception_between_two_stages(staged, monkeypatch):
+    finish = DenseSums.finish
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DenseSums, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        staged.driver.run(staged.codes())
+    staged.assert_quiet()
+    monkeypatch.setattr(DenseSums, "finish", finish)
+    staged.assert_next_picture_is_right()
 
 
 def test_no_memory_at_all(seed):

@@ -15,10 +15,11 @@ import numpy as np
 from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps, Settings, check_maps, empty_output
 from qnn.engine import placement
-from qnn.engine.driver import Codes, Driver
-from qnn.engine.float_first import lowered
+from qnn.engine.driver import Driver
+from qnn.engine.lowering import lower
+from qnn.engine.stages import Codes
 from qnn.errors import BackendError
-from qnn.network import Conv, FloatConv, Layer, Network
+from qnn.network import Layer, Network
 from qnn.network.offload import Offload, since_us
 from qnn.platforms.protocol import Platform
 
@@ -47,19 +48,14 @@ class AcceleratorSession:
             self.places = placement.place(network.layers, capabilities, settings.wish, limits)
             self._run = placement.accelerated(self.places)
             taken = network.layers[self._run]
-            layers = [one for one in taken if isinstance(one, Conv)]
             if not taken:
                 name, why = network.layers[0].name, self.places[0].why
                 raise BackendError(
                     f"no layer of network {network.name} can run on the accelerator ({name}: "
                     f"{why}); use backend cpu"
                 )
-            first = None
-            if isinstance(taken[0], FloatConv) and limits is not None:
-                name, shape = taken[0].name, taken[0].in_shape
-                first = lowered(name, taken[0].convolution, shape, *limits)
-            self._driver.load(layers, first)
-            self._reads = np.dtype(np.uint8 if first is None else np.float32)
+            self._driver.load(lower(taken, limits))
+            self._reads = np.dtype(np.float32 if taken[0].in_bits is None else np.uint8)
             self._before = HostLayers(network.layers[: self._run.start])
             self._after = HostLayers(network.layers[self._run.stop :])
         except BaseException:
@@ -101,8 +97,12 @@ class AcceleratorSession:
                         sum(one.cycles or 0 for one in done),
                         under_way.popleft().before_us,
                         since_us(began),
+                        sum(one.between_us for one in done),
                     )
                     done = []
+
+    def layer_cycles(self) -> tuple[int, ...]:
+        return self._driver.stages.layer_cycles()
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         check_maps(self._network, maps, skip)

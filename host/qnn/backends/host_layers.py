@@ -66,8 +66,4 @@ def _each(layer: Layer, maps: Maps, one: Callable[[NDArray[Any]], NDArray[Any]])
 
 
 def _dense(layer: Dense, x: NDArray[Any]) -> NDArray[Any]:
-    unit = 1.0 / max(int(x.max()), 1) if layer.unit is None else layer.unit
-    y = layer.matrix(x.ravel() if layer.of_map else x, unit)
-    if layer.levels > 1:
-        return np.rint(y.clip(0, 1) * layer.levels)
-    return y.clip(0, 1) if layer.levels else y
+    return layer.given(layer.matrix(x.ravel() if layer.of_map else x, layer.unit_of(x)))

@@ -70,6 +70,9 @@ class HostSession:
                 after_us=took_us[2],
             )
 
+    def layer_cycles(self) -> tuple[int, ...]:
+        return ()
+
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         self._check(maps, skip)
         steps = [step for part in self._parts for step in part]

@@ -66,6 +66,9 @@ class Session(Protocol):
             last: computed in place of the last layer, where that runs on the host.
         """
 
+    def layer_cycles(self) -> tuple[int, ...]:
+        """Of an accelerator, for the last picture, of each layer that it took; else none."""
+
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         """Output of each layer in turn, each of shape (N, H, W, C).
 

@@ -76,13 +76,17 @@ def run(args: argparse.Namespace) -> None:
         f"this machine; {machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
     )
     for row in rows:
-        if row.simulation_s is not None and row.cycles is not None:
+        if row.simulated and row.cycles is not None:
             print(
                 f"{row.stage}: modelled, {row.cycles:,} simulated cycles at "
-                f"{row.cycles / row.ms / 1e3:g} MHz; simulating them took {row.simulation_s:.1f} s"
+                f"{row.cycles / row.ms / 1e3:g} MHz"
             )
+    for seconds in [row.simulation_s for row in rows if row.simulation_s is not None]:
+        print(f"simulating a picture took {seconds:.1f} s")
     if published:
         print("published: measured by a blog post on its Zynq board, another processor than this")
+        if any(row.stage == "fully_connected" for row in rows):
+            print("published last_layers: fully_connected and last_layers together")
     for remark in remarks:
         print(remark)
 
@@ -105,7 +109,7 @@ def _document(row: Row, published: dict[str, float]) -> dict[str, object]:
     }
     if row.cycles is not None:
         document["cycles"] = row.cycles
-        document["cycles_kind"] = "measured" if row.simulation_s is None else "simulated"
+        document["cycles_kind"] = "simulated" if row.simulated else "measured"
     if row.simulation_s is not None:
         document["simulation_s"] = row.simulation_s
     return document

@@ -81,8 +81,8 @@ class BinaryDense:
         """Outputs, float64 (n_out,), of inputs x = codes * scale, codes uint8 (n_in,).
 
         The sums over the codes are exact integers: with S the sum of all codes and B the sum of
-        those that meet hi, y = scale * (lo*S + (hi-lo)*B) + bias. Only this last line, in
-        float64, is rounded.
+        those that meet hi, y = scale * (lo*S + (hi-lo)*B) + bias. Only this last line, `of_sums`,
+        in float64, is rounded.
 
         Raises:
             QnnError: another dtype or shape.
@@ -98,8 +98,12 @@ class BinaryDense:
             some = slice(start, start + _OUTPUTS_AT_ONCE)
             block = np.asarray(self.bits[some])
             met_hi[some] = sum(count_ones(block & plane) << k for k, plane in enumerate(planes))
+        return self.of_sums(int(codes.sum(dtype=np.int64)), met_hi, scale)
+
+    def of_sums(self, total: int, met_hi: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+        """Outputs, float64 (n_out,), of the sum of all codes and, for each output, int64 (n_out,),
+        of those that meet hi."""
         lo, hi = self.lo.astype(np.float64), self.hi.astype(np.float64)
-        total = int(codes.sum(dtype=np.int64))
         y: NDArray[np.float64] = scale * (lo * total + (hi - lo) * met_hi) + self.bias
         return y
 

@@ -11,40 +11,33 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.control import CommandCycles, Control, Progress
-from qnn.engine.float_first import FloatFirst
 from qnn.engine.layout import Layout
-from qnn.engine.maps import BlockMap
-from qnn.engine.program import Layer, compile_layers
+from qnn.engine.lowering import Lowered
+from qnn.engine.stages import Codes, Maps, Stages, laid_out
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload, since_us
 from qnn.platforms.protocol import Buffer, Platform
-
-Codes: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): codes; floats for a float first layer
-Maps: TypeAlias = "NDArray[np.integer[Any]]"  # (H, W, C): uint8 codes, or int32 accumulators
 
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
 
 @dataclass
 class _Flight:
-    """A picture in the accelerator: what it took the host so far, and then what came back."""
+    """A picture in the accelerator: what it took the host so far, and then what makes its map."""
 
     packing_us: int
     offload_us: int
-    data: bytes = b""
+    map: Callable[[], Maps] | None = None
     cycles: int = 0
+    between_us: int = 0
 
 
 class Driver:
@@ -73,14 +66,7 @@ class Driver:
             platform.close()
             raise
         self._layout: Layout | None = None
-        self._first: FloatFirst | None = None
-        self._floats: dict[int, NDArray[np.float32]] = {}  # in the input places, for `_first`
-        self.mended = 0  # outputs of it that the host has computed in the last run
-        self._place = 0  # of the run under way
-        self._stage = 0  # of its program
-        self._cycles = 0  # of its stages that have ended
-        self._accounts: list[CommandCycles] = []  # of these
-        self._expected = 0
+        self._stages: Stages | None = None
         self._fresh = False  # lists, parameters and windows are as they should be
         self._ours = False  # parameters on chip are those of this network
         self._running = False  # a run was started and has not been seen to end
@@ -108,29 +94,35 @@ class Driver:
         read, write = self._buffers
         return read, write
 
-    def load(self, layers: Sequence[Layer], first: FloatFirst | None = None) -> None:
+    @property
+    def stages(self) -> Stages:
+        """What runs the network; BackendError if there is none."""
+        _ = self.layout
+        assert self._stages is not None
+        return self._stages
+
+    def load(self, layers: Sequence[Lowered]) -> None:
         """Lays out the layers of a network, in place of any before.
 
         Args:
-            layers: one after the other.
-            first: a float convolution before them. Pictures are then what it reads, float32, and
-                its doubtful codes are mended before the layers behind it start.
+            layers: one after the other, as qnn.engine.lowering makes them. Pictures are what the
+                first one reads: codes, or float32 where it is a float convolution.
 
         Raises:
             DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
-        every = layers if first is None else [first.words, *layers]
-        layout = Layout(compile_layers(every, self.capabilities), apart=first is not None)
+        layout = laid_out(layers, self.capabilities)
         self.unload()
-        self._first = first
         try:
             for size in (layout.read_bytes, layout.write_bytes):
                 self._buffers.append(self._platform.allocate(size))
         except BaseException:
             self.unload()
             raise
-        self._expected = estimate.cycles(layout.program, self.capabilities)
+        self._stages = Stages(
+            layers, layout, self.capabilities, self._control, self.buffers, self._progress
+        )
         self._layout = layout
         self.refresh()
 
@@ -150,7 +142,7 @@ class Driver:
     def unload(self) -> None:
         """Gives the memory of the network back."""
         self.quiet()
-        self._layout = None
+        self._layout = self._stages = None
         self._control.forbid()
         while self._buffers:
             self._buffers.pop().free()
@@ -205,13 +197,12 @@ class Driver:
         return [self.map(number) for number in range(len(self.layout.maps))]
 
     def map(self, number: int) -> Maps:
-        """What layer `number` wrote in the last run."""
-        maps = self.layout.program.maps[number].unpack(self._written(number))
-        return maps >> 1 if number == 0 and self._first is not None else maps
+        """What layer `number` gave in the last run."""
+        return self.stages.map(number)
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        return [*self._accounts, *self._account()]
+        return self.stages.account()
 
     def status(self) -> Status:
         """What the accelerator says of itself."""
@@ -225,21 +216,11 @@ class Driver:
         Raises:
             QnnError: shape, dtype or a value of the codes does not fit.
         """
-        layout, (read, _) = self.layout, self.buffers
-        numbers: NDArray[np.integer[Any]]
-        if self._first is None:
-            numbers = cast("NDArray[np.integer[Any]]", codes)
-        else:
-            self._floats[place] = codes.astype(np.float32)
-            numbers = self._first.numbers(self._floats[place])
-        data = np.frombuffer(layout.program.tight.pack(numbers), dtype=np.uint8)
-        begin = layout.inputs[place]
-        read.array[begin : begin + len(data)] = data
-        read.flush(begin, begin + len(data))
+        self.stages.put(codes, place)
 
     def start(self, place: int = 0, resident: bool | None = None) -> None:
         """Begins a run on what lies in an input place."""
-        layout = self.layout
+        stages = self.stages
         if not self._fresh:
             self.refresh()
         status = self.status()
@@ -250,61 +231,18 @@ class Driver:
             )
         if resident is None:
             resident = status.resident and self._ours
-        self._running, self._place, self._stage = True, place, 0
-        self._cycles, self._accounts = 0, []
-        # the stages of a program take the place of each other's parameters
-        self._start_stage(resident and len(layout.stages) == 1)
+        self._running = True
+        stages.start(place, resident)
 
-    def _start_stage(self, resident: bool) -> None:
-        layout, (read, _) = self.layout, self.buffers
-        begin, count = layout.stages[self._stage]
-        address = read.address + layout.lists[self._place] + begin * COMMAND_BYTES
-        self._control.start(address, count, resident)
-
-    def finish(self) -> bytes:
-        """Waits for the end of a run: the map of the last layer, as it lies in memory."""
+    def finish(self) -> Callable[[], Maps]:
+        """Waits for the end of a run: what makes the map of the last layer, whenever."""
         try:
-            self._finish_stage()
-            if self._first is not None:
-                self._mend(self._first)
-            while self._stage + 1 < len(self.layout.stages):
-                self._accounts += self._account()
-                self._stage += 1
-                self._start_stage(resident=False)
-                self._finish_stage()
+            made = self.stages.finish()
         except BaseException:
             self.quiet()
             raise
         self._running, self._ours = False, True
-        return self._written(len(self.layout.maps) - 1)
-
-    def _finish_stage(self) -> None:
-        status = self._control.wait(self._expected, self._progress)
-        if not status.done:
-            raise status.failure(self._names())
-        self._control.acknowledge()
-        self._cycles += self._control.cycles()
-
-    def _mend(self, first: FloatFirst) -> None:
-        """Corrects the codes in doubt in the map of the first layer, where it lies in memory."""
-        out, (_, write) = self.layout.program.maps[0], self.buffers
-        assert isinstance(out, BlockMap)
-        begin, end = self.layout.maps[0], self.layout.maps[0] + out.size
-        write.invalidate(begin, end)
-        data = write.array[begin:end]
-        where, codes = first.corrections(self._floats[self._place], out.odd(data))
-        self.mended = len(where)
-        if len(where):
-            out.mend(data, where, codes)
-            write.flush(begin, end)
-
-    def _names(self) -> tuple[str, ...]:
-        """Of the commands of the stage under way, or of the last one."""
-        begin, count = self.layout.stages[self._stage]
-        return self.layout.program.names[begin : begin + count]
-
-    def _account(self) -> list[CommandCycles]:
-        return self._control.account(self._names())
+        return made
 
     def quiet(self) -> None:
         """Ends whatever goes on; what was under way is lost.
@@ -322,29 +260,29 @@ class Driver:
         Raises:
             EngineStuckError: it does not become quiet: the platform is closed, its memory kept.
         """
-        self._layout, self._running = None, False
+        self._layout = self._stages = None
+        self._running = False
         self._give_back()
 
     def _land(self, flight: _Flight | None) -> _Flight | None:
         if flight is not None:
             began = time.perf_counter_ns()
-            flight.data = self.finish()
-            flight.cycles = self._cycles
+            flight.map = self.finish()
+            flight.cycles, flight.between_us = self.stages.cycles, self.stages.between_us
             flight.offload_us += since_us(began)
         return flight
 
     def _offload(self, flight: _Flight) -> Offload:
         began = time.perf_counter_ns()
-        maps = self.layout.program.out_map.unpack(flight.data)
-        return Offload(maps, flight.offload_us + since_us(began), flight.packing_us, flight.cycles)
-
-    def _written(self, number: int) -> bytes:
-        """The map of a layer as it lies in memory."""
-        _, write = self.buffers
-        begin = self.layout.maps[number]
-        end = begin + self.layout.program.maps[number].size
-        write.invalidate(begin, end)
-        return write.array[begin:end].tobytes()
+        assert flight.map is not None
+        maps = flight.map()
+        return Offload(
+            maps,
+            flight.offload_us + since_us(began),
+            flight.packing_us,
+            flight.cycles,
+            between_us=flight.between_us,
+        )
 
 
 def _shut_down(owner: int, control: Control, buffers: list[Buffer], platform: Platform) -> None:

@@ -19,10 +19,14 @@ BEATS = 5 / 4  # cycles for one beat of memory
 
 
 def cycles(program: Program, caps: Capabilities) -> int:
-    """Cycles of a run that reads its parameters: for each command arithmetic or memory."""
-    moved = np.ceil(by_port(program, caps).max(axis=0) * BEATS)
-    each = np.maximum(products(program, caps), moved) + BETWEEN
-    return int(each.sum())
+    """Cycles of a run that reads its parameters."""
+    return int(each(program, caps).sum())
+
+
+def each(program: Program, caps: Capabilities) -> NDArray[np.int64]:
+    """Cycles of each command of such a run: arithmetic or memory."""
+    moved = np.ceil(by_port(program, caps).max(axis=0) * BEATS).astype(np.int64)
+    return np.maximum(products(program, caps), moved) + BETWEEN
 
 
 def products(program: Program, caps: Capabilities) -> NDArray[np.int64]:

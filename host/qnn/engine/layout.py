@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A program in the two buffers of the driver: one that the accelerator only reads, one it writes.
 
-    read     list | parameters | list of place 1 | input of place 0 | input of place 1
+    read     list | parameters | list of place 1 | input of place 0 | input of place 1 | made maps
     written  the map of every layer, one after the other
 
-A program may run in stages, each with its own part of the list, so that the host can look at a map
-in between. Two lists, because a command holds the address of its input: while the accelerator reads
-one place, the host fills the other.
+A program may run in stages, each with its own part of the list, so that the host can work on a map
+in between: correct it where it lies, or make of it what the next stage reads. Two lists, because a
+command holds the address of its input: while the accelerator reads one place, the host fills the
+other. A map that the host makes has one place: nothing runs while it is made.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,29 +23,60 @@ from qnn.engine.program import LINE, PAGE, Program, fill
 PLACES = 2
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Part of a program that runs in one go.
+
+    Attributes:
+        layers: their numbers, without a gap.
+        begin, count: its first command, and how many it has.
+    """
+
+    layers: range
+    begin: int
+    count: int
+
+    @property
+    def commands(self) -> slice:
+        """Its commands among those of the program."""
+        return slice(self.begin, self.begin + self.count)
+
+
 class Layout:
     """Offsets in the two buffers of a program that was compiled for address 0.
 
     Attributes:
         program: what is laid out.
         lists, inputs: of each place, bytes from the beginning of the buffer that is read.
-        stages: for each, its first command and how many it has.
+        made: by layer, where the map lies that the host makes for it; likewise.
+        stages: one after the other.
         maps: of each layer, bytes from the beginning of the buffer that is written.
         read_bytes, write_bytes: sizes of the buffers, multiples of 4096.
     """
 
-    def __init__(self, program: Program, apart: bool = False) -> None:
-        """`apart`: the first layer is a stage of its own."""
+    def __init__(self, program: Program, breaks: Collection[int] = ()) -> None:
+        """`breaks`: numbers of layers behind which the host works; the last one may be of them."""
         self.program = program
-        first = program.parts[0] if apart else 0
-        stages = ((0, first), (first, program.commands - first))
-        self.stages = tuple(stage for stage in stages if stage[1])
+        last = len(program.parts) - 1
+        ends = sorted({number + 1 for number in (*breaks, last)})
+        starts = [0, *ends[:-1]]
+        self._first_commands = np.cumsum((0, *program.parts))
+        self.stages = tuple(
+            Stage(range(start, end), begin, self._first_command(end) - begin)
+            for start, end in zip(starts, ends, strict=True)
+            for begin in [self._first_command(start)]
+        )
         second_list = fill(len(program.image), LINE)
         first_input = second_list + fill(program.commands * COMMAND_BYTES, LINE)
         second_input = first_input + fill(program.tight.size, LINE)
         self.lists = (0, second_list)
         self.inputs = (first_input, second_input)
-        self.read_bytes = fill(second_input + program.tight.size, PAGE)
+        self.made: dict[int, int] = {}
+        end = second_input + fill(program.tight.size, LINE)
+        for one in program.inputs[1:]:
+            self.made[one.layer] = end
+            end += fill(one.map.size, LINE)
+        self.read_bytes = fill(end, PAGE)
         self.maps = tuple(place - program.places[0] for place in program.places)
         self.write_bytes = fill(self.maps[-1] + program.out_map.size, PAGE)
 
@@ -56,13 +91,15 @@ class Layout:
         program = self.program
         commands = CommandList(program.image, program.commands)
         to_maps = write - program.places[0]
-        tight = commands.get("tight")
-        to_input = read + self.inputs[place] - program.input_address
-        commands.set(
-            "in_address",
-            commands.get("in_address") + tight * to_input + (1 - tight) * to_maps,
-        )
+        moved = np.full(program.commands, to_maps)
+        for one in program.inputs:
+            readers = slice(self._first_command(one.layer), self._first_command(one.layer + 1))
+            moved[readers] = read + self.made.get(one.layer, self.inputs[place]) - one.address
+        commands.set("in_address", commands.get("in_address") + moved)
         commands.set("out_address", commands.get("out_address") + to_maps)
-        commands.set("index", np.concatenate([np.arange(count) for _, count in self.stages]))
+        commands.set("index", np.concatenate([np.arange(one.count) for one in self.stages]))
         commands.set("params_address", commands.get("params_address") + read - program.base)
         return commands.tobytes()
+
+    def _first_command(self, layer: int) -> int:
+        return int(self._first_commands[layer])

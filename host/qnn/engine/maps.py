@@ -13,6 +13,7 @@ A block is up to `pe` consecutive channels (first, count). Words are little-endi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,4 +197,8 @@ class RawMap:
         words = np.frombuffer(data, dtype="<u4").reshape(len(self.blocks), -1, self.pe)
         parts = [words[b, :, :count] for b, (_, count) in enumerate(self.blocks)]
         sums = np.concatenate(parts, axis=-1).reshape(self.rows, self.columns, -1)
-        return (sums - np.array(self.offset, np.int64)).astype(np.int32)
+        return (sums - self._offsets).astype(np.int32)
+
+    @cached_property
+    def _offsets(self) -> NDArray[np.int64]:
+        return np.array(self.offset, np.int64)  # of thousands, as slow as all the rest

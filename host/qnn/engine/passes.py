@@ -18,7 +18,51 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.network import Conv
+from qnn.compute.dense import count_ones
+from qnn.network import Conv, Shape
+
+_OUTPUTS_AT_ONCE = 128  # while counting packed bits: small against all of them
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBits:
+    """One plane of weights over a whole map, eight bits a byte until an output is asked for.
+
+    Attributes:
+        words: little-endian uint64 (O, ceil(inputs / 64)), as qnn.compute.dense.BinaryDense has
+            them; a memory map stays one.
+        kernel: (KH, KW, C), of the map.
+    """
+
+    words: NDArray[np.uint64]
+    kernel: Shape
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Of the array of bits that this stands for: (1, O, KH, KW, C)."""
+        return (1, len(self.words), *self.kernel)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[np.uint8]:
+        """Bits, uint8 0 or 1, of a slice of the planes and one of the outputs."""
+        planes, outputs = index
+        some = np.ascontiguousarray(self.words[outputs]).view(np.uint8)
+        bits = np.unpackbits(some, axis=1, count=int(np.prod(self.kernel)), bitorder="little")
+        return bits.reshape(1, len(some), *self.kernel)[planes]
+
+    @property
+    def zeros(self) -> NDArray[np.int64]:
+        """Bits that are 0, int64 (1, O)."""
+        inputs = int(np.prod(self.kernel))
+        lanes = np.arange(self.words.shape[1] * 64) < inputs
+        mask = np.packbits(lanes, bitorder="little").view("<u8")
+        ones = [
+            count_ones(self.words[start : start + _OUTPUTS_AT_ONCE] & mask)
+            for start in range(0, len(self.words), _OUTPUTS_AT_ONCE)
+        ]
+        return inputs - np.concatenate(ones)[None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +74,18 @@ class Passes:
         exponent: of the first pass.
     """
 
-    bits: NDArray[np.uint8]
+    bits: NDArray[np.uint8] | PackedBits
     exponent: int
 
     def __len__(self) -> int:
         return len(self.bits)
+
+    @property
+    def zeros(self) -> NDArray[np.int64]:
+        """Bits that are 0, int64 (passes, O)."""
+        if isinstance(self.bits, PackedBits):
+            return self.bits.zeros
+        return (self.bits == 0).sum(axis=(2, 3, 4), dtype=np.int64)
 
     @property
     def factors(self) -> NDArray[np.int64]:

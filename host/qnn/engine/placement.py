@@ -14,16 +14,17 @@ from itertools import groupby
 from typing import Literal
 
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.float_first import lowered
+from qnn.engine.lowering import compiled, lower_layer
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network
+from qnn.network import Conv, Dense, FloatConv, Layer, Network
 
 Where = Literal["host", "accelerator"]
 Wish = Mapping[str, Where]  # by the name of a layer
 
 AS_CODES = "integer codes and weights"
 AS_WORDS = "16-bit products; the host mends what is in doubt"
+AS_SUMS = "sums of bits and codes; the host scales each sum"
 NO_ACCELERATOR = "this backend has no accelerator"
 
 
@@ -85,8 +86,7 @@ def place(
         if refusal is not None:
             places.append(Place("host", refusal))
         elif best.start <= number < best.stop:
-            as_words = isinstance(layers[number], FloatConv)
-            places.append(Place("accelerator", AS_WORDS if as_words else AS_CODES))
+            places.append(Place("accelerator", _reason(layers[number])))
         else:
             first, last = names[best.start], names[best.stop - 1]
             span = first if first == last else f"{first} to {last}"
@@ -130,24 +130,20 @@ def _refusal(
     """Why the accelerator does not take a layer; None if it could."""
     if wish == "host":
         return "as wished"
-    if isinstance(layer, Lookup):
-        return "a table of pixels; the accelerator has none"
-    if isinstance(layer, FloatConv):
-        if wish != "accelerator":
-            return f"{layer.arithmetic} sums; the accelerator sums integers"
-        if limits is None:
-            return "only the first layer behind a picture can be one of floats there"
-    if isinstance(layer, Dense):
-        return "float64 sums; the accelerator sums integers"
+    if isinstance(layer, FloatConv) and wish != "accelerator":
+        return f"{layer.arithmetic} sums; the accelerator sums integers"
     try:
-        if isinstance(layer, FloatConv):
-            first = lowered(layer.name, layer.convolution, layer.in_shape, *limits or (0.0, 0.0))
-            compile_layers([first.words], capabilities)
-        else:
-            compile_layers([layer], capabilities)
+        compile_layers([compiled(lower_layer(layer, limits))], capabilities)
     except QnnError as error:
         return str(error).removeprefix(f"layer {layer.name}: ")
     return None
+
+
+def _reason(layer: Layer) -> str:
+    """Why the accelerator takes a layer."""
+    if isinstance(layer, FloatConv):
+        return AS_WORDS
+    return AS_SUMS if isinstance(layer, Dense) else AS_CODES
 
 
 def _runs(layers: Sequence[Layer], able: Sequence[bool]) -> list[slice]:

@@ -14,7 +14,7 @@ that count a power of two (passes.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
+from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
@@ -31,10 +32,26 @@ from qnn.engine.word_parameters import moved_thresholds, passes_over, row_words,
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
 
-Layer: TypeAlias = Conv | WordConv
+Bits: TypeAlias = Conv | DenseSums  # weights of few bits on codes of few bits
+Layer: TypeAlias = Bits | WordConv
 
 PAGE = 4096
 LINE = 128  # no burst crosses a multiple of it: parameters and maps begin there
+
+
+@dataclass(frozen=True)
+class Input:
+    """A map that the host hands in.
+
+    Attributes:
+        layer: number of the layer that reads it.
+        map: how it lies in memory.
+        address: where.
+    """
+
+    layer: int
+    map: TightMap | WordMap
+    address: int
 
 
 @dataclass(frozen=True)
@@ -43,12 +60,13 @@ class Program:
 
     Attributes:
         image: command list and parameters, to lie at `base`; only read.
-        work: first byte of the maps, a multiple of 4096, and `work_bytes` their size.
+        work: first byte of the inputs, a multiple of 4096, and `work_bytes` what they and the maps
+            take.
         commands: entries of the list, which begins at `base`.
         names: for each command, its layer, with /number where it has more than one.
         parts: for each layer, how many commands it has.
         maps: for each layer, the map it writes, and `places` its address.
-        tight: the input map, and `input_address` its address.
+        inputs: of the first layer, and of each behind one whose sums the host finishes.
     """
 
     base: int
@@ -58,10 +76,18 @@ class Program:
     commands: int
     names: tuple[str, ...]
     parts: tuple[int, ...]
-    tight: TightMap | WordMap
-    input_address: int
+    inputs: tuple[Input, ...]
     maps: tuple[BlockMap | RawMap, ...]
     places: tuple[int, ...]
+
+    @property
+    def tight(self) -> TightMap | WordMap:
+        """The input of the first layer."""
+        return self.inputs[0].map
+
+    @property
+    def input_address(self) -> int:
+        return self.inputs[0].address
 
     @property
     def out_map(self) -> BlockMap | RawMap:
@@ -154,14 +180,13 @@ def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _In
     return _Input(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
 
 
-def offsets(layer: Conv, weights: Passes) -> NDArray[np.int64]:
+def offsets(layer: Bits, weights: Passes) -> NDArray[np.int64]:
     """What the accelerator counts too much, for each output channel."""
-    zeros = (weights.bits == 0).sum(axis=(2, 3, 4), dtype=np.int64)
-    return (2**layer.in_bits - 1) * (weights.factors @ zeros)
+    return (2**layer.in_bits - 1) * (weights.factors @ weights.zeros)
 
 
 def _parameters(
-    layer: Conv, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
+    layer: Bits, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
 ) -> tuple[bytes, int]:
     """Parameters of all tiles of one group, and the weight words of one tile."""
     weight = weights.bits
@@ -331,6 +356,21 @@ def _input_map(layer: Layer) -> TightMap | WordMap:
     return TightMap(rows, columns, channels // layer.groups, layer.in_bits, layer.groups)
 
 
+def _inputs(layers: Sequence[Layer]) -> list[Input]:
+    """What the host hands in, one after the other from address 0 on."""
+    inputs: list[Input] = []
+    address = 0
+    for number, layer in enumerate(layers):
+        if number == 0 or isinstance(layers[number - 1], DenseSums):
+            inputs.append(Input(number, _input_map(layer), address))
+            address += fill(inputs[-1].map.size, LINE)
+    return inputs
+
+
+def _weights(layer: Bits) -> Passes:
+    return layer.weights if isinstance(layer, DenseSums) else passes_of(layer)
+
+
 def _output_map(
     layer: Layer, weights: Passes | None, reader: Layer | None, blocks: Blocks, caps: Capabilities
 ) -> BlockMap | RawMap:
@@ -340,8 +380,8 @@ def _output_map(
         raise DoesNotFitError(
             f"layer {reader.name}: only the first layer can be one of 16-bit words"
         )
-    if isinstance(layer, Conv) and layer.out_bits is None:
-        assert weights is not None
+    if weights is not None and layer.out_bits is None:
+        assert not isinstance(layer, WordConv)
         return RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer, weights).tolist()))
     planes = layer.out_bits or 0
     if reader is not None:
@@ -362,8 +402,9 @@ def compile_layers(
     """The program that runs `layers` one after the other.
 
     Args:
-        layers: each reads what the one before it writes; only the last may hand out accumulators,
-            and only the first may be a WordConv.
+        layers: each reads what the one before it writes, or what the host makes of that where it
+            is a DenseSums; only the last may hand out other accumulators, and only the first may
+            be a WordConv.
         caps: of the accelerator; None for the PYNQ-Z1 configuration.
         base: address where the program will lie, a multiple of 4096.
 
@@ -374,7 +415,10 @@ def compile_layers(
     caps = caps or Capabilities()
     if base % PAGE:
         raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
-    after = [*(layer.groups for layer in layers[1:]), 1]
+    after = [
+        *(1 if isinstance(one, DenseSums) else reader.groups for one, reader in pairwise(layers)),
+        1,
+    ]
     blocks_by_layer = [
         blocks_of(layer.outputs, layer.groups, groups, caps.pe)
         for layer, groups in zip(layers, after, strict=False)  # no layers: no commands
@@ -388,20 +432,21 @@ def compile_layers(
     parameters: list[bytes] = []
     maps: list[BlockMap | RawMap] = []
     names: list[str] = []
-    tight = _input_map(layers[0])
-    place = fill(tight.size, LINE)  # within the maps, until their address is known
-    places: list[int] = []
+    inputs = _inputs(layers)
+    given = {one.layer: one for one in inputs}
+    place = inputs[-1].address + fill(inputs[-1].map.size, LINE)
+    places: list[int] = []  # from the first input on, until its address is known
     for number, layer in enumerate(layers):
         blocks, parts = blocks_by_layer[number], parts_by_layer[number]
         reader = layers[number + 1] if number + 1 < len(layers) else None
-        weights = None if isinstance(layer, WordConv) else passes_of(layer)
+        weights = None if isinstance(layer, WordConv) else _weights(layer)
         out = _output_map(layer, weights, reader, blocks, caps)
         written = 0
         for part, own in enumerate(parts):
-            if isinstance(tight, WordMap) and number == 0:
-                read = _read_words(tight, 0)
-            elif isinstance(tight, TightMap) and number == 0:
-                read = _read_tight(tight, 0, part)
+            if number in given and isinstance(words := given[number].map, WordMap):
+                read = _read_words(words, given[number].address)
+            elif number in given and isinstance(tight := given[number].map, TightMap):
+                read = _read_tight(tight, given[number].address, part)
             else:
                 source = maps[-1]
                 if not isinstance(source, BlockMap):
@@ -454,6 +499,7 @@ def compile_layers(
     image = b"".join(map(_command, names, fields)).ljust(list_bytes, b"\0")
     image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
-        base, image, work, place, count, tuple(names), tuple(map(len, parts_by_layer)), tight, work,
-        tuple(maps), tuple(work + p for p in places),
+        base, image, work, place, count, tuple(names), tuple(map(len, parts_by_layer)),
+        tuple(replace(one, address=work + one.address) for one in inputs), tuple(maps),
+        tuple(work + p for p in places),
     )  # fmt: skip

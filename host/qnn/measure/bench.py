@@ -2,7 +2,9 @@
 """How fast the stages of a network run, beside the straightforward numpy in the same run.
 
 The stages are those of a picture: decoding, the layers on the host before the run of layers that a
-backend takes, that run, and the layers behind it with the result.
+backend takes, that run, and the layers behind it with the result. An accelerator's run is told by
+kinds of layers: a float first one, convolutions of codes, fully connected ones; and what the host
+does between them while it waits.
 """
 
 from __future__ import annotations
@@ -43,23 +45,26 @@ class Row:
     """Median time of one stage for one picture.
 
     Attributes:
-        stage: "decode", "first_layer", "packing", "offload" or "last_layers".
+        stage: "decode", "first_layer", "packing", "offload", "fully_connected", "between" or
+            "last_layers".
         ms: this package.
         baseline_ms: qnn.measure.baseline on the same data; None where it has nothing to compare.
-        cycles: of an accelerator, for the offload.
-        simulation_s: what simulating them took; then `ms` is modelled, cycles / clock.
+        cycles: of an accelerator.
+        simulated: they were; then `ms` is modelled, cycles / clock.
+        simulation_s: what simulating a whole picture took, in one of the rows.
     """
 
     stage: str
     ms: float
     baseline_ms: float | None
     cycles: int | None = None
+    simulated: bool = False
     simulation_s: float | None = None
 
     @property
     def kind(self) -> str:
         """Where `ms` comes from: "measured" here, or "modelled" from simulated cycles."""
-        return "measured" if self.simulation_s is None else "modelled"
+        return "modelled" if self.simulated else "measured"
 
     @property
     def ratio(self) -> float | None:
@@ -100,13 +105,13 @@ def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFA
         before, after = network.layers[: run.start], network.layers[run.stop :]
         if before:
             rows.append(_first_row(before, given, repeat))
-        *_, read = islice(session.trace(given), max(run.stop, 1))  # fills caches
-        codes = HostLayers(before)(given)[0]
-        rows += _offload_rows(session, network.layers[run], given, codes, repeat)
+        traced = [given, *islice(session.trace(given), max(run.stop, 1))]  # fills caches
+        reads = [maps[0] for maps in traced[run]]
+        rows += _offload_rows(session, network.layers[run], given, reads, repeat)
     finally:
         session.close()
     if after or network.result is not None:
-        rows.append(_last_row(network, after, read if run.stop else given, repeat))
+        rows.append(_last_row(network, after, traced[run.stop], repeat))
     return Report(backend, session.places, rows)
 
 
@@ -137,20 +142,50 @@ def _first_row(layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
 
 
 def _offload_rows(
-    session: Session, layers: Sequence[Layer], given: Maps, codes: NDArray[Any], repeat: int
+    session: Session,
+    layers: Sequence[Layer],
+    given: Maps,
+    reads: Sequence[NDArray[Any]],
+    repeat: int,
 ) -> list[Row]:
+    """The run of a backend; `reads` is what each of its layers reads."""
     runs = 1 if session.simulated else repeat
     offloads = [offload for _ in range(runs) for offload in session.stream([given])]
     ms = float(np.median([offload.offload_us for offload in offloads])) / 1e3
-    baseline_ms = _median_ms(lambda: _baseline_layers(layers, codes), min(repeat, 3))
+    between_ms = float(np.median([offload.between_us for offload in offloads])) / 1e3
     packing = [one.packing_us for one in offloads if one.packing_us is not None]
     rows = [Row("packing", float(np.median(packing)) / 1e3, None)] if packing else []
-    cycles = offloads[-1].cycles
-    if session.simulated and cycles is not None and session.clock_mhz is not None:
-        rows.append(Row("offload", cycles / session.clock_mhz / 1e3, baseline_ms, cycles, ms / 1e3))
-    else:
-        rows.append(Row("offload", ms, baseline_ms, cycles))
+    stages = [_stage_of(layer) for layer in layers] or ["offload"]
+    names = sorted(set(stages), key=("first_layer", "offload", "fully_connected").index)
+    main = "offload" if "offload" in names else names[-1]  # has what belongs to no layer
+    groups: dict[str, list[tuple[Layer, NDArray[Any]]]] = {name: [] for name in names}
+    for name, layer, x in zip(stages, layers, reads, strict=False):  # no layers: no groups
+        groups[name].append((layer, x))
+    compared_ms = {name: _baseline_ms(group, repeat) for name, group in groups.items()}
+    cycles, clock_mhz = offloads[-1].cycles, session.clock_mhz
+    if cycles is None or clock_mhz is None:
+        return [*rows, Row(main, ms, compared_ms[main])]
+    taken = dict.fromkeys(names, 0)
+    for name, own in zip(stages, session.layer_cycles(), strict=True):
+        taken[name] += own
+    taken[main] += cycles - sum(taken.values())
+    simulated = session.simulated
+    for name in names:
+        own_ms = taken[name] / clock_mhz / 1e3
+        if name == main and not simulated:  # with the time of the host around it
+            own_ms = ms - between_ms - (cycles - taken[main]) / clock_mhz / 1e3
+        seconds = ms / 1e3 if simulated and name == main else None
+        rows.append(Row(name, own_ms, compared_ms[name], taken[name], simulated, seconds))
+    if between_ms:
+        rows.append(Row("between", between_ms, None))
     return rows
+
+
+def _stage_of(layer: Layer) -> str:
+    """Where a layer of an accelerator's run is counted."""
+    if isinstance(layer, FloatConv):
+        return "first_layer"
+    return "fully_connected" if isinstance(layer, Dense) else "offload"
 
 
 def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int) -> Row:
@@ -170,7 +205,9 @@ def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int
     baseline_ms = None
     if dense and len(dense) == len(layers) and not isinstance(result, Boxes):
         matrices = [_float64_matrix(layer) for layer in dense]
-        baseline_ms = _median_ms(lambda: _baseline_dense(dense, matrices, read[0]), min(repeat, 3))
+        baseline_ms = _median_ms(
+            lambda: _softmax(_baseline_dense(dense, matrices, read[0])), min(repeat, 3)
+        )
     return Row("last_layers", _median_ms(last, repeat), baseline_ms)
 
 
@@ -201,14 +238,20 @@ def _straightforward(layer: FloatConv, x: NDArray[Any]) -> Callable[[], NDArray[
     return run
 
 
-def _baseline_layers(layers: Sequence[Layer], codes: NDArray[Any]) -> NDArray[Any]:
-    for layer in layers:
-        if isinstance(layer, FloatConv):
-            codes = _straightforward(layer, codes)().astype(np.uint8)
-        else:
-            assert isinstance(layer, Conv)
-            codes = baseline.layer(layer, codes)
-    return codes
+def _baseline_ms(layers: Sequence[tuple[Layer, NDArray[Any]]], repeat: int) -> float:
+    """Layers, each on what it reads, as the baseline has them."""
+    steps = [_baseline_step(layer, x) for layer, x in layers]
+    return _median_ms(lambda: [step() for step in steps], min(repeat, 3))
+
+
+def _baseline_step(layer: Layer, x: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+    if isinstance(layer, FloatConv):
+        return _straightforward(layer, x)
+    if isinstance(layer, Dense):
+        matrix = _float64_matrix(layer)
+        return lambda: _baseline_dense([layer], [matrix], x)
+    assert isinstance(layer, Conv)
+    return lambda: baseline.layer(layer, x)
 
 
 def _float64_matrix(layer: Dense) -> NDArray[np.float64]:
@@ -230,5 +273,9 @@ def _baseline_dense(
             x = x.clip(0, 1)
         if layer.levels > 1:
             x = np.round(x * layer.levels) / layer.levels
+    return x
+
+
+def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
     exponents = np.exp(x - x.max())
     return exponents / exponents.sum()

@@ -205,6 +205,17 @@ class Dense:
         matrix = self.matrix
         return matrix.n_in if isinstance(matrix, BinaryDense) else len(matrix.weight)
 
+    def unit_of(self, x: NDArray[np.number[Any]]) -> float:
+        """Value of the code 1 in a map that it reads."""
+        return 1.0 / max(int(x.max()), 1) if self.unit is None else self.unit
+
+    def given(self, y: NDArray[np.float64]) -> NDArray[np.number[Any]]:
+        """What it gives, of `out_dtype`, for the outputs of its matrix."""
+        if self.levels > 1:
+            codes: NDArray[np.uint8] = np.rint(y.clip(0, 1) * self.levels).astype(np.uint8)
+            return codes
+        return y.clip(0, 1) if self.levels else y
+
     @property
     def of_map(self) -> bool:
         """The matrix goes over a whole map, not over the channels of each pixel."""

@@ -22,6 +22,7 @@ class Offload:
         packing_us: of the host, to lay the input out; None where that is not needed.
         cycles: of the accelerator; None where there is none.
         before_us, after_us: of the host, for the layers before and after those of a backend.
+        between_us: of the host, while an accelerator waits for what it makes; part of offload_us.
     """
 
     maps: NDArray[np.number[Any]]
@@ -30,6 +31,7 @@ class Offload:
     cycles: int | None = field(default=None, compare=False)
     before_us: int = field(default=0, compare=False)
     after_us: int = field(default=0, compare=False)
+    between_us: int = field(default=0, compare=False)
 
 
 def since_us(began_ns: int) -> int:

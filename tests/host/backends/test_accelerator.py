@@ -12,7 +12,7 @@ from qnn.backends import Settings, open_session
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.backends.protocol import DEFAULTS
 from qnn.compute.float_conv import Thresholds
-from qnn.engine.driver import Driver
+from qnn.engine.stages import Stages
 from qnn.errors import BackendError
 from qnn.network import Dense
 
@@ -44,7 +44,7 @@ def assert_as_on_the_cpu(opened, network, maps):
 
 @pytest.mark.parametrize(
     ("kind", "places"),
-    [("scoring", "hAA"), ("connected", "hAhh"), ("detecting", "hAh"), ("float_scoring", "A")],
+    [("scoring", "hAA"), ("connected", "hAAh"), ("detecting", "hAh"), ("float_scoring", "A")],
 )
 def test_layers_before_and_behind(kind, places):
     rng = np.random.default_rng(4)
@@ -135,7 +135,7 @@ def first_on_the_accelerator(kind, rng):
     return session(network, Settings(wish={"conv0": "accelerator"})), network
 
 
-@pytest.mark.parametrize(("kind", "places"), [("connected", "AAhh"), ("detecting", "AAh")])
+@pytest.mark.parametrize(("kind", "places"), [("connected", "AAAh"), ("detecting", "AAh")])
 def test_a_float_first_layer(kind, places):
     """The codes are those of the host, also of pictures whose every output may be in doubt, and of
     values that no picture has."""
@@ -177,7 +177,7 @@ def test_doubts_are_mended(monkeypatch):
     network = replace(network, layers=(first, *network.layers[1:]))
     opened = session(network, Settings(wish={"conv0": "accelerator"}))
     assert_as_on_the_cpu(opened, network, picture)
-    monkeypatch.setattr(Driver, "_mend", lambda self, first: None)
+    monkeypatch.setattr(Stages, "_mend", lambda self, first: None)
     _, host = open_session("cpu", network)
     codes, right = next(opened.trace(picture)), next(host.trace(picture))
     assert np.count_nonzero(codes != right) > 0

@@ -86,16 +86,23 @@ def test_without_dorefanet_random_parameters_of_its_shapes_are_timed(cli, timed)
 
 
 def test_simulated_figures_are_marked(cli, monkeypatch):
-    rows = [Row("decode", 3.0, None), Row("offload", 2.0, 12.0, 200_000, 1.5)]
+    rows = [
+        Row("decode", 1.0, None),
+        Row("offload", 2.0, 12.0, 200_000, True, 1.5),
+        Row("fully_connected", 2.0, 12.0, 200_000, True),
+    ]
     monkeypatch.setattr(command, "bench", lambda net, *_: Report("sim", on_host(net.layers), rows))
     document = cli("bench", "--json").document
-    assert [row["kind"] for row in document["rows"]] == ["measured", "modelled"]
+    assert [row["kind"] for row in document["rows"]] == ["measured", "modelled", "modelled"]
     offload = document["rows"][1]
     assert (offload["cycles"], offload["cycles_kind"]) == (200_000, "simulated")
     assert (offload["simulation_s"], offload["ratio"]) == (1.5, None)
     assert document["all"] == {"ms": 5, "kind": "measured and modelled", "published_ms": 1300}
     text = cli("bench").out
-    assert "modelled, 200,000 simulated cycles at 100 MHz; simulating them took 1.5 s" in text
+    for stage in ("offload", "fully_connected"):
+        assert f"\n{stage}: modelled, 200,000 simulated cycles at 100 MHz\n" in text
+    assert text.count("\nsimulating a picture took 1.5 s\n") == 1
+    assert "\npublished last_layers: fully_connected and last_layers together\n" in text
     assert "published: measured by a blog post on its Zynq board, another processor" in text
 
 

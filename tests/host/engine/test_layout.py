@@ -9,6 +9,7 @@ import random_networks
 
 from qnn.engine.command_list import CommandList
 from qnn.engine.layout import Layout
+from qnn.engine.lowering import lower
 from qnn.engine.program import LINE, PAGE, compile_layers
 
 READ, WRITE = 0x1000_0000, 0x3FF0_0000
@@ -76,3 +77,53 @@ def test_nothing_overlaps_and_all_is_aligned(layout):
     assert all(end <= begin for end, begin in zip(ends, layout.maps[1:], strict=False))
     assert ends[-1] <= layout.write_bytes
     assert layout.read_bytes % PAGE == layout.write_bytes % PAGE == 0
+
+
+def in_stages() -> Layout:
+    """Four layers; the second and third end in work of the host."""
+    rng = np.random.default_rng(1)
+    layers = [
+        random_networks.random_conv(rng, (5, 5, 4), 40, (3, 3), name="a"),
+        random_networks.random_dense(rng, (3, 3, 40), 70, name="b"),
+        random_networks.random_dense(rng, (1, 1, 70), 12, name="c"),
+        random_networks.random_conv(rng, (1, 1, 12), 6, (1, 1), name="d", groups=2, levels=None),
+    ]
+    return Layout(compile_layers(lower(layers)), [1, 2])
+
+
+def test_stages():
+    layout = in_stages()
+    stages = [(list(one.layers), one.begin, one.count) for one in layout.stages]
+    assert stages == [([0, 1], 0, 2), ([2], 2, 1), ([3], 3, 2)]
+    assert [layout.program.names[one.commands] for one in layout.stages] == [
+        ("a", "b"), ("c",), ("d/0", "d/1"),
+    ]  # fmt: skip
+    image = layout.image(READ, WRITE)
+    for begin in layout.lists:
+        indexes = CommandList(image[begin:], layout.program.commands).get("index")
+        assert indexes.tolist() == [0, 1, 0, 0, 1]  # each list is checked to count from 0
+
+
+def test_a_break_behind_the_last_layer_is_none():
+    layout = in_stages()
+    again = Layout(layout.program, [3, 2, 1])
+    assert again.stages == layout.stages
+
+
+def test_what_the_host_makes_has_one_place_each():
+    layout = in_stages()
+    inputs = {one.layer: one.map.size for one in layout.program.inputs}
+    assert list(layout.made) == list(inputs)[1:] == [2, 3]
+    begins = [*layout.inputs, *layout.made.values()]
+    sizes = [inputs[0], *inputs.values()]
+    for begin, size, following in zip(begins, sizes, [*begins[1:], layout.read_bytes], strict=True):
+        assert begin % LINE == 0 and begin + size <= following
+    image = layout.image(READ, WRITE)
+    lists = [CommandList(image[at:], layout.program.commands) for at in layout.lists]
+    group = layout.program.inputs[2].map.group_bytes
+    for place, commands in enumerate(lists):
+        address = commands.get("in_address")
+        assert address[0] == READ + layout.inputs[place]
+        assert address[1] == WRITE + layout.maps[0]
+        assert address[2] == READ + layout.made[2]
+        assert address[3:].tolist() == [READ + layout.made[3], READ + layout.made[3] + group]

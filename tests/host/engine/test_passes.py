@@ -7,7 +7,7 @@ import random_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnn.engine.passes import factors, passes_of, shape_of
+from qnn.engine.passes import PackedBits, Passes, factors, passes_of, shape_of
 from qnn.network import Conv
 
 
@@ -27,6 +27,19 @@ def two_complement(bits: int, values: list[int]) -> Conv:
 def weights_of(passes) -> np.ndarray:
     signs = 2 * passes.bits.astype(np.int64) - 1
     return np.tensordot(passes.factors, signs, 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 64), (2, 3, 5), (1, 1, 130), (4, 4, 16)])
+def test_packed_bits_are_those_of_the_array_they_stand_for(shape):
+    rng = np.random.default_rng(1)
+    inputs = int(np.prod(shape))
+    bits = np.ones((150, -(-inputs // 64) * 64), np.uint8)  # behind the last one, too
+    bits[:, :inputs] = rng.integers(0, 2, (150, inputs))
+    packed = PackedBits(np.packbits(bits, axis=1, bitorder="little").view("<u8"), shape)
+    array = bits[:, :inputs].reshape(1, 150, *shape)
+    assert packed.shape == array.shape and len(packed) == len(array)
+    np.testing.assert_array_equal(packed[:, 3:40], array[:, 3:40])
+    np.testing.assert_array_equal(Passes(packed, 0).zeros, Passes(array, 0).zeros)
 
 
 @settings(max_examples=300, deadline=None)

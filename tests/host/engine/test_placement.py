@@ -8,6 +8,7 @@ import pytest
 import random_networks
 from random_networks import network_of, random_conv
 
+from qnn.compute.dense import BinaryDense
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import (
     accelerated,
@@ -47,10 +48,13 @@ def chain(*kinds: str):
 def test_dorefanet():
     layers = random_dorefanet().layers
     places = place(layers, CAPABILITIES)
-    assert where(places) == "hAAAAhhh"
-    assert "float64 sums" in places[0].why and "integers" in places[0].why
+    assert where(places) == "hAAAAAAh"
+    for one in (places[0], places[7]):
+        assert one.why == "float64 sums; the accelerator sums integers"
     assert {one.why for one in places[1:5]} == {"integer codes and weights"}
-    assert accelerated(places) == integer_run(layers) == slice(1, 5)
+    assert {one.why for one in places[5:7]} == {"sums of bits and codes; the host scales each sum"}
+    assert accelerated(places) == slice(1, 7)
+    assert integer_run(layers) == slice(1, 5)
     assert integer_layers(layers) == layers[1:5]
 
 
@@ -59,7 +63,8 @@ def test_every_kind(kind):
     layers = random_networks.KINDS[kind](np.random.default_rng(2)).layers
     places = place(layers, CAPABILITIES)
     for layer, one in zip(layers, places, strict=True):
-        assert (one.where == "accelerator") == isinstance(layer, Conv)
+        of_bits = isinstance(layer, Dense) and isinstance(layer.matrix, BinaryDense)
+        assert (one.where == "accelerator") == (isinstance(layer, Conv) or of_bits)
         assert one.why and "\n" not in one.why
 
 
@@ -105,6 +110,31 @@ def test_a_wish_for_the_host():
     assert where(place(layers, CAPABILITIES, {"c0": "host"})) == "hAAA"
     assert where(place(layers, CAPABILITIES, {"C1": "host"})) == "hhAA"
     assert place(layers, CAPABILITIES, {"C1": "host"})[1].why == "as wished"
+
+
+@pytest.mark.parametrize(
+    ("shape", "less", "sentence"),
+    [
+        ((1, 1, 70_000), {}, "1094 weight words for 32 outputs; the accelerator holds 1024"),
+        ((17, 1, 3), {}, "1 weight passes and 17 kernel rows; the accelerator has 8, 15 and 16"),
+        ((6, 6, 256), {"window_words": 200}, "window buffer"),
+        ((6, 6, 256), {"planes": 1}, "2 activation planes"),
+    ],
+)
+def test_a_fully_connected_layer_that_is_too_large_runs_on_the_host(shape, less, sentence):
+    layer = random_networks.random_dense(RNG, shape, 40)
+    (place_of_it,) = place([layer], dataclasses.replace(CAPABILITIES, **less))
+    assert place_of_it.where == "host" and sentence in place_of_it.why
+    assert "\n" not in place_of_it.why and "layer fc" not in place_of_it.why
+
+
+def test_fully_connected_layers_stay_on_the_host_where_that_is_wished():
+    layers = random_dorefanet().layers
+    places = place(layers, CAPABILITIES, {"fc0": "host"})
+    assert where(places) == "hAAAAhhh"
+    assert places[5].why == "as wished"
+    assert places[6].why == "the accelerator takes one run of layers, here conv1 to conv4"
+    assert where(place(layers, CAPABILITIES, {"fc1": "host"})) == "hAAAAAhh"
 
 
 def test_a_wish_for_the_accelerator():

@@ -9,11 +9,13 @@ import random_networks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnn.backends import Settings, open_session
+from qnn.backends import DEFAULTS, Settings, open_session
+from qnn.backends.accelerator import AcceleratorSession
 from qnn.measure import baseline
-from qnn.measure.bench import Row, bench
+from qnn.measure.bench import Row, _offload_rows, bench
 from qnn.measure.random_dorefanet import random_dorefanet
 from qnn.network import Conv, FloatConv, MaxPool
+from qnn.network.offload import Offload
 from qnn.network.result import Probabilities
 from qnn_sim import golden, golden_network
 
@@ -104,14 +106,66 @@ def test_a_first_layer_on_the_simulated_accelerator(sim, kind):
     network = KINDS[kind](np.random.default_rng(1))
     report = bench(network, "sim", 1, Settings(wish={"conv0": "accelerator"}))
     assert [place.where for place in report.places][:2] == ["accelerator", "accelerator"]
-    assert [row.stage for row in report.rows] == ["decode", "packing", *STAGES[2:]]
-    assert report.rows[2].baseline_ms > 0
+    dense = ["fully_connected"] if kind == "connected" else []
+    assert [row.stage for row in report.rows] == [
+        "decode", "packing", "first_layer", "offload", *dense, "between", "last_layers",
+    ]  # fmt: skip
+    rows = {row.stage: row for row in report.rows}
+    for stage in ("first_layer", "offload", *dense):
+        assert rows[stage].kind == "modelled" and rows[stage].cycles > 0
+        assert rows[stage].ms == pytest.approx(rows[stage].cycles / 100_000)
+        assert rows[stage].baseline_ms > 0 and rows[stage].ratio is None
+    assert rows["between"].kind == "measured" and rows["between"].ms > 0
+    assert [row.stage for row in report.rows if row.simulation_s is not None] == ["offload"]
+
+
+def test_fully_connected_layers_alone_on_an_accelerator_that_is_measured(sim):
+    """As on a board: cycles are counted by it, the rest of the time is the host's around them."""
+    rng = np.random.default_rng(1)
+    network = random_networks.network_of(random_networks.random_dense(rng))
+    from qnn_sim.platform import SimulatedBoard
+
+    session = AcceleratorSession(SimulatedBoard("small"), network, DEFAULTS, simulated=False)
+    given = random_networks.random_codes(rng, network, 1)
+    packing, row = _offload_rows(session, network.layers, given, [given[0]], 2)
+    session.close()
+    assert (packing.stage, row.stage, row.kind) == ("packing", "fully_connected", "measured")
+    assert row.cycles > 0 and row.simulation_s is None
+    assert row.ms > 0 and row.baseline_ms > 0
+
+
+def test_the_time_of_a_run_that_is_measured_is_that_of_its_rows():
+    rng = np.random.default_rng(1)
+    dense = random_networks.random_dense(rng, (1, 1, 4), name="fc")
+    network = random_networks.network_of(
+        random_networks.random_conv(rng, (3, 3, 4), 4, (3, 3)), dense
+    )
+
+    class Measured:
+        simulated, clock_mhz = False, 100.0
+
+        def stream(self, batches):
+            for maps in batches:
+                yield Offload(maps, 9000, 10, 500_000, between_us=1000)
+
+        def layer_cycles(self):
+            return 290_000, 200_000
+
+    reads = [random_networks.random_codes(rng, layer, 1)[0] for layer in network.layers]
+    rows = _offload_rows(Measured(), network.layers, reads[0][None], reads, 1)
+    assert [(row.stage, row.ms, row.cycles) for row in rows] == [
+        ("packing", 0.01, None),
+        ("offload", pytest.approx(6.0), 300_000),
+        ("fully_connected", pytest.approx(2.0), 200_000),
+        ("between", 1.0, None),
+    ]
+    assert {row.kind for row in rows} == {"measured"}
 
 
 def test_ratio():
     assert Row("offload", 2.0, 8.0).ratio == 4
     assert Row("offload", 2.0, None).ratio is None
-    assert Row("offload", 2.0, 8.0, 200_000, 1.5).ratio is None  # modelled to measured
+    assert Row("offload", 2.0, 8.0, 200_000, True).ratio is None  # modelled to measured
 
 
 def test_the_random_network_has_the_shapes_of_dorefanet():

@@ -68,7 +68,7 @@ def test_rows_on_the_simulated_accelerator(tiny_dorefanet, sim):
     with Model(network, "sim") as model, Model(network, "cpu") as on_host:
         assert verify(model) == verify(on_host)
         assert [one.where for one in model.places] == [
-            "host", "host", "accelerator", "host", "host", "host",
+            "host", "host", "accelerator", "accelerator", "accelerator", "host",
         ]  # fmt: skip
         assert "strides 1 and 2" in model.places[1].why
 

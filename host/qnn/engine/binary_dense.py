@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fully connected layers of one bit a weight: sums on the accelerator, their scales on the host.
+
+With x the codes of a map, b the bits of an output and lo, hi what these stand for,
+
+    y = unit * (lo * S + (hi - lo) * B) + bias      S = sum of x,  B = sum of b x
+
+as qnn.compute.dense.BinaryDense has it. The accelerator counts a bit as +1 or -1:
+
+    D = sum of (2 b - 1) x = 2 B - S
+
+is a convolution whose kernel covers the map, handed out raw, exact in integers. So B = (D + S) / 2,
+and the host is left with S and with the first line for each output, the very same expression in
+float64: what comes out is equal, bit by bit, for any lo and hi and for a unit that follows from the
+map at hand, and no product of a weight is left to it. The next layer reads what the host has made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.compute.dense import BinaryDense
+from qnn.engine.passes import PackedBits, Passes
+from qnn.network import Dense, Windowed
+
+
+class DenseSums(Windowed):
+    """The sums D of a layer, as the accelerator runs it, and what the host makes of them.
+
+    Args:
+        dense: the layer.
+        matrix: that of the layer.
+
+    Attributes:
+        in_bits: activation planes it reads.
+        groups: always one.
+        weights: its bits, which stay packed.
+    """
+
+    groups = 1
+
+    def __init__(self, dense: Dense, matrix: BinaryDense) -> None:
+        self._dense, self._matrix = dense, matrix
+        self.name, self.in_shape, self.in_bits = dense.name, dense.in_shape, dense.in_bits or 0
+        self.thresholds, self.stride, self.padding, self.pool = None, 1, (0, 0, 0, 0), None
+        self.weights = Passes(PackedBits(matrix.bits, self.in_shape), 0)
+
+    @property
+    def outputs(self) -> int:
+        """Sums for one picture."""
+        return len(self._matrix.bias)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns of the map."""
+        return self.in_shape[0], self.in_shape[1]
+
+    def finish(
+        self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]
+    ) -> NDArray[np.number[Any]]:
+        """What the layer gives, (1, 1, outputs): codes, uint8, or floats, float64.
+
+        Args:
+            codes: the map that it has read, (rows, columns, channels).
+            sums: D of each output, int32 (1, 1, outputs).
+        """
+        total = int(codes.sum(dtype=np.int64))
+        met_hi = (sums.ravel().astype(np.int64) + total) >> 1
+        y = self._matrix.of_sums(total, met_hi, self._dense.unit_of(codes))
+        return self._dense.given(y).reshape(self.out_shape)

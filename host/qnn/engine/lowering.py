@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Layers of a network as what the accelerator runs, each with what the host adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from qnn.compute.dense import BinaryDense
+from qnn.engine import float_first
+from qnn.engine.binary_dense import DenseSums
+from qnn.engine.float_first import FloatFirst
+from qnn.engine.program import Layer
+from qnn.errors import DoesNotFitError
+from qnn.network import Conv, Dense, FloatConv
+from qnn.network import Layer as AnyLayer
+
+Lowered: TypeAlias = Layer | FloatFirst
+Limits: TypeAlias = "tuple[float, float] | None"
+
+
+def lower(layers: Sequence[AnyLayer], limits: Limits = None) -> list[Lowered]:
+    """A run of layers for a driver.
+
+    Args:
+        layers: one after the other.
+        limits: least and largest value of what the first one reads, where that are floats; None:
+            not known.
+
+    Raises:
+        DoesNotFitError: the accelerator has no such layer.
+    """
+    return [lower_layer(layer, None if n else limits) for n, layer in enumerate(layers)]
+
+
+def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
+    """One of them; errors as of `lower`."""
+    if isinstance(layer, Conv):
+        return layer
+    if isinstance(layer, FloatConv):
+        if limits is None:
+            raise DoesNotFitError(
+                f"layer {layer.name}: only the first layer behind a picture can be one of floats "
+                "there"
+            )
+        return float_first.lowered(layer.name, layer.convolution, layer.in_shape, *limits)
+    if isinstance(layer, Dense):
+        if isinstance(layer.matrix, BinaryDense):
+            return DenseSums(layer, layer.matrix)
+        raise DoesNotFitError(f"layer {layer.name}: float64 sums; the accelerator sums integers")
+    raise DoesNotFitError(f"layer {layer.name}: a table of pixels; the accelerator has none")
+
+
+def compiled(layer: Lowered) -> Layer:
+    """What of it runs on the accelerator."""
+    return layer.words if isinstance(layer, FloatFirst) else layer

