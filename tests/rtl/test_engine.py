@@ -99,6 +99,25 @@ def test_random_networks_equal_golden(kind, count, least, configuration, seed):
     assert done > least
 
 
+@pytest.mark.parametrize("case", range(8))
+def test_a_first_layer_with_folded_rows(case, seed):
+    """Few channels of many bits, with padding, strides and pools; picture after picture."""
+    rng = np.random.default_rng([seed, case])
+    layer = random_networks.random_conv(
+        rng, (9, 8, int(rng.integers(1, 4))), 20, (3, int(rng.integers(1, 4))), in_bits=8,
+        stride=1 + case % 3, padding=tuple(int(v) for v in rng.integers(0, 3, 4)),
+        pool=MaxPool(2, 1) if case % 2 else None,
+    )  # fmt: skip
+    driver, board = loaded([layer], PUBLISHED)
+    with driver:
+        assert driver.layout.program.tight.channels == 3 * layer.in_shape[2]
+        pictures = rng.integers(0, 256, (3, *layer.in_shape), dtype=np.uint8)
+        for codes, offload in zip(pictures, driver.stream(pictures), strict=True):
+            (expected,) = trace([layer], codes)
+            np.testing.assert_array_equal(offload.maps, expected)
+        assert_untouched(driver, board)
+
+
 def test_words_after_an_abort(seed):
     """At any moment of a pass: the next run begins with the first pass again."""
     rng = np.random.default_rng(seed)

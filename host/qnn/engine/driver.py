@@ -19,7 +19,7 @@ import numpy as np
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles, Control, Progress
 from qnn.engine.layout import Layout
-from qnn.engine.lowering import Lowered
+from qnn.engine.lowering import Lowered, folded
 from qnn.engine.stages import Codes, Maps, Stages, laid_out
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
@@ -112,6 +112,7 @@ class Driver:
             DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
+        layers = folded(layers, self.capabilities)
         layout = laid_out(layers, self.capabilities)
         self.unload()
         try:

@@ -9,13 +9,15 @@ from typing import TypeAlias
 from qnn.compute.dense import BinaryDense
 from qnn.engine import float_first
 from qnn.engine.binary_dense import DenseSums
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
 from qnn.engine.program import Layer
+from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, Dense, FloatConv
 from qnn.network import Layer as AnyLayer
 
-Lowered: TypeAlias = Layer | FloatFirst
+Lowered: TypeAlias = Layer | FloatFirst | RowFolding
 Limits: TypeAlias = "tuple[float, float] | None"
 
 
@@ -51,6 +53,15 @@ def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
     raise DoesNotFitError(f"layer {layer.name}: a table of pixels; the accelerator has none")
 
 
+def folded(layers: Sequence[Lowered], capabilities: Capabilities) -> list[Lowered]:
+    """The same layers, the first one with the rows of its kernel folded where that is faster."""
+    first, *behind = layers
+    folding = folding_for(first, capabilities) if isinstance(first, Conv) else None
+    return [folding or first, *behind]
+
+
 def compiled(layer: Lowered) -> Layer:
     """What of it runs on the accelerator."""
-    return layer.words if isinstance(layer, FloatFirst) else layer
+    if isinstance(layer, FloatFirst):
+        return layer.words
+    return layer.conv if isinstance(layer, RowFolding) else layer

@@ -26,6 +26,7 @@ from qnn.engine.layout import Layout
 from qnn.engine.lowering import Lowered, compiled
 from qnn.engine.maps import BlockMap
 from qnn.engine.program import compile_layers
+from qnn.engine.row_folding import RowFolding
 from qnn.network.offload import since_us
 from qnn.platforms.protocol import Buffer
 
@@ -91,6 +92,8 @@ class Stages:
             numbers = first.numbers(self._floats[place])
         elif isinstance(first, DenseSums):
             self._codes[place] = picture.copy()
+        elif isinstance(first, RowFolding):
+            numbers = first.fold(numbers)
         self._hand_in(0, numbers, self._layout.inputs[place])
 
     def start(self, place: int, resident: bool) -> None:

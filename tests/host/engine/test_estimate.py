@@ -6,8 +6,9 @@ from pathlib import Path
 
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.lowering import folded
 from qnn.engine.placement import integer_layers
-from qnn.engine.program import compile_layers
+from qnn.engine.stages import laid_out
 from qnn.measure.random_dorefanet import random_dorefanet
 from qnn.store import library
 
@@ -17,8 +18,9 @@ PAGE = Path(__file__).parents[3] / "rtl/README.md"  # tests/rtl/test_networks.py
 def ratio(network, title: str) -> float:
     """Of estimated cycles to those that the page states."""
     row = re.search(rf"^\| {re.escape(title)} \| [\d,]+ \| ([\d,]+) \|", PAGE.read_text(), re.M)
-    estimated = estimate.cycles(compile_layers(integer_layers(network.layers)), Capabilities())
-    return estimated / int(row[1].replace(",", ""))
+    caps = Capabilities()
+    layout = laid_out(folded(integer_layers(network.layers), caps), caps)
+    return estimate.cycles(layout.program, caps) / int(row[1].replace(",", ""))
 
 
 def test_near_the_cycles_of_the_rtl():

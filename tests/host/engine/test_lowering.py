@@ -6,8 +6,10 @@ import pytest
 import random_networks
 
 from qnn.engine.binary_dense import DenseSums
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
-from qnn.engine.lowering import compiled, lower
+from qnn.engine.lowering import compiled, folded, lower
+from qnn.engine.row_folding import RowFolding
 from qnn.engine.word_conv import WordConv
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv
@@ -43,3 +45,16 @@ def test_limits_are_those_of_the_first_layer_alone():
     first = network.layers[0]
     with pytest.raises(DoesNotFitError, match="only the first layer"):
         lower([network.layers[1], first], network.picture.limits)
+
+
+def test_the_first_layer_alone_is_folded():
+    rng = np.random.default_rng(1)
+    one, two = (
+        random_networks.random_conv(rng, (8, 8, 3), 3, (3, 3), in_bits=8, padding=(1,) * 4)
+        for _ in "ab"
+    )
+    first, second = folded([one, two], Capabilities())
+    assert isinstance(first, RowFolding) and compiled(first) is first.conv
+    assert second is two
+    wide = random_networks.random_conv(rng, (8, 8, 64), 3, (3, 3), in_bits=8)
+    assert folded([wide, two], Capabilities()) == [wide, two]
