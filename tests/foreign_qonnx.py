@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qnn.backends import open_session
 
 QONNX = "qonnx.custom_op.general"
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
 
 
 class Graph:
@@ -92,7 +93,8 @@ class Graph:
             ],
             self.initializers,
         )
-        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(QONNX, 1)]
+        domains = {"": self.opset, QONNX: 1, CHANNELS_LAST: 1}
+        opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def save(self, path: Path) -> Path:

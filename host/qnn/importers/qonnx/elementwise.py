@@ -48,12 +48,14 @@ def _constant(node: Node, feature: Feature, parameters: Parameters) -> Array:
 def _normalise(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     """y = x * g + (bias - mean * g) with g = gain / sqrt(variance + epsilon), in this order."""
     shape = feature.index.shape
+    axis = len(shape) - 1 if node.channels_last else 1
     given = [x for x in parameters[1:] if x is not None]
-    if len(shape) < 2 or len(given) != 4 or any(x.shape != shape[1:2] for x in given):
+    wanted = shape[axis : axis + 1]
+    if len(shape) < 2 or len(given) != 4 or any(x.shape != wanted for x in given):
         raise node.refuse(f"it wants four constants for the channels of a tensor of shape {shape}")
     if node.attributes.get("training_mode"):
         raise node.refuse("it is in training mode; export the model in evaluation mode")
-    sides = (1, -1) + (1,) * (len(shape) - 2)
+    sides = tuple(-1 if side == axis else 1 for side in range(len(shape)))
     gain, bias, mean, variance = (feature.per_channel(node, x.reshape(sides)) for x in given)
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     with np.errstate(all="ignore"):

@@ -15,27 +15,28 @@ from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
 from qnn.importers.qonnx.steps import Clip, Count, Quantizer, Uniform
-from qnn.importers.qonnx.windows import Windows
-from qnn.network import FloatConv
+from qnn.network import FloatConv, Padding
 from qnn.network.result import OPERATIONS, Arithmetic
 
 LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
 
 
-def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> FloatSums:
+def float_sums(
+    node: Node, feature: Feature, weight: Array, padding: Padding, stride: int
+) -> FloatSums:
     """The sums of a convolution that reads the picture, through arithmetic at most.
 
     Args:
         node: the convolution.
         feature: the picture and the steps behind it.
         weight: (O, KH, KW, C), not grouped.
-        place: its stride and padding.
+        padding, stride: its own.
 
     Raises:
         NetworkError: the picture is no square of RGB, or is not read as it is.
     """
     rows, columns, channels = feature.shape
-    if rows != columns or channels != 3 or len(set(place.padding)) != 1:
+    if rows != columns or channels != 3 or len(set(padding)) != 1:
         raise node.refuse(
             "its weights are no whole numbers of steps, and with float weights a layer runs on the "
             "host only, on a square RGB picture with the same padding on all sides; quantise them "
@@ -52,7 +53,7 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
             )
         ends = OPERATIONS[step.op](ends, step.values.astype(np.float64))
     offset, gain = ends[0], ends[1] - ends[0]
-    if place.padding[0] and offset.any():
+    if padding[0] and offset.any():
         raise node.refuse(
             "it pads with 0 a picture whose 0 was moved before; leave out the padding, or what "
             "moves it"
@@ -61,8 +62,8 @@ def float_sums(node: Node, feature: Feature, weight: Array, place: Windows) -> F
     picture_of(node, feature, feature.source)  # it lies in the map as in the input
     kind = kind_of(node, feature.source, feature.steps)
     return FloatSums(
-        node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), place.stride,
-        place.padding[0], picture_reads(feature, feature.source, kind),
+        node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), stride,
+        padding[0], picture_reads(feature, feature.source, kind),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from qnn.importers.qonnx.feature import Feature, Input, Products
 from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.pools import leaves_out, pool_layers
 from qnn.importers.qonnx.steps import Clip, Quantizer, Step, only, sign
 from qnn.importers.qonnx.weights import planes
 from qnn.network import MAX_BITS, Conv, MaxPool
@@ -90,8 +91,9 @@ def raw(source: Input, steps: Sequence[Step]) -> bool:
 
 def fold_layer(
     node: Node, feature: Feature, products: Products, name: str
-) -> tuple[Conv, Array, int]:
-    """A layer whose codes are those of the last quantiser behind its sums.
+) -> tuple[list[Conv], Array, int]:
+    """A layer whose codes are those of the last quantiser behind its sums, and layers behind it
+    where more pools follow than one.
 
     Args:
         node: the one that reads the codes, for the error.
@@ -100,7 +102,7 @@ def fold_layer(
         name: of the layer.
 
     Returns:
-        The layer, the values that its codes stand for, float32, and how many outputs have a sum
+        The layers, the values that its codes stand for, float32, and how many outputs have a sum
         that lies on a step of the quantiser, but for what float32 rounds off where the reference
         adds it up.
 
@@ -114,7 +116,8 @@ def fold_layer(
             f"what it reads from node {products.node.name!r} is not quantised; put an activation "
             "quantiser of 1 to 3 bits between them"
         )
-    pool = _pool(node, steps, last, outputs)
+    pools = _pools(node, steps, last, outputs)
+    own = pools[:1] if pools and not leaves_out(pools[0]) else []
     direction = _sign(steps[: last + 1], outputs)
     flip = np.where(direction < 0, -1, 1)
     code_of = _codes(steps[: last + 1])
@@ -140,8 +143,10 @@ def fold_layer(
     undecided = ranks(beside, -1) != ranks(beside, 1)
     bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
     thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
-    layer = _layer(products, name, bits, coefficients, thresholds, pool)
-    return layer, levels, int(undecided.any(axis=(0, 1)).sum())
+    layer = _layer(products, name, bits, coefficients, thresholds, own[0] if own else None)
+    top = thresholds.shape[1]
+    more = pool_layers(products.node, pools[len(own) :], layer.out_shape, top, name)
+    return [layer, *more], levels, int(undecided.any(axis=(0, 1)).sum())
 
 
 def fold_scores(
@@ -305,19 +310,13 @@ def _sign(steps: Sequence[Step], outputs: int) -> Array:
     return np.prod([np.ones(outputs, np.int64), *(sign(s, outputs) for s in steps)], axis=0)
 
 
-def _pool(node: Node, steps: Sequence[Step], last: int, outputs: int) -> MaxPool | None:
-    """The one pool among the steps, which codes can pass as well as what it stands behind."""
+def _pools(node: Node, steps: Sequence[Step], last: int, outputs: int) -> list[MaxPool]:
+    """The pools among the steps, which codes can pass as well as what they stand behind."""
     where = [i for i, step in enumerate(steps) if isinstance(step, MaxPool)]
-    if not where:
-        return None
-    if len(where) > 1:
-        raise node.refuse("two max-pools stand between two layers; the accelerator has one")
-    behind = _sign(steps[where[0] : last + 1], outputs)
-    if (behind < 0).any():
+    behind = _sign(steps[min(where, default=last) : last + 1], outputs)
+    if where and (behind < 0).any():
         raise node.refuse(
             f"a max-pool stands before a step that descends in channel {behind.argmin()} (a "
             "negative gain); put the pool behind the activation quantiser"
         )
-    pool = steps[where[0]]
-    assert isinstance(pool, MaxPool)
-    return pool
+    return [step for step in steps if isinstance(step, MaxPool)]

@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 1 << 30
 MAX_MAP = 1 << 24  # elements of one feature map
 STANDARD = ("", "ai.onnx")
 QUANTISED = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
 _ATTRIBUTES = {  # of what type those are that the importer reads
     "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int largest "
     "select_last_index training_mode",
@@ -64,6 +65,11 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether its maps have their channels last (domain qonnx.custom_op.channels_last)."""
+        return bool(self.attributes.get("channels_last"))
 
     def refuse(self, reason: str) -> NetworkError:
         """The error to raise where the network cannot be run as it is."""
@@ -189,11 +195,14 @@ def _node(path: Path, proto: Any) -> Node:
         elif attribute.type == attribute.TENSOR:
             value = _tensor(path, value)
         attributes[attribute.name] = value
+    if proto.domain == CHANNELS_LAST:
+        attributes["channels_last"] = True
     op = proto.op_type if proto.op_type.isprintable() else repr(proto.op_type)
     node = Node(op, name, tuple(proto.input), outputs, attributes)
-    if proto.domain not in STANDARD + QUANTISED:
+    if proto.domain not in (*STANDARD, *QUANTISED, CHANNELS_LAST):
         raise node.refuse(
-            f"operators of domain {proto.domain!r} are unknown here; export the network as QONNX"
+            f"operators of domain {proto.domain!r} are unknown here; known are standard ones and "
+            f"those of {', '.join((*QUANTISED, CHANNELS_LAST))}: convert it to those"
         )
     return node
 

@@ -19,7 +19,7 @@ from qnn.importers.qonnx.array_thresholds import LARGEST, fold_array
 from qnn.importers.qonnx.feature import Feature, Input
 from qnn.importers.qonnx.fold import Codes, fold_pixels, last_quantizer, raw, through
 from qnn.importers.qonnx.graph import Array, Node
-from qnn.importers.qonnx.layout import places
+from qnn.importers.qonnx.layout import places, standing
 from qnn.importers.qonnx.steps import Count, Quantizer, Step, select
 from qnn.network import ArrayInput, Layer, Lookup, MaxPool, PictureInput, Shape, describe
 from qnn.network.result import Arithmetic
@@ -121,16 +121,17 @@ def _map_of_picture(shape: tuple[int, ...]) -> Array | None:
 
 
 def as_map(node: Node, feature: Feature) -> Feature:
-    """The input as the map that a convolution reads, or any other feature, which must be one.
+    """A feature as the map that a convolution or a pool reads, its tensor (1, C, H, W).
 
     Raises:
         NetworkError: the tensor is no map, or a constant before it differs within a channel.
     """
-    source = feature.source
-    if not isinstance(source, Input) or source.order is not None or feature.index.ndim != 4:
+    source, index = feature.source, standing(feature.index, node.channels_last)
+    if not isinstance(source, Input) or source.order is not None or index.ndim != 4:
+        feature = replace(feature, index=index)
         feature.require_map(node)
         return feature
-    return _placed(node, feature, source, feature.index[0].transpose(1, 2, 0))
+    return _placed(node, feature, source, index[0].transpose(1, 2, 0))
 
 
 def flattened(node: Node, feature: Feature, source: Input) -> Feature:

@@ -66,6 +66,19 @@ def _integers(
     return [int(n) for n in np.asarray(given).reshape(-1)]
 
 
+def standing(index: Array, channels_last: bool) -> Array:
+    """A tensor of a map as (1, C, H, W): its channels first, a line as a map of one row."""
+    if channels_last and index.ndim > 2:
+        index = np.moveaxis(index, -1, 1)
+    return index[:, :, None, :] if index.ndim == 3 else index
+
+
+def lying(index: Array, sides: int, channels_last: bool) -> Array:
+    """The inverse of `standing`, for a tensor of so many sides."""
+    index = index[:, :, 0, :] if sides == 3 else index
+    return np.moveaxis(index, 1, -1) if channels_last else index
+
+
 def places(shape: tuple[int, int, int]) -> Array:
     """The tensor (1, C, H, W) of places in a map (H, W, C), int64."""
     rows, columns, channels = shape

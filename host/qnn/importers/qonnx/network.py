@@ -84,8 +84,9 @@ def _check_accelerator(layers: Sequence[Conv]) -> None:
         try:
             compile_layers([layer])
         except QnnError as error:
+            node = layer.parts[0] if layer.parts else layer.name
             raise NetworkError(
-                f"node {layer.parts[0]!r} does not fit the accelerator: {error}; make its kernel, "
-                "its channels or its map smaller"
+                f"node {node!r} does not fit the accelerator: {error}; make its kernel, its "
+                "channels or its map smaller"
             ) from None
     compile_layers(layers)

@@ -19,11 +19,11 @@ from qnn.importers.qonnx.first import float_sums
 from qnn.importers.qonnx.fold import Codes, last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
-from qnn.importers.qonnx.layout import places
+from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import are_whole, integers
-from qnn.importers.qonnx.windows import windows_of
-from qnn.network import Shape, describe, windows
+from qnn.importers.qonnx.windows import common_stride, windows_of
+from qnn.network import Shape, describe
 from qnn.network.result import Arithmetic
 
 # Ends the layer that gives a feature, which is now to be read in this shape.
@@ -47,30 +47,38 @@ def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -
 def _convolution(
     node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
 ) -> Feature:
+    sides = feature.index.ndim
     feature = as_map(node, feature)
     groups = int(node.attributes.get("group", 1))
-    if weight.ndim != 4 or 0 in weight.shape:
-        raise node.refuse("it wants weights of four dimensions; use Conv2d")
-    outputs, channels = weight.shape[:2]
+    if weight.ndim not in (3, 4) or weight.ndim != sides or 0 in weight.shape:
+        raise node.refuse(
+            f"it wants weights of as many dimensions as its input, 3 or 4, and has {weight.ndim} "
+            f"for {sides}; use Conv2d or Conv1d"
+        )
+    if node.channels_last:
+        weight = np.moveaxis(weight, -1, 1)
+    outputs, channels, *kernel = weight.shape
     if groups < 1 or channels * groups != feature.shape[2] or outputs % groups:
         raise node.refuse(
             f"{groups} groups of {channels} channels and {outputs} outputs do not fit its input of "
             f"{feature.shape[2]} channels"
         )
-    place = windows_of(node, feature.shape[:2], weight.shape[2:])
-    top, left, bottom, right = place.padding
-    shape = (
-        windows(feature.shape[0], top, bottom, place.kernel[0], place.stride),
-        windows(feature.shape[1], left, right, place.kernel[1], place.stride),
-        outputs,
-    )
+    place = windows_of(node, feature.shape[:2], tuple(kernel))
+    shape = (*place.counts(feature.shape[:2]), outputs)
     if min(shape) < 1:
-        raise node.refuse(f"its kernel does not fit into a map of {describe(feature.shape)}")
-    by_output = weight.transpose(0, 2, 3, 1)
-    channel_bias = [x.reshape(1, -1, 1, 1) for x in bias if x is not None]
+        raise node.refuse(
+            f"its kernel of {describe(place.kernel)} does not fit into a map of "
+            f"{describe(feature.shape)} with pads {place.padding}"
+        )
+    stride = common_stride(node, place, feature.shape[:2])
+    by_output = _spread(standing(weight, False).transpose(0, 2, 3, 1), place.dilations)
+    along = [1] * sides
+    along[-1 if node.channels_last else 1] = -1
+    channel_bias = [x.reshape(along) for x in bias if x is not None]
+    index = lying(places(shape), sides, node.channels_last)
     if groups == 1 and _of_floats(node, feature, by_output):
-        sums = float_sums(node, feature, by_output, place)
-        return _biased(node, Feature(sums, shape, places(shape)), channel_bias)
+        sums = float_sums(node, feature, by_output, place.padding, stride)
+        return _biased(node, Feature(sums, shape, index), channel_bias)
     codes = read(feature, feature.shape)
     if any(place.padding) and codes.zero:
         raise node.refuse(
@@ -79,11 +87,23 @@ def _convolution(
         )
     products = replace(
         _products(node, by_output, codes, feature.shape),
-        stride=place.stride,
+        stride=stride,
         padding=place.padding,
         groups=groups,
     )
-    return _biased(node, Feature(products, shape, places(shape)), channel_bias)
+    return _biased(node, Feature(products, shape, index), channel_bias)
+
+
+def _spread(weight: Array, dilations: tuple[int, int]) -> Array:
+    """Weights (O, KH, KW, C) with the zeros that a dilation puts between them."""
+    if dilations == (1, 1):
+        return weight
+    outputs, rows, columns, channels = weight.shape
+    down, across = dilations
+    shape = outputs, (rows - 1) * down + 1, (columns - 1) * across + 1, channels
+    spread: Array = np.zeros(shape, weight.dtype)
+    spread[:, ::down, ::across] = weight
+    return spread
 
 
 def _of_floats(node: Node, feature: Feature, weight: Array) -> bool:

@@ -30,10 +30,10 @@ from qnn.importers.qonnx.fold import (
 )
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.inputs import as_map, read_input
-from qnn.importers.qonnx.layout import LAYOUT, places, rearrange
+from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange
+from qnn.importers.qonnx.pools import pools_of
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
-from qnn.importers.qonnx.windows import pool_of
 from qnn.network import ArrayInput, Conv, Layer, PictureInput, Shape, describe, windows
 from qnn.network.result import FloatMap, FloatScores
 
@@ -201,8 +201,9 @@ class Walk:
 
     def _fold(self, node: Node, feature: Feature, products: Products) -> Array:
         """Ends a layer with a quantiser; the values of its codes."""
-        layer, levels, undecided = fold_layer(node, feature, products, self._name(products))
-        self.layers.append(layer)
+        layers, levels, undecided = fold_layer(node, feature, products, self._name(products))
+        self.layers += layers
+        layer = layers[0]
         if undecided:
             self.undecided.append(
                 f"{layer.name} ({products.node.name!r}, {undecided} of {layer.outputs} outputs)"
@@ -227,15 +228,14 @@ def _input(graph: Graph, wish: str | None) -> Feature:
 
 
 def _pooled(node: Node, feature: Feature) -> Feature:
+    sides = feature.index.ndim
     feature = as_map(node, feature)
     rows, columns, channels = feature.shape
-    pool = pool_of(node, (rows, columns))
-    top, left, bottom, right = pool.padding
-    shape = (
-        windows(rows, top, bottom, pool.size, pool.stride),
-        windows(columns, left, right, pool.size, pool.stride),
-        channels,
-    )
-    if min(shape) < 1:
-        raise node.refuse(f"it does not fit into a map of {describe(feature.shape)}")
-    return replace(feature, shape=shape, index=places(shape)).then(pool)
+    pools = pools_of(node, (rows, columns))
+    for pool in pools:
+        top, left, bottom, right = pool.padding
+        rows = windows(rows, top, bottom, pool.size, pool.stride)
+        columns = windows(columns, left, right, pool.size, pool.stride)
+    shape = (rows, columns, channels)
+    index = lying(places(shape), sides, node.channels_last)
+    return replace(feature, shape=shape, index=index).then(*pools)

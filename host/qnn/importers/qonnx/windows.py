@@ -1,90 +1,116 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kernel, stride and padding of ONNX convolutions and pools, as the accelerator has them."""
+"""Kernel, stride, padding and dilation of ONNX convolutions, as the accelerator has them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from qnn.importers.qonnx.graph import Node
-from qnn.network import MaxPool, Padding, describe
+from qnn.network import Padding, windows
+
+MAX_STRIDE = 4
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows of a node lie; padding is (top, left, bottom, right)."""
+    """Where the windows of a node lie; padding is (top, left, bottom, right).
+
+    Attributes:
+        kernel: rows and columns, with what a dilation puts in between.
+        strides: in rows and in columns.
+        dilations: likewise.
+    """
 
     kernel: tuple[int, int]
-    stride: int
+    strides: tuple[int, int]
     padding: Padding
+    dilations: tuple[int, int]
+
+    def counts(self, sides: tuple[int, int]) -> tuple[int, int]:
+        """How many there are in rows and columns of a map of these sides."""
+        (top, left, bottom, right), (rows, columns) = self.padding, self.strides
+        return (
+            windows(sides[0], top, bottom, self.kernel[0], rows),
+            windows(sides[1], left, right, self.kernel[1], columns),
+        )
 
 
 def windows_of(node: Node, sides: tuple[int, int], kernel: tuple[int, ...]) -> Windows:
     """Reads strides, pads, auto_pad and dilations.
 
     Args:
-        node: a convolution or a pool.
+        node: a convolution or a pool, of maps or of lines (Conv1d), which are maps of one row.
         sides: rows and columns of its input.
         kernel: of the weights, or as the node states it.
 
     Raises:
-        NetworkError: the accelerator has no such windows.
+        NetworkError: they have no meaning.
     """
-    if len(kernel) != 2:
-        raise node.refuse(f"its kernel has {len(kernel)} sides; the accelerator runs maps of two")
-    strides = tuple(node.attributes.get("strides", (1, 1)))
-    if len(strides) != 2 or strides[0] != strides[1] or strides[0] not in (1, 2):
-        raise node.refuse(f"strides {strides}; the accelerator steps 1 or 2, the same both ways")
-    dilations = node.attributes.get("dilations", (1, 1))
-    if any(d != 1 for d, k in zip(dilations, kernel, strict=False) if k > 1):
-        raise node.refuse(f"dilations {tuple(dilations)}; use a dense kernel")
-    stride = int(strides[0])
+    if len(kernel) not in (1, 2) or min(kernel) < 1:
+        raise node.refuse(
+            f"its kernel has {len(kernel)} sides; the accelerator runs maps of two, and lines"
+        )
+    flat = len(kernel) == 1
+    strides = _two(node, "strides", 1, flat)
+    dilations = _two(node, "dilations", 1, flat)
+    inner = (1, *kernel) if flat else tuple(kernel)
+    whole = tuple((side - 1) * step + 1 for side, step in zip(inner, dilations, strict=True))
     return Windows(
-        kernel=(int(kernel[0]), int(kernel[1])),
-        stride=stride,
-        padding=_padding(node, sides, kernel, stride),
+        kernel=(whole[0], whole[1]),
+        strides=strides,
+        padding=_padding(node, sides, whole, strides, flat),
+        dilations=dilations,
     )
 
 
-def _padding(node: Node, sides: tuple[int, int], kernel: tuple[int, ...], stride: int) -> Padding:
+def common_stride(node: Node, place: Windows, sides: tuple[int, int]) -> int:
+    """The one stride that steps as those of a convolution do.
+
+    Raises:
+        NetworkError: the accelerator has none.
+    """
+    counts = place.counts(sides)
+    for stride in dict.fromkeys((max(place.strides), min(place.strides))):
+        same = Windows(place.kernel, (stride, stride), place.padding, place.dilations)
+        if stride <= MAX_STRIDE and same.counts(sides) == counts:
+            return stride
+    rows, columns = place.strides
+    raise node.refuse(
+        f"strides ({rows}, {columns}); the accelerator steps 1 to {MAX_STRIDE}, the same both "
+        f"ways: use ({min(max(rows, columns), MAX_STRIDE)}, "
+        f"{min(max(rows, columns), MAX_STRIDE)})"
+    )
+
+
+def _two(node: Node, name: str, default: int, flat: bool) -> tuple[int, int]:
+    """An attribute of two sides; of one where the map is a line."""
+    given = tuple(int(n) for n in node.attributes.get(name, (default,) * (1 if flat else 2)))
+    given = (default, *given) if flat else given
+    if len(given) != 2 or min(given) < 1:
+        raise node.refuse(f"{name} {given}; it wants a positive number for each side")
+    return given[0], given[1]
+
+
+def _padding(
+    node: Node,
+    sides: tuple[int, int],
+    kernel: tuple[int, ...],
+    strides: tuple[int, int],
+    flat: bool,
+) -> Padding:
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         missing = [
             max((-(-side // stride) - 1) * stride + k - side, 0)
-            for side, k in zip(sides, kernel, strict=True)
+            for side, k, stride in zip(sides, kernel, strides, strict=True)
         ]
         small, large = [m // 2 for m in missing], [m - m // 2 for m in missing]
         before, after = (small, large) if mode == "SAME_UPPER" else (large, small)
         return before[0], before[1], after[0], after[1]
-    pads = tuple(node.attributes.get("pads", (0, 0, 0, 0))) if mode == "NOTSET" else (0, 0, 0, 0)
-    if len(pads) != 4 or min(pads) < 0:
-        raise node.refuse(f"pads {pads}; it wants four numbers from 0 on")
+    none = (0,) * (2 if flat else 4)
+    pads = tuple(node.attributes.get("pads", none)) if mode == "NOTSET" else none
+    if len(pads) != len(none) or min(pads) < 0:
+        raise node.refuse(f"pads {pads}; it wants {len(none)} numbers from 0 on")
+    if flat:
+        return 0, int(pads[0]), 0, int(pads[1])
     return int(pads[0]), int(pads[1]), int(pads[2]), int(pads[3])
-
-
-def pool_of(node: Node, sides: tuple[int, int]) -> MaxPool:
-    """The pool of a MaxPool node; windows that ceil_mode adds become padding.
-
-    Raises:
-        NetworkError: the accelerator has no such pool.
-    """
-    kernel = tuple(node.attributes.get("kernel_shape", ()))
-    if len(kernel) != 2 or kernel[0] != kernel[1] or kernel[0] not in (1, 2, 3):
-        raise node.refuse(
-            f"a kernel of {describe(kernel) or 'no size'}; the accelerator pools 2x2 or 3x3"
-        )
-    windows = windows_of(node, sides, kernel)
-    top, left, bottom, right = windows.padding
-    if node.attributes.get("ceil_mode"):
-        size, stride = windows.kernel[0], windows.stride
-        bottom += _to_whole_windows(top + sides[0] + bottom, size, stride, top + sides[0])
-        right += _to_whole_windows(left + sides[1] + right, size, stride, left + sides[1])
-    if max(top, left, bottom, right) >= kernel[0]:
-        raise node.refuse(f"pads {windows.padding} are not smaller than its kernel")
-    return MaxPool(windows.kernel[0], windows.stride, (top, left, bottom, right))
-
-
-def _to_whole_windows(length: int, size: int, stride: int, last: int) -> int:
-    """Padding that one more window needs, unless it would begin in the padding (from `last` on)."""
-    over = (length - size) % stride
-    begins = length - size - over + stride
-    return stride - over if over and begins < last else 0

@@ -60,7 +60,7 @@ def test_every_sum(seed):
     )
     steps = random_steps(rng)
     feature = Feature(products, (4, 3, OUTPUTS), places((4, 3, OUTPUTS)), tuple(steps))
-    layer, levels, _ = fold_layer(NODE, feature, products, "conv1")
+    (layer,), levels, _ = fold_layer(NODE, feature, products, "conv1")
     low, high = products.bounds
     for output in range(OUTPUTS):
         # the layer may run on negated weights, and counts in units of its own
@@ -80,7 +80,8 @@ def test_a_pool_stays_behind_what_ascends():
     pool, quantizer = MaxPool(2, 2), Bipolar(f32(1))
     for steps in ((pool, quantizer), (quantizer, pool), (pool, Clip(0, 1), quantizer)):
         feature = Feature(products, (2, 2, 2), places((2, 2, 2)), steps)
-        assert fold_layer(NODE, feature, products, "conv1")[0].pool == pool
+        (layer,), _, _ = fold_layer(NODE, feature, products, "conv1")
+        assert layer.pool == pool
     for values, refused in (([1, -1], True), ([1, 0], False)):
         steps = (pool, Arithmetic("multiply", f32(values)), quantizer)
         feature = Feature(products, (2, 2, 2), places((2, 2, 2)), steps)
