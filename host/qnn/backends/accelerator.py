@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps, Settings, check_maps, empty_output
 from qnn.engine import placement
 from qnn.engine.driver import Driver
-from qnn.engine.lowering import lower
+from qnn.engine.lowering import lower, lower_layer
 from qnn.engine.stages import Codes
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
@@ -70,9 +70,12 @@ class AcceleratorSession:
         return np.concatenate(outputs) if outputs else empty_output(self._network)
 
     def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
-        after = self._after
-        if last is not None:
-            after = HostLayers([*self._network.layers[self._run.stop : -1], last])
+        layers, after = self._network.layers, self._after
+        on_accelerator: AbstractContextManager[None] = nullcontext()
+        if last is not None and self._run.stop == len(layers):
+            on_accelerator = self._driver.stages.last_as(lower_layer(last))
+        elif last is not None:
+            after = HostLayers([*layers[self._run.stop : -1], last])
         under_way: deque[_Batch] = deque()
 
         def pictures() -> Iterator[Codes]:
@@ -84,7 +87,7 @@ class AcceleratorSession:
                 yield from codes
 
         done: list[Offload] = []
-        with closing(self._driver.stream(pictures())) as offloads:
+        with on_accelerator, closing(self._driver.stream(pictures())) as offloads:
             for one in offloads:
                 done.append(one)
                 if len(done) == under_way[0].pictures:

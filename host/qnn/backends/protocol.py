@@ -63,7 +63,8 @@ class Session(Protocol):
 
         Args:
             batches: what the first layer reads.
-            last: computed in place of the last layer, where that runs on the host.
+            last: computed in place of the last layer, where that is a fully connected one; of the
+                same weights.
         """
 
     def layer_cycles(self) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ it makes what the next stage reads (qnn.engine.binary_dense). While it does, the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -69,7 +70,7 @@ class Stages:
         buffers: tuple[Buffer, Buffer],
         progress: Progress | None = None,
     ) -> None:
-        self._layers, self._layout, self._control = layers, layout, control
+        self._layers, self._layout, self._control = list(layers), layout, control
         self._read, self._write = buffers
         self._progress = progress
         each = estimate.each(layout.program, capabilities)
@@ -131,6 +132,16 @@ class Stages:
             self._stage += 1
             self.between_us += since_us(began)
             self._start(resident=False)
+
+    @contextmanager
+    def last_as(self, layer: Lowered) -> Iterator[None]:
+        """For a while, another layer of the same weights for the last one: other is only what the
+        host makes of its sums."""
+        before, self._layers[-1] = self._layers[-1], layer
+        try:
+            yield
+        finally:
+            self._layers[-1] = before
 
     def map(self, number: int) -> Maps:
         """What layer `number` gave in the last run."""

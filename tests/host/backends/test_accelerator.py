@@ -104,6 +104,22 @@ def test_the_last_layer_may_be_another():
     opened.close()
 
 
+def test_the_last_layer_may_be_another_where_the_accelerator_has_it():
+    """Its sums are the same; the host scales them otherwise, for as long as that is wanted."""
+    rng = np.random.default_rng(8)
+    dense = random_networks.random_dense(rng, (2, 2, 6), 9, levels=0, unit=1.0)
+    network = network_of(random_conv(rng, (4, 4, 4), 6, (3, 3)), dense)
+    other, maps = replace(dense, unit=4 / 7), random_codes(rng, network, 3)
+    opened, (_, host) = session(network), open_session("cpu", network)
+    assert where(opened) == "AA"
+    for last in (None, other, None):
+        (found,), (expected,) = opened.stream([maps], last), host.stream([maps], last)
+        np.testing.assert_array_equal(found.maps, expected.maps)
+    next(opened.stream([maps, maps], other))  # given up in the middle
+    assert_as_on_the_cpu(opened, network, maps)
+    opened.close()
+
+
 def test_a_layer_that_does_not_fit_is_left_to_the_host_and_that_is_said(sim, capsys):
     rng = np.random.default_rng(8)
     network = three(rng, stride=5, padding=(0, 0, 6, 6))
