@@ -6,13 +6,17 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from qnn.commands import options, places
+from qnn.commands import options, places, stages
 from qnn.commands.progress import Bar
+from qnn.errors import QnnError
 from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
 from qnn.measure.random_dorefanet import completed, random_dorefanet
+from qnn.measure.stages import stages as measure_stages
 from qnn.network import Network
 from qnn.store import library
 
@@ -28,19 +32,33 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--repeat", metavar="N", type=options.positive, default=7, help="runs of each stage (7)"
     )
+    parser.add_argument(
+        "--stages",
+        action="store_true",
+        help="instead time what is around the layers beside Pillow's own open and resize, and tell "
+        "the memory and the start of a process",
+    )
+    parser.add_argument(
+        "--picture", metavar="IMAGE", type=Path, help="for --stages (a JPEG of noise)"
+    )
     options.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     network, remarks = _network(args.model)
+    if args.stages:
+        _run_stages(args, network, remarks)
+        return
+    if args.picture is not None:
+        raise QnnError("--picture goes with --stages")
     published = PUBLISHED_MS if args.model == "dorefanet" else {}
     with Bar(f"timing {network.name}", "cycles") as bar:
         bar.update(0, 1)
         settings = options.settings(args, network, bar.update)
         report = bench(network, args.backend, args.repeat, settings)
     rows = report.rows
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "numpy": np.__version__}
+    machine = _machine()
     all_ms = sum(row.ms for row in rows)
     kinds = " and ".join(sorted({row.kind for row in rows}))
     if args.json:
@@ -71,10 +89,7 @@ def run(args: argparse.Namespace) -> None:
     print()
     for sentence in places.sentences(network.layers, report.places):
         print(sentence)
-    print(
-        f"\nmodel {network.name} on {report.backend}, medians of {args.repeat}, measured on "
-        f"this machine; {machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
-    )
+    print(_about(network, report.backend, args.repeat, machine))
     for row in rows:
         if row.simulated and row.cycles is not None:
             print(
@@ -89,6 +104,31 @@ def run(args: argparse.Namespace) -> None:
             print("published last_layers: fully_connected and last_layers together")
     for remark in remarks:
         print(remark)
+
+
+def _run_stages(args: argparse.Namespace, network: Network, remarks: list[str]) -> None:
+    with Bar(f"timing {network.name}", "cycles") as bar:
+        settings = options.settings(args, network, bar.update)
+        report = measure_stages(network, args.backend, args.repeat, settings, args.picture)
+    machine = _machine()
+    if args.json:
+        about = {"model": network.name, "backend": report.backend, "remarks": remarks}
+        options.print_json(about | {"machine": machine} | stages.document(report))
+        return
+    print(*stages.lines(report, network.task), sep="\n")
+    print(_about(network, report.backend, args.repeat, machine))
+    print(*remarks, sep="\n", end="\n" if remarks else "")
+
+
+def _machine() -> dict[str, Any]:
+    return {"cpus": os.cpu_count(), "machine": platform.machine(), "numpy": np.__version__}
+
+
+def _about(network: Network, backend: str, repeat: int, machine: dict[str, Any]) -> str:
+    return (
+        f"\nmodel {network.name} on {backend}, medians of {repeat}, measured on this machine; "
+        f"{machine['cpus']} CPUs ({machine['machine']}), numpy {machine['numpy']}"
+    )
 
 
 def _line(row: Row, published_ms: float | None) -> str:

@@ -123,13 +123,17 @@ def _random_maps(network: Network, random: np.random.Generator) -> Maps:
     return random.integers(0, 1 << network.in_bits, (1, *network.in_shape), dtype=np.uint8)
 
 
+def write_noise(path: Path, size: tuple[int, int], random: np.random.Generator) -> None:
+    """A JPEG of blurred noise, of a width and a height."""
+    noise = random.integers(0, 256, (size[1] // 20, size[0] // 20, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize(size).save(path, "JPEG", quality=90)
+
+
 def _decode_row(picture: PictureInput, random: np.random.Generator, repeat: int) -> Row:
     """A JPEG of blurred noise, read and scaled."""
-    width, height = PICTURE
-    noise = random.integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.jpg"
-        Image.fromarray(noise).resize(PICTURE).save(path, quality=90)
+        write_noise(path, PICTURE, random)
         return Row("decode", _median_ms(lambda: picture.tensor(Picture.open(path)), repeat), None)
 
 

@@ -120,3 +120,30 @@ def test_what_cannot_be_timed(cli, damaged):
     assert "'nothing'" in cli.refused("bench", "--model", "fashion-cnv", "--backend", "nothing")
     assert "fetch tinier-yolo" in cli.refused("bench", "--model", "tinier-yolo")
     cli.refused("bench", "--model", damaged("no tensors"))
+
+
+def test_stages_beside_pillow(cli, samples):
+    arguments = ("bench", "--model", "fashion-cnv", "--repeat", "1", "--stages")
+    document = cli(*arguments, "--picture", samples[0], "--json").document
+    assert (document["model"], document["backend"]) == ("fashion-cnv", "cpu")
+    assert document["picture"] == {"name": samples[0].name, "size": [28, 28]}
+    assert document["pillow"]["to"] == [28, 28] and document["pillow"]["ms"] > 0
+    rows = {row["stage"]: row["ratio"] for row in document["stages"]}
+    assert list(rows) == ["pixels", "scale", "decode", "first_layer", "offload", "last_layers"]
+    assert all(ratio >= 0 for ratio in rows.values())
+    assert document["pictures_per_s"] > 0 and document["peak_mb"] > document["libraries_mb"]
+    result = cli(*arguments)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["stage", "ms", "times", "Pillow"]
+    assert lines[1].split()[::2] == ["pillow", "1.00"]
+    assert [line.split()[0] for line in lines[2:8]] == list(rows)
+    assert "noise.jpg, 500 x 334, to 28 x 28" in result.out
+    for part in ("pictures a second", "import qnn takes", "MB at its peak", "medians of 1"):
+        assert part in result.out
+
+
+def test_a_picture_is_for_the_stages(cli, samples, tmp_path):
+    assert "--stages" in cli.refused("bench", "--model", "fashion-cnv", "--picture", samples[0])
+    arguments = ("bench", "--model", "fashion-cnv", "--stages", "--picture")
+    assert "no file" in cli.refused(*arguments, tmp_path / "none.jpg")

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What stands around the layers, beside what Pillow needs for the same picture in the same run; and
+what a process costs that looks at one picture: time to start, and memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from qnn import store
+from qnn.backends import DEFAULTS, Settings
+from qnn.errors import QnnError
+from qnn.measure.bench import SEED, write_noise
+from qnn.model import Model, check_task
+from qnn.network import Network, PictureInput
+from qnn.pictures.geometry import Letterbox
+from qnn.pictures.picture import Picture
+
+PICTURE = (500, 334)  # width and height of the picture that is looked at where none is named
+_LAYERS = ("first_layer", "packing", "offload", "last_layers")
+_IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+_STATUS = "/proc/self/status"
+_PEAK = f"""
+import contextlib, io, re, sys
+with contextlib.redirect_stdout(io.StringIO()):
+    {{}}
+print(re.search(r"VmHWM:\\s*(\\d+) kB", open("{_STATUS}").read())[1])
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Median time of a stage for one picture.
+
+    Attributes:
+        name: "pixels" (from the file to 8-bit RGB), "scale" (from them to what the first layer
+            reads), "decode" (both in one); then of a run of the network "first_layer", "packing",
+            "offload", "last_layers" with the result.
+        ms: this package; of an accelerator that is simulated the time that its cycles would take.
+        ratio: median of what it took times as long as Pillow just before; None where modelled.
+    """
+
+    name: str
+    ms: float
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a Python process costs.
+
+    Attributes:
+        import_s: `import qnn`, median.
+        ready_s: `import qnn.model`, with all that a network on the CPU uses, numpy included.
+        peak_mb: most memory that classifying (or detecting in) one picture had resident, in 10**6
+            bytes; None where the system does not tell.
+        libraries_mb: of it the interpreter, numpy and pillow.
+    """
+
+    import_s: float
+    ready_s: float
+    peak_mb: float | None
+    libraries_mb: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was timed.
+
+    Attributes:
+        backend: its name.
+        picture: name of the file, and its width and height.
+        pillow: what Pillow did, its ratio 1.
+        resized_to: width and height to which Pillow did.
+        stages: one after the other.
+        pictures_per_s: from file to result, one after the other; None of a simulation.
+        process: of its own.
+    """
+
+    backend: str
+    picture: tuple[str, tuple[int, int]]
+    pillow: Stage
+    resized_to: tuple[int, int]
+    stages: list[Stage]
+    pictures_per_s: float | None
+    process: Process
+
+
+def stages(
+    network: Network,
+    backend: str,
+    repeat: int,
+    settings: Settings = DEFAULTS,
+    picture: Path | None = None,
+) -> Report:
+    """Times each stage `repeat` times, after a run that fills caches; of a simulation once.
+
+    Args:
+        network: with all from the picture to the result.
+        picture: a file; None: a JPEG of noise, PICTURE large.
+
+    Raises:
+        QnnError: the network is incomplete, the picture cannot be read, the backend cannot run.
+    """
+    seen_by = check_task(network, network.task).picture
+    assert seen_by is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noise.jpg" if picture is None else picture
+        if picture is None:
+            write_noise(path, PICTURE, np.random.default_rng(SEED))
+        size = Picture.open(path).size
+        resized_to = _resized_to(seen_by, size)
+        around = _around(seen_by, path, resized_to, repeat)
+        pillow = around.pop(0)
+        with Model(network, backend, settings) as model:
+            layers, pictures_per_s = _layers(model, path, repeat, pillow.ms)
+        stored = Path(folder) / "network"
+        stored.mkdir()
+        store.save(network, stored)
+        process = _process(network.task, stored, model.backend, path)
+    named = path.name, size
+    return Report(
+        model.backend, named, pillow, resized_to, around + layers, pictures_per_s, process
+    )
+
+
+def _resized_to(seen_by: PictureInput, size: tuple[int, int]) -> tuple[int, int]:
+    if seen_by.geometry == "letterbox":
+        width, height = Letterbox(*size, seen_by.size).inner
+        return max(width, 1), max(height, 1)
+    return seen_by.size, seen_by.size
+
+
+def _around(
+    seen_by: PictureInput, path: Path, resized_to: tuple[int, int], repeat: int
+) -> list[Stage]:
+    """Pillow, and what comes before the layers, in turns."""
+
+    def pillow() -> None:
+        with Image.open(path) as image:
+            image.resize(resized_to)
+
+    opened = Picture.open(path)
+    opened.rgb()
+    actions: dict[str, Callable[[], object]] = {
+        "pillow": pillow,
+        "pixels": lambda: Picture.open(path).rgb(),
+        "scale": lambda: seen_by.tensor(opened),
+        "decode": lambda: seen_by.tensor(Picture.open(path)),
+    }
+    seconds = np.empty((repeat + 1, len(actions)))
+    for row in seconds:
+        for k, action in enumerate(actions.values()):
+            start = time.perf_counter()
+            action()
+            row[k] = time.perf_counter() - start
+    times = 1e3 * seconds[1:]  # the first fills caches
+    medians, ratios = np.median(times, axis=0), np.median(times / times[:, :1], axis=0)
+    return [
+        Stage(name, float(ms), float(ratio))
+        for name, ms, ratio in zip(actions, medians, ratios, strict=True)
+    ]
+
+
+def _layers(
+    model: Model, path: Path, repeat: int, pillow_ms: float
+) -> tuple[list[Stage], float | None]:
+    """The stages of whole runs, and how many pictures a second go through."""
+    count = 1 if model.simulated else repeat + 1
+    look = model.classify_all if model.network.task == "classify" else model.detect_all
+    marks, results = [], []
+    for result in look([path] * count):
+        marks.append(time.perf_counter())
+        results.append(result)
+    found = []
+    for name in _LAYERS:
+        times_us = [result.times_us[name] for result in results if name in result.times_us]
+        if not times_us:
+            continue
+        ms = float(np.median(times_us[-repeat:])) / 1e3
+        cycles, clock_mhz = results[-1].cycles, model.clock_mhz
+        if name == "offload" and model.simulated and cycles is not None and clock_mhz is not None:
+            found.append(Stage(name, cycles / clock_mhz / 1e3, None))
+        else:
+            found.append(Stage(name, ms, ms / pillow_ms))
+    return found, None if model.simulated else (count - 1) / (marks[-1] - marks[0])
+
+
+def _process(task: str, network: Path, backend: str, picture: Path) -> Process:
+    arguments = [task, str(picture), "--model", str(network), "--backend", backend]
+    peak = libraries = None
+    if Path(_STATUS).exists():
+        libraries = _child(_PEAK.format("import numpy, PIL.Image")) * 1024 / 1e6
+        look = "from qnn.cli import main; assert main(sys.argv[1:]) == 0"
+        peak = _child(_PEAK.format(look), *arguments) * 1024 / 1e6
+    import_s, ready_s = (
+        float(np.median([_child(_IMPORT.format(name)) for _ in range(3)]))
+        for name in ("qnn", "qnn.model")
+    )
+    return Process(import_s, ready_s, peak, libraries)
+
+
+def _child(code: str, *arguments: str) -> float:
+    """The number that a Python process prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise QnnError(f"a process that was to be measured failed: {last.removeprefix('qnn: ')}")
+    return float(done.stdout)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every stage around the layers has its figure, and the process that looks at one picture, too."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import random_networks
+from PIL import Image
+
+from qnn.errors import QnnError
+from qnn.measure import stages as measured
+from qnn.measure.stages import PICTURE, stages
+from qnn.store import library
+
+AROUND = ["pixels", "scale", "decode"]
+
+
+def assert_figures(report, names):
+    assert [one.name for one in report.stages] == names
+    assert report.pillow.ratio == 1
+    for one in [report.pillow, *report.stages]:
+        assert math.isfinite(one.ms) and one.ms >= 0
+        assert one.ratio is None or math.isfinite(one.ratio)
+
+
+def test_stages_of_a_network_that_classifies():
+    report = stages(library.find("fashion-cnv"), "auto", 2)
+    assert_figures(report, [*AROUND, "first_layer", "offload", "last_layers"])
+    assert (report.backend, report.picture) == ("cpu", ("noise.jpg", PICTURE))
+    assert report.resized_to == (28, 28) and report.pictures_per_s > 0
+    process = report.process
+    assert process.import_s > 0 and process.ready_s > 0
+    assert process.peak_mb > process.libraries_mb > 1  # it imports them, and works
+
+
+def test_pillow_scales_to_what_lies_in_the_letterbox(detector, tmp_path):
+    path = tmp_path / "wide.png"
+    Image.new("RGB", (128, 100)).save(path)
+    report = stages(library.find(detector), "cpu", 1, picture=path)
+    assert (report.picture, report.resized_to) == (("wide.png", (128, 100)), (64, 50))
+    assert_figures(report, [*AROUND, "first_layer", "offload", "last_layers"])
+
+
+def test_a_simulated_accelerator(sim):
+    network = random_networks.KINDS["scoring"](np.random.default_rng(1))
+    report = stages(network, "sim", 2)
+    names = [*AROUND, "first_layer", "packing", "offload", "last_layers"]
+    assert_figures(report, names)
+    assert [one.name for one in report.stages if one.ratio is None] == ["offload"]
+    assert report.pictures_per_s is None
+
+
+def test_what_cannot_be_looked_at_is_refused(tmp_path):
+    network = library.find("fashion-cnv")
+    with pytest.raises(QnnError, match=r"there is no file .*none\.jpg"):
+        stages(network, "cpu", 1, picture=tmp_path / "none.jpg")
+    with pytest.raises(QnnError, match="incomplete: no scores"):
+        stages(dataclasses.replace(network, result=None, missing=("no scores",)), "cpu", 1)
+
+
+def test_a_process_that_fails():
+    with pytest.raises(QnnError, match=r"to be measured failed: there is no file a$"):
+        measured._child("import sys; sys.exit('trouble\\nqnn: there is no file a')")
