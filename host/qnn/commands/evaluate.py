@@ -4,17 +4,30 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qnn.commands import options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
-from qnn.measure.evaluate import check, tallies
+from qnn.errors import QnnError
+from qnn.measure.evaluate import (
+    TOP,
+    Pictures,
+    Tally,
+    Wrong,
+    check,
+    check_classifies,
+    count,
+    tallies,
+)
 from qnn.model import Model
-from qnn.pictures import dataset, draw
+from qnn.network import Network
+from qnn.pictures import dataset, folder
 from qnn.store import library
 
 
@@ -28,51 +41,100 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="a directory with MNIST's file names (t10k-images-idx3-ubyte[.gz] and labels), a "
-        'CIFAR-10 .bin file, or an .npz with "images" (uint8 NxHxW or NxHxWx3) and "labels"; the '
-        "last two also through a pipe, - for standard input",
+        help="a directory with one folder of pictures a class, named like the class or its number; "
+        "or with a CSV file of pictures and classes, or that file; a directory with MNIST's file "
+        "names (t10k-images-idx3-ubyte[.gz] and labels), a CIFAR-10 .bin file, or an .npz with "
+        '"images" (uint8 NxHxW or NxHxWx3) and "labels"; the last two also through a pipe, - for '
+        "standard input",
     )
     options.add_model(parser)
     options.add_json(parser)
     parser.add_argument("--save", metavar="PNG", type=Path, help="draw the confusion matrix")
+    parser.add_argument(
+        "--wrong", metavar="CSV", type=Path, help="list the pictures taken for another class"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     network = library.find(args.model)
-    options.check_targets([args.save] if args.save else [], [args.dataset])
-    labelled = dataset.read(args.dataset)
-    check(network, labelled)
-    report = Report("evaluated", len(labelled.labels))
+    pictures = _pictures(args, network)
+    check(network, pictures)
+    report = Report("evaluated", count(pictures))
     backend = None
-    counts: NDArray[np.int64] = np.zeros((len(network.classes),) * 2, dtype=np.int64)
+    tally = Tally(np.zeros((len(network.classes),) * 2, dtype=np.int64))
     with (
         report.keeping(),
         Bar(f"evaluating {network.name}", "pictures") as bar,
         Model(network, args.backend, options.settings(args, network)) as model,
     ):
         backend = model.backend
-        for counts in tallies(model, labelled):
-            report.done = int(counts.sum())
+
+        def skip(name: str, error: QnnError) -> None:
+            bar.clear()
+            report.fail(name, error)
+
+        for tally in tallies(model, pictures, skip, args.wrong is not None):
+            report.done = int(tally.confusion.sum())
             bar.update(report.done, report.total)
-    correct = int(counts.trace())
-    if args.save:
+    if args.save and report.done:
+        from qnn.pictures import draw
+
         with report.keeping():
-            options.save_picture(draw.confusion(counts, network.classes), args.save)
+            options.save_picture(draw.confusion(tally.confusion, network.classes), args.save)
+    if args.wrong and report.done:
+        with report.keeping():
+            options.save_text(_table(tally.wrong, network.classes), args.wrong)
     if args.json:
         document = {
             "model": network.name,
             "backend": backend,
-            "correct": correct,
+            "correct": int(tally.confusion.trace()),
+            "top5": tally.in_top,
             "total": report.done,
-            "confusion": counts.tolist(),
+            "confusion": tally.confusion.tolist(),
         }
         options.print_json(document | report.document())
-        return report.close()
-    print(f"{'class':<16}{'right':>8}{'of':>8}{'':>9}")
-    for name, row, right in zip(network.classes, counts, counts.diagonal(), strict=True):
-        if row.sum():
-            print(f"{name[:15]:<16}{right:>8}{row.sum():>8}{right / row.sum():>9.2%}")
-    print(f"{'all':<16}{correct:>8}{report.done:>8}{correct / report.done:>9.2%}")
-    print(f"\nmodel {network.name} on {backend}")
+    elif report.done:
+        print(*_lines(tally, network.classes), sep="\n")
+        print(f"\nmodel {network.name} on {backend}")
     return report.close()
+
+
+def _pictures(args: argparse.Namespace, network: Network) -> Pictures:
+    """What is to be looked at, and nothing that will be written is among it."""
+    targets = [path for path in (args.save, args.wrong) if path]
+    if args.save and args.wrong and args.save.absolute() == args.wrong.absolute():
+        raise QnnError(f"{args.save} cannot be both a picture and a table: give --wrong another")
+    options.check_targets(targets, [args.dataset])
+    if not folder.is_folder(args.dataset):
+        return dataset.read(args.dataset)
+    check_classifies(network)
+    pictures = folder.read(args.dataset, network.classes)
+    options.check_targets(targets, [one.path for one in pictures])
+    return pictures
+
+
+def _lines(tally: Tally, classes: Sequence[str]) -> list[str]:
+    counts = tally.confusion
+    correct, done = int(counts.trace()), int(counts.sum())
+    found = [f"{'class':<16}{'right':>8}{'of':>8}"]
+    for name, row, right in zip(classes, counts, counts.diagonal(), strict=True):
+        if row.sum():
+            found.append(f"{name[:15]:<16}{right:>8}{row.sum():>8}{right / row.sum():>9.2%}")
+    found.append(f"{'all':<16}{correct:>8}{done:>8}{correct / done:>9.2%}")
+    if len(classes) > TOP:
+        name = f"among the top {TOP}"
+        found.append(f"{name:<16}{tally.in_top:>8}{done:>8}{tally.in_top / done:>9.2%}")
+    return found
+
+
+def _table(wrong: Sequence[Wrong], classes: Sequence[str]) -> str:
+    """A CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "label", "decision", "probability", "rank"])
+    for one in wrong:
+        label, decision = classes[one.label], classes[one.decision]
+        writer.writerow([one.image, label, decision, f"{one.probability:.6f}", one.rank])
+    return text.getvalue()

@@ -138,7 +138,7 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
     """Refuses, before any work is done, what could not be written after it.
 
     Args:
-        paths: where `save_picture` or `save_arrays` will write.
+        paths: where `save_picture`, `save_arrays` or `save_text` will write.
         inputs: what will be read; a path that is one of these is refused.
 
     Raises:
@@ -148,7 +148,7 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
     for path in paths:
         _check_name(path)
         if _identity(path) in read:
-            raise QnnError(f"{path} is to be read: give what is drawn another name")
+            raise QnnError(f"{path} is to be read: give what is written another name")
     for folder, path in {path.parent: path for path in paths}.items():
         if not folder.is_dir():
             raise QnnError(f"cannot write {path}: there is no directory {folder}")
@@ -169,6 +169,12 @@ def save_arrays(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     _save(path, write)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Writes text in UTF-8, names of files as they are; QnnError as `save_picture`."""
+    data = text.encode("utf-8", "surrogateescape")
+    _save(path, lambda partial: partial.write_bytes(data))
 
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,56 +16,134 @@ from qnn.model import Model, reads_arrays
 from qnn.network import Network
 from qnn.network.result import Classifier
 from qnn.pictures.dataset import Dataset
-from qnn.pictures.picture import Picture
+from qnn.pictures.folder import Labelled
+from qnn.pictures.picture import Picture, Source
+
+Pictures = Dataset | Sequence[Labelled]
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A picture that was taken for another class.
+
+    Attributes:
+        image: its path, or its number in a data set, from 0.
+        label, decision: indexes of classes.
+        probability: of the decision.
+        rank: place of the label among all classes, the most probable first; 2 or more.
+    """
+
+    image: str
+    label: int
+    decision: int
+    probability: float
+    rank: int
+
+
+@dataclass
+class Tally:
+    """What is known of the pictures so far.
+
+    Attributes:
+        confusion: int64 (classes, classes), counts: rows are labels, columns decisions.
+        in_top: pictures whose label is among the TOP most probable classes.
+        wrong: where they are wished for, those of another decision, in order.
+    """
+
+    confusion: NDArray[np.int64]
+    in_top: int = 0
+    wrong: list[Wrong] = field(default_factory=list)
 
 
 def confusion(
-    model: Model, dataset: Dataset, progress: Callable[[int, int], None] | None = None
+    model: Model, pictures: Pictures, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.int64]:
     """Counts of decisions, int64 (classes, classes): rows are labels, columns decisions.
 
     Args:
         model: one that classifies.
-        dataset: its labels are indexes of the model's classes.
+        pictures: with labels that are indexes of the model's classes.
         progress: called with the number of pictures done and of all.
 
     Raises:
-        QnnError: the model does not classify, or a label is none of its classes.
+        QnnError: the model does not classify, a label is none of its classes, or a picture cannot
+            be read.
     """
-    for counts in tallies(model, dataset):
+    for tally in tallies(model, pictures):
         if progress is not None:
-            progress(int(counts.sum()), len(dataset.labels))
-    return counts
+            progress(int(tally.confusion.sum()), count(pictures))
+    return tally.confusion
 
 
-def tallies(model: Model, dataset: Dataset) -> Iterator[NDArray[np.int64]]:
-    """As `confusion`, of the pictures so far, again and again: one array, added to in place."""
-    check(model.network, dataset)
+def tallies(
+    model: Model,
+    pictures: Pictures,
+    skip: Callable[[str, QnnError], None] | None = None,
+    keep_wrong: bool = False,
+) -> Iterator[Tally]:
+    """As `confusion`, of the pictures so far, batch after batch: one tally, added to in place.
+
+    Args:
+        skip: called with the name of a picture that cannot be read, and why; it is left out then.
+            None: such a picture ends all with its error.
+        keep_wrong: list the wrong ones.
+    """
+    check(model.network, pictures)
     result, classes = model.network.result, len(model.network.classes)
     assert isinstance(result, Classifier)
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    batch, done = model.batch, 0
+    tally = Tally(np.zeros((classes, classes), dtype=np.int64))
+    under_way: deque[tuple[str, int]] = deque()
 
     def batches() -> Iterator[NDArray[Any]]:
-        for start in range(0, len(dataset.labels), batch):
-            images = dataset.images[start : start + batch]
-            yield np.stack([model.tensor(image) for image in images])
+        maps = []
+        for name, source, label in _each(pictures):
+            try:
+                maps.append(model.tensor(source))
+            except QnnError as error:
+                if skip is None:
+                    raise
+                skip(name, error)
+                continue
+            under_way.append((name, label))
+            if len(maps) == model.batch:
+                yield np.stack(maps)
+                maps = []
+        if maps:
+            yield np.stack(maps)
 
     for offload in model.stream(batches()):
-        decisions = result.probabilities(offload.maps).argmax(axis=1)
-        np.add.at(counts, (dataset.labels[done : done + len(decisions)], decisions), 1)
-        done += len(decisions)
-        yield counts
+        for probabilities in result.probabilities(offload.maps):
+            name, label = under_way.popleft()
+            decision = int(probabilities.argmax())
+            # Of equals the first, as in a classification.
+            better = np.count_nonzero(probabilities > probabilities[label])
+            rank = better + np.count_nonzero(probabilities[:label] == probabilities[label]) + 1
+            tally.confusion[label, decision] += 1
+            tally.in_top += rank <= TOP
+            if keep_wrong and decision != label:
+                probability = float(probabilities[decision])
+                tally.wrong.append(Wrong(name, label, decision, probability, int(rank)))
+        yield tally
 
 
-def check(network: Network, dataset: Dataset) -> None:
-    """What `confusion` would refuse, before a backend is opened for it.
+def count(pictures: Pictures) -> int:
+    """How many there are."""
+    return len(pictures.labels if isinstance(pictures, Dataset) else pictures)
 
-    Raises:
-        QnnError: the network does not classify, a label is none of its classes, or its geometry
-            refuses pictures of this size.
-    """
-    classes = len(network.classes)
+
+def _each(pictures: Pictures) -> Iterator[tuple[str, Source, int]]:
+    """Name, picture and label."""
+    if isinstance(pictures, Dataset):
+        for i, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
+            yield str(i), image, int(label)
+    else:
+        for one in pictures:
+            yield one.path, one.path, one.label
+
+
+def check_classifies(network: Network) -> None:
+    """QnnError where a network gives no classes of a picture, and why."""
     if network.array is not None:
         raise reads_arrays(network)
     if network.picture is None or not isinstance(network.result, Classifier):
@@ -73,9 +153,28 @@ def check(network: Network, dataset: Dataset) -> None:
             else "its picture or its result is missing"
         )
         raise QnnError(f"model {network.name} cannot classify: {reasons}")
-    if not 0 <= dataset.labels.min() <= dataset.labels.max() < classes:
+
+
+def check(network: Network, pictures: Pictures) -> None:
+    """What `confusion` would refuse, before a backend is opened for it.
+
+    Raises:
+        QnnError: the network does not classify, a label is none of its classes, or its geometry
+            refuses pictures of a data set's size.
+    """
+    check_classifies(network)
+    assert network.picture is not None
+    labels = _labels(pictures)
+    if not 0 <= labels.min() <= labels.max() < len(network.classes):
         raise QnnError(
-            f"labels from {dataset.labels.min()} to {dataset.labels.max()} do not fit the "
-            f"{classes} classes of model {network.name}"
+            f"labels from {labels.min()} to {labels.max()} do not fit the "
+            f"{len(network.classes)} classes of model {network.name}"
         )
-    network.picture.tensor(Picture.open(dataset.images[0]))
+    if isinstance(pictures, Dataset):
+        network.picture.tensor(Picture.open(pictures.images[0]))
+
+
+def _labels(pictures: Pictures) -> NDArray[np.int64]:
+    if isinstance(pictures, Dataset):
+        return pictures.labels
+    return np.array([one.label for one in pictures], np.int64)

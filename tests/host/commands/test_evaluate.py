@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """qnn eval: counts of right answers, from every form in which data sets come."""
 
+import csv
 import errno
 import gzip
 import os
@@ -212,6 +213,116 @@ def test_the_shipped_model_knows_its_data_set(cli, tmp_path):
     document = cli("eval", path, "--json").document
     assert document["total"] == 300
     assert document["correct"] >= 240
+
+
+@pytest.fixture
+def folders(samples, tmp_path) -> Path:
+    """The sample pictures, each as three files of other sizes, in folders of their classes."""
+    names = load().network.classes
+    for number, path in enumerate(samples):
+        folder = tmp_path / "pictures" / names[number].lower()
+        folder.mkdir(parents=True)
+        with Image.open(path) as image:
+            for side in (28, 56, 83):
+                image.resize((side, side)).convert("RGB").save(folder / f"{side}.png")
+    return tmp_path / "pictures"
+
+
+def said(folder: Path) -> dict[str, list[int]]:
+    """What the shipped model says of each picture, all classes from the best on."""
+    with load() as model:
+        return {
+            str(path): [one.index for one in model.classify(path, 10).classes]
+            for path in sorted(folder.rglob("*.png"))
+        }
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_pictures_of_any_size_in_folders(cli, folders, tmp_path, table):
+    names = load().network.classes
+    label_of = {name.lower(): number for number, name in enumerate(names)}
+    expected, counts = said(folders), np.zeros((10, 10), int)
+    labels = {path: label_of[Path(path).parent.name] for path in expected}
+    source = folders
+    if table:  # every picture is of the class behind its own
+        labels = {path: (label + 1) % 10 for path, label in labels.items()}
+        source = tmp_path / "labels.csv"
+        lines = [f"{os.path.relpath(path, tmp_path)},{names[n]}" for path, n in labels.items()]
+        source.write_text("\n".join(["file,class", *lines]))
+    wrong = tmp_path / "wrong.csv"
+    result = cli("eval", source, "--wrong", wrong, "--json")
+    assert result.err == f"wrote {wrong}\n"
+    document = result.document
+    for path, order in expected.items():
+        counts[labels[path], order[0]] += 1
+    assert document["confusion"] == counts.tolist()
+    assert (document["correct"], document["total"]) == (counts.trace(), 30)
+    assert document["top5"] == sum(labels[path] in order[:5] for path, order in expected.items())
+    heading, *rows = csv.reader(wrong.read_text().splitlines())
+    assert heading == ["image", "label", "decision", "probability", "rank"]
+    paths = {os.path.abspath(row[0]): row for row in rows}
+    assert list(paths) == [path for path, order in expected.items() if order[0] != labels[path]]
+    assert len(rows) == 30 - document["correct"] > 0
+    for path, (_, label, decision, probability, rank) in paths.items():
+        order = expected[path]
+        assert (label, decision) == (names[labels[path]], names[order[0]])
+        assert int(rank) == 1 + order.index(labels[path]) and 0 < float(probability) <= 1
+
+
+def test_text_of_folders(cli, folders):
+    result = cli("eval", folders)
+    assert (result.status, result.err) == (0, "")
+    rows = [line.rsplit(None, 3) for line in result.out.splitlines()[1:13]]
+    assert [row[0] for row in rows][-2:] == ["all", "among the top 5"]
+    assert all(row[2] == "3" for row in rows[:10]) and rows[10][2] == rows[11][2] == "30"
+
+
+def test_wrong_ones_of_a_data_set_are_numbered(cli, tmp_path, images, decisions):
+    labels = decisions.copy()
+    labels[[2, 7]] = (labels[[2, 7]] + 1) % 10
+    path, wrong = write_npz(tmp_path, images, labels), tmp_path / "wrong.csv"
+    assert cli("eval", path, "--wrong", wrong).status == 0
+    assert [line.split(",")[0] for line in wrong.read_text().splitlines()] == ["image", "2", "7"]
+
+
+@pytest.mark.parametrize("arguments", [["--json"], []])
+def test_pictures_that_cannot_be_read_are_named_and_counted(cli, folders, tmp_path, arguments):
+    (folders / "bag" / "0.png").write_text("no picture")
+    (folders / "sandal" / "56.png").unlink()
+    (folders / "sandal" / "56.png").symlink_to("nothing")
+    wrong = tmp_path / "wrong.csv"
+    result = cli("eval", folders, "--wrong", wrong, *arguments)
+    assert result.status == 1
+    first, second, *rest = result.err.splitlines()
+    assert first.startswith(f"qnn: {folders}/bag/0.png is not a picture")
+    assert str(folders / "sandal" / "56.png") in second
+    assert rest == [f"wrote {wrong}", "qnn: evaluated 29 of 31 pictures"]
+    if arguments:
+        document = result.partial_document
+        assert (document["total"], document["pictures"]) == (29, 31)
+        assert [Path(error["image"]).name for error in document["errors"]] == ["0.png", "56.png"]
+
+
+def test_no_picture_that_can_be_read(cli, tmp_path):
+    (tmp_path / "pictures" / "bag").mkdir(parents=True)
+    (tmp_path / "pictures" / "bag" / "0.png").write_text("no picture")
+    result = cli("eval", tmp_path / "pictures", "--save", tmp_path / "a.png")
+    assert (result.status, result.out) == (2, "") and "is not a picture" in result.err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_what_is_read_is_not_written(cli, folders, nothing_runs):
+    for option in ("--wrong", "--save"):
+        path = folders / "bag" / "28.png"
+        assert "is to be read" in cli.refused("eval", folders, option, path)
+    both = folders / "new"
+    assert "another" in cli.refused("eval", folders, "--save", both, "--wrong", both)
+
+
+def test_a_folder_of_no_class(cli, folders, detector, nothing_runs):
+    assert "detects" in cli.refused("eval", folders, "--model", detector)
+    (folders / "bag").rename(folders / "luggage")
+    assert "'luggage' is no class" in cli.refused("eval", folders)
 
 
 def missing(folder):

@@ -6,15 +6,18 @@ import dataclasses
 import numpy as np
 import pytest
 import random_networks
+from PIL import Image
 from random_networks import network_of, random_conv
 
 from qnn.backends.cpu import CpuSession
-from qnn.errors import QnnError
-from qnn.measure.evaluate import confusion
+from qnn.errors import PictureError, QnnError
+from qnn.measure import evaluate
+from qnn.measure.evaluate import confusion, tallies
 from qnn.model import Model
 from qnn.network import Conv, Lookup, PictureInput
 from qnn.network.result import Scores
 from qnn.pictures.dataset import Dataset
+from qnn.pictures.folder import Labelled
 
 BATCH = CpuSession.batch
 
@@ -69,6 +72,46 @@ def test_is_the_answer_of_classify():
             for image, label in zip(images, labels, strict=True):
                 expected[label, model.classify(image, top=1).classes[0].index] += 1
             np.testing.assert_array_equal(confusion(model, Dataset(images, labels)), expected)
+
+
+def test_ranks_of_the_wrong_ones(brightest):
+    """Of equals the first goes before, as in a classification."""
+    images = np.array([[[9, 5], [5, 1]]] * 4 + [[[0, 0], [0, 0]]], np.uint8)
+    data = Dataset(images, np.array([3, 0, 1, 2, 3]))
+    *_, tally = tallies(brightest, data, keep_wrong=True)
+    found = [(one.image, one.label, one.decision, one.rank) for one in tally.wrong]
+    assert found == [("0", 3, 0, 4), ("2", 1, 0, 2), ("3", 2, 0, 3), ("4", 3, 0, 4)]
+    assert [one.probability for one in tally.wrong][:3] == [tally.wrong[0].probability] * 3
+    assert tally.wrong[3].probability == 0.25 and tally.in_top == 5
+    *_, silent = tallies(brightest, data)
+    assert silent.wrong == [] and np.array_equal(silent.confusion, tally.confusion)
+
+
+def test_top_five_of_more_classes(monkeypatch, brightest):
+    monkeypatch.setattr(evaluate, "TOP", 2)
+    images = np.array([[[9, 5], [5, 1]]] * 4, np.uint8)
+    *_, tally = tallies(brightest, Dataset(images, np.arange(4)))
+    assert tally.in_top == 2
+
+
+@pytest.mark.parametrize("bad", [0, 1, BATCH - 1, BATCH, BATCH + 1])
+def test_labels_stay_with_their_pictures_where_some_are_left_out(brightest, tmp_path, bad):
+    paths = []
+    for number in range(4):
+        pixels = np.zeros((2, 2), np.uint8)
+        pixels.flat[number] = 9
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        paths.append(str(tmp_path / f"{number}.png"))
+    (tmp_path / "bad.png").write_text("none")
+    pictures = [Labelled(paths[n % 4], n % 4) for n in range(BATCH + 10)]
+    pictures.insert(bad, Labelled(str(tmp_path / "bad.png"), 3))
+    skipped = []
+    *_, tally = tallies(brightest, pictures, lambda name, error: skipped.append((name, str(error))))
+    assert tally.confusion.trace() == tally.confusion.sum() == BATCH + 10
+    ((name, error),) = skipped
+    assert name == pictures[bad].path and name in error
+    with pytest.raises(PictureError, match=r"bad\.png"):
+        confusion(brightest, pictures)
 
 
 @pytest.mark.parametrize("label", [-1, 4, 255])
