@@ -7,8 +7,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
-from typing import NamedTuple
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ class AcceleratorSession:
         self._driver = Driver(platform, settings.progress if simulated else None)
         try:
             capabilities = self._driver.capabilities
-            limits = None if network.picture is None else network.picture.limits
-            self.places = placement.place(network.layers, capabilities, settings.wish, limits)
+            self.places = placement.place_network(network, capabilities, settings.wish)
             self._run = placement.accelerated(self.places)
             taken = network.layers[self._run]
             if not taken:
@@ -54,7 +53,8 @@ class AcceleratorSession:
                     f"no layer of network {network.name} can run on the accelerator ({name}: "
                     f"{why}); use backend cpu"
                 )
-            self._driver.load(lower(taken, limits))
+            self._lowered = lower(taken, placement.limits_of(network))
+            self._driver.load(self._lowered)
             self._reads = np.dtype(np.float32 if taken[0].in_bits is None else np.uint8)
             self._before = HostLayers(network.layers[: self._run.start])
             self._after = HostLayers(network.layers[self._run.stop :])
@@ -109,23 +109,33 @@ class AcceleratorSession:
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         check_maps(self._network, maps, skip)
-        if skip > self._run.start:
-            raise BackendError(
-                f"the accelerator begins with layer {self._network.layers[self._run.start].name}: "
-                "it can be given nothing behind it"
-            )
         return self._trace(maps, skip)
 
     def _trace(self, given: Maps, skip: int) -> Iterator[Maps]:
-        maps = given
-        for before in HostLayers(self._network.layers[skip : self._run.start]).trace(given):
+        layers, maps = self._network.layers, given
+        for before in HostLayers(layers[skip : self._run.start]).trace(given):
             maps = before
             yield maps
-        traced = [self._driver.trace(one) for one in maps.astype(self._reads, copy=False)]
-        for of_layer in zip(*traced, strict=True):
-            maps = np.stack(of_layer)
-            yield maps
-        yield from self._after.trace(maps)
+        begin = max(skip, self._run.start)
+        if begin < self._run.stop:
+            with self._beginning_with(begin) as reads:
+                traced = [self._driver.trace(one) for one in maps.astype(reads, copy=False)]
+            for of_layer in zip(*traced, strict=True):
+                maps = np.stack(of_layer)
+                yield maps
+        yield from HostLayers(layers[max(begin, self._run.stop) :]).trace(maps)
+
+    @contextmanager
+    def _beginning_with(self, number: int) -> Iterator[np.dtype[Any]]:
+        """The accelerator has the layers of its run from this one on; what that one reads."""
+        if number == self._run.start:
+            yield self._reads
+            return
+        self._driver.load(lower(self._network.layers[number : self._run.stop]))
+        try:
+            yield np.dtype(np.uint8)
+        finally:
+            self._driver.load(self._lowered)
 
     def close(self) -> None:
         self._driver.close()

@@ -8,7 +8,8 @@ import sys
 
 from qnn.commands import options, places
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.placement import Place, place
+from qnn.engine.placement import Place, place_network
+from qnn.network import Layer
 from qnn.store import library
 
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
                         "state": entry.state,
                         "directory": None if entry.directory is None else str(entry.directory),
                         "missing": list(entry.missing),
-                        "layers": places.documents(entry.layers, _places(entry)),
+                        "layers": places.documents(*_placed(entry)),
                     }
                     for entry in entries
                 ]
@@ -50,12 +51,14 @@ def run(args: argparse.Namespace) -> None:
         print(f"{entry.name:<{width}}  {state:<22}  {entry.title}")
         for sentence in entry.missing:
             print(f"{'':<{width}}  incomplete: {sentence}")
-        for sentence in places.sentences(entry.layers, _places(entry)):
+        for sentence in places.sentences(*_placed(entry)):
             print(f"{'':<{width}}  {sentence}")
     if any(entry.directory is None for entry in entries):
         print("\nqnn params fetch NAME installs one that is not")
 
 
-def _places(entry: library.Entry) -> tuple[Place, ...]:
-    """Where layers run that are opened on the accelerator of a PYNQ-Z1."""
-    return place(entry.layers, Capabilities())
+def _placed(entry: library.Entry) -> tuple[tuple[Layer, ...], tuple[Place, ...]]:
+    """Layers, and where they run if opened on the accelerator of a PYNQ-Z1."""
+    if entry.network is None:
+        return (), ()
+    return entry.network.layers, place_network(entry.network, Capabilities())

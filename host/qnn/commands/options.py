@@ -69,8 +69,8 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
     parser.add_argument(
         "--first",
         choices=("host", "accelerator"),
-        help="where the first layer runs, where there is an accelerator (a float layer: host); the "
-        "codes are the same",
+        help="where the first layer runs, where there is an accelerator (default: on it, if it "
+        "can); the codes are the same",
     )
 
 

@@ -11,7 +11,7 @@ from qnn import store
 from qnn.commands import options, places
 from qnn.commands.progress import Bar
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.placement import place
+from qnn.engine.placement import place_network
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
 from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, describe
@@ -151,7 +151,7 @@ def run_info(args: argparse.Namespace) -> None:
         f"\n{'layer':<10}{'input':>13}{'bits':>5}{'kernel':>8}{'stride':>7}{'groups':>7}"
         f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}  where"
     )
-    found = place(network.layers, Capabilities())
+    found = place_network(network, Capabilities())
     for layer, one in zip(network.layers, found, strict=True):
         cells = _cells(layer)
         print(
@@ -196,7 +196,7 @@ def _cells(layer: Layer) -> dict[str, str]:
 
 
 def _document(network: Network) -> dict[str, object]:
-    found = places.documents(network.layers, place(network.layers, Capabilities()))
+    found = places.documents(network.layers, place_network(network, Capabilities()))
     return {
         "name": network.name,
         "title": network.title,

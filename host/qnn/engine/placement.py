@@ -53,8 +53,7 @@ def place(
         layers: of a network, in order.
         capabilities: of the accelerator.
         wish: where the user wants layers to run; the accelerator takes no other run of layers
-            than one that holds all that are wished there. A float convolution goes there only
-            where it is wished there and is the first layer.
+            than one that holds all that are wished there.
         limits: least and largest value of what the first layer reads; None: not known.
 
     Raises:
@@ -94,6 +93,18 @@ def place(
     return tuple(places)
 
 
+def place_network(
+    network: Network, capabilities: Capabilities, wish: Wish | None = None
+) -> tuple[Place, ...]:
+    """A place for each layer of a network; see `place`."""
+    return place(network.layers, capabilities, wish, limits_of(network))
+
+
+def limits_of(network: Network) -> tuple[float, float] | None:
+    """Least and largest value of what the first layer reads; None where no picture goes in."""
+    return None if network.picture is None else network.picture.limits
+
+
 def wish_for_first(network: Network, where: Where | None) -> Wish:
     """The wish that the first layer of a network runs there; none for None."""
     return {} if where is None else {network.layers[0].name: where}
@@ -130,8 +141,6 @@ def _refusal(
     """Why the accelerator does not take a layer; None if it could."""
     if wish == "host":
         return "as wished"
-    if isinstance(layer, FloatConv) and wish != "accelerator":
-        return f"{layer.arithmetic} sums; the accelerator sums integers"
     try:
         compile_layers([compiled(lower_layer(layer, limits))], capabilities)
     except QnnError as error:

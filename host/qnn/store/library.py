@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn.network import Layer, Network, check_name
+from qnn.network import Network, check_name
 from qnn.store import form
 from qnn.store.sources import SOURCES
 
@@ -36,7 +36,7 @@ class Entry:
         state: "shipped", "installed", or "not installed" (it can be fetched).
         directory: where it lies; None if it is not installed.
         missing: what an incomplete network lacks, a sentence each.
-        layers: of a network that is here.
+        network: what lies there; None where that is damaged.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Entry:
     state: str
     directory: Path | None
     missing: tuple[str, ...] = ()
-    layers: tuple[Layer, ...] = ()
+    network: Network | None = None
 
 
 def shipped_directory() -> Path:
@@ -158,7 +158,7 @@ def list_models() -> list[Entry]:
                     state,
                     description.parent,
                     network.missing,
-                    network.layers,
+                    network,
                 )
     for source in SOURCES.values():
         if source.name not in entries:

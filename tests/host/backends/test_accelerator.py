@@ -44,7 +44,7 @@ def assert_as_on_the_cpu(opened, network, maps):
 
 @pytest.mark.parametrize(
     ("kind", "places"),
-    [("scoring", "hAA"), ("connected", "hAAh"), ("detecting", "hAh"), ("float_scoring", "A")],
+    [("scoring", "hAA"), ("connected", "AAAh"), ("detecting", "AAh"), ("float_scoring", "A")],
 )
 def test_layers_before_and_behind(kind, places):
     rng = np.random.default_rng(4)
@@ -80,11 +80,15 @@ def test_trace_from_a_layer_on():
     rng = np.random.default_rng(6)
     network = KINDS["connected"](rng)
     opened = session(network)
-    every = list(opened.trace(random_codes(rng, network, 2)))
-    behind = list(opened.trace(every[0], 1))
-    assert all(np.array_equal(a, b) for a, b in zip(behind, every[1:], strict=True))
-    with pytest.raises(BackendError, match="the accelerator begins with layer conv1"):
-        opened.trace(every[1], 2)
+    codes = random_codes(rng, network, 2)
+    every = list(opened.trace(codes))
+    again = iter(opened.trace(every[0], 1))
+    assert np.array_equal(next(again), every[1])
+    for skip in range(1, len(every)):  # in the middle of what the accelerator has, and behind it
+        behind = list(opened.trace(every[skip - 1], skip))
+        assert all(np.array_equal(a, b) for a, b in zip(behind, every[skip:], strict=True))
+    whole = list(opened.trace(codes))
+    assert all(np.array_equal(a, b) for a, b in zip(whole, every, strict=True))
     opened.close()
 
 

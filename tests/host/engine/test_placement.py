@@ -16,6 +16,7 @@ from qnn.engine.placement import (
     integer_run,
     on_host,
     place,
+    place_network,
 )
 from qnn.errors import BackendError
 from qnn.measure.random_dorefanet import random_dorefanet
@@ -49,13 +50,23 @@ def test_dorefanet():
     layers = random_dorefanet().layers
     places = place(layers, CAPABILITIES)
     assert where(places) == "hAAAAAAh"
-    for one in (places[0], places[7]):
-        assert one.why == "float64 sums; the accelerator sums integers"
+    assert places[0].why == "only the first layer behind a picture can be one of floats there"
+    assert places[7].why == "float64 sums; the accelerator sums integers"
     assert {one.why for one in places[1:5]} == {"integer codes and weights"}
     assert {one.why for one in places[5:7]} == {"sums of bits and codes; the host scales each sum"}
     assert accelerated(places) == slice(1, 7)
     assert integer_run(layers) == slice(1, 5)
     assert integer_layers(layers) == layers[1:5]
+
+
+def test_a_float_first_layer_of_a_picture():
+    """On the accelerator, but where the user wishes it on the host."""
+    network = random_networks.KINDS["connected"](np.random.default_rng(1))
+    places = place_network(network, CAPABILITIES)
+    assert where(places) == "AAAh"
+    assert places[0].why == "16-bit products; the host mends what is in doubt"
+    places = place_network(network, CAPABILITIES, {network.layers[0].name: "host"})
+    assert (where(places), places[0].why) == ("hAAh", "as wished")
 
 
 @pytest.mark.parametrize("kind", random_networks.KINDS)

@@ -67,9 +67,7 @@ def test_rows_on_the_simulated_accelerator(tiny_dorefanet, sim):
     network = import_network("qnn-mo", tiny_dorefanet, "tiny")
     with Model(network, "sim") as model, Model(network, "cpu") as on_host:
         assert verify(model) == verify(on_host)
-        assert [one.where for one in model.places] == [
-            "host", "host", "accelerator", "accelerator", "accelerator", "host",
-        ]  # fmt: skip
+        assert [one.where for one in model.places] == ["accelerator", *["host"] * 5]
         assert "strides 1 and 2" in model.places[1].why
 
 
