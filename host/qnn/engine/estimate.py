@@ -14,7 +14,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program
 
-BETWEEN = 400  # cycles from the last product of a command to the first of the next
+BETWEEN = 350  # cycles from the last product of a command to the first of the next
 BEATS = 5 / 4  # cycles for one beat of memory
 
 

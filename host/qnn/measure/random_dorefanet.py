@@ -43,7 +43,7 @@ def random_dorefanet() -> Network:
             pool=pool,
         )
 
-    conv0 = random.normal(0, 0.1, (68, 12, 12, 3)).astype(np.float32)
+    conv0 = random.normal(0, 0.02, (68, 12, 12, 3)).astype(np.float32)
     convolutions = Network(
         name="random-dorefanet",
         title="the shapes of DoReFa-Net, random parameters",

@@ -36,8 +36,9 @@ def integer_layers(network) -> list[Conv]:
 # What they score
 
 
-@pytest.mark.parametrize("name", ["TFC_1W1A", "TFC_1W2A"])
-def test_models_of_the_zoo(reference, name):
+# Where values are no powers of two, the reference rounds its sums in the order of the BLAS.
+@pytest.mark.parametrize(("name", "rounding"), [("TFC_1W1A", 0), ("TFC_1W2A", 1e-6)])
+def test_models_of_the_zoo(reference, name, rounding):
     path = reference / "qonnx-zoo" / "TFC" / f"{name}.onnx"
     network = import_network("qonnx", path, "tfc")
     assert network.title == f"{name} from QONNX, W1A{name[-2]}"
@@ -47,7 +48,8 @@ def test_models_of_the_zoo(reference, name):
     found = scores(network, pixels)
     for picture, one in zip(pixels, found, strict=True):
         (want,) = execute(model, as_input(picture)).values()
-        assert one.tolist() == want[0].tolist()
+        assert abs(one - want[0]).max() <= rounding * abs(want).max()
+        assert one.argmax() == want.argmax()
 
 
 @pytest.mark.parametrize("seed", range(25))
