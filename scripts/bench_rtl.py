@@ -39,6 +39,8 @@ TARGETS = {  # network -> most cycles with the published memory, and with reside
     "cnv-w1a2": (60_000, None),
     "cnv-w2a2": (80_000, None),
 }
+PICTURE_TARGETS = {"dorefanet": 2_200_000, "tinier-yolo": 1_150_000}  # cycles of a whole picture
+MOST_ON_HOST = 0.01  # of the products of a whole picture
 WAITS = ("wait_weights", "wait_input", "wait_output")
 
 
@@ -123,6 +125,11 @@ def show_picture(name: str, result: dict) -> None:
           f"simulated in {result['seconds']} s")  # fmt: skip
 
 
+def misses_target(name: str, picture: dict) -> bool:
+    on_host = picture["host_macs"] / picture["macs"]
+    return picture["cycles"] > PICTURE_TARGETS[name] or on_host > MOST_ON_HOST
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -177,6 +184,9 @@ def main() -> int:
         pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
         show_picture(name, pictures[name])
         failed |= pictures[name]["mismatches"] != 0
+        if arguments.config == "pynq-z1":
+            failed |= misses_target(name, pictures[name])
+            print(f"  targets: {PICTURE_TARGETS[name]} cycles, {MOST_ON_HOST:.0%} of the products")
     with Driver(SimulatedBoard(arguments.config)) as driver:
         caps = driver.capabilities
     config = {

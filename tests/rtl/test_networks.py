@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench_rtl import TARGETS
+from bench_rtl import PICTURE_TARGETS, TARGETS, misses_target
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.store import library
@@ -67,6 +67,9 @@ def test_a_whole_picture(reference, name):
     """No value differs, few outputs of the first layer are in doubt, the page says the cycles."""
     found = rtl_pictures.measure("pynq-z1", name, reference, PUBLISHED)
     assert found["mismatches"] == 0
+    assert not misses_target(name, found)
+    assert misses_target(name, found | {"cycles": PICTURE_TARGETS[name] + 1})
+    assert misses_target(name, found | {"host_macs": found["macs"] // 99})
     first, left = found["layers"][0]["cycles"], found["host_macs"] / found["macs"]
     row = [f"{found['cycles']:,}", f"{first:,}", f"{found['doubts']:,}", f"{left:.2%}"]
     assert f"| {PICTURES[name]} | {' | '.join(row)} |" in PAGE.read_text()
