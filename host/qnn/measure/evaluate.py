@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,14 @@ from qnn.errors import QnnError
 from qnn.model import Model, reads_arrays
 from qnn.network import Network
 from qnn.network.result import Classifier
+from qnn.pictures.ahead import ahead
 from qnn.pictures.dataset import Dataset
 from qnn.pictures.folder import Labelled
 from qnn.pictures.picture import Picture, Source
 
 Pictures = Dataset | Sequence[Labelled]
 TOP = 5
+_AHEAD_BYTES, _MOST_AHEAD = 32 << 20, 64  # of what is decoded before it is needed
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Tally:
     confusion: NDArray[np.int64]
     in_top: int = 0
     wrong: list[Wrong] = field(default_factory=list)
+
+
+class _Entry(NamedTuple):
+    """A picture, its name and its label."""
+
+    name: str
+    source: Source
+    label: int
 
 
 def confusion(
@@ -95,11 +107,11 @@ def tallies(
     tally = Tally(np.zeros((classes, classes), dtype=np.int64))
     under_way: deque[tuple[str, int]] = deque()
 
-    def batches() -> Iterator[NDArray[Any]]:
+    def batches() -> Generator[NDArray[Any], None, None]:
         maps = []
-        for name, source, label in _each(pictures):
+        for (name, _, label), tensor in _tensors(model, pictures):
             try:
-                maps.append(model.tensor(source))
+                maps.append(tensor())
             except QnnError as error:
                 if skip is None:
                     raise
@@ -112,19 +124,34 @@ def tallies(
         if maps:
             yield np.stack(maps)
 
-    for offload in model.stream(batches()):
-        for probabilities in result.probabilities(offload.maps):
-            name, label = under_way.popleft()
-            decision = int(probabilities.argmax())
-            # Of equals the first, as in a classification.
-            better = np.count_nonzero(probabilities > probabilities[label])
-            rank = better + np.count_nonzero(probabilities[:label] == probabilities[label]) + 1
-            tally.confusion[label, decision] += 1
-            tally.in_top += rank <= TOP
-            if keep_wrong and decision != label:
-                probability = float(probabilities[decision])
-                tally.wrong.append(Wrong(name, label, decision, probability, int(rank)))
-        yield tally
+    with closing(batches()) as given:
+        for offload in model.stream(given):
+            for probabilities in result.probabilities(offload.maps):
+                name, label = under_way.popleft()
+                decision = int(probabilities.argmax())
+                # Of equals the first, as in a classification.
+                better = np.count_nonzero(probabilities > probabilities[label])
+                rank = better + np.count_nonzero(probabilities[:label] == probabilities[label]) + 1
+                tally.confusion[label, decision] += 1
+                tally.in_top += rank <= TOP
+                if keep_wrong and decision != label:
+                    probability = float(probabilities[decision])
+                    tally.wrong.append(Wrong(name, label, decision, probability, int(rank)))
+            yield tally
+
+
+def _tensors(
+    model: Model, pictures: Pictures
+) -> Iterator[tuple[_Entry, Callable[[], NDArray[Any]]]]:
+    """Each picture, and what gives its tensor: files are decoded while layers run."""
+    if isinstance(pictures, Dataset):
+        for entry in _each(pictures):
+            yield entry, partial(model.tensor, entry.source)
+        return
+    bytes_of_one = 4 * int(np.prod(model.network.in_shape))
+    most = min(max(_AHEAD_BYTES // bytes_of_one, 1), _MOST_AHEAD)
+    with closing(ahead(_each(pictures), lambda one: model.tensor(one.source), most)) as found:
+        yield from found
 
 
 def count(pictures: Pictures) -> int:
@@ -132,14 +159,13 @@ def count(pictures: Pictures) -> int:
     return len(pictures.labels if isinstance(pictures, Dataset) else pictures)
 
 
-def _each(pictures: Pictures) -> Iterator[tuple[str, Source, int]]:
-    """Name, picture and label."""
+def _each(pictures: Pictures) -> Iterator[_Entry]:
     if isinstance(pictures, Dataset):
         for i, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
-            yield str(i), image, int(label)
+            yield _Entry(str(i), image, int(label))
     else:
         for one in pictures:
-            yield one.path, one.path, one.label
+            yield _Entry(one.path, one.path, one.label)
 
 
 def check_classifies(network: Network) -> None:

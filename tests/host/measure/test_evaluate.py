@@ -2,6 +2,7 @@
 """Every decision is counted once, in the row of its label and the column of its class."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -112,6 +113,25 @@ def test_labels_stay_with_their_pictures_where_some_are_left_out(brightest, tmp_
     assert name == pictures[bad].path and name in error
     with pytest.raises(PictureError, match=r"bad\.png"):
         confusion(brightest, pictures)
+
+
+def test_files_are_decoded_beside_the_layers(brightest, tmp_path, monkeypatch):
+    """In one other thread, which has gone when the last picture is counted, or none is wanted."""
+    path = str(tmp_path / "a.png")
+    Image.fromarray(np.eye(2, dtype=np.uint8)).save(path)
+    pictures, tensor, threads = [Labelled(path, 0)] * (2 * BATCH), Model.tensor, []
+
+    def watched(model, picture):
+        threads.append(threading.current_thread().name)
+        return tensor(model, picture)
+
+    monkeypatch.setattr(Model, "tensor", watched)
+    assert confusion(brightest, pictures).sum() == len(threads) == 2 * BATCH
+    assert len(set(threads)) == 1 and threads[0].startswith("ahead")
+    some = tallies(brightest, pictures)
+    assert next(some).confusion.sum() == BATCH
+    some.close()
+    assert not [one for one in threading.enumerate() if one.name.startswith("ahead")]
 
 
 @pytest.mark.parametrize("label", [-1, 4, 255])
