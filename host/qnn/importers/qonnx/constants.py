@@ -13,7 +13,7 @@ import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import LAYOUT, rearrange
-from qnn.importers.qonnx.steps import QUANTIZERS, quantizer
+from qnn.importers.qonnx.steps import QUANTIZERS, linear, quantizer
 
 MAX_CONSTANT = 1 << 28  # elements
 
@@ -77,9 +77,36 @@ def _fold(node: Node, inputs: list[Array | None]) -> Array | None:
         return _BINARY[node.op](given[0], given[1])
     if node.op in _UNARY:
         return _UNARY[node.op](given[0])
+    if node.op == "Clip":
+        low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
+        low = node.attributes.get("min") if low is None else low
+        high = node.attributes.get("max") if high is None else high
+        return np.clip(given[0], low, high).astype(given[0].dtype)
+    if node.op == "QuantizeLinear":
+        return linear(node, inputs[1:])(given[0].astype(np.float32)).astype(np.int64)
+    if node.op == "DequantizeLinear":
+        return _dequantized(node, *inputs)
     if node.op in QUANTIZERS:
         return quantizer(node, inputs[1:])(given[0].astype(np.float32))
     return None
+
+
+def _dequantized(
+    node: Node, x: Array | None, scale: Array | None, zero: Array | None = None
+) -> Array:
+    """(x - zero point) * scale, which may have a value each along an axis."""
+    if x is None or scale is None:
+        raise node.refuse("it wants numbers and their scale")
+    if node.attributes.get("block_size"):
+        raise node.refuse("it has a scale for each block; use one for each output")
+    axis = int(node.attributes.get("axis", 1))
+    along = [1] * x.ndim
+    if scale.size > 1:
+        along[axis] = -1
+    shift = 0 if zero is None else zero.astype(np.int64).reshape(along if zero.size > 1 else [])
+    whole = (x.astype(np.int64) - shift).astype(np.float32)
+    y: Array = whole * scale.astype(np.float32).reshape(along if scale.size > 1 else [])
+    return y
 
 
 def _constant(node: Node) -> Array | None:

@@ -14,8 +14,8 @@ from qnn.importers.qonnx.feature import Feature, FloatSums, Input
 from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
-from qnn.importers.qonnx.steps import Clip, Count, Quantizer, Uniform
-from qnn.network import FloatConv, Padding
+from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform
+from qnn.network import FloatConv, MaxPool, Padding
 from qnn.network.result import OPERATIONS, Arithmetic
 
 LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
@@ -96,7 +96,7 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
                 "a ReLU may stand between it and its quantiser; quantise its weights to 8 bits or "
                 "fewer"
             )
-    if any(not isinstance(step, Arithmetic) for step in steps[last + 1 :]):
+    if any(isinstance(step, MaxPool) for step in steps[last + 1 :]):
         raise sums.node.refuse(
             "it has float weights and runs on the host, where no pool follows; use a stride, or "
             "quantise its weights to 8 bits or fewer"
@@ -133,6 +133,10 @@ def _borders(node: Node, quantizer: Quantizer) -> Array:
         below = np.arange(quantizer.low, quantizer.high)
         borders = (below + 0.5 - float(quantizer.zero)) * float(quantizer.scale)
         ties_rise = below % 2 == 1  # to the even number
+    elif isinstance(quantizer, Linear):
+        below = np.arange(quantizer.low, quantizer.high) - quantizer.zero
+        borders = (below + 0.5) * float(quantizer.scale)
+        ties_rise = below % 2 == 1
     elif isinstance(quantizer, Count):
         if (quantizer.thresholds != quantizer.thresholds[0]).any():
             raise node.refuse(

@@ -28,7 +28,7 @@ QUANTISED = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 _ATTRIBUTES = {  # of what type those are that the importer reads
     "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int largest "
-    "select_last_index training_mode",
+    "select_last_index training_mode block_size output_dtype",
     "INTS": "strides pads dilations kernel_shape perm axes shape value_ints",
     "FLOAT": "epsilon alpha beta out_scale out_bias min max value_float",
     "FLOATS": "value_floats",
@@ -36,7 +36,7 @@ _ATTRIBUTES = {  # of what type those are that the importer reads
     "TENSOR": "value",
 }
 _TYPES = {name: kind for kind, names in _ATTRIBUTES.items() for name in names.split()}
-_WHOLE_TYPES = {
+WHOLE_TYPES = {
     2: "UINT8",
     3: "INT8",
     4: "UINT16",
@@ -46,7 +46,10 @@ _WHOLE_TYPES = {
     21: "UINT4",
     22: "INT4",
 }  # of TensorProto.DataType
-_DTYPES = ("float16", "float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+_DTYPES = (
+    "float16 float32 float64 int64 int32 int16 int8 int4 int2 uint32 uint16 uint8 uint4 uint2 bool"
+).split()
+_SMALL = ("int4", "int2", "uint4", "uint2")  # of which several lie in a byte
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +133,12 @@ def read_graph(path: Path) -> Graph:
     if graph.sparse_initializer:
         raise FormatError(f"{path}: it has sparse tensors; export it with dense ones")
     nodes = _needed([_node(path, proto) for proto in graph.node], graph.output)
+    types = {t.name: t.data_type for t in graph.initializer} | {
+        proto.output[0]: attribute.t.data_type
+        for proto in graph.node
+        for attribute in proto.attribute
+        if proto.op_type == "Constant" and attribute.name == "value" and proto.output
+    }
     read = {name for node in nodes for name in node.inputs}
     constants = {t.name: _tensor(path, t) for t in graph.initializer if t.name in read}
     inputs = [i for i in graph.input if i.name not in constants and i.name in read]
@@ -141,12 +150,19 @@ def read_graph(path: Path) -> Graph:
     }
     stated = annotations.get(inputs[0].name, {}).get("finn_datatype")
     kind = inputs[0].type.tensor_type
+    shape, batch = _input_shape(path, inputs[0].name, kind.shape.dim)
+    for node in nodes:
+        if node.op == "QuantizeLinear":
+            stated_type = types.get(node.inputs[2]) if len(node.inputs) > 2 else None
+            node.attributes["output_type"] = stated_type or node.attributes.get("output_dtype")
+        elif node.op == "Reshape" and batch > 1:
+            node.attributes["batch"] = batch
     return Graph(
         nodes=nodes,
         constants=constants,
         input_name=inputs[0].name,
-        input_shape=_input_shape(path, inputs[0].name, kind.shape.dim),
-        input_type=_WHOLE_TYPES.get(kind.elem_type, stated),
+        input_shape=shape,
+        input_type=WHOLE_TYPES.get(kind.elem_type, stated),
         outputs=tuple(output.name for output in graph.output),
         opset=max((o.version for o in model.opset_import if o.domain in STANDARD), default=1),
     )
@@ -207,16 +223,17 @@ def _node(path: Path, proto: Any) -> Node:
     return node
 
 
-def _input_shape(path: Path, name: str, dims: Any) -> tuple[int, ...]:
+def _input_shape(path: Path, name: str, dims: Any) -> tuple[tuple[int, ...], int]:
+    """Of one array, its batch counting 1; and the batch that is stated, 0 for any."""
     shape = tuple(int(dim.dim_value) for dim in dims)
-    if len(shape) < 2 or shape[0] not in (0, 1) or min(shape[1:]) < 1:
+    if len(shape) < 2 or shape[0] < 0 or min(shape[1:]) < 1:
         raise FormatError(
-            f"{path}: its input {name!r} has the shape {shape}; export it with a batch of 1 and "
+            f"{path}: its input {name!r} has the shape {shape}; export it with a batch first and "
             "all other sides fixed"
         )
     if math.prod(shape[1:]) > MAX_MAP:
         raise FormatError(f"{path}: its input {name!r} is larger than any picture here")
-    return (1, *shape[1:])
+    return (1, *shape[1:]), shape[0]
 
 
 def _tensor(path: Path, proto: Any) -> Array:
@@ -234,6 +251,8 @@ def _tensor(path: Path, proto: Any) -> Array:
     if min(proto.dims, default=1) < 0 or count * dtype.itemsize > MAX_FILE_BYTES:
         raise FormatError(f"{where} has the impossible shape {tuple(proto.dims)}")
     if proto.data_location == TensorProto.EXTERNAL:
+        if dtype.name in _SMALL:
+            raise FormatError(f"{where} is of type {dtype.name} and kept outside; keep it inside")
         data = _external(path, where, proto, count * dtype.itemsize)
         array = np.frombuffer(data, dtype.newbyteorder("<")).reshape(tuple(proto.dims))
     else:
@@ -243,6 +262,8 @@ def _tensor(path: Path, proto: Any) -> Array:
             raise FormatError(f"{where} is truncated") from None
     if array.shape != tuple(proto.dims):
         raise FormatError(f"{where} is truncated")
+    if dtype.name in _SMALL:
+        return array.astype(np.int8)
     return array.astype(np.float32 if dtype.kind == "f" else dtype)
 
 

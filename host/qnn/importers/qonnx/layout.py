@@ -38,6 +38,9 @@ def _rearranged(node: Node, x: Array, parameters: Sequence[Array | None]) -> Arr
         target = _integers(node, "shape", parameters)
         if not node.attributes.get("allowzero"):
             target = [x.shape[i] if n == 0 else n for i, n in enumerate(target)]
+        batch = node.attributes.get("batch", 1)  # of the file; here the batch counts 1
+        if math.prod(target) == batch * x.size and target[0] == batch:
+            target[0] = 1
         return x.reshape(target)
     if node.op == "Flatten":
         axis = node.attributes.get("axis", 1)

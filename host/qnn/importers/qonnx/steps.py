@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.datatypes import grid_of
+from qnn.importers.qonnx.graph import WHOLE_TYPES, Array, Node
 from qnn.network import MaxPool
 from qnn.network.result import Arithmetic
 
@@ -53,6 +54,32 @@ class Uniform:
     def values(self, codes: Array) -> Array:
         """float32 that stand for the codes."""
         y: Array = ((codes + self.low).astype(np.float32) - self.zero) * self.scale
+        return y
+
+    def __call__(self, x: Array) -> Array:
+        return self.values(self.codes(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """QuantizeLinear: whole number = round(x / scale) + zero, from low to high; that is the value.
+
+    Its code is this number - low.
+    """
+
+    scale: Array
+    zero: int
+    low: int
+    high: int
+
+    def codes(self, x: Array) -> Array:
+        """int64 from 0 on."""
+        y = np.rint(x / self.scale).astype(np.float64) + self.zero
+        return np.clip(y, self.low, self.high).astype(np.int64) - self.low
+
+    def values(self, codes: Array) -> Array:
+        """float32 that stand for the codes."""
+        y: Array = (codes + self.low).astype(np.float32)
         return y
 
     def __call__(self, x: Array) -> Array:
@@ -111,7 +138,7 @@ class Count:
         return self.values(self.codes(x))
 
 
-Quantizer = Uniform | Bipolar | Count
+Quantizer = Uniform | Linear | Bipolar | Count
 Step = Arithmetic | Clip | Quantizer | MaxPool
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
 
@@ -172,6 +199,28 @@ def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
     else:
         low, high = 0, 2 * half - 1 - narrow
     return Uniform(scale, zero, low, high, _rounding(node))
+
+
+def linear(node: Node, parameters: list[Array | None]) -> Linear:
+    """The step of a QuantizeLinear node, whose type is that of its zero point.
+
+    Args:
+        node: the quantiser.
+        parameters: its inputs after the first; one scale and one zero point.
+
+    Raises:
+        NetworkError: parameters without a meaning.
+    """
+    scale = only(node, "scale", _given(node, "scale", parameters, 0))
+    if not 0 < scale < np.inf:
+        raise node.refuse("its scale is not a positive number")
+    given = parameters[1] if len(parameters) > 1 else None
+    zero = 0 if given is None else int(only(node, "zero point", given))
+    name = WHOLE_TYPES.get(node.attributes.get("output_type") or 2, "another type")
+    grid = grid_of(name)
+    if grid is None:
+        raise node.refuse(f"it gives {name}; quantise to INT8 or UINT8, or to fewer bits")
+    return Linear(scale, zero, int(grid.low), int(grid.high))
 
 
 def _rounding(node: Node) -> Callable[[Array], Array]:
