@@ -266,7 +266,8 @@ def picture_reads(feature: Feature, source: Input, kind: Kind) -> str:
 def _axes(node: Node, shape: tuple[int, ...], order: Array) -> tuple[int, ...]:
     """The sides of the input in the order in which they fill the map."""
     elements = np.arange(order.size).reshape(shape)
-    for axes in itertools.permutations(range(len(shape))):
+    found = itertools.permutations(range(len(shape)))
+    for axes in sorted(found, key=lambda one: shape[one[-1]] != order.shape[2]):
         if np.array_equal(elements.transpose(axes).reshape(order.shape), order):
             return axes
     raise node.refuse(

@@ -20,17 +20,22 @@ from qnn.importers.qonnx.fold import Codes, last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import lying, places, standing
+from qnn.importers.qonnx.padding import balanced, code_of_zero
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import are_whole, integers
 from qnn.importers.qonnx.windows import common_stride, windows_of
 from qnn.network import Shape, describe
 from qnn.network.result import Arithmetic
 
+# Adds channels to what was read last: so many, which are that code everywhere.
+Constants = Callable[[int, int], None]
 # Ends the layer that gives a feature, which is now to be read in this shape.
 Read = Callable[[Feature, Shape], Codes]
 
 
-def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -> Feature:
+def multiply(
+    node: Node, feature: Feature, parameters: Parameters, read: Read, add: Constants
+) -> Feature:
     """The sums of a Conv, MatMul or Gemm node, and its bias behind them.
 
     Raises:
@@ -40,12 +45,12 @@ def multiply(node: Node, feature: Feature, parameters: Parameters, read: Read) -
     if weight is None:
         raise node.refuse("it wants the feature map first and constant weights behind it")
     if node.op == "Conv":
-        return _convolution(node, feature, weight, parameters[2:], read)
+        return _convolution(node, feature, weight, parameters[2:], read, add)
     return _connection(node, feature, weight, parameters[2:], read)
 
 
 def _convolution(
-    node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
+    node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read, add: Constants
 ) -> Feature:
     sides = feature.index.ndim
     feature = as_map(node, feature)
@@ -80,18 +85,35 @@ def _convolution(
         sums = float_sums(node, feature, by_output, place.padding, stride)
         return _biased(node, Feature(sums, shape, index), channel_bias)
     codes = read(feature, feature.shape)
+    products = _products(node, by_output, codes, feature.shape)
     if any(place.padding) and codes.zero:
-        raise node.refuse(
-            f"it pads with 0, but the lowest level of its input is {codes.zero:g}; use no padding, "
-            "or an activation whose lowest level is 0 (ReLU)"
-        )
+        products = _padded(node, products, codes, groups, add)
     products = replace(
-        _products(node, by_output, codes, feature.shape),
+        products,
         stride=stride,
         padding=place.padding,
         groups=groups,
     )
     return _biased(node, Feature(products, shape, index), channel_bias)
+
+
+def _padded(node: Node, products: Products, codes: Codes, groups: int, add: Constants) -> Products:
+    """The sums of a map that is padded with the value 0, whose code is not 0 (see padding)."""
+    code = code_of_zero(node, codes)
+    if groups > 1:
+        raise node.refuse(
+            f"it pads with 0 a map whose lowest level is {codes.zero:g}, and has {groups} groups; "
+            "use no padding, one group, or an activation whose lowest level is 0 (ReLU)"
+        )
+    further = balanced(products.weight)
+    add(further.shape[3], code)
+    rows, columns, channels = products.in_shape
+    return replace(
+        products,
+        in_shape=(rows, columns, channels + further.shape[3]),
+        weight=np.concatenate([products.weight, further], axis=3),
+        offset=np.zeros_like(products.offset),
+    )
 
 
 def _spread(weight: Array, dilations: tuple[int, int]) -> Array:

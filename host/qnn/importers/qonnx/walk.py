@@ -31,6 +31,7 @@ from qnn.importers.qonnx.fold import (
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.inputs import as_map, read_input
 from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange
+from qnn.importers.qonnx.padding import with_constants
 from qnn.importers.qonnx.pools import pools_of
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
@@ -153,7 +154,13 @@ class Walk:
         if node.op == "MaxPool":
             return _pooled(node, feature)
         if node.op in PRODUCTS:
-            return multiply(node, feature, parameters, lambda f, s: self._read(node, f, s))
+            return multiply(
+                node,
+                feature,
+                parameters,
+                lambda f, s: self._read(node, f, s),
+                lambda count, code: self._add_constants(node, count, code),
+            )
         advice = ADVICE.get(node.op, "params/README.md lists those that are")
         raise node.refuse(f"this operator is not supported; {advice}")
 
@@ -172,6 +179,20 @@ class Walk:
         self.picture, self.array, self.reads = stage.picture, stage.array, stage.reads
         self.layers += stage.layers
         return stage.codes
+
+    def _add_constants(self, node: Node, count: int, code: int) -> None:
+        """Channels that are that code everywhere, behind those of the map that was read last."""
+        last = self.layers[-1] if self.layers else None
+        if isinstance(last, Conv) and last.groups == 1:
+            self.layers[-1] = with_constants(last, count, code)
+        elif self.array is not None and last is None:
+            self.array = replace(self.array, constants=(code,) * count)
+        else:
+            raise node.refuse(
+                "it pads with 0 a map that has levels below 0, of a picture or of groups; use no "
+                "padding, an activation whose lowest level is 0 (ReLU), or import it with --input "
+                "array"
+            )
 
     def _end(self, node: Node, feature: Feature) -> None:
         source = feature.source

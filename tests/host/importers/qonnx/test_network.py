@@ -367,7 +367,7 @@ REFUSED = {
     ),
     "padded bipolar": (
         lambda: conv(Graph((1, 1, 8, 8)).then("Sub", 0.5).bipolar(), pads=[1, 1, 1, 1]),
-        r"'conv'.*pads with 0, but the lowest level of its input is -1; use no padding",
+        r"'conv'.*pads with 0, but the lowest level of its input is -1, and in steps of 2 none",
     ),
     "scale of each channel": (per_channel_scale, r"scale differs between channels"),
     "pool before a negative gain": (descending_pool, r"max-pool stands before a step that desc"),
