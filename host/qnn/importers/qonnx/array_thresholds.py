@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qnn.importers.qonnx.feature import Codes
 from qnn.importers.qonnx.fold import (
     MAX_LEVELS,
-    Codes,
     down_to_zero,
     even,
     last_quantizer,

@@ -40,6 +40,24 @@ class Input:
 
 
 @dataclass(frozen=True, eq=False)
+class Codes:
+    """A map of unsigned codes: value = zero + step * code, code from 0 to top.
+
+    `exact` says whether the values in the graph are these, not only about these.
+    """
+
+    zero: float
+    step: float
+    top: int
+    exact: bool = True
+
+    @property
+    def bits(self) -> int:
+        """Planes that hold the codes."""
+        return max(1, self.top.bit_length())
+
+
+@dataclass(frozen=True, eq=False)
 class Products:
     """Sums of a convolution: value = unit * acc + offset, acc = sum of weight * code.
 
@@ -51,6 +69,8 @@ class Products:
         stride, padding, groups: as in qnn.network.Conv.
         stray: float64 (O,), error of the sums of the reference, relative to what it adds up; 0
             where they are exact.
+        averaged: where they are averages of codes (qnn.importers.qonnx.averages), what those stand
+            for.
     """
 
     node: Node
@@ -64,6 +84,7 @@ class Products:
     padding: Padding = (0, 0, 0, 0)
     groups: int = 1
     stray: Array = field(default_factory=lambda: np.zeros(()))
+    averaged: Codes | None = None
 
     @property
     def bounds(self) -> tuple[Array, Array]:

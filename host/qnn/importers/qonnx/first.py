@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.compute.float_conv import Thresholds
-from qnn.importers.qonnx.feature import Feature, FloatSums, Input
-from qnn.importers.qonnx.fold import Codes, even, last_quantizer, levels_of, raw
+from qnn.importers.qonnx.feature import Codes, Feature, FloatSums, Input
+from qnn.importers.qonnx.fold import even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
 from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform

@@ -9,12 +9,11 @@ output change their sign, and acc with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from qnn.importers.qonnx.feature import Feature, Input, Products
+from qnn.importers.qonnx.feature import Codes, Feature, Input, Products
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.pools import leaves_out, pool_layers
 from qnn.importers.qonnx.steps import Clip, Quantizer, Step, only, sign
@@ -24,24 +23,6 @@ from qnn.network.result import Arithmetic
 
 MAX_LEVELS = 1 << MAX_BITS
 MAX_GRID = 1 << 20  # levels of a quantiser before later steps merge them
-
-
-@dataclass(frozen=True, eq=False)
-class Codes:
-    """A map of unsigned codes: value = zero + step * code, code from 0 to top.
-
-    `exact` says whether the values in the graph are these, not only about these.
-    """
-
-    zero: float
-    step: float
-    top: int
-    exact: bool = True
-
-    @property
-    def bits(self) -> int:
-        """Planes that hold the codes."""
-        return max(1, self.top.bit_length())
 
 
 def fold_pixels(node: Node, feature: Feature, source: Input) -> tuple[Array, Codes]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qnn.importers.qonnx.array_thresholds import LARGEST, fold_array
-from qnn.importers.qonnx.feature import Feature, Input
-from qnn.importers.qonnx.fold import Codes, fold_pixels, last_quantizer, raw, through
+from qnn.importers.qonnx.feature import Codes, Feature, Input
+from qnn.importers.qonnx.fold import fold_pixels, last_quantizer, raw, through
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places, standing
 from qnn.importers.qonnx.steps import Count, Quantizer, Step, select

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.importers.qonnx.fold import Codes
+from qnn.importers.qonnx.feature import Codes
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.network import Conv
 

@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from qnn.engine.capabilities import Capabilities
+from qnn.importers.qonnx.averages import spread_over
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Feature, Input, Products
+from qnn.importers.qonnx.feature import Codes, Feature, Input, Products
 from qnn.importers.qonnx.first import float_sums
-from qnn.importers.qonnx.fold import Codes, last_quantizer
+from qnn.importers.qonnx.fold import last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import lying, places, standing
@@ -163,17 +164,32 @@ def _connection(
         )
     moved = np.empty_like(weight)
     moved[:, feature.index[0]] = weight
+    moved = moved.reshape(outputs, *in_shape)
     result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
     start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
-    products = _products(
-        node, moved.reshape(outputs, *in_shape), read(feature, in_shape), in_shape, *start[:1]
-    )
+    source = feature.source
+    if isinstance(source, Products) and source.averaged is not None and not feature.steps:
+        products = _of_averages(node, moved, source, source.averaged)
+    else:
+        products = _products(node, moved, read(feature, in_shape), in_shape, *start[:1])
     if alpha != 1:  # rounded with the sums, not behind them
         products = replace(products, stray=np.full(outputs, ROUNDINGS))
     result = replace(result, source=products)
     if alpha != 1:
         result = _then(node, result, "Mul", np.array(alpha, np.float32))
     return _biased(node, result, start)
+
+
+def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> Products:
+    """The sums of averages that are not quantised are sums of what is averaged."""
+    count = source.weight.shape[1] * source.weight.shape[2]
+    whole = _products(node, spread_over(source, weight), codes, source.in_shape)
+    return replace(
+        whole,
+        unit=whole.unit / count,
+        offset=whole.offset / count,
+        stray=np.full(len(weight), ROUNDINGS),
+    )
 
 
 def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnn.importers.qonnx.fold import Codes
+from qnn.importers.qonnx.feature import Codes
 from qnn.importers.qonnx.graph import Array
 
 MANTISSA = 24  # bits of a float32

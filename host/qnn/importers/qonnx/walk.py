@@ -14,14 +14,14 @@ from dataclasses import replace
 import numpy as np
 
 from qnn.errors import FormatError
+from qnn.importers.qonnx.averages import AVERAGES, average
 from qnn.importers.qonnx.constants import fold
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.ending import layout_of, parted
-from qnn.importers.qonnx.feature import Feature, FloatSums, Input, Products
+from qnn.importers.qonnx.feature import Codes, Feature, FloatSums, Input, Products
 from qnn.importers.qonnx.first import fold_first
 from qnn.importers.qonnx.fold import (
-    Codes,
     arithmetic,
     even,
     fold_layer,
@@ -43,14 +43,10 @@ EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
 FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
     "ArgMin": "multiply the scores by -1 and use ArgMax",
-    "AveragePool": "use MaxPool, or a convolution with stride 2",
     "Concat": "the accelerator runs one chain of layers; use a grouped convolution",
     "ConvTranspose": "the accelerator only makes maps smaller",
-    "GlobalAveragePool": "use a fully connected layer over the whole map",
     "Pad": "put the padding into the convolution",
-    "Sigmoid": "use ReLU or HardTanh before the quantiser",
-    "Tanh": "use HardTanh before the quantiser",
-    "Trunc": "use MaxPool instead of the average pool",
+    "Trunc": "quantise the average with Quant instead",
 }
 
 
@@ -153,6 +149,8 @@ class Walk:
             return feature.then(*ELEMENTWISE[node.op](node, feature, parameters))
         if node.op == "MaxPool":
             return _pooled(node, feature)
+        if node.op in AVERAGES:
+            return average(node, feature, parameters, lambda f, s: self._read(node, f, s))
         if node.op in PRODUCTS:
             return multiply(
                 node,

@@ -70,7 +70,7 @@ def common_stride(node: Node, place: Windows, sides: tuple[int, int]) -> int:
         NetworkError: the accelerator has none.
     """
     counts = place.counts(sides)
-    for stride in dict.fromkeys((max(place.strides), min(place.strides))):
+    for stride in dict.fromkeys((max(place.strides), min(place.strides), 1)):
         same = Windows(place.kernel, (stride, stride), place.padding, place.dilations)
         if stride <= MAX_STRIDE and same.counts(sides) == counts:
             return stride

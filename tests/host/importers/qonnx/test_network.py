@@ -386,10 +386,6 @@ REFUSED = {
         lambda: connect(conv(start((1, 1, 20, 20))).quant(1.0, 2).then("Flatten"), 648),
         r"'fc'.*fully connected to a map of 18x18x2.*pool the map first",
     ),
-    "average pool": (
-        lambda: conv(start()).quant(1.0, 2).then("GlobalAveragePool", name="mean"),
-        r"'mean' \(GlobalAveragePool\): this operator is not supported; use a fully",
-    ),
     "pool size": (
         lambda: conv(start()).quant(1.0, 2).then("MaxPool", kernel_shape=[2, 3], name="pool"),
         r"'pool'.*kernel of 2x3 with strides \(1, 1\).*squares of 1, 2 and 3.*use a square",
