@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qnn import store
 from qnn.commands import options, places
+from qnn.commands.check import check
 from qnn.commands.progress import Bar
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
@@ -50,20 +51,32 @@ def add_parser(commands: options.Commands) -> None:
         "Install a network from files in the format of others.",
         "qnn params import bnn-pynq road-signs/cnvW1A1 --name road-signs",
     )
-    parser.add_argument("format", metavar="FORMAT", help=", ".join(IMPORTERS))
+    parser.add_argument(
+        "format", metavar="FORMAT", nargs="?", help=f"{', '.join(IMPORTERS)} (of --check: qonnx)"
+    )
     parser.add_argument(
         "path",
         metavar="PATH",
+        nargs="?",
         type=Path,
         help="qnn-mo: the layer JSON; bnn-pynq: the directory; qonnx: the .onnx file",
     )
-    parser.add_argument("--name", metavar="NAME", required=True, help="what to call it")
+    parser.add_argument("--name", metavar="NAME", help="what to call it")
+    parser.add_argument(
+        "--check",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="install nothing; print a table of files: layers, cycles and where each runs, or why "
+        "a file is refused",
+    )
+    options.add_json(parser)
     parser.add_argument(
         "--input",
         choices=INPUTS,
         help="qonnx: what goes in (default: what the file says; it is printed)",
     )
-    parser.set_defaults(run=run_import)
+    parser.set_defaults(run=run_import, wrong_usage=parser.error)
 
     parser = options.add_command(
         verbs, "info", "Describe a network layer by layer.", "qnn params info fashion-cnv"
@@ -115,11 +128,20 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
     return target, network
 
 
-def run_import(args: argparse.Namespace) -> None:
+def run_import(args: argparse.Namespace) -> int:
+    if args.check is not None:
+        if args.path is not None or args.name is not None:
+            raise QnnError("--check installs nothing: give it files, and neither PATH nor --name")
+        return check(args.format or "qonnx", args.check, args.input, args.json)
+    if args.format is None or args.path is None or args.name is None:
+        args.wrong_usage("an import wants FORMAT, PATH and --name NAME, or --check FILE...")
+    if args.json:
+        raise QnnError("--json belongs to --check here; of a network: qnn params info NAME --json")
     library.check_installable(args.name)
     network = import_network(args.format, args.path, args.name, args.input)
     directory = library.install(network)
     _report(network, directory)
+    return 0
 
 
 def _report(network: Network, directory: Path) -> None:

@@ -20,6 +20,15 @@ def sentences(layers: Sequence[Layer], places: Sequence[Place]) -> list[str]:
     return found
 
 
+def spans(layers: Sequence[Layer], places: Sequence[Place]) -> list[str]:
+    """The same without reasons: "conv1 to conv4: accelerator"."""
+    found = []
+    for where, group in groupby(zip(layers, places, strict=True), key=lambda pair: pair[1].where):
+        names = [layer.name for layer, _ in group]
+        found.append(f"{names[0]}{f' to {names[-1]}' if len(names) > 1 else ''}: {where}")
+    return found
+
+
 def documents(layers: Sequence[Layer], places: Sequence[Place]) -> list[dict[str, object]]:
     """The same, for JSON, layer by layer."""
     return [

@@ -13,7 +13,8 @@ import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import LAYOUT, rearrange
-from qnn.importers.qonnx.steps import QUANTIZERS, linear, quantizer
+from qnn.importers.qonnx.linear import dequantized, linear
+from qnn.importers.qonnx.steps import QUANTIZERS, quantizer
 
 MAX_CONSTANT = 1 << 28  # elements
 
@@ -85,28 +86,10 @@ def _fold(node: Node, inputs: list[Array | None]) -> Array | None:
     if node.op == "QuantizeLinear":
         return linear(node, inputs[1:])(given[0].astype(np.float32)).astype(np.int64)
     if node.op == "DequantizeLinear":
-        return _dequantized(node, *inputs)
+        return dequantized(node, *inputs)
     if node.op in QUANTIZERS:
         return quantizer(node, inputs[1:])(given[0].astype(np.float32))
     return None
-
-
-def _dequantized(
-    node: Node, x: Array | None, scale: Array | None, zero: Array | None = None
-) -> Array:
-    """(x - zero point) * scale, which may have a value each along an axis."""
-    if x is None or scale is None:
-        raise node.refuse("it wants numbers and their scale")
-    if node.attributes.get("block_size"):
-        raise node.refuse("it has a scale for each block; use one for each output")
-    axis = int(node.attributes.get("axis", 1))
-    along = [1] * x.ndim
-    if scale.size > 1:
-        along[axis] = -1
-    shift = 0 if zero is None else zero.astype(np.int64).reshape(along if zero.size > 1 else [])
-    whole = (x.astype(np.int64) - shift).astype(np.float32)
-    y: Array = whole * scale.astype(np.float32).reshape(along if scale.size > 1 else [])
-    return y
 
 
 def _constant(node: Node) -> Array | None:

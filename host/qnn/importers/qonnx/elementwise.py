@@ -9,7 +9,8 @@ import numpy as np
 
 from qnn.importers.qonnx.feature import Feature
 from qnn.importers.qonnx.graph import Array, Node
-from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, linear, only, quantizer
+from qnn.importers.qonnx.linear import dequantize_linear, quantize_linear
+from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer
 from qnn.network.result import Arithmetic
 
 Parameters = list[Array | None]  # the other inputs of a node
@@ -129,23 +130,6 @@ def _quantize(node: Node, feature: Feature, parameters: Parameters) -> list[Step
     return [quantizer(node, one + parameters[3:])]
 
 
-def _quantize_linear(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
-    return [linear(node, parameters[1:])]
-
-
-def _dequantize_linear(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
-    """(x - zero point) * scale."""
-    zero = parameters[2] if len(parameters) > 2 else None
-    scale = only(node, "scale", _second(node, parameters).astype(np.float32))
-    if not 0 < scale < np.inf:
-        raise node.refuse("its scale is not a positive number")
-    steps: list[Step] = []
-    if zero is not None and zero.any():
-        same = np.full(feature.shape[2], only(node, "zero point", zero), np.float32)
-        steps.append(Arithmetic("subtract", same))
-    return [*steps, Arithmetic("multiply", np.full(feature.shape[2], scale, np.float32))]
-
-
 def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     thresholds, shape = parameters[1] if len(parameters) > 1 else None, feature.index.shape
     layout = str(node.attributes.get("data_layout") or {3: "NWC", 4: "NCHW"}.get(len(shape), "NC"))
@@ -184,7 +168,7 @@ ELEMENTWISE: dict[str, Callable[[Node, Feature, Parameters], list[Step]]] = {
     "Tanh": _squash,
     "HardSigmoid": _hard_sigmoid,
     "MultiThreshold": _count,
-    "QuantizeLinear": _quantize_linear,
-    "DequantizeLinear": _dequantize_linear,
+    "QuantizeLinear": quantize_linear,
+    "DequantizeLinear": dequantize_linear,
     **dict.fromkeys(QUANTIZERS, _quantize),
 }

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qnn.importers.qonnx.datatypes import grid_of
-from qnn.importers.qonnx.graph import WHOLE_TYPES, Array, Node
+from qnn.importers.qonnx.graph import Array, Node
 from qnn.network import MaxPool
 from qnn.network.result import Arithmetic
 
@@ -180,13 +179,13 @@ def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
     Raises:
         NetworkError: parameters without a meaning.
     """
-    scale = _given(node, "scale", parameters, 0)
+    scale = given(node, "scale", parameters, 0)
     if not (scale > 0).all() or not np.isfinite(scale).all():
         raise node.refuse("its scale is not a positive number")
     if node.op == "BipolarQuant":
         return Bipolar(scale)
-    zero = _given(node, "zero point", parameters, 1)
-    width = float(only(node, "bit width", _given(node, "bit width", parameters, 2)))
+    zero = given(node, "zero point", parameters, 1)
+    width = float(only(node, "bit width", given(node, "bit width", parameters, 2)))
     signed = bool(node.attributes.get("signed", 1))
     narrow = bool(node.attributes.get("narrow", 1))
     if not (1 <= width <= MAX_WIDTH and width == int(width)) or not np.isfinite(zero).all():
@@ -201,28 +200,6 @@ def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
     return Uniform(scale, zero, low, high, _rounding(node))
 
 
-def linear(node: Node, parameters: list[Array | None]) -> Linear:
-    """The step of a QuantizeLinear node, whose type is that of its zero point.
-
-    Args:
-        node: the quantiser.
-        parameters: its inputs after the first; one scale and one zero point.
-
-    Raises:
-        NetworkError: parameters without a meaning.
-    """
-    scale = only(node, "scale", _given(node, "scale", parameters, 0))
-    if not 0 < scale < np.inf:
-        raise node.refuse("its scale is not a positive number")
-    given = parameters[1] if len(parameters) > 1 else None
-    zero = 0 if given is None else int(only(node, "zero point", given))
-    name = WHOLE_TYPES.get(node.attributes.get("output_type") or 2, "another type")
-    grid = grid_of(name)
-    if grid is None:
-        raise node.refuse(f"it gives {name}; quantise to INT8 or UINT8, or to fewer bits")
-    return Linear(scale, zero, int(grid.low), int(grid.high))
-
-
 def _rounding(node: Node) -> Callable[[Array], Array]:
     mode = str(node.attributes.get("rounding_mode", "ROUND"))
     rounding = ROUNDINGS.get(mode.upper())
@@ -234,11 +211,12 @@ def _rounding(node: Node) -> Callable[[Array], Array]:
     return rounding
 
 
-def _given(node: Node, name: str, parameters: list[Array | None], position: int) -> Array:
-    given = parameters[position] if position < len(parameters) else None
-    if given is None or not given.size:
+def given(node: Node, name: str, parameters: list[Array | None], position: int) -> Array:
+    """A parameter that a node must have, as float32."""
+    found = parameters[position] if position < len(parameters) else None
+    if found is None or not found.size:
         raise node.refuse(f"it has no {name}")
-    return given.astype(np.float32)
+    return found.astype(np.float32)
 
 
 def only(node: Node, name: str, given: Array) -> Array:
