@@ -12,6 +12,7 @@ from qnn.platforms.overlay import VLNV
 ENGINE_BASE = 0x43C0_0000
 INTC_BASE = 0x4180_0000
 CLOCK_MHZ = 100.0
+CONFIGURATION = bytes.fromhex("ffffffff 000000bb 11220044 ffffffff aa995566 20000000")
 
 
 def write_overlay(
@@ -24,11 +25,20 @@ def write_overlay(
     """Writes qnn.bit and qnn.hwh; the path of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     bitstream = folder / "qnn.bit"
-    bitstream.write_bytes(b"\x00\x09\x0f\xf0\x0f\xf0\x0f\xf0\x0f\xf0\x00\x00\x01")
+    bitstream.write_bytes(bit_file(CONFIGURATION))
     bitstream.with_suffix(".hwh").write_text(
         hardware_description(vlnv, engine_bytes, clock_mhz, interrupt)
     )
     return bitstream
+
+
+def bit_file(configuration: bytes) -> bytes:
+    """A .bit: its header, and what configures the device."""
+    fields = b"\x00\x09\x0f\xf0\x0f\xf0\x0f\xf0\x0f\xf0\x00\x00\x01"
+    for letter, text in zip("abcd", ("qnn", "7z020clg400", "2026/01/05", "12:00:00"), strict=True):
+        value = text.encode() + b"\0"
+        fields += letter.encode() + len(value).to_bytes(2, "big") + value
+    return fields + b"e" + len(configuration).to_bytes(4, "big") + configuration
 
 
 def hardware_description(vlnv: str, engine_bytes: int, clock_mhz: float, interrupt: bool) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms.lock import DeviceLock
 from qnn.platforms.overlay import REGISTER_BYTES
-from qnn_sim.page_allocator import PageAllocator
+from qnn.platforms.page_allocator import PageAllocator
 from qnn_sim.rtl_engine import PUBLISHED, MemoryModel, RtlEngine
 
 POISON = 0xA5

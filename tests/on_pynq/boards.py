@@ -17,7 +17,7 @@ import pynq
 from pynq.buffer import PynqBuffer
 from pynqmetadata.frontends import Metadata
 
-from qnn_sim.page_allocator import PageAllocator
+from qnn.platforms.page_allocator import PageAllocator
 
 try:  # where pynq 4 has it, and pynq 3
     from pynqmetadata.views.runtime import RuntimeMetadataParser

@@ -24,8 +24,8 @@ from qnn.errors import (
     WrongDeviceError,
 )
 from qnn.platforms import pynq as module
+from qnn.platforms.page_allocator import PAGE
 from qnn.platforms.pynq import PynqPlatform
-from qnn_sim.page_allocator import PAGE
 
 FIRST = MEMORY_BASE + PAGE  # the first buffer of a board
 

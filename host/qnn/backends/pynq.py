@@ -22,10 +22,10 @@ class PynqBackend:
         return pynq.unavailable()
 
     def on_board(self) -> bool:
-        """Whether this machine is a board, so that somebody may wonder why its FPGA is not used."""
+        """Whether this is a board with pynq: somebody may wonder why its FPGA is not used."""
         from qnn.platforms import pynq
 
-        return pynq.on_board()
+        return importlib.util.find_spec("pynq") is not None and pynq.on_board()
 
     def open(self, network: Network, settings: Settings = DEFAULTS) -> Session:
         from qnn.backends.accelerator import AcceleratorSession

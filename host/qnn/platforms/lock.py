@@ -10,6 +10,8 @@ from pathlib import Path
 
 from qnn.errors import DeviceBusyError, PlatformError
 
+LOCK = Path("/run/qnn.lock")  # of a board: only root uses it, and only root writes here
+
 
 class DeviceLock:
     """Held from its making until `release`; the file keeps the holder's process number.

@@ -17,6 +17,7 @@ BITSTREAM = Path(overlays.__file__).parent / "qnn" / "qnn.bit"
 IP = "qnn:qnn:qnn_engine"
 VLNV = f"{IP}:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
 REGISTER_BYTES = 0x1000
+INTERRUPT_CONTROLLER = "xilinx.com:ip:axi_intc"
 
 _GET_IT = "build it with `make bitstream` and copy it to the board with `make deploy`"
 
@@ -29,11 +30,14 @@ class Design:
         instance: path of the accelerator in it, as in "qnn_engine_0".
         address: of its registers.
         clock_mhz: for which its timing was met.
+        controller: address of the interrupt controller between it and the processor, if there is
+            one.
     """
 
     instance: str
     address: int
     clock_mhz: float
+    controller: int | None = None
 
 
 def read_design(bitstream: Path) -> Design:
@@ -60,10 +64,14 @@ def read_design(bitstream: Path) -> Design:
     version = engines[0].get("VLNV", "").rpartition(":")[2]
     _check_version(version, bitstream)
     name = engines[0].get("INSTANCE", "")
+    controllers = [
+        m.get("INSTANCE", "") for m in root.iter("MODULE") if _ip(m) == INTERRUPT_CONTROLLER
+    ]
     return Design(
         instance=engines[0].get("FULLNAME", name).lstrip("/"),
         address=_address(root, name, description),
         clock_mhz=_clock_mhz(root, description),
+        controller=_address(root, controllers[0], description) if controllers else None,
     )
 
 

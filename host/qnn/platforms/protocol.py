@@ -37,7 +37,7 @@ class Platform(Protocol):
     """One accelerator, held by this object alone until `close`.
 
     Attributes:
-        name: "sim", "pynq".
+        name: "sim", "pynq", "linux".
         clock_mhz: of the accelerator, as read back.
     """
 

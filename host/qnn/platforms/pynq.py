@@ -18,11 +18,10 @@ from qnn.engine import regs
 from qnn.engine.registers import field
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms import interrupt
-from qnn.platforms.lock import DeviceLock
+from qnn.platforms.lock import LOCK, DeviceLock
 from qnn.platforms.overlay import BITSTREAM, Design, read_design
 
 FPGA_MANAGER = Path("/sys/class/fpga_manager/fpga0")  # of the kernel of a board
-LOCK = Path("/run/qnn.lock")  # only root uses the device, and only root writes here
 ROOT = "the FPGA belongs to root: use sudo, or a notebook of the board"
 XRT = "/usr"  # where the images of PYNQ have the library behind pynq.allocate
 

@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from overlay_files import CLOCK_MHZ, ENGINE_BASE, write_overlay
+from overlay_files import CLOCK_MHZ, ENGINE_BASE, INTC_BASE, write_overlay
 
 from qnn import overlays
 from qnn.engine import regs
@@ -24,7 +24,9 @@ def edited(bitstream, pattern: str, replacement: str):
 
 
 def test_a_design(tmp_path):
-    bitstream = write_overlay(tmp_path)
+    with_controller = Design("qnn_engine_0", ENGINE_BASE, CLOCK_MHZ, INTC_BASE)
+    assert read_design(write_overlay(tmp_path)) == with_controller
+    bitstream = write_overlay(tmp_path, interrupt=False)
     assert read_design(bitstream) == Design("qnn_engine_0", ENGINE_BASE, CLOCK_MHZ)
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from qnn_sim.page_allocator import PAGE, PageAllocator
+from qnn.platforms.page_allocator import PAGE, PageAllocator
 
 PAGES = 64
 

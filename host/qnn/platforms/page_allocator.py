@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Addresses for buffers in a simulated memory: first fit, whole pages."""
+"""Addresses for buffers in one piece of memory, real or simulated: first fit, whole pages."""
 
 from __future__ import annotations
 
