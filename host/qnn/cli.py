@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": "qnn.commands.evaluate",
     "verify": "qnn.commands.verify",
     "bench": "qnn.commands.bench",
+    "doctor": "qnn.commands.doctor",
 }
 
 

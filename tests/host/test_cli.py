@@ -64,6 +64,7 @@ def test_the_commands():
         "eval",
         "verify",
         "bench",
+        "doctor",
     }
 
 

@@ -14,9 +14,19 @@ from qnn.backends.sim import SimBackend
 from qnn.errors import BackendError
 from qnn.network import Conv, Network
 
-__all__ = ["BACKENDS", "BOARDS", "DEFAULTS", "Backend", "Session", "Settings", "open_session"]
+__all__ = [
+    "BACKENDS",
+    "BOARDS",
+    "DEFAULTS",
+    "LINUX",
+    "Backend",
+    "Session",
+    "Settings",
+    "open_session",
+]
 
-BOARDS = (PynqBackend(), LinuxBackend())  # those that need a board
+LINUX = LinuxBackend()
+BOARDS = (PynqBackend(), LINUX)  # those that need a board
 # In the order in which "auto" tries them; the CPU can always run.
 BACKENDS: dict[str, Backend] = {
     backend.name: backend for backend in (*BOARDS, CpuBackend(), GoldenBackend(), SimBackend())

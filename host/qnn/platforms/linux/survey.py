@@ -17,6 +17,7 @@ from qnn.platforms.linux.machine import Machine
 from qnn.platforms.linux.platform import ROOT
 from qnn.platforms.overlay import BITSTREAM, Design, read_design
 
+_BITSTREAM = "`make bitstream`, then `make deploy`"
 SMALLEST = 8 << 20  # bytes that are enough for the shipped network
 
 
@@ -121,7 +122,8 @@ def _bitstream(bitstream: Path) -> Line:
     try:
         design = read_design(bitstream)
     except BackendError as error:
-        return Line("bitstream", "missing", str(error), "`make bitstream`, then `make deploy`")
+        found, _, way_out = str(error).rpartition(": ")
+        return Line("bitstream", "missing", found or way_out, way_out if found else _BITSTREAM)
     return Line("bitstream", "ok", f"{bitstream}, {design.clock_mhz:g} MHz")
 
 

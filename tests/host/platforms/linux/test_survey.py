@@ -64,7 +64,17 @@ def test_what_is_missing(machine, bitstream, change, name, words):
 
 def test_no_bitstream(machine, bitstream):
     bitstream.unlink()
-    assert "make bitstream" in missing(survey(machine, bitstream))
+    (line,) = [one for one in survey(machine, bitstream) if one.name == "bitstream"]
+    assert line.found == f"there is no bitstream {bitstream}"
+    assert line.way_out.startswith("build it with `make bitstream`")
+
+
+def test_a_bitstream_whose_description_lacks_its_clock(machine, bitstream):
+    description = bitstream.with_suffix(".hwh")
+    text = description.read_text()
+    description.write_text(text.replace("PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ", "OTHER"))
+    (line,) = [one for one in survey(machine, bitstream) if one.name == "bitstream"]
+    assert "names no clock" in line.found and "make bitstream" in line.way_out
 
 
 def test_a_clock_that_is_only_read(machine, bitstream):
