@@ -1,6 +1,7 @@
 # The package on a board; included by the Makefile.
 HOST ?=#              of `make deploy`: the board, for example xilinx@192.168.2.99
 PYNQ ?= 3.1.2#        older pynq that `make test-pynq` runs the tests on beside 4.0.0: 3.0.1 3.1.2
+SYSTEM ?= pynq#       of `make deploy`: what runs on the board, pynq or debian
 DRY_RUN ?=#           1: `make deploy` prints its commands and runs none
 export DRY_RUN
 VENV_PYNQ := .venv-pynq/bin
@@ -11,7 +12,7 @@ test-pynq: .venv-pynq/.dev $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the r
 	$(ON_PYNQ)
 	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
-	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)'
+	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' --system '$(SYSTEM)'
 test: test-pynq
 
 .venv-pynq/bin/python:

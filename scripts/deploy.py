@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Puts the package, the bitstream of a board and the notebooks onto that board, over ssh.
 
-Makes a wheel that holds the bitstream of build/<board>, copies it, and installs it into the Python
-environment of PYNQ. The board needs no connection to the Internet: nothing else is installed, and
-what a PYNQ image lacks is said at the end.
+Makes a wheel that holds the bitstream of build/<board>, copies it, and installs it: on an image of
+PYNQ into its Python environment; on a plain Debian or Ubuntu (--system debian) into an environment
+of its own, /opt/qnn, with numpy and pillow from the packages of the system. The board needs no
+connection to the Internet: nothing else is installed, and what it lacks is said at the end.
 """
 
 import argparse
@@ -27,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "python"  # links to them
 PROJECT = ("pyproject.toml", "README.md", "LICENSE")
 PYTHON = "/usr/local/share/pynq-venv/bin/python"
+DEBIAN = "/opt/qnn"
+PACKAGES_OF_DEBIAN = "python3-venv python3-numpy python3-pil"
 NOTEBOOKS = "/home/xilinx/jupyter_notebooks"
 INBOX = "qnn-deploy"  # in the home directory of whoever logs in
 INSTALL = "install.sh"
@@ -92,6 +95,28 @@ def install_script(wheel: str, python: str, notebooks: str) -> str:
         [python, "-c", CHECK],
     ]  # fmt: skip
     return "\n".join(["set -e", *map(line, steps), ""])
+
+
+def install_script_debian(wheel: str, python: str) -> str:
+    """The same, on a board without pynq; `python` is in an environment that is made here."""
+    folder = Path(python).parents[1]
+    lacks = f"this board lacks packages: apt install {PACKAGES_OF_DEBIAN}"
+    steps: list[Command] = [
+        ["python3", "-m", "venv", "--system-site-packages", folder],
+        [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall",
+         f"{INBOX}/{wheel}"],
+        ["ln", "-sf", folder / "bin/qnn", "/usr/local/bin/qnn"],
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            "set -e",
+            line(["python3", "-c", "import numpy, PIL, ensurepip"])
+            + f" || {{ {line(['echo', lacks])}; exit 1; }}",
+            *map(line, steps),
+            line([folder / "bin/qnn", "doctor"]) + " || true",  # it tells; the package is installed
+            "",
+        ]
+    )
 
 
 def commands(host: str, files: Sequence[Path], options: Sequence[str]) -> list[tuple[Command, str]]:
@@ -162,7 +187,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("board", help="a file of params/boards/, for example pynq-z1")
     parser.add_argument("host", help="where ssh finds it")
-    parser.add_argument("--python", default=PYTHON, help=f"on the board ({PYTHON})")
+    parser.add_argument(
+        "--system", choices=("pynq", "debian"), default="pynq",
+        help="what runs on the board: an image of PYNQ, or a plain Debian or Ubuntu (pynq)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--python", help=f"on the board ({PYTHON}; debian: {DEBIAN}/bin/python, which is made)"
+    )
     parser.add_argument("--notebooks", default=NOTEBOOKS, help=f"on the board ({NOTEBOOKS})")
     parser.add_argument(
         "--dry-run", action="store_true", default=run_options.switched_on("DRY_RUN"),
@@ -170,6 +201,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     args = parser.parse_args(arguments)
     out = ROOT / "build" / "deploy" / args.board
+    debian = args.system == "debian"
+    python = args.python or (f"{DEBIAN}/bin/python" if debian else PYTHON)
+
+    def script_for(wheel: str) -> str:
+        if debian:
+            return install_script_debian(wheel, python)
+        return install_script(wheel, python, args.notebooks)
+
     try:
         if not args.host or args.host.startswith("-"):
             raise QnnError("which board? make deploy HOST=xilinx@192.168.2.99")
@@ -179,18 +218,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for command, _ in commands(args.host, [wheel, out / INSTALL], []):
                 print(line(command))
             print(f"\n{INSTALL}:")
-            print(install_script(wheel.name, args.python, args.notebooks), end="")
+            print(script_for(wheel.name), end="")
             return 0
         wheel = make_wheel(find_bitstream(args.board), out)
         script = out / INSTALL
-        script.write_text(install_script(wheel.name, args.python, args.notebooks))
+        script.write_text(script_for(wheel.name))
         with one_connection(args.host) as options:
             for command, failure in commands(args.host, [wheel, script], options):
                 run(command, failure)
     except QnnError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 2
-    print(f"{args.host} has {wheel.name}; notebooks are in {args.notebooks}/qnn")
+    where = "sudo qnn runs it" if debian else f"notebooks are in {args.notebooks}/qnn"
+    print(f"{args.host} has {wheel.name}; {where}")
     return 0
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -97,6 +98,59 @@ def test_what_reaches_the_board(deploy, network, tmp_path, capsys):
     assert install[-1] == "qnn-deploy/qnn-9.9-py3-none-any.whl"
     assert shlex.split(steps[1])[-2:] == ["--path", "/home/xilinx/jupyter_notebooks"]
     assert HOST in capsys.readouterr().out
+
+
+def test_a_board_without_pynq(deploy, network, tmp_path, capsys):
+    bitstream_of(tmp_path)
+    assert deploy.main(["pynq-z1", HOST, "--system", "debian"]) == 0
+    assert without_options(network.calls()[-1]) == [
+        "ssh", "-t", HOST, "sudo sh qnn-deploy/install.sh",
+    ]  # fmt: skip
+    assert "sudo qnn runs it" in capsys.readouterr().out
+    text = (tmp_path / "build/deploy/pynq-z1/install.sh").read_text()
+    assert "pynq" not in text and "notebooks" not in text
+
+
+@pytest.fixture
+def board_without_pynq(deploy, tmp_path):
+    """installs() runs the script on a board whose commands say how they were called."""
+    folder, root = tmp_path / "bin", tmp_path / "opt"
+    (root / "bin").mkdir(parents=True)
+    folder.mkdir()
+    log = tmp_path / "calls"
+    log.touch()
+
+    def installs(**status: int) -> tuple[int, str, list[str]]:
+        for path in (folder / "python3", folder / "ln", root / "bin/python", root / "bin/qnn"):
+            code = status.get(path.name, 0)
+            path.write_text(f'#!/bin/sh\necho "{path.name} $*" >> {log}\nexit {code}\n')
+            path.chmod(0o755)
+        script = deploy.install_script_debian("qnn-9.9-py3-none-any.whl", f"{root}/bin/python")
+        result = subprocess.run(
+            ["/bin/sh", "-c", script], env={"PATH": str(folder)}, capture_output=True, text=True
+        )
+        return result.returncode, result.stdout, log.read_text().splitlines()
+
+    return installs
+
+
+def test_what_is_installed_without_pynq(board_without_pynq, tmp_path):
+    status, out, calls = board_without_pynq(qnn=1)  # doctor finds something: it is installed
+    assert (status, out) == (0, "")
+    assert calls[0] == "python3 -c import numpy, PIL, ensurepip"
+    assert calls[1] == f"python3 -m venv --system-site-packages {tmp_path}/opt"
+    assert calls[2].startswith("python -m pip install") and "--no-index --no-deps" in calls[2]
+    assert calls[2].endswith("qnn-deploy/qnn-9.9-py3-none-any.whl")
+    assert calls[3] == f"ln -sf {tmp_path}/opt/bin/qnn /usr/local/bin/qnn"
+    assert calls[4:] == ["qnn doctor"]
+
+
+def test_packages_that_a_board_lacks(board_without_pynq):
+    status, out, calls = board_without_pynq(python3=1)
+    assert status == 1 and len(calls) == 1
+    assert out == (
+        "this board lacks packages: apt install python3-venv python3-numpy python3-pil\n"
+    )
 
 
 @pytest.mark.parametrize(
