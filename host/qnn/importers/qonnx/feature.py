@@ -11,9 +11,9 @@ import numpy as np
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.steps import Step
-from qnn.network import Grid, Padding, Shape, describe
+from qnn.network import Dense, Grid, Padding, Shape, describe
 
-Source = Union["Input", "Products", "FloatSums"]
+Source = Union["Input", "Products", "FloatSums", "FloatProducts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +123,19 @@ class FloatSums:
 
 
 @dataclass(frozen=True, eq=False)
+class FloatProducts:
+    """Sums of a fully connected layer of float weights, which is the last one, on the host."""
+
+    node: Node
+    layer: Dense
+
+
+@dataclass(frozen=True, eq=False)
 class Feature:
     """One tensor of the graph that depends on the picture.
 
     Attributes:
-        source: what it starts from: Input, Products or FloatSums.
+        source: what it starts from: Input, Products, FloatSums or FloatProducts.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from qnn.compute.dense import FloatDense
 from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.averages import spread_over
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Codes, Feature, Input, Products
+from qnn.importers.qonnx.feature import Codes, Feature, FloatProducts, Input, Products
 from qnn.importers.qonnx.first import float_sums
 from qnn.importers.qonnx.fold import last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
@@ -25,7 +26,7 @@ from qnn.importers.qonnx.padding import balanced, code_of_zero
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import are_whole, integers
 from qnn.importers.qonnx.windows import common_stride, windows_of
-from qnn.network import Shape, describe
+from qnn.network import Dense, Shape, describe
 from qnn.network.result import Arithmetic
 
 # Adds channels to what was read last: so many, which are that code everywhere.
@@ -168,6 +169,9 @@ def _connection(
     result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
     start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
     source = feature.source
+    if isinstance(source, Products) and not source.averaged and not are_whole(moved):
+        floats = _of_floats_at_last(node, moved * np.float32(alpha), read(feature, in_shape))
+        return _biased(node, replace(result, source=floats), start)
     if isinstance(source, Products) and source.averaged is not None and not feature.steps:
         products = _of_averages(node, moved, source, source.averaged)
     else:
@@ -178,6 +182,22 @@ def _connection(
     if alpha != 1:
         result = _then(node, result, "Mul", np.array(alpha, np.float32))
     return _biased(node, result, start)
+
+
+def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts:
+    """The sums of a layer of float weights, (O, H, W, C)."""
+    matrix = weight.reshape(len(weight), -1).T
+    bias = codes.zero * matrix.sum(axis=0, dtype=np.float64)
+    rows, columns, channels = weight.shape[1:]
+    layer = Dense(
+        name="last",
+        in_shape=(rows, columns, channels),
+        in_bits=codes.bits,
+        matrix=FloatDense(np.ascontiguousarray(matrix), bias.astype(np.float32)),
+        levels=0,
+        unit=codes.step,
+    )
+    return FloatProducts(node, layer)
 
 
 def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> Products:

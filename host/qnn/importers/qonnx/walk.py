@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.errors import FormatError
+from qnn.errors import FormatError, NetworkError
 from qnn.importers.qonnx.averages import AVERAGES, average
 from qnn.importers.qonnx.constants import fold
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.ending import layout_of, parted
-from qnn.importers.qonnx.feature import Codes, Feature, FloatSums, Input, Products
+from qnn.importers.qonnx.feature import Codes, Feature, FloatProducts, FloatSums, Input, Products
 from qnn.importers.qonnx.first import fold_first
 from qnn.importers.qonnx.fold import (
     arithmetic,
@@ -35,8 +35,9 @@ from qnn.importers.qonnx.padding import with_constants
 from qnn.importers.qonnx.pools import pools_of
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
+from qnn.importers.qonnx.steps import Clip
 from qnn.network import ArrayInput, Conv, Layer, PictureInput, Shape, describe, windows
-from qnn.network.result import FloatMap, FloatScores
+from qnn.network.result import Arithmetic, FloatMap, FloatScores
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
@@ -167,6 +168,8 @@ class Walk:
         source = feature.source
         if isinstance(source, Products):
             return even(node, self._fold(node, feature, source))
+        if isinstance(source, FloatProducts):
+            raise self._float_before(source, node)
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
             self.picture = PictureInput("letterbox", source.size)
@@ -194,6 +197,14 @@ class Walk:
 
     def _end(self, node: Node, feature: Feature) -> None:
         source = feature.source
+        if isinstance(source, FloatProducts):
+            kept = [step for step in feature.steps if isinstance(step, Arithmetic | Clip)]
+            if len(kept) < len(feature.steps):
+                raise self._float_before(source, node)
+            self.layers.append(source.layer)
+            classes = feature.shape[2]
+            self.result = FloatScores(tuple(a for step in kept for a in arithmetic(step, classes)))
+            return
         if not isinstance(source, Products):
             raise node.refuse(
                 "no layer for the accelerator comes before it; export the whole network"
@@ -216,6 +227,14 @@ class Walk:
         self.missing.append(
             f"no classes come out: it ends with a map of {describe(self.result.shape)} numbers, "
             "which Model.run gives, and qnn run where it reads arrays"
+        )
+
+    def _float_before(self, source: FloatProducts, node: Node) -> NetworkError:
+        """The error to raise where something but arithmetic follows a layer of float weights."""
+        return source.node.refuse(
+            "its weights are no whole numbers of steps, and with float weights a fully connected "
+            f"layer is the last one, which no quantiser follows, but node {node.name!r} does; "
+            "quantise them to 8 bits or fewer"
         )
 
     def _fold(self, node: Node, feature: Feature, products: Products) -> Array:

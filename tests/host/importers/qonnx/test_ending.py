@@ -8,6 +8,7 @@ from qnn import store
 from qnn.errors import NetworkError
 from qnn.importers import import_network
 from qnn.model import Model
+from qnn.network import Dense
 from qnn.network.result import FloatMap, FloatScores
 
 pytest.importorskip("onnx", reason="the extra qonnx is not installed")
@@ -92,6 +93,28 @@ def test_scores(kind, tmp_path):
 @pytest.mark.parametrize("op", ["Sigmoid", "Tanh", "HardSigmoid"])
 def test_squashed_scores(op, tmp_path):
     compared(connected().then("Mul", 0.125).then(op), tmp_path, 1e-6)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("kind", ["plain", "alpha", "ReLU"])
+def test_float_weights_of_the_last_layer(kind, signed, tmp_path):
+    rng = np.random.default_rng(5)
+    graph = start().quant(1.0, 2, signed=signed).then("Flatten")
+    attributes = {"alpha": 0.7, "beta": 2.0} if kind == "alpha" else {}
+    graph.then("Gemm", rng.normal(0, 1, (3, 48)), rng.normal(0, 1, 3), transB=1, **attributes)
+    network = compared(graph.then("Relu") if kind == "ReLU" else graph, tmp_path, 1e-4)
+    assert isinstance(network.layers[-1], Dense) and network.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("follow", ["quantiser", "layer"])
+def test_float_weights_before_the_last_layer(follow, tmp_path):
+    rng = np.random.default_rng(5)
+    graph = start().quant(1.0, 2).then("Flatten")
+    graph.then("Gemm", rng.normal(0, 1, (4, 48)), transB=1, name="floats").quant(1.0, 2)
+    if follow == "layer":
+        graph.then("Gemm", graph.weight(rng.normal(0, 1, (3, 4))), transB=1)
+    with pytest.raises(NetworkError, match=r"'floats'.*no quantiser follows.*quantise them to 8"):
+        import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
 
 
 def test_an_order_of_its_own(tmp_path):
