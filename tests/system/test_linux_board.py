@@ -29,6 +29,7 @@ from qnn_sim import golden_network
 from qnn_sim.rtl_engine import RtlEngine
 
 MEMORY_BYTES = 1 << 23
+IER, IAR, MER = 0x08, 0x0C, 0x1C  # of the interrupt controller
 POLLING_CYCLES = 1000  # that pass while the host gets to its next access
 ACCESS_CYCLES = 10  # the same where it need not poll
 SAMPLES = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
@@ -51,7 +52,9 @@ class RtlMachine(FakeMachine):
         self.logic = self
         self.access_cycles = ACCESS_CYCLES if overlays else POLLING_CYCLES
         self.interrupts = 0
-        self.intc: dict[int, int] = {}
+        self.edge = False  # the interrupt controller remembers edges, not levels
+        self._level = self._pending = False
+        self._intc: dict[int, int] = {}
 
     # the logic
 
@@ -59,6 +62,7 @@ class RtlMachine(FakeMachine):
         if isinstance(name, str):
             return super().read(name)
         self.engine.clocks(self.access_cycles)
+        self._sense()
         return self.engine.read(name - ENGINE_BASE)
 
     def write(self, name: str | int, data: str | bytes | int) -> None:
@@ -66,8 +70,17 @@ class RtlMachine(FakeMachine):
             super().write(name, data)
         elif name >= ENGINE_BASE:
             self.engine.write(name - ENGINE_BASE, data)
+            self._sense()
+        elif name == INTC_BASE + IAR:
+            self._pending = self._level and not self.edge
         else:
-            self.intc[name - INTC_BASE] = data
+            self._intc[name - INTC_BASE] = data
+
+    def _sense(self) -> None:
+        """What Xilinx's interrupt controller (PG099) sees of the interrupt line."""
+        level = self.engine.clocks(1) == 0
+        self._pending |= level and not (self.edge and self._level)
+        self._level = level
 
     # the interrupt
 
@@ -76,11 +89,12 @@ class RtlMachine(FakeMachine):
         return self
 
     def wait(self, timeout_s: float) -> bool:
-        cycles = max(1, round(timeout_s * 100e6))
-        came = self.engine.clocks(cycles) < cycles
-        assert self.intc == {0x1C: 3, 0x08: 1, 0x0C: 1}  # it is switched on, and acknowledged
-        self.interrupts += came
-        return came
+        assert self._intc == {MER: 3, IER: 1}  # it is switched on
+        if not self._pending:
+            self.engine.clocks(max(1, round(timeout_s * 100e6)))
+            self._sense()
+        self.interrupts += self._pending
+        return self._pending
 
     def close(self) -> None:
         pass
@@ -161,9 +175,15 @@ def outcome(machine: RtlMachine, seed: int) -> str:
     return "right" if all(map(np.array_equal, found, wanted)) else "wrong"
 
 
-@pytest.mark.parametrize("overlays", [False, True], ids=["polling", "interrupts"])
-def test_both_ways(power_on, overlays):
+@pytest.mark.parametrize(
+    ("overlays", "edge"),
+    [(False, False), (True, False), (True, True)],
+    ids=["polling", "levels", "edges"],
+)
+@pytest.mark.filterwarnings("error:no interrupts")
+def test_with_interrupts_and_without(power_on, overlays, edge):
     machine = power_on(overlays=overlays)
+    machine.edge = edge
     assert outcome(machine, 0) == "right" == outcome(machine, 1)
     assert bool(machine.interrupts) == overlays
     assert machine.engine.count("violations") == 0 and not dma_buffer._alive

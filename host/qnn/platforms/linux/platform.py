@@ -130,9 +130,12 @@ class LinuxPlatform:
 
     def _came(self, timeout_s: float) -> bool:
         assert self._interrupt is not None
-        if self._controller is not None:
-            self._controller[uio.IAR] = 1  # a level that is still there comes back at once
-        return self._interrupt.wait(timeout_s)
+        came = self._interrupt.wait(timeout_s)
+        if came and self._controller is not None:
+            # After it came: before, it could be the only edge of a run that has ended already. A
+            # level that is still there comes back at once, and STATUS knows nothing of it then.
+            self._controller[uio.IAR] = 1
+        return came
 
     def _ended(self) -> bool:
         status = self.read(regs.STATUS)

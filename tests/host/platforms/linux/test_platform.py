@@ -213,9 +213,10 @@ def test_an_interrupt_that_status_knows_nothing_of(with_line):
     assert not platform.wait(5) and line.waits == [5] and not line.closed
 
 
-def test_no_interrupt_yet(with_line):
+def test_no_interrupt_yet(with_line, with_overlays):
     platform, line = with_line(lambda: False)
     assert not platform.wait(0.5) and line.waits == [0.5] and not line.closed
+    assert with_overlays.logic.log == [("read", STATUS, 0)]  # there is nothing to acknowledge
 
 
 def test_an_interrupt_that_is_late(with_line, with_overlays):
