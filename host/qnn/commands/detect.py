@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _targets(path: Path, images: list[str]) -> dict[str, Path]:
     """Where to draw each picture: `path`, or for several `path` with the picture's name added."""
+    options.check_name(path)
     if len(images) == 1:
         return {images[0]: path}
     images_of: dict[Path, str] = {}

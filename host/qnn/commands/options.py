@@ -146,7 +146,7 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
     """
     read = {key for name in inputs if (key := _identity(name)) is not None}
     for path in paths:
-        _check_name(path)
+        check_name(path)
         if _identity(path) in read:
             raise QnnError(f"{path} is to be read: give what is written another name")
     for folder, path in {path.parent: path for path in paths}.items():
@@ -178,14 +178,14 @@ def save_text(text: str, path: Path) -> None:
 
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:
-    _check_name(path)
+    check_name(path)
     with _writing(path) as partial:
         write(partial)
         partial.replace(path)
     print(f"wrote {path}", file=sys.stderr)
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
     """QnnError if it is no name for a file, or that of something else."""
     try:
         is_other = not path.name or not stat.S_ISREG(path.stat().st_mode)

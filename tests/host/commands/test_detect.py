@@ -126,13 +126,14 @@ def test_save_of_two_pictures_with_one_name(cli, detector, scene, tmp_path, noth
     assert "same name" in message
 
 
-@pytest.mark.parametrize("name", ["none/a.png", "folder", "scene.png/a.png", ""])
+@pytest.mark.parametrize("name", ["none/a.png", "folder", "scene.png/a.png", "", ".", "..", "/"])
 def test_save_where_nothing_can_be_written(
     cli, detector, scene, tmp_path, name, monkeypatch, nothing_runs
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     cli.refused("detect", scene, "--model", detector, "--save", name)
+    cli.refused("detect", scene, "other.png", "--model", detector, "--save", name)
 
 
 @pytest.mark.parametrize("size", [(2000, 1), (1, 2000)])
