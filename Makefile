@@ -8,6 +8,8 @@ BACKEND ?= cpu#      of `make accuracy`; golden takes some minutes
 DATASET ?= /usr/share/datasets/fashion-mnist#  of both; Debian: dataset-fashion-mnist
 VENV   := .venv/bin
 PYTEST := $(VENV)/pytest -n $(JOBS)
+# With it the asserts of what the tests share would say nothing.
+unexport PYTHONOPTIMIZE
 
 ##@ Use it
 demo: .venv/.run            ## classify the shipped pictures with the shipped model; build/demo.png

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the workflows of GitHub call is there."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -44,3 +45,14 @@ def test_a_missing_target_would_be_seen():
         ["make", "--dry-run", "no-such-target"], cwd=ROOT, capture_output=True, timeout=60
     )
     assert result.returncode == 2
+
+
+def test_make_takes_no_asserts_out_of_the_tests():
+    """Those in files that tests share are gone where PYTHONOPTIMIZE is set."""
+    result = subprocess.run(
+        ["make", "--eval=shown: ; @env", "shown"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONOPTIMIZE": "1", "OTHER": "1"},
+    )  # fmt: skip
+    assert "OTHER=1" in result.stdout.splitlines()
+    assert "PYTHONOPTIMIZE" not in result.stdout
