@@ -208,6 +208,14 @@ def test_an_interrupt_after_a_run(with_line, with_overlays):
     ]
 
 
+def test_an_edge_of_before_the_wait_is_not_lost(with_line, with_overlays):
+    """The controller remembers it until it is acknowledged, which must not be before it came."""
+    platform, _ = with_line(lambda: not with_overlays.logic.log)
+    with_overlays.logic.values[STATUS] = DONE
+    assert platform.wait(5)
+    assert with_overlays.logic.log[0] == ("write", INTC_BASE + 0x0C, 1)
+
+
 def test_an_interrupt_that_status_knows_nothing_of(with_line):
     platform, line = with_line(lambda: True)
     assert not platform.wait(5) and line.waits == [5] and not line.closed
