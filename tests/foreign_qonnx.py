@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from qnn.backends import open_session
+from qnn_sim.onnx_reference import execute
 
 QONNX = "qonnx.custom_op.general"
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
@@ -275,21 +275,6 @@ def _reshape(graph: Graph) -> None:
 
 def _int(graph: Graph, value) -> str:
     return graph.constant(value, np.int64)
-
-
-def execute(model: onnx.ModelProto, picture: np.ndarray, *tensors: str) -> dict[str, np.ndarray]:
-    """Tensors as the reference executor computes them, float32; picture (1, C, H, W) or (1, n)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.transformation.infer_shapes import InferShapes
-
-        wrapped = ModelWrapper(model).transform(InferShapes())
-        names = (i.name for i in model.graph.input)
-        name = next(n for n in names if wrapped.get_initializer(n) is None)
-        found = execute_onnx(wrapped, {name: picture}, return_full_exec_context=True)
-    return {tensor: found[tensor] for tensor in tensors or [o.name for o in model.graph.output]}
 
 
 def as_input(pixels: np.ndarray, raw: bool = False) -> np.ndarray:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Imported networks beside the reference executor of QONNX: same numbers in, same numbers out?"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.backends import open_session
+from qnn.errors import QnnError
+from qnn.importers import import_network
+from qnn.network import Network
+from qnn.network.result import Boxes, FloatMap
+
+CLOSE = 1e-5  # of the range of the scores: what float32 sums in another order may differ by
+_FEW_THRESHOLDS = 0.2  # beyond the outermost thresholds, in parts of what lies between them
+
+
+def execute(model: Any, x: NDArray[Any], *tensors: str) -> dict[str, NDArray[Any]]:
+    """Tensors (all outputs where none is named) of an onnx.ModelProto for one input, float32."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import onnxruntime
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.core.onnx_exec import execute_onnx
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        # it warns of domains that are not its own
+        onnxruntime.set_default_logger_severity(4)  # type: ignore[attr-defined]
+        wrapped = ModelWrapper(model).transform(InferShapes())
+        found = execute_onnx(wrapped, {_input(model): x}, return_full_exec_context=True)
+    return {tensor: found[tensor] for tensor in tensors or [o.name for o in model.graph.output]}
+
+
+def _input(model: Any) -> str:
+    """The name of what goes in."""
+    constants = {one.name for one in model.graph.initializer}
+    return next(one.name for one in model.graph.input if one.name not in constants)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What came of one file.
+
+    Attributes:
+        name: of the file.
+        refusal: why the network was not imported; None where it was.
+        inputs: how many were compared.
+        error: largest difference of any score, in parts of the range of the scores.
+        same_class: inputs with the same largest score.
+    """
+
+    name: str
+    refusal: str | None
+    inputs: int = 0
+    error: float = 0.0
+    same_class: int = 0
+
+    @property
+    def good(self) -> bool:
+        """It was imported, and nothing differs by more than the order of sums."""
+        return self.refusal is None and self.error <= CLOSE and self.same_class == self.inputs
+
+
+def compare(path: Path, inputs: int, seed: int) -> Agreement:
+    """One .onnx file: imported and run on the CPU, and by the reference executor.
+
+    Args:
+        path: of the file.
+        inputs: how many, random; of arrays every second one has values on thresholds.
+        seed: of these.
+    """
+    import onnx
+
+    try:
+        network = import_network("qonnx", path, "compared")
+        model = onnx.load(path)
+        x, maps = _inputs(network, model, np.random.default_rng(seed), inputs)
+        _, session = open_session("cpu", network)
+        out = session.run(maps)
+        result = network.result
+        if result is None:
+            raise QnnError(f"{path}: the network has no result")
+        if isinstance(result, Boxes):
+            raise QnnError(f"{path}: the network gives boxes, no numbers to compare")
+        values = result.values(out) if isinstance(result, FloatMap) else result.scores(out)
+        found = values.reshape(inputs, -1)
+    except QnnError as error:
+        return Agreement(path.stem, str(error))
+    want = np.array([_first_of_batch(model, one) for one in x]).reshape(inputs, -1)
+    spread = max(float(np.ptp(want)), float(np.finfo(np.float32).tiny))
+    same = int((found.argmax(axis=1) == want.argmax(axis=1)).sum())
+    return Agreement(path.stem, None, inputs, float(abs(found - want).max()) / spread, same)
+
+
+def _first_of_batch(model: Any, x: NDArray[Any]) -> NDArray[Any]:
+    """Outputs of one input, where the graph states how many go in at a time."""
+    shape = _shape(model)
+    batch = np.repeat(x.reshape(1, *shape[1:]), shape[0] or 1, axis=0)
+    (found,) = list(execute(model, batch).values())[:1]
+    one: NDArray[Any] = found[0]
+    return one
+
+
+def _shape(model: Any) -> list[int]:
+    (given,) = (one for one in model.graph.input if one.name == _input(model))
+    return [side.dim_value for side in given.type.tensor_type.shape.dim]
+
+
+def _inputs(
+    network: Network, model: Any, rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """What the graph reads, and what the first layer does."""
+    if network.array is not None:
+        x = _arrays(network.array, rng, count)
+        return x, network.array.codes(x)
+    if network.picture is None:
+        raise QnnError(f"network {network.name} reads neither pictures nor arrays")
+    pixels = rng.integers(0, 256, (count, *network.picture.out_shape), dtype=np.uint8)
+    x = pixels.astype(np.float32) / np.float32(255)
+    maps: NDArray[Any] = pixels
+    if network.picture.bits is None:
+        maps = x
+    elif network.picture.table is not None:
+        maps = network.picture.table[np.arange(pixels.shape[3]), pixels]
+    sides = _shape(model)[1:]
+    channels_first = len(sides) == 3 and sides[0] == pixels.shape[3] and sides != [*x.shape[1:]]
+    return (x.transpose(0, 3, 1, 2) if channels_first else x), maps
+
+
+def _arrays(array: Any, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+    shape = (count, *array.shape)
+    if array.grid is not None:
+        steps = rng.integers(0, array.grid.count, shape)
+        return (array.grid.low + array.grid.step * steps).astype(np.float32)
+    thresholds = array.thresholds[np.isfinite(array.thresholds)]
+    low, high = thresholds.min(), thresholds.max()
+    beyond = _FEW_THRESHOLDS * max(high - low, 1.0)
+    x = rng.uniform(low - beyond, high + beyond, shape).astype(np.float32)
+    x[::2] = rng.choice(thresholds, math.prod(shape[1:]) * len(x[::2])).reshape(x[::2].shape)
+    return x
