@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gen_regs import meaning, placed
 from qnn.errors import QnnError
-from qnn_sim import process_session, rtl_build
+from qnn_sim import outputs, process_session, rtl_build
 from qnn_sim.regress import checkout
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -309,6 +309,7 @@ def main() -> int:
         if not 10 <= board["clock_mhz"] <= 250:
             raise QnnError(f"{board['clock_mhz']:g} MHz is not a clock from 10 to 250 MHz")
         vivado = find_vivado(arguments.vivado)
+        outputs.make_folder(out)
     except QnnError as error:
         print(f"bitstream: {error}", file=sys.stderr)
         return 2

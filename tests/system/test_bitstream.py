@@ -448,3 +448,10 @@ def test_the_stand_in_notices(file, old, new, said, tmp_path):
     assert status == 1
     assert session.lines[-1].startswith("qnn: error: ") and said in session.lines[-1]
     assert not (tmp_path / "work" / "qnn.hwh").exists()
+
+
+def test_where_nothing_can_be_written(vivado, tmp_path):
+    (tmp_path / "file").touch()
+    result = call("pynq-z1", "--vivado", vivado, "--out", tmp_path / "file" / "out")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "bitstream: cannot write into" in result.stderr and "Traceback" not in result.stderr
