@@ -70,7 +70,7 @@ def test_a_board(board, vivado, tmp_path):
 def test_what_pynq_reads_of_the_hwh(tmp_path):
     run(tmp_path / "work")
     design = overlay.read_design(tmp_path / "work" / "qnn.bit")
-    assert design == overlay.Design("qnn_engine_0", 0x43C0_0000, clock_mhz=100)
+    assert design == overlay.Design("qnn_engine_0", 0x43C0_0000, 100, controller=0x4180_0000)
     root = ElementTree.parse(tmp_path / "work" / "qnn.hwh").getroot()
     modules = {module.get("INSTANCE"): module for module in root.iter("MODULE")}
     engine, system = modules["qnn_engine_0"], modules["processing_system7_0"]

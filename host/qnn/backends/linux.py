@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from qnn.backends.accelerator import AcceleratorSession
-from qnn.backends.protocol import DEFAULTS, Settings
+from qnn.backends.protocol import DEFAULTS, Session, Settings
 from qnn.network import Network
 from qnn.platforms.linux import fpga_manager
 from qnn.platforms.linux.machine import Machine
@@ -33,7 +32,8 @@ class LinuxBackend:
         """Whether this machine is a board, so that somebody may wonder why its FPGA is not used."""
         return fpga_manager.manager(self.machine) is not None
 
-    def open(self, network: Network, settings: Settings = DEFAULTS) -> AcceleratorSession:
+    def open(self, network: Network, settings: Settings = DEFAULTS) -> Session:
+        from qnn.backends.accelerator import AcceleratorSession
         from qnn.platforms.linux.platform import LinuxPlatform
 
         platform = LinuxPlatform(clock_mhz=settings.clock_mhz, machine=self.machine)
