@@ -19,7 +19,7 @@ from qnn.network import Network
 from qnn.network.result import Boxes, FloatMap
 
 CLOSE = 1e-5  # of the range of the scores: what float32 sums in another order may differ by
-_FEW_THRESHOLDS = 0.2  # beyond the outermost thresholds, in parts of what lies between them
+_BEYOND = 0.2  # beyond the outermost thresholds, in parts of what lies between them
 
 
 def execute(model: Any, x: NDArray[Any], *tensors: str) -> dict[str, NDArray[Any]]:
@@ -141,7 +141,7 @@ def _arrays(array: Any, rng: np.random.Generator, count: int) -> NDArray[np.floa
         return (array.grid.low + array.grid.step * steps).astype(np.float32)
     thresholds = array.thresholds[np.isfinite(array.thresholds)]
     low, high = thresholds.min(), thresholds.max()
-    beyond = _FEW_THRESHOLDS * max(high - low, 1.0)
+    beyond = _BEYOND * max(high - low, 1.0)
     x = rng.uniform(low - beyond, high + beyond, shape).astype(np.float32)
     x[::2] = rng.choice(thresholds, math.prod(shape[1:]) * len(x[::2])).reshape(x[::2].shape)
     return x

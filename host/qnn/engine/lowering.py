@@ -55,9 +55,11 @@ def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
 
 def folded(layers: Sequence[Lowered], capabilities: Capabilities) -> list[Lowered]:
     """The same layers, the first one with the rows of its kernel folded where that is faster."""
-    first, *behind = layers
-    folding = folding_for(first, capabilities) if isinstance(first, Conv) else None
-    return [folding or first, *behind]
+    first = [
+        (folding_for(one, capabilities) or one) if isinstance(one, Conv) else one
+        for one in layers[:1]
+    ]
+    return [*first, *layers[1:]]
 
 
 def compiled(layer: Lowered) -> Layer:

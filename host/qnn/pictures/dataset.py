@@ -89,7 +89,7 @@ def _read(source: str | os.PathLike[str]) -> Dataset:
     if path.suffix == ".npz":
         images, labels = _of_npz(path)
     elif path.suffix == ".bin":
-        images, labels = _of_cifar(path, _read_bytes(path))
+        images, labels = _of_cifar(path, read_bytes(path, MAX_BYTES))
     else:
         beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
         if beside == path:
@@ -130,7 +130,7 @@ def read_images(path: Path, raw: bytes | None = None) -> NDArray[np.uint8] | Non
 def _read_images(path: Path, raw: bytes | None) -> NDArray[np.uint8] | None:
     size = path.stat().st_size if raw is None else len(raw)
     if path.suffix == ".bin" and size % CIFAR_RECORD == 0:
-        return _of_cifar(path, _read_bytes(path) if raw is None else raw)[0]
+        return _of_cifar(path, read_bytes(path, MAX_BYTES) if raw is None else raw)[0]
     if raw is None:
         with path.open("rb") as file:
             start = file.read(4)
@@ -141,7 +141,7 @@ def _read_images(path: Path, raw: bytes | None) -> NDArray[np.uint8] | None:
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The array in an IDX file of unsigned bytes, gzipped or not (the format of MNIST)."""
     with enough_for(path):
-        return _of_idx(path, _read_bytes(path))
+        return _of_idx(path, read_bytes(path, MAX_BYTES))
 
 
 def _of_idx(path: Path, raw: bytes) -> NDArray[np.uint8]:
@@ -193,12 +193,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         return of_npy(file)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int) -> bytes:
+    """A file of at most so many bytes; FormatError where it is larger or cannot be read."""
     try:
         with path.open("rb") as file:
-            raw = drain(file.read, MAX_BYTES + 1)
+            raw = drain(file.read, most + 1)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(raw) > MAX_BYTES:
-        raise FormatError(f"{path}: larger than any data set known here")
+    if len(raw) > most:
+        raise FormatError(f"{path}: larger than the {most >> 20} MiB that are read")
     return raw

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qnn.errors import FormatError
-from qnn.memory import drain, enough_for
+from qnn.memory import enough_for
+from qnn.pictures.dataset import read_bytes
 
 MAX_TABLE_BYTES = 64 << 20
 TABLE = ".csv"
@@ -133,13 +134,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _of_table(path: Path, names: _Names) -> list[Labelled]:
-    try:
-        with path.open("rb") as file:
-            raw = drain(file.read, MAX_TABLE_BYTES + 1)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(raw) > MAX_TABLE_BYTES:
-        raise FormatError(f"{path}: larger than {MAX_TABLE_BYTES >> 20} MiB")
+    raw = read_bytes(path, MAX_TABLE_BYTES)
     try:
         rows = list(csv.reader(raw.decode("utf-8-sig").splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:

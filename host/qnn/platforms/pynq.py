@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
-from qnn.engine.registers import field
+from qnn.engine.status import Status
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms import interrupt
 from qnn.platforms.lock import LOCK, DeviceLock
@@ -209,7 +209,7 @@ class PynqPlatform:
             return False
         try:
             came = interrupt.wait(self._interrupt, timeout_s)
-            if not self._ended():
+            if not Status.decode(self.read(regs.STATUS)).ended:
                 return False
             came = came or interrupt.wait(self._interrupt, LATE_S)
             reason = "it does not come"
@@ -219,10 +219,6 @@ class PynqPlatform:
             warnings.warn(f"no interrupts from the accelerator ({reason}): polling", stacklevel=2)
             self._interrupt = None
         return came
-
-    def _ended(self) -> bool:
-        status = self.read(regs.STATUS)
-        return bool(field("STATUS", "done", status) or field("STATUS", "error", status))
 
     def seconds(self) -> float:
         """See Platform."""

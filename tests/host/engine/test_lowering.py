@@ -58,3 +58,4 @@ def test_the_first_layer_alone_is_folded():
     assert second is two
     wide = random_networks.random_conv(rng, (8, 8, 64), 3, (3, 3), in_bits=8)
     assert folded([wide, two], Capabilities()) == [wide, two]
+    assert folded([], Capabilities()) == []

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from qnn.engine import regs
-from qnn.engine.registers import field
+from qnn.engine.status import Status
 from qnn.errors import PlatformError
 from qnn.platforms.linux import clock, fpga_manager, uio
 from qnn.platforms.linux.dma_buffer import DmaBuffers, DmaMemory
@@ -116,7 +116,7 @@ class LinuxPlatform:
             return False
         try:
             came = self._came(timeout_s)
-            if not self._ended():
+            if not Status.decode(self.read(regs.STATUS)).ended:
                 return False
             came = came or self._came(LATE_S)
             reason = "it does not come"
@@ -136,10 +136,6 @@ class LinuxPlatform:
             # level that is still there comes back at once, and STATUS knows nothing of it then.
             self._controller[uio.IAR] = 1
         return came
-
-    def _ended(self) -> bool:
-        status = self.read(regs.STATUS)
-        return bool(field("STATUS", "done", status) or field("STATUS", "error", status))
 
     def seconds(self) -> float:
         """See Platform."""
