@@ -134,6 +134,7 @@ module qnn_input_loader
   logic [3:0]  plane;
   logic [12:0] plane_offset, beat_index;
   logic [2:0]  share;                              // pixel of the beat
+  // what follows from the command alone, from a register
   logic        whole;                              // map of one block: all pixels of a beat at once
   logic [12:0] advance;                            // bytes from what is placed to what comes next
   logic [3:0]  tail_bytes;                         // of the pixels in the last beat of a row (whole)

@@ -151,61 +151,47 @@ module qnn_engine
   logic pack_valid, pack_ready;
   logic [63:0] pack_data;
 
-  if (Ports == 1) begin : gen_one_port
+  // the channels of the ports, the first one lowest
+  logic [1:0]       arvalid, arready, rvalid, rready, rlast;
+  logic [1:0][31:0] araddr;
+  logic [1:0][7:0]  arlen;
+  logic [1:0][63:0] rdata;
+  logic [1:0][1:0]  rresp;
+  assign {m_axi_read_arvalid, m_axi_arvalid} = arvalid;
+  assign {m_axi_read_araddr, m_axi_araddr} = araddr;
+  assign {m_axi_read_arlen, m_axi_arlen} = arlen;
+  assign {m_axi_read_rready, m_axi_rready} = rready;
+  assign arready = {m_axi_read_arready, m_axi_arready};
+  assign rvalid = {m_axi_read_rvalid, m_axi_rvalid};
+  assign rdata = {m_axi_read_rdata, m_axi_rdata};
+  assign rresp = {m_axi_read_rresp, m_axi_rresp};
+  assign rlast = {m_axi_read_rlast, m_axi_rlast};
+
+  // the list comes by the first port, the input map by the last one; who asks nowhere gets nothing
+  logic [Ports-1:0] list_taken, list_comes, input_taken, input_comes;
+  assign {list_ready, list_data_valid} = {list_taken != '0, list_comes != '0};
+  assign {input_ready, input_data_valid} = {input_taken != '0, input_comes != '0};
+  for (genvar p = 0; p < Ports; p++) begin : gen_port
     qnn_read_dma #(
       .Clients(3)
     ) u_read (
       .clk_i(clk), .rst_i(clear), .stop_i(stop),
       .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
-      .error_window_o(read_window_error), .error_response_o(read_response_error),
-      .error_client_o(read_error_of_weights), .busy_o(read_busy),
-      .req_valid_i({weights_valid, input_valid, list_valid}),
-      .req_ready_o({weights_ready, input_ready, list_ready}),
-      .req_address_i({weights_address, input_address, list_read_address}),
-      .req_beats_i({weights_beats, input_beats, list_beats}),
-      .data_valid_o({weights_data_valid, input_data_valid, list_data_valid}), .data_o(data),
-      .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
-      .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
-      .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
+      .error_window_o(read_window_error[p]), .error_response_o(read_response_error[p]),
+      .error_client_o(read_error_of_weights[p]), .busy_o(read_busy[p]),
+      .req_valid_i({weights_valid[p], input_valid && p == Ports - 1, list_valid && p == 0}),
+      .req_ready_o({weights_ready[p], input_taken[p], list_taken[p]}),
+      .req_address_i({weights_address[p*32+:32], input_address, list_read_address}),
+      .req_beats_i({weights_beats[p*5+:5], input_beats, list_beats}),
+      .data_valid_o({weights_data_valid[p], input_comes[p], list_comes[p]}),
+      .data_o(data[p*64+:64]),
+      .arvalid_o(arvalid[p]), .arready_i(arready[p]), .araddr_o(araddr[p]), .arlen_o(arlen[p]),
+      .rvalid_i(rvalid[p]), .rready_o(rready[p]), .rdata_i(rdata[p]), .rresp_i(rresp[p]),
+      .rlast_i(rlast[p])
     );
-    assign m_axi_read_arvalid = 1'b0;
-    assign m_axi_read_araddr = '0;
-    assign m_axi_read_arlen = '0;
-    assign m_axi_read_rready = 1'b1;
-  end else begin : gen_two_ports
-    qnn_read_dma #(
-      .Clients(2)
-    ) u_read (
-      .clk_i(clk), .rst_i(clear), .stop_i(stop),
-      .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
-      .error_window_o(read_window_error[0]), .error_response_o(read_response_error[0]),
-      .error_client_o(read_error_of_weights[0]), .busy_o(read_busy[0]),
-      .req_valid_i({weights_valid[0], list_valid}),
-      .req_ready_o({weights_ready[0], list_ready}),
-      .req_address_i({weights_address[0+:32], list_read_address}),
-      .req_beats_i({weights_beats[0+:5], list_beats}),
-      .data_valid_o({weights_data_valid[0], list_data_valid}), .data_o(data[63:0]),
-      .arvalid_o(m_axi_arvalid), .arready_i(m_axi_arready), .araddr_o(m_axi_araddr),
-      .arlen_o(m_axi_arlen), .rvalid_i(m_axi_rvalid), .rready_o(m_axi_rready),
-      .rdata_i(m_axi_rdata), .rresp_i(m_axi_rresp), .rlast_i(m_axi_rlast)
-    );
-    qnn_read_dma #(
-      .Clients(2)
-    ) u_read_second (
-      .clk_i(clk), .rst_i(clear), .stop_i(stop),
-      .window_base_i({write_base, read_base}), .window_last_i({write_last, read_last}),
-      .error_window_o(read_window_error[1]), .error_response_o(read_response_error[1]),
-      .error_client_o(read_error_of_weights[1]), .busy_o(read_busy[1]),
-      .req_valid_i({weights_valid[1], input_valid}),
-      .req_ready_o({weights_ready[1], input_ready}),
-      .req_address_i({weights_address[32+:32], input_address}),
-      .req_beats_i({weights_beats[5+:5], input_beats}),
-      .data_valid_o({weights_data_valid[1], input_data_valid}), .data_o(data[127:64]),
-      .arvalid_o(m_axi_read_arvalid), .arready_i(m_axi_read_arready),
-      .araddr_o(m_axi_read_araddr), .arlen_o(m_axi_read_arlen),
-      .rvalid_i(m_axi_read_rvalid), .rready_o(m_axi_read_rready),
-      .rdata_i(m_axi_read_rdata), .rresp_i(m_axi_read_rresp), .rlast_i(m_axi_read_rlast)
-    );
+  end
+  if (Ports == 1) begin : gen_idle
+    assign {arvalid[1], araddr[1], arlen[1], rready[1]} = {1'b0, 32'b0, 8'b0, 1'b1};
   end
   qnn_write_dma u_write (
     .clk_i(clk), .rst_i(clear), .stop_i(stop),
@@ -261,8 +247,7 @@ module qnn_engine
     .error_of_weights_i(read_error_of_weights), .error_write_window_i(write_window_error),
     .error_write_response_i(write_response_error)
   );
-  assign progress = issue || m_axi_rvalid || (m_axi_arvalid && m_axi_arready)
-      || (Ports > 1 && (m_axi_read_rvalid || (m_axi_read_arvalid && m_axi_read_arready)))
+  assign progress = issue || rvalid[Ports-1:0] != '0 || (arvalid & arready) != '0
       || (m_axi_wvalid && m_axi_wready) || (m_axi_awvalid && m_axi_awready) || m_axi_bvalid;
 
   qnn_datapath #(
