@@ -305,7 +305,7 @@ def check_task(network: Network, task: str, arrays: bool = False) -> Network:
         does = "detects objects" if task == "classify" else "classifies pictures"
         raise QnnError(f"model {network.name} {does}; use {network.task}")
     if network.array is not None and not arrays:
-        raise reads_arrays(network)
+        raise _reads_arrays(network)
     if (network.picture is None and network.array is None) or not isinstance(
         network.result, Classifier if task == "classify" else Boxes
     ):
@@ -331,7 +331,7 @@ def check_arrays(network: Network) -> tuple[ArrayInput, Classifier | FloatMap]:
     return network.array, network.result
 
 
-def reads_arrays(network: Network) -> QnnError:
+def _reads_arrays(network: Network) -> QnnError:
     """The error to raise where a picture is given to a network that reads arrays."""
     assert network.array is not None
     return QnnError(

@@ -11,11 +11,12 @@ from typing import Any
 from qnn.commands import options, places
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.placement import Place, accelerated, place
-from qnn.engine.program import compile_layers
+from qnn.engine.lowering import folded, lower
+from qnn.engine.placement import Place, accelerated, limits_of, place_network
+from qnn.engine.stages import laid_out
 from qnn.errors import QnnError
 from qnn.importers import import_network
-from qnn.network import Conv, Network
+from qnn.network import Network
 
 NAME = "checked"
 
@@ -60,9 +61,11 @@ def check(format_name: str, paths: Sequence[Path], wish: str | None, as_json: bo
 def _checked(format_name: str, path: Path, wish: str | None) -> _Checked:
     try:
         network, caps = import_network(format_name, path, NAME, wish), Capabilities()
-        found = place(network.layers, caps)
-        run = [layer for layer in network.layers[accelerated(found)] if isinstance(layer, Conv)]
-        cycles = estimate.cycles(compile_layers(run, caps), caps) if run else 0
+        found = place_network(network, caps)
+        run, cycles = network.layers[accelerated(found)], 0
+        if run:
+            layers = folded(lower(run, limits_of(network)), caps)
+            cycles = estimate.cycles(laid_out(layers, caps).program, caps)
         return _Checked(str(path), network, found, cycles)
     except QnnError as error:
         return _Checked(str(path), refusal=str(error))

@@ -21,11 +21,10 @@ from qnn.measure.evaluate import (
     Tally,
     Wrong,
     check,
-    check_classifies,
     count,
     tallies,
 )
-from qnn.model import Model
+from qnn.model import Model, check_task
 from qnn.network import Network
 from qnn.pictures import dataset, folder
 from qnn.store import library
@@ -109,7 +108,7 @@ def _pictures(args: argparse.Namespace, network: Network) -> Pictures:
     options.check_targets(targets, [args.dataset])
     if not folder.is_folder(args.dataset):
         return dataset.read(args.dataset)
-    check_classifies(network)
+    check_task(network, "classify")
     pictures = folder.read(args.dataset, network.classes)
     options.check_targets(targets, [one.path for one in pictures])
     return pictures

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import QnnError
-from qnn.model import Model, reads_arrays
+from qnn.model import Model, check_task
 from qnn.network import Network
 from qnn.network.result import Classifier
 from qnn.pictures.ahead import ahead
@@ -168,19 +168,6 @@ def _each(pictures: Pictures) -> Iterator[_Entry]:
             yield _Entry(one.path, one.path, one.label)
 
 
-def check_classifies(network: Network) -> None:
-    """QnnError where a network gives no classes of a picture, and why."""
-    if network.array is not None:
-        raise reads_arrays(network)
-    if network.picture is None or not isinstance(network.result, Classifier):
-        reasons = "; ".join(network.missing) or (
-            "it detects objects"
-            if network.task == "detect"
-            else "its picture or its result is missing"
-        )
-        raise QnnError(f"model {network.name} cannot classify: {reasons}")
-
-
 def check(network: Network, pictures: Pictures) -> None:
     """What `confusion` would refuse, before a backend is opened for it.
 
@@ -188,7 +175,7 @@ def check(network: Network, pictures: Pictures) -> None:
         QnnError: the network does not classify, a label is none of its classes, or its geometry
             refuses pictures of a data set's size.
     """
-    check_classifies(network)
+    check_task(network, "classify")
     assert network.picture is not None
     labels = _labels(pictures)
     if not 0 <= labels.min() <= labels.max() < len(network.classes):

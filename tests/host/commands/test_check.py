@@ -6,9 +6,12 @@ import pytest
 
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.placement import integer_layers
+from qnn.engine.lowering import folded, lower
+from qnn.engine.placement import integer_layers, limits_of, place_network
 from qnn.engine.program import compile_layers
+from qnn.engine.stages import laid_out
 from qnn.importers import import_network
+from qnn.network import FloatConv
 
 pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 
@@ -65,6 +68,23 @@ def test_json(cli, files):
 def test_wishes(cli, files):
     document = cli("params", "import", "--check", *files[:2], "--input", "array", "--json").document
     assert [one["reads"][:6] for one in document["files"]] == ["arrays"] * 2
+
+
+def test_a_float_first_layer_is_counted(cli, tmp_path):
+    """It runs on the accelerator, as `qnn params info` says; its cycles are among the others."""
+    rng = np.random.default_rng(1)
+    graph = Graph((1, 3, 12, 12)).then("Sub", np.float32([0.4, 0.5, 0.45]).reshape(1, 3, 1, 1))
+    graph.then("Conv", rng.normal(0, 0.4, (6, 3, 3, 3))).then("Relu").quant(0.5, 2).then("Flatten")
+    graph.then("Gemm", graph.weight(rng.normal(0, 1, (3, 600))), transB=1)
+    path = graph.save(tmp_path / "float.onnx")
+    (one,) = cli("params", "import", "--check", path, "--json").document["files"]
+    network, caps = import_network("qonnx", path, "net"), Capabilities()
+    assert isinstance(network.layers[0], FloatConv)
+    places = place_network(network, caps)
+    assert [layer["where"] for layer in one["layers"]] == [place.where for place in places]
+    assert places[0].where == "accelerator"
+    layers = folded(lower(network.layers, limits_of(network)), caps)
+    assert one["cycles"] == estimate.cycles(laid_out(layers, caps).program, caps)
 
 
 def test_exit_status(cli, files):

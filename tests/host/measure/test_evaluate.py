@@ -147,7 +147,7 @@ def test_models_that_do_not_classify():
     rng = np.random.default_rng(3)
     data = Dataset(np.zeros((1, 16, 16, 3), np.uint8), np.array([0]))
     detector = random_networks.KINDS["detecting"](rng)
-    with pytest.raises(QnnError, match="model net cannot classify: it detects objects"):
+    with pytest.raises(QnnError, match="model net detects objects; use detect"):
         confusion(Model(detector, "cpu"), data)
     whole = random_networks.KINDS["connected"](rng)
     reason = "the fully connected layers are missing"
