@@ -18,19 +18,15 @@ from qnn.engine import regs
 from qnn.engine.status import Status
 from qnn.errors import OutOfMemoryError, PlatformError
 from qnn.platforms import interrupt
+from qnn.platforms.board import CLOCK_STEP, CLOSE, LATE_S, NEAR, POLL_S, wanted_clock
 from qnn.platforms.lock import LOCK, DeviceLock
 from qnn.platforms.overlay import BITSTREAM, Design, read_design
+from qnn.platforms.page_allocator import PAGE
 
 FPGA_MANAGER = Path("/sys/class/fpga_manager/fpga0")  # of the kernel of a board
 ROOT = "the FPGA belongs to root: use sudo, or a notebook of the board"
 XRT = "/usr"  # where the images of PYNQ have the library behind pynq.allocate
 
-POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
-LATE_S = 0.1  # an interrupt that has not come so long after the end of a run will never come
-CLOSE = 1.001  # factor that counts as the same clock
-NEAR = 1.01  # factor from which on a clock is worth a warning, as pynq sees it
-CLOCK_STEP = 0.99  # less than divisors up to 63 lie apart: PLLs of 1 GHz down to 16 MHz
-PAGE = 4096
 SMALLEST = 2 * PAGE  # pynq reserves that much anyway, but frees what was asked for
 
 _alive: set[PynqMemory] = set()  # pynq would free what nobody refers to, written to or not
@@ -94,12 +90,7 @@ class PynqPlatform:
         self._interrupt_on = False
         bitstream = bitstream or BITSTREAM
         design = read_design(bitstream)
-        if clock_mhz is None:
-            clock_mhz = design.clock_mhz
-        elif not 0 < clock_mhz <= design.clock_mhz:
-            raise PlatformError(
-                f"{clock_mhz:g} MHz: {bitstream} was built for clocks up to {design.clock_mhz:g}"
-            )
+        clock_mhz = wanted_clock(clock_mhz, design, bitstream)
         if _lacks_root():
             raise PlatformError(ROOT)
         self._lock = DeviceLock(LOCK)

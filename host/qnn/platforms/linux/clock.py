@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnn.errors import PlatformError
+from qnn.platforms.board import CLOCK_STEP, CLOSE
 from qnn.platforms.linux.machine import Machine
 
 # Xilinx' driver for "xlnx,fclk", and ikwzm's fclkcfg: Hz are written and read.
@@ -14,8 +15,6 @@ SETTABLE = (
     "sys/class/fclkcfg/*clk0/rate",
 )
 READABLE = "sys/kernel/debug/clk/fclk0/clk_rate"
-CLOSE = 1.001  # factor that counts as the same clock
-NEAREST = 0.99  # less than two divisors up to 63 lie apart
 
 
 def settable(machine: Machine) -> str | None:
@@ -62,4 +61,4 @@ def _tries(wanted_mhz: float) -> Iterator[float]:
     rate_mhz = wanted_mhz
     while rate_mhz > wanted_mhz / 2:
         yield rate_mhz
-        rate_mhz *= NEAREST
+        rate_mhz *= CLOCK_STEP

@@ -10,15 +10,13 @@ from pathlib import Path
 from qnn.engine import regs
 from qnn.engine.status import Status
 from qnn.errors import PlatformError
+from qnn.platforms.board import LATE_S, NEAR, POLL_S, wanted_clock
 from qnn.platforms.linux import clock, fpga_manager, uio
 from qnn.platforms.linux.dma_buffer import DmaBuffers, DmaMemory
 from qnn.platforms.linux.machine import Interrupt, Machine, Words
 from qnn.platforms.lock import LOCK, DeviceLock
 from qnn.platforms.overlay import BITSTREAM, REGISTER_BYTES, read_design
 
-POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
-LATE_S = 0.1  # an interrupt that has not come so long after the end of a run will never come
-NEAR = 1.01  # factor from which on a clock is worth a warning
 SETTLE_S = 2.0  # for the kernel to make the UIO device of an overlay
 ROOT = "the FPGA belongs to root: use sudo"
 
@@ -54,16 +52,12 @@ class LinuxPlatform:
         self._interrupt_on = False
         bitstream = bitstream or BITSTREAM
         self._design = design = read_design(bitstream)
-        if clock_mhz is not None and not 0 < clock_mhz <= design.clock_mhz:
-            raise PlatformError(
-                f"{clock_mhz:g} MHz: {bitstream} was built for clocks up to {design.clock_mhz:g}"
-            )
+        wanted = wanted_clock(clock_mhz, design, bitstream)
         if not self._machine.is_root():
             raise PlatformError(ROOT)
         self._lock: DeviceLock | None = DeviceLock(self._machine.root / LOCK.relative_to("/"))
         try:
             self._buffers = DmaBuffers(self._machine)
-            wanted = clock_mhz or design.clock_mhz
             # Before the logic begins to run with it, and after, because programming may change it.
             clock.adjust(self._machine, wanted, design.clock_mhz)
             fpga_manager.program(self._machine, bitstream, design)

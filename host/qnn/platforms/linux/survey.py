@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qnn.errors import BackendError, PlatformError
+from qnn.platforms.board import CLOSE
 from qnn.platforms.linux import clock, dma_buffer, fpga_manager, uio
 from qnn.platforms.linux.machine import Machine
 from qnn.platforms.linux.platform import ROOT
@@ -133,7 +134,7 @@ def _clock(machine: Machine, design: Design | None) -> Line:
         return Line("clock", "missing", "unknown", "mount debugfs, or load fclkcfg")
     if name := clock.settable(machine):
         return Line("clock", "ok", f"{now:g} MHz, set by /{name}")
-    if design is not None and now > clock.CLOSE * design.clock_mhz:
+    if design is not None and now > CLOSE * design.clock_mhz:
         way_out = f"load fclkcfg, or let the boot loader set {design.clock_mhz:g} MHz or less"
         return Line("clock", "missing", f"{now:g} MHz, too fast", way_out)
     return Line("clock", "ok", f"{now:g} MHz, as the boot loader set it")
