@@ -298,7 +298,7 @@ def test_bus_error_of_a_late_stage(staged, layer, command):
 
 def test_bus_error_of_what_the_host_has_made(staged):
     read, _ = staged.driver.buffers
-    staged.board.engine.fail(bad_read=read.address + staged.driver.layout.made[3])
+    staged.board.engine.fail(bad_read=read.address + staged.driver.layout.made[3][0])
     with pytest.raises(EngineError, match="layer d: the memory answered a read") as error:
         staged.driver.run(staged.codes())
     assert error.value.index == 0  # of the list of its stage
@@ -324,12 +324,13 @@ def test_a_late_stage_that_does_not_end(staged, stage, monkeypatch):
     staged.assert_next_picture_is_right()
 
 
-@pytest.mark.parametrize("stage", [0, 1, 2])
-def test_an_exception_in_a_stage_of_a_stream(staged, stage):
-    """As Ctrl-C raises it, while the host waits or works between two stages."""
+@pytest.mark.parametrize("number", range(6, 10))
+def test_an_exception_in_a_stage_of_a_stream(staged, number):
+    """As Ctrl-C raises it, in the last stage of the second picture or any of the third."""
 
     def interrupt():
-        if staged.board.events.count("start") == 3 + stage + 1:
+        if staged.board.events.count("start") == number:
+            staged.board.on_wait = lambda: None
             raise KeyboardInterrupt
 
     pictures = [staged.codes() for _ in range(3)]
@@ -337,13 +338,14 @@ def test_an_exception_in_a_stage_of_a_stream(staged, stage):
     np.testing.assert_array_equal(next(stream).maps, staged.golden(pictures[0])[-1])
     staged.board.on_wait = interrupt
     with pytest.raises(KeyboardInterrupt):
-        next(stream)
-    staged.board.on_wait = lambda: None
+        list(stream)
     staged.assert_quiet()
     staged.assert_next_picture_is_right()
 
 
-def test_an_exception_between_two_stages(staged, monkeypatch):
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_an_exception_between_two_stages(staged, monkeypatch, pictures):
+    """With a second picture a stage of that one is under way."""
     finish = DenseSums.finish
 
     def interrupted(*arguments):
@@ -351,7 +353,8 @@ def test_an_exception_between_two_stages(staged, monkeypatch):
 
     monkeypatch.setattr(DenseSums, "finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        staged.driver.run(staged.codes())
+        list(staged.driver.stream(staged.codes() for _ in range(pictures)))
+    assert staged.board.events.count("start") == pictures
     staged.assert_quiet()
     monkeypatch.setattr(DenseSums, "finish", finish)
     staged.assert_next_picture_is_right()

@@ -14,7 +14,7 @@ import numpy as np
 from qnn.commands import options, places, stages
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Row, bench
+from qnn.measure.bench import PUBLISHED_ALL_MS, PUBLISHED_MS, Flow, Row, bench
 from qnn.measure.random_dorefanet import completed, random_dorefanet
 from qnn.measure.stages import stages as measure_stages
 from qnn.network import Network
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         report = bench(network, args.backend, args.repeat, settings)
     rows = report.rows
     machine = _machine()
-    all_ms = sum(row.ms for row in rows)
+    all_ms, flow = sum(row.ms for row in rows), report.flow
     kinds = " and ".join(sorted({row.kind for row in rows}))
     if args.json:
         options.print_json(
@@ -75,18 +75,24 @@ def run(args: argparse.Namespace) -> None:
                     "kind": kinds,
                     "published_ms": PUBLISHED_ALL_MS if published else None,
                 },
+                "flow": {
+                    "host_ms": flow.host_ms,
+                    "accelerator_ms": flow.accelerator_ms,
+                    "pictures_per_s": flow.pictures_per_s,
+                    "kind": flow.kind,
+                    "critical": flow.critical,
+                },
             }
         )
         return
-    print(
-        f"{'stage':<14}{'ms':>10}  {'':<9}{'baseline ms':>13}{'ratio':>8}"
-        + (f"{'published ms':>14}" if published else "")
-    )
+    beside_cpu = any(row.cpu_ms is not None for row in rows)
+    print(_line(_HEADINGS, beside_cpu, bool(published)))
     for row in rows:
-        print(_line(row, published.get(row.stage)).rstrip())
-    all_published = f"{PUBLISHED_ALL_MS:>44.2f}" if published else ""
-    print(f"{'all':<14}{all_ms:>10.2f}  {all_published}".rstrip())
+        print(_line(_cells(row, published.get(row.stage)), beside_cpu, bool(published)))
+    whole = {"stage": "all", "ms": f"{all_ms:.2f}", "published": f"{PUBLISHED_ALL_MS:.2f}"}
+    print(_line(whole, beside_cpu, bool(published)))
     print()
+    print(_flow(flow))
     for sentence in places.sentences(network.layers, report.places):
         print(sentence)
     print(_about(network, report.backend, args.repeat, machine))
@@ -131,11 +137,49 @@ def _about(network: Network, backend: str, repeat: int, machine: dict[str, Any])
     )
 
 
-def _line(row: Row, published_ms: float | None) -> str:
-    baseline = "" if row.baseline_ms is None else f"{row.baseline_ms:.2f}"
-    ratio = "" if row.ratio is None else f"{row.ratio:.1f}x"
-    published = "" if published_ms is None else f"{published_ms:.2f}"
-    return f"{row.stage:<14}{row.ms:>10.2f}  {row.kind:<9}{baseline:>13}{ratio:>8}{published:>14}"
+_HEADINGS = {
+    "stage": "stage", "where": "where", "macs": "products", "ms": "ms", "kind": "",
+    "cpu": "on cpu, ms", "baseline": "baseline ms", "ratio": "ratio", "published": "published ms",
+}  # fmt: skip
+
+
+def _cells(row: Row, published_ms: float | None) -> dict[str, str]:
+    """The line of a stage."""
+    times = {"cpu": row.cpu_ms, "baseline": row.baseline_ms, "published": published_ms}
+    return {
+        "stage": row.stage,
+        "where": row.where,
+        "macs": f"{row.macs:,}" if row.macs else "",
+        "ms": f"{row.ms:.2f}",
+        "kind": row.kind,
+        "ratio": "" if row.ratio is None else f"{row.ratio:.1f}x",
+        **{name: "" if ms is None else f"{ms:.2f}" for name, ms in times.items()},
+    }
+
+
+def _line(cells: dict[str, str], beside_cpu: bool, published: bool) -> str:
+    """A line of the table."""
+    cell = dict.fromkeys(_HEADINGS, "") | cells
+    line = f"{cell['stage']:<16}{cell['where']:<12}{cell['macs']:>14}{cell['ms']:>10}"
+    line += f"  {cell['kind']:<9}"
+    line += f"{cell['cpu']:>12}" if beside_cpu else ""
+    line += f"{cell['baseline']:>13}{cell['ratio']:>8}"
+    line += f"{cell['published']:>14}" if published else ""
+    return line.rstrip()
+
+
+def _flow(flow: Flow) -> str:
+    """How many pictures go through, and what holds them up."""
+    text = (
+        f"picture after picture: {flow.pictures_per_s:.1f} a second, {flow.kind}; a picture takes"
+    )
+    text += f" the host {flow.host_ms:.2f} ms"
+    if flow.accelerator_ms is None:
+        return text
+    return (
+        f"{text} and the accelerator {flow.accelerator_ms:.2f} ms, at the same time: the "
+        f"{flow.critical} is on the critical path"
+    )
 
 
 def _document(row: Row, published: dict[str, float]) -> dict[str, object]:
@@ -146,6 +190,9 @@ def _document(row: Row, published: dict[str, float]) -> dict[str, object]:
         "baseline_ms": row.baseline_ms,
         "ratio": row.ratio,
         "published_ms": published.get(row.stage),
+        "where": row.where,
+        "products": row.macs,
+        "cpu_ms": row.cpu_ms,
     }
     if row.cycles is not None:
         document["cycles"] = row.cycles

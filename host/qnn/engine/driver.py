@@ -11,16 +11,17 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles, Control, Progress
-from qnn.engine.layout import Layout
+from qnn.engine.layout import PLACES, Layout
 from qnn.engine.lowering import Lowered, folded
-from qnn.engine.stages import Codes, Maps, Stages, laid_out
+from qnn.engine.stages import Codes, Maps, Run, Stages, laid_out
 from qnn.engine.status import Status
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload, since_us
@@ -31,13 +32,12 @@ _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
 @dataclass
 class _Flight:
-    """A picture in the accelerator: what it took the host so far, and then what makes its map."""
+    """A picture that is handed in, what it took the host so far, and its run once it is started."""
 
+    place: int
     packing_us: int
-    offload_us: int
-    map: Callable[[], Maps] | None = None
-    cycles: int = 0
-    between_us: int = 0
+    offload_us: int = 0
+    run: Run | None = None
 
 
 class Driver:
@@ -151,6 +151,9 @@ class Driver:
     def stream(self, pictures: Iterable[Codes], resident: bool | None = None) -> Generator[Offload]:
         """Picture after picture; the next one is taken and packed while one is worked on.
 
+        Two are on their way: while the host works on the map of one between two of its stages, the
+        accelerator has the other.
+
         Args:
             pictures: codes (H, W, C) of the first layer.
             resident: run with the parameters on chip; None: where the accelerator has kept them.
@@ -165,27 +168,39 @@ class Driver:
         if self._running:
             self.quiet()
         self._streaming = True
-        flight: _Flight | None = None
-        place = 0
         try:
-            for codes in pictures:
-                began = time.perf_counter_ns()
-                self.put(codes, place)
-                packing_us = since_us(began)
-                landed = self._land(flight)
-                began = time.perf_counter_ns()
-                self.start(place, resident)
-                flight = _Flight(packing_us, since_us(began))
-                place = 1 - place
-                if landed is not None:
-                    yield self._offload(landed)
-            landed = self._land(flight)
-            if landed is not None:
-                yield self._offload(landed)
+            yield from self._stream(iter(pictures), resident)
         finally:
             self._streaming = False
             if self._running:
                 self.quiet()
+
+    def _stream(self, pictures: Iterator[Codes], resident: bool | None) -> Generator[Offload]:
+        places, ready, more = deque(range(PLACES)), deque[_Flight](), True
+        busy: _Flight | None = None
+        while True:
+            if busy is None and ready:
+                busy = ready.popleft()
+                self._set_off(busy, resident)
+            elif more and places:
+                if more := (codes := next(pictures, None)) is not None:
+                    began = time.perf_counter_ns()
+                    self.put(codes, places[0])
+                    ready.append(_Flight(places.popleft(), since_us(began)))
+            elif busy is None:
+                return
+            else:
+                landed, busy = busy, None
+                map_of = self._land(landed)
+                if ready:
+                    busy = ready.popleft()
+                    self._set_off(busy, resident)
+                if map_of is None:
+                    self._prepare(landed)
+                    ready.append(landed)
+                else:
+                    places.append(landed.place)
+                    yield self._offload(landed, map_of)
 
     def run(self, codes: Codes, resident: bool | None = None) -> Offload:
         """One picture; arguments and errors as of `stream`."""
@@ -219,7 +234,7 @@ class Driver:
         """
         self.stages.put(codes, place)
 
-    def start(self, place: int = 0, resident: bool | None = None) -> None:
+    def start(self, place: int = 0, resident: bool | None = None) -> Run:
         """Begins a run on what lies in an input place."""
         stages = self.stages
         if not self._fresh:
@@ -233,12 +248,17 @@ class Driver:
         if resident is None:
             resident = status.resident and self._ours
         self._running = True
-        stages.start(place, resident)
+        return stages.start(place, resident)
 
     def finish(self) -> Callable[[], Maps]:
-        """Waits for the end of a run: what makes the map of the last layer, whenever."""
+        """Waits for the end of the run that was started: what makes the map of the last layer,
+        whenever."""
+        stages, run = self.stages, self.stages.last
         try:
-            made = self.stages.finish()
+            while not stages.end(run):
+                stages.prepare(run)
+                stages.go_on(run)
+            made = stages.result(run)
         except BaseException:
             self.quiet()
             raise
@@ -265,24 +285,43 @@ class Driver:
         self._running = False
         self._give_back()
 
-    def _land(self, flight: _Flight | None) -> _Flight | None:
-        if flight is not None:
-            began = time.perf_counter_ns()
-            flight.map = self.finish()
-            flight.cycles, flight.between_us = self.stages.cycles, self.stages.between_us
-            flight.offload_us += since_us(began)
-        return flight
-
-    def _offload(self, flight: _Flight) -> Offload:
+    def _set_off(self, flight: _Flight, resident: bool | None) -> None:
+        """Begins the next stage of a picture, or the first one."""
         began = time.perf_counter_ns()
-        assert flight.map is not None
-        maps = flight.map()
+        if flight.run is None:
+            flight.run = self.start(flight.place, resident)
+        else:
+            self._running = True
+            self.stages.go_on(flight.run)
+        flight.offload_us += since_us(began)
+
+    def _land(self, flight: _Flight) -> Callable[[], Maps] | None:
+        """Waits for the end of the stage that a picture is in: of the last one, what makes its map;
+        else None."""
+        began = time.perf_counter_ns()
+        assert flight.run is not None
+        map_of = self.stages.result(flight.run) if self.stages.end(flight.run) else None
+        self._running, self._ours = False, True
+        flight.offload_us += since_us(began)
+        return map_of
+
+    def _prepare(self, flight: _Flight) -> None:
+        """The work of the host behind a stage."""
+        began = time.perf_counter_ns()
+        assert flight.run is not None
+        self.stages.prepare(flight.run)
+        flight.offload_us += since_us(began)
+
+    def _offload(self, flight: _Flight, map_of: Callable[[], Maps]) -> Offload:
+        began = time.perf_counter_ns()
+        assert flight.run is not None
+        maps = map_of()
         return Offload(
             maps,
             flight.offload_us + since_us(began),
             flight.packing_us,
-            flight.cycles,
-            between_us=flight.between_us,
+            flight.run.cycles,
+            between_us=flight.run.between_us,
         )
 
 

@@ -2,12 +2,13 @@
 """A program in the two buffers of the driver: one that the accelerator only reads, one it writes.
 
     read     list | parameters | list of place 1 | input of place 0 | input of place 1 | made maps
-    written  the map of every layer, one after the other
+    written  the map of every layer, one after the other | again those that the host works on
 
 A program may run in stages, each with its own part of the list, so that the host can work on a map
-in between: correct it where it lies, or make of it what the next stage reads. Two lists, because a
-command holds the address of its input: while the accelerator reads one place, the host fills the
-other. A map that the host makes has one place: nothing runs while it is made.
+in between: correct it where it lies, or make of it what the next stage reads. Two pictures can be
+on their way, each in a place of its own: while the accelerator has one of them, the host has the
+other. So there are two lists, for a command holds addresses, and two of each map that the host
+reads, corrects or makes; of the others one, for a stage leaves nothing else behind.
 """
 
 from __future__ import annotations
@@ -48,14 +49,23 @@ class Layout:
     Attributes:
         program: what is laid out.
         lists, inputs: of each place, bytes from the beginning of the buffer that is read.
-        made: by layer, where the map lies that the host makes for it; likewise.
+        made: by layer, where the map lies that the host makes for it, in each place; likewise.
         stages: one after the other.
-        maps: of each layer, bytes from the beginning of the buffer that is written.
+        maps: of each layer, bytes from the beginning of the buffer that is written, for place 0.
+        second_maps: for place 1.
         read_bytes, write_bytes: sizes of the buffers, multiples of 4096.
     """
 
-    def __init__(self, program: Program, breaks: Collection[int] = ()) -> None:
-        """`breaks`: numbers of layers behind which the host works; the last one may be of them."""
+    def __init__(
+        self, program: Program, breaks: Collection[int] = (), reads: Collection[int] = ()
+    ) -> None:
+        """As the arguments say.
+
+        Args:
+            program: what to lay out.
+            breaks: numbers of layers behind which the host works; the last one may be of them.
+            reads: numbers of others whose maps it then reads.
+        """
         self.program = program
         last = len(program.parts) - 1
         ends = sorted({number + 1 for number in (*breaks, last)})
@@ -71,14 +81,20 @@ class Layout:
         second_input = first_input + fill(program.tight.size, LINE)
         self.lists = (0, second_list)
         self.inputs = (first_input, second_input)
-        self.made: dict[int, int] = {}
+        self.made: dict[int, tuple[int, int]] = {}
         end = second_input + fill(program.tight.size, LINE)
         for one in program.inputs[1:]:
-            self.made[one.layer] = end
-            end += fill(one.map.size, LINE)
+            size = fill(one.map.size, LINE)
+            self.made[one.layer] = (end, end + size)
+            end += PLACES * size
         self.read_bytes = fill(end, PAGE)
         self.maps = tuple(place - program.places[0] for place in program.places)
-        self.write_bytes = fill(self.maps[-1] + program.out_map.size, PAGE)
+        second, end = list(self.maps), self.maps[-1] + fill(program.out_map.size, LINE)
+        for number in sorted({*breaks, *reads} - {last}):
+            second[number] = end
+            end += fill(program.maps[number].size, LINE)
+        self.second_maps = tuple(second)
+        self.write_bytes = fill(end, PAGE)
 
     def image(self, read: int, write: int) -> bytes:
         """Lists and parameters, for buffers at these addresses; to lie where the first begins."""
@@ -90,13 +106,14 @@ class Layout:
     def _list(self, read: int, write: int, place: int) -> bytes:
         program = self.program
         commands = CommandList(program.image, program.commands)
-        to_maps = write - program.places[0]
-        moved = np.full(program.commands, to_maps)
+        maps = (self.maps, self.second_maps)[place]
+        moves = [write + at - compiled for at, compiled in zip(maps, program.places, strict=True)]
+        reads = [0, *moves[:-1]]
         for one in program.inputs:
-            readers = slice(self._first_command(one.layer), self._first_command(one.layer + 1))
-            moved[readers] = read + self.made.get(one.layer, self.inputs[place]) - one.address
-        commands.set("in_address", commands.get("in_address") + moved)
-        commands.set("out_address", commands.get("out_address") + to_maps)
+            at = self.made.get(one.layer, self.inputs)
+            reads[one.layer] = read + at[place] - one.address
+        commands.set("in_address", commands.get("in_address") + np.repeat(reads, program.parts))
+        commands.set("out_address", commands.get("out_address") + np.repeat(moves, program.parts))
         commands.set("index", np.concatenate([np.arange(one.count) for one in self.stages]))
         commands.set("params_address", commands.get("params_address") + read - program.base)
         return commands.tobytes()

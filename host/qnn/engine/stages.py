@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A picture through a program, stage by stage, and the work of the host between two stages.
+"""Pictures through a program, stage by stage, and the work of the host between two stages.
 
 A stage ends behind each layer whose map the host has to do with: of a float first layer it corrects
 codes where they lie in memory (qnn.engine.float_first); out of the sums of a fully connected layer
-it makes what the next stage reads (qnn.engine.binary_dense). While it does, the accelerator waits.
+it makes what the next stage reads (qnn.engine.binary_dense). While it does, the accelerator can
+have a stage of another picture, in the other place (qnn.engine.layout).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -38,14 +40,38 @@ Maps: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): uint8 codes, int32 sum
 def laid_out(layers: Sequence[Lowered], capabilities: Capabilities) -> Layout:
     """Layers one after the other, in stages; DoesNotFitError where they do not fit."""
     program = compile_layers([compiled(layer) for layer in layers], capabilities)
-    works = [isinstance(layer, FloatFirst | DenseSums) for layer in layers]
-    return Layout(program, [number for number, one in enumerate(works) if one])
+    sums = [number for number, layer in enumerate(layers) if isinstance(layer, DenseSums)]
+    mended = [number for number, layer in enumerate(layers) if isinstance(layer, FloatFirst)]
+    return Layout(program, mended + sums, [number - 1 for number in sums if number])
+
+
+@dataclass
+class Run:
+    """A picture on its way through the stages.
+
+    Attributes:
+        place: of its input, and of the maps that the host has to do with.
+        stage: the one that it is in.
+        mended: outputs of a float first layer that the host has computed.
+        cycles: of the stages that have ended.
+        between_us: of the host, between two stages.
+    """
+
+    place: int
+    stage: int = 0
+    mended: int = 0
+    cycles: int = 0
+    between_us: int = 0
+    accounts: list[CommandCycles] = field(default_factory=list)  # of stages before
+    made: dict[int, Maps] = field(default_factory=dict)  # by the host, by layer
 
 
 class Stages:
     """The runs of a network that lies in the buffers of a driver.
 
-    Whatever ends a call badly leaves the accelerator as it is; the driver gets it quiet.
+    A run is `start`ed, and then by turns `end`s a stage and `go_on`es: two runs may be on their
+    way, in different places, if only one at a time is in a stage. Whatever ends a call badly leaves
+    the accelerator as it is; the driver gets it quiet.
 
     Args:
         layers: of the network, as they were laid out.
@@ -56,9 +82,7 @@ class Stages:
         progress: called with cycles done and expected while a run goes on.
 
     Attributes:
-        mended: outputs of a float first layer that the host has computed in the last run.
-        cycles: of the stages of that run that have ended.
-        between_us: of the host, between them.
+        last: the run that was in a stage last.
     """
 
     def __init__(
@@ -78,11 +102,7 @@ class Stages:
         # in the input places, where the host needs them
         self._floats: dict[int, NDArray[np.float32]] = {}
         self._codes: dict[int, Codes] = {}
-        self._made: dict[int, Maps] = {}  # by layer, in the run under way or the last one
-        self._place = 0
-        self._stage = 0
-        self._accounts: list[CommandCycles] = []  # of stages before
-        self.cycles = self.mended = self.between_us = 0
+        self.last = Run(0)
 
     def put(self, picture: Codes, place: int) -> None:
         """Packs a picture into one of the two input places; QnnError where it does not fit."""
@@ -97,41 +117,57 @@ class Stages:
             numbers = first.fold(numbers)
         self._hand_in(0, numbers, self._layout.inputs[place])
 
-    def start(self, place: int, resident: bool) -> None:
+    def start(self, place: int, resident: bool) -> Run:
         """Begins a run on what lies in an input place; `resident` where parameters are on chip."""
-        self._place, self._stage = place, 0
-        self.cycles = self.mended = self.between_us = 0
-        self._accounts, self._made = [], {}
+        run = Run(place)
         # stages take the place of each other's parameters
-        self._start(resident and len(self._layout.stages) == 1)
+        self._start(run, resident and len(self._layout.stages) == 1)
+        return run
 
-    def finish(self) -> Callable[[], Maps]:
-        """Waits for the end of a run, and works between its stages.
+    def end(self, run: Run) -> bool:
+        """Waits for the end of the stage that a run is in.
 
         Returns:
-            What makes the map of the last layer of what is now copied: the next run may go on.
+            Whether it was the last one.
 
         Raises:
-            EngineError: a stage ended badly.
-            EngineTimeoutError: a stage did not end.
+            EngineError: it ended badly.
+            EngineTimeoutError: it did not end.
         """
-        stages = self._layout.stages
-        while True:
-            self._end()
-            began = time.perf_counter_ns()
-            number = stages[self._stage].layers[-1]
-            if isinstance(first := self._layers[number], FloatFirst):
-                self._mend(first)
-            if self._stage + 1 == len(stages):
-                return partial(self._given, number, self._written(number), self._read_by(number))
-            self._accounts += self._account()
-            if isinstance(self._layers[number], DenseSums):
-                made = cast("NDArray[np.integer[Any]]", self.map(number))
-                self._made[number] = made
-                self._hand_in(number + 1, made, self._layout.made[number + 1])
-            self._stage += 1
-            self.between_us += since_us(began)
-            self._start(resident=False)
+        status = self._control.wait(self._expected[run.stage], self._report(run.stage))
+        if not status.done:
+            raise status.failure(self._names(run.stage))
+        self._control.acknowledge()
+        run.cycles += self._control.cycles()
+        if run.stage + 1 == len(self._layout.stages):
+            return True
+        run.accounts += self._account(run.stage)
+        return False
+
+    def prepare(self, run: Run) -> None:
+        """The work of the host behind a stage that has ended, and was not the last one."""
+        began = time.perf_counter_ns()
+        number = self._layout.stages[run.stage].layers[-1]
+        if isinstance(first := self._layers[number], FloatFirst):
+            self._mend(first, run)
+        else:
+            made = cast("NDArray[np.integer[Any]]", self._map(number, run))
+            run.made[number] = made
+            self._hand_in(number + 1, made, self._layout.made[number + 1][run.place])
+        run.between_us += since_us(began)
+
+    def go_on(self, run: Run) -> None:
+        """Begins the next stage of a run that is prepared for it."""
+        run.stage += 1
+        self._start(run, resident=False)
+
+    def result(self, run: Run) -> Callable[[], Maps]:
+        """What makes the map of the last layer of a run that has ended; the next may go on, for
+        what is now read is copied."""
+        number = len(self._layers) - 1
+        if isinstance(first := self._layers[number], FloatFirst):
+            self._mend(first, run)
+        return partial(self._given, number, self._written(number, run), self._read_by(number, run))
 
     @contextmanager
     def last_as(self, layer: Lowered) -> Iterator[None]:
@@ -145,13 +181,11 @@ class Stages:
 
     def map(self, number: int) -> Maps:
         """What layer `number` gave in the last run."""
-        if number in self._made:
-            return self._made[number]
-        return self._given(number, self._written(number), self._read_by(number))
+        return self._map(number, self.last)
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        return [*self._accounts, *self._account()]
+        return [*self.last.accounts, *self._account(self.last.stage)]
 
     def layer_cycles(self) -> tuple[int, ...]:
         """Those of each layer."""
@@ -159,36 +193,30 @@ class Stages:
         parts = self._layout.program.parts
         return tuple(sum(next(account).cycles for _ in range(part)) for part in parts)
 
-    def _start(self, resident: bool) -> None:
-        stage = self._layout.stages[self._stage]
-        begin = self._layout.lists[self._place] + stage.begin * COMMAND_BYTES
+    def _start(self, run: Run, resident: bool) -> None:
+        self.last = run
+        stage = self._layout.stages[run.stage]
+        begin = self._layout.lists[run.place] + stage.begin * COMMAND_BYTES
         self._control.start(self._read.address + begin, stage.count, resident)
 
-    def _end(self) -> None:
-        """Waits for the end of a stage."""
-        status = self._control.wait(self._expected[self._stage], self._report())
-        if not status.done:
-            raise status.failure(self._names())
-        self._control.acknowledge()
-        self.cycles += self._control.cycles()
-
-    def _report(self) -> Progress | None:
+    def _report(self, stage: int) -> Progress | None:
         """Tells the progress of a stage as that of the run."""
         report = self._progress
         if report is None:
             return None
-        before, whole = sum(self._expected[: self._stage]), sum(self._expected)
+        before, whole = sum(self._expected[:stage]), sum(self._expected)
         return lambda done, _: report(before + done, whole)
 
-    def _mend(self, first: FloatFirst) -> None:
+    def _mend(self, first: FloatFirst, run: Run) -> None:
         """Corrects the codes in doubt in the map of the first layer, where it lies in memory."""
         out, write = self._layout.program.maps[0], self._write
         assert isinstance(out, BlockMap)
-        begin, end = self._layout.maps[0], self._layout.maps[0] + out.size
+        begin = self._begin(0, run)
+        end = begin + out.size
         write.invalidate(begin, end)
         data = write.array[begin:end]
-        where, codes = first.corrections(self._floats[self._place], out.odd(data))
-        self.mended = len(where)
+        where, codes = first.corrections(self._floats[run.place], out.odd(data))
+        run.mended = len(where)
         if len(where):
             out.mend(data, where, codes)
             write.flush(begin, end)
@@ -200,11 +228,17 @@ class Stages:
         self._read.array[begin : begin + len(data)] = data
         self._read.flush(begin, begin + len(data))
 
-    def _read_by(self, number: int) -> Codes | None:
+    def _map(self, number: int, run: Run) -> Maps:
+        """What a layer gave."""
+        if number in run.made:
+            return run.made[number]
+        return self._given(number, self._written(number, run), self._read_by(number, run))
+
+    def _read_by(self, number: int, run: Run) -> Codes | None:
         """The codes that a fully connected layer has read; None for others."""
         if not isinstance(self._layers[number], DenseSums):
             return None
-        return self.map(number - 1) if number else self._codes[self._place]
+        return self._map(number - 1, run) if number else self._codes[run.place]
 
     def _given(self, number: int, data: bytes, read: Codes | None) -> Maps:
         """What a layer gives, out of its map as it lies in memory and what `_read_by` says."""
@@ -214,16 +248,22 @@ class Stages:
             return layer.finish(codes, cast("NDArray[np.int32]", maps))
         return maps >> 1 if isinstance(layer, FloatFirst) else maps
 
-    def _written(self, number: int) -> bytes:
+    def _written(self, number: int, run: Run) -> bytes:
         """The map of a layer as it lies in memory."""
-        begin = self._layout.maps[number]
+        begin = self._begin(number, run)
         end = begin + self._layout.program.maps[number].size
         self._write.invalidate(begin, end)
         return self._write.array[begin:end].tobytes()
 
-    def _names(self) -> tuple[str, ...]:
-        """Of the commands of the stage under way, or of the last one."""
-        return self._layout.program.names[self._layout.stages[self._stage].commands]
+    def _begin(self, number: int, run: Run) -> int:
+        """Where the map of a layer begins in the buffer that is written."""
+        layout = self._layout
+        return (layout.maps, layout.second_maps)[run.place][number]
 
-    def _account(self) -> list[CommandCycles]:
-        return self._control.account(self._names())
+    def _names(self, stage: int) -> tuple[str, ...]:
+        """Of the commands of a stage."""
+        return self._layout.program.names[self._layout.stages[stage].commands]
+
+    def _account(self, stage: int) -> list[CommandCycles]:
+        """Of a stage, which is the last one that was run."""
+        return self._control.account(self._names(stage))

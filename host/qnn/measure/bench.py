@@ -4,15 +4,18 @@
 The stages are those of a picture: decoding, the layers on the host before the run of layers that a
 backend takes, that run, and the layers behind it with the result. An accelerator's run is told by
 kinds of layers: a float first one, convolutions of codes, fully connected ones; and what the host
-does between them while it waits.
+does between them. The layers that it takes are timed on this processor too, in the same run. Of a
+stream of pictures host and accelerator have one each: the slower of the two says how many go
+through.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
-from qnn.engine.placement import Place, accelerated, integer_run
+from qnn.engine.placement import Place, Where, accelerated, integer_run
 from qnn.measure import baseline
 from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput
 from qnn.network.result import Boxes, FloatMap
@@ -52,6 +55,9 @@ class Row:
         cycles: of an accelerator.
         simulated: they were; then `ms` is modelled, cycles / clock.
         simulation_s: what simulating a whole picture took, in one of the rows.
+        macs: products of weights and activations.
+        cpu_ms: the same on this processor, as backend cpu has it; None where it has no such stage,
+            or is what was timed.
     """
 
     stage: str
@@ -60,6 +66,13 @@ class Row:
     cycles: int | None = None
     simulated: bool = False
     simulation_s: float | None = None
+    macs: int = 0
+    cpu_ms: float | None = None
+
+    @property
+    def where(self) -> Where:
+        """Where the stage runs."""
+        return "host" if self.cycles is None else "accelerator"
 
     @property
     def kind(self) -> str:
@@ -75,6 +88,34 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Flow:
+    """A stream of pictures, from files to results.
+
+    Attributes:
+        host_ms: of this host, for one picture.
+        accelerator_ms: of the accelerator, for one picture; None where there is none.
+        pictures_per_s: that go through: timed, or of a simulation what the slower of the two lets
+            through.
+        simulated: it is that of a simulation.
+    """
+
+    host_ms: float
+    accelerator_ms: float | None
+    pictures_per_s: float
+    simulated: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Where `pictures_per_s` comes from: "measured" here, or "modelled"."""
+        return "modelled" if self.simulated else "measured"
+
+    @property
+    def critical(self) -> Where:
+        """Which of the two takes longer."""
+        return "host" if self.host_ms >= (self.accelerator_ms or 0) else "accelerator"
+
+
+@dataclass(frozen=True)
 class Report:
     """What was timed.
 
@@ -82,37 +123,74 @@ class Report:
         backend: its name.
         places: where each layer of the network ran, and why.
         rows: one for each stage that the network has.
+        flow: of all of them.
     """
 
     backend: str
     places: tuple[Place, ...]
     rows: list[Row]
+    flow: Flow
 
 
 def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFAULTS) -> Report:
     """Times each stage `repeat` times on random data, after a run that fills caches; of a
     simulation one run is timed, for all are alike."""
     random = np.random.default_rng(SEED)
-    rows: list[Row] = []
-    if network.picture is not None:
-        rows.append(_decode_row(network.picture, random, repeat))
     given = _random_maps(network, random)
-    backend, session = open_session(backend, network, settings)
-    try:
+    with ExitStack() as stack:
+        decode: Callable[[], Maps] = lambda: given  # noqa: E731
+        if network.picture is not None:
+            decode = stack.enter_context(_decoding(network.picture, random))
+        backend, session = open_session(backend, network, settings)
+        stack.callback(session.close)
         run = accelerated(session.places)
-        if run.start == run.stop:
+        accelerator = run.start < run.stop
+        if not accelerator:
             run = integer_run(network.layers)
-        before, after = network.layers[: run.start], network.layers[run.stop :]
+        layers, before, after = (
+            network.layers,
+            network.layers[: run.start],
+            network.layers[run.stop :],
+        )
+        rows: list[Row] = []
+        if network.picture is not None:
+            rows.append(Row("decode", _median_ms(decode, repeat), None))
         if before:
             rows.append(_first_row(before, given, repeat))
         traced = [given, *islice(session.trace(given), max(run.stop, 1))]  # fills caches
         reads = [maps[0] for maps in traced[run]]
-        rows += _offload_rows(session, network.layers[run], given, reads, repeat)
-    finally:
-        session.close()
-    if after or network.result is not None:
-        rows.append(_last_row(network, after, traced[run.stop], repeat))
-    return Report(backend, session.places, rows)
+        rows += _offload_rows(session, layers[run], given, reads, repeat)
+        if after or network.result is not None:
+            rows.append(_last_row(network, after, traced[run.stop], repeat))
+        if accelerator:
+            rows = [_beside_cpu(row) for row in rows]
+        flow = _flow(network, session, rows, decode, repeat)
+    return Report(backend, session.places, rows, flow)
+
+
+def _beside_cpu(row: Row) -> Row:
+    """The row of a stage that backend cpu has too, with its time there."""
+    if row.where == "accelerator" or row.stage in ("packing", "between"):
+        return row
+    return replace(row, cpu_ms=row.ms)
+
+
+def _flow(
+    network: Network, session: Session, rows: Sequence[Row], decode: Callable[[], Maps], repeat: int
+) -> Flow:
+    host_ms = sum(row.ms for row in rows if row.where == "host")
+    cycles = sum(row.cycles or 0 for row in rows)
+    accelerator_ms = None
+    if cycles and session.clock_mhz is not None:
+        accelerator_ms = cycles / session.clock_mhz / 1e3
+    if session.simulated:
+        slower_ms = max(host_ms, accelerator_ms or 0)
+        return Flow(host_ms, accelerator_ms, 1e3 / slower_ms, simulated=True)
+    marks = []
+    for offload in session.stream(decode() for _ in range(repeat + 1)):
+        _result(network, offload.maps)
+        marks.append(time.perf_counter())
+    return Flow(host_ms, accelerator_ms, repeat / (marks[-1] - marks[0]))
 
 
 def _random_maps(network: Network, random: np.random.Generator) -> Maps:
@@ -129,12 +207,13 @@ def write_noise(path: Path, size: tuple[int, int], random: np.random.Generator) 
     Image.fromarray(noise).resize(size).save(path, "JPEG", quality=90)
 
 
-def _decode_row(picture: PictureInput, random: np.random.Generator, repeat: int) -> Row:
-    """A JPEG of blurred noise, read and scaled."""
+@contextmanager
+def _decoding(picture: PictureInput, random: np.random.Generator) -> Iterator[Callable[[], Maps]]:
+    """What reads and scales a JPEG of blurred noise."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.jpg"
         write_noise(path, PICTURE, random)
-        return Row("decode", _median_ms(lambda: picture.tensor(Picture.open(path)), repeat), None)
+        yield lambda: picture.tensor(Picture.open(path))[None]
 
 
 def _first_row(layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
@@ -142,7 +221,8 @@ def _first_row(layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
     baseline_ms = None
     if len(layers) == 1 and isinstance(layers[0], FloatConv):
         baseline_ms = _median_ms(_straightforward(layers[0], given[0]), min(repeat, 3))
-    return Row("first_layer", _median_ms(lambda: host(given), repeat), baseline_ms)
+    ms = _median_ms(lambda: host(given), repeat)
+    return Row("first_layer", ms, baseline_ms, macs=_macs(layers))
 
 
 def _offload_rows(
@@ -166,9 +246,10 @@ def _offload_rows(
     for name, layer, x in zip(stages, layers, reads, strict=False):  # no layers: no groups
         groups[name].append((layer, x))
     compared_ms = {name: _baseline_ms(group, repeat) for name, group in groups.items()}
+    macs = {name: _macs([layer for layer, _ in group]) for name, group in groups.items()}
     cycles, clock_mhz = offloads[-1].cycles, session.clock_mhz
     if cycles is None or clock_mhz is None:
-        return [*rows, Row(main, ms, compared_ms[main])]
+        return [*rows, Row(main, ms, compared_ms[main], macs=macs[main])]
     taken = dict.fromkeys(names, 0)
     for name, own in zip(stages, session.layer_cycles(), strict=True):
         taken[name] += own
@@ -179,10 +260,25 @@ def _offload_rows(
         if name == main and not simulated:  # with the time of the host around it
             own_ms = ms - between_ms - (cycles - taken[main]) / clock_mhz / 1e3
         seconds = ms / 1e3 if simulated and name == main else None
-        rows.append(Row(name, own_ms, compared_ms[name], taken[name], simulated, seconds))
+        rows.append(
+            Row(
+                name, own_ms, compared_ms[name], taken[name], simulated, seconds, macs[name],
+                _cpu_ms(groups[name], repeat),
+            )
+        )  # fmt: skip
     if between_ms:
         rows.append(Row("between", between_ms, None))
     return rows
+
+
+def _cpu_ms(layers: Sequence[tuple[Layer, NDArray[Any]]], repeat: int) -> float:
+    """Layers, each on what it reads, as backend cpu has them."""
+    steps = [(HostLayers([layer]), x[None]) for layer, x in layers]
+    return _median_ms(lambda: [host(maps) for host, maps in steps], min(repeat, 3))
+
+
+def _macs(layers: Sequence[Layer]) -> int:
+    return sum(layer.macs for layer in layers)
 
 
 def _stage_of(layer: Layer) -> str:
@@ -197,13 +293,7 @@ def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int
     host, result = HostLayers(layers), network.result
 
     def last() -> object:
-        maps = host(read)
-        if result is None:
-            return maps
-        if isinstance(result, Boxes):
-            features = np.asarray(maps[0], np.float64)
-            return result.detect(features, len(network.classes), PICTURE)
-        return result.values(maps) if isinstance(result, FloatMap) else result.probabilities(maps)
+        return _result(network, host(read))
 
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     baseline_ms = None
@@ -212,7 +302,18 @@ def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int
         baseline_ms = _median_ms(
             lambda: _softmax(_baseline_dense(dense, matrices, read[0])), min(repeat, 3)
         )
-    return Row("last_layers", _median_ms(last, repeat), baseline_ms)
+    return Row("last_layers", _median_ms(last, repeat), baseline_ms, macs=_macs(layers))
+
+
+def _result(network: Network, maps: Maps) -> object:
+    """What is made of the map of the last layer."""
+    result = network.result
+    if result is None:
+        return maps
+    if isinstance(result, Boxes):
+        features = np.asarray(maps[0], np.float64)
+        return result.detect(features, len(network.classes), PICTURE)
+    return result.values(maps) if isinstance(result, FloatMap) else result.probabilities(maps)
 
 
 def _median_ms(action: Callable[[], object], repeat: int) -> float:

@@ -22,7 +22,7 @@ class Offload:
         packing_us: of the host, to lay the input out; None where that is not needed.
         cycles: of the accelerator; None where there is none.
         before_us, after_us: of the host, for the layers before and after those of a backend.
-        between_us: of the host, while an accelerator waits for what it makes; part of offload_us.
+        between_us: of the host, between the stages of an accelerator; part of offload_us.
     """
 
     maps: NDArray[np.number[Any]]

@@ -197,7 +197,7 @@ def test_doubts_are_mended(monkeypatch):
     network = replace(network, layers=(first, *network.layers[1:]))
     opened = session(network, Settings(wish={"conv0": "accelerator"}))
     assert_as_on_the_cpu(opened, network, picture)
-    monkeypatch.setattr(Stages, "_mend", lambda self, first: None)
+    monkeypatch.setattr(Stages, "_mend", lambda self, first, run: None)
     _, host = open_session("cpu", network)
     codes, right = next(opened.trace(picture)), next(host.trace(picture))
     assert np.count_nonzero(codes != right) > 0

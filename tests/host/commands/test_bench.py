@@ -5,7 +5,9 @@ import pytest
 
 from qnn.commands import bench as command
 from qnn.engine.placement import on_host
-from qnn.measure.bench import Report, Row
+from qnn.measure.bench import Flow, Report, Row
+
+FLOW = Flow(1.0, 4.0, 250.0, simulated=True)
 
 
 def test_json(cli):
@@ -45,11 +47,12 @@ def test_text(cli, detector):
     result = cli("bench", "--model", detector, "--repeat", "1")
     assert (result.status, result.err) == (0, "")
     lines = [line.split() for line in result.out.splitlines() if line]
-    assert lines[0][:2] == ["stage", "ms"]
+    assert lines[0] == ["stage", "where", "products", "ms", "baseline", "ms", "ratio"]
     stages = ["decode", "first_layer", "offload", "last_layers", "all"]
     assert [line[0] for line in lines[1:6]] == stages
-    assert {line[2] for line in lines[1:5]} == {"measured"}
+    assert all("measured" in line and line[1] == "host" for line in lines[1:5])
     assert lines[2][-1].endswith("x")
+    assert "\npicture after picture: " in result.out and "critical" not in result.out
     assert f"model {detector} on cpu" in result.out
 
 
@@ -69,7 +72,7 @@ def timed(monkeypatch) -> list:
 
     def bench(network, backend, repeat, settings):
         networks.append(network)
-        return Report("cpu", on_host(network.layers), [Row("offload", 1.0, 12.0)])
+        return Report("cpu", on_host(network.layers), [Row("offload", 1.0, 12.0)], FLOW)
 
     monkeypatch.setattr(command, "bench", bench)
     return networks
@@ -87,18 +90,34 @@ def test_without_dorefanet_random_parameters_of_its_shapes_are_timed(cli, timed)
 
 def test_simulated_figures_are_marked(cli, monkeypatch):
     rows = [
-        Row("decode", 1.0, None),
-        Row("offload", 2.0, 12.0, 200_000, True, 1.5),
+        Row("decode", 1.0, None, cpu_ms=1.0),
+        Row("offload", 2.0, 12.0, 200_000, True, 1.5, macs=9000, cpu_ms=5.0),
         Row("fully_connected", 2.0, 12.0, 200_000, True),
     ]
-    monkeypatch.setattr(command, "bench", lambda net, *_: Report("sim", on_host(net.layers), rows))
+    monkeypatch.setattr(
+        command, "bench", lambda net, *_: Report("sim", on_host(net.layers), rows, FLOW)
+    )
     document = cli("bench", "--json").document
     assert [row["kind"] for row in document["rows"]] == ["measured", "modelled", "modelled"]
     offload = document["rows"][1]
     assert (offload["cycles"], offload["cycles_kind"]) == (200_000, "simulated")
     assert (offload["simulation_s"], offload["ratio"]) == (1.5, None)
     assert document["all"] == {"ms": 5, "kind": "measured and modelled", "published_ms": 1300}
+    assert (offload["where"], offload["products"], offload["cpu_ms"]) == ("accelerator", 9000, 5)
+    assert document["flow"] == {
+        "host_ms": 1, "accelerator_ms": 4, "pictures_per_s": 250, "kind": "modelled",
+        "critical": "accelerator",
+    }  # fmt: skip
     text = cli("bench").out
+    heading, *rest = text.splitlines()
+    assert heading.split("  ")[-1].strip() == "published ms" and "on cpu, ms" in heading
+    assert rest[1].split() == [
+        "offload", "accelerator", "9,000", "2.00", "modelled", "5.00", "12.00", "80.00",
+    ]  # fmt: skip
+    assert (
+        "\npicture after picture: 250.0 a second, modelled; a picture takes the host 1.00 ms and "
+        "the accelerator 4.00 ms, at the same time: the accelerator is on the critical path\n"
+    ) in text
     for stage in ("offload", "fully_connected"):
         assert f"\n{stage}: modelled, 200,000 simulated cycles at 100 MHz\n" in text
     assert text.count("\nsimulating a picture took 1.5 s\n") == 1

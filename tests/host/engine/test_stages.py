@@ -72,6 +72,36 @@ def test_layers_behind_read_what_the_host_has_made(seed):
             assert_right(layers, codes, driver.trace(codes))
 
 
+def test_two_pictures_take_turns_stage_by_stage(seed, monkeypatch):
+    """While the host has the map of one, the accelerator has the other; all maps are right."""
+    rng = np.random.default_rng(seed)
+    layers, told = chain(rng), []
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(layers))
+        stages = driver.stages
+        for name in ("start", "end", "prepare", "go_on", "result"):
+            does = getattr(stages, name)
+
+            def say(first, *rest, name=name, does=does):
+                told.append((name, first if name == "start" else first.place))
+                return does(first, *rest)
+
+            monkeypatch.setattr(stages, name, say)
+        pictures = random_codes(rng, layers[0], 4)[1:]
+        found = list(driver.stream(iter(pictures)))
+        for one, codes in zip(found, pictures, strict=True):
+            np.testing.assert_array_equal(one.maps, HostLayers(layers)(codes[None])[0])
+            assert one.cycles > 0 and one.between_us > 0
+        for number, maps in enumerate(HostLayers(layers).trace(pictures[2:])):
+            np.testing.assert_array_equal(driver.map(number), maps[0])
+    first = [("start", 0), ("end", 0), ("start", 1), ("prepare", 0), ("end", 1), ("go_on", 0)]
+    turns = [("prepare", 1), ("end", 0), ("go_on", 1), ("prepare", 0), ("end", 1), ("go_on", 0)]
+    assert told[:12] == first + turns
+    assert told[12:17] == [
+        ("prepare", 1), ("end", 0), ("result", 0), ("go_on", 1), ("end", 1),
+    ]  # fmt: skip
+
+
 def test_account_and_cycles_are_of_all_stages(seed):
     rng = np.random.default_rng(seed)
     layers = chain(rng)

@@ -2,6 +2,7 @@
 """The baseline computes the same as the golden model, and every stage has its row of figures."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.backends.accelerator import AcceleratorSession
 from qnn.measure import baseline
-from qnn.measure.bench import Row, _offload_rows, bench
+from qnn.measure.bench import Row, _flow, _offload_rows, bench
 from qnn.measure.random_dorefanet import random_dorefanet
 from qnn.network import Conv, FloatConv, MaxPool
 from qnn.network.offload import Offload
@@ -80,6 +81,11 @@ def test_a_row_for_each_stage(kind, backend):
         assert (row.ratio is not None) == compared
         if compared:
             assert math.isfinite(row.baseline_ms) and row.baseline_ms > 0
+        assert (row.where, row.cpu_ms) == ("host", None)
+    assert sum(row.macs for row in rows) == sum(layer.macs for layer in network.layers)
+    flow = report.flow
+    assert (flow.accelerator_ms, flow.kind, flow.critical) == (None, "measured", "host")
+    assert flow.host_ms == pytest.approx(sum(row.ms for row in rows)) and flow.pictures_per_s > 0
 
 
 def test_auto_says_which_backend_it_took():
@@ -99,6 +105,11 @@ def test_simulated_accelerator(sim):
     assert offload.ms == pytest.approx(offload.cycles / 50_000)
     assert offload.simulation_s > 0
     assert offload.baseline_ms > 0 and offload.ratio is None
+    host_ms = sum(row.ms for row in rows if row is not offload)
+    flow = report.flow
+    assert (flow.host_ms, flow.accelerator_ms) == (pytest.approx(host_ms), offload.ms)
+    assert flow.pictures_per_s == pytest.approx(1000 / max(host_ms, offload.ms))
+    assert flow.kind == "modelled"
 
 
 @pytest.mark.parametrize("kind", ["connected", "detecting"])
@@ -115,7 +126,15 @@ def test_a_first_layer_on_the_simulated_accelerator(sim, kind):
         assert rows[stage].kind == "modelled" and rows[stage].cycles > 0
         assert rows[stage].ms == pytest.approx(rows[stage].cycles / 100_000)
         assert rows[stage].baseline_ms > 0 and rows[stage].ratio is None
+        assert rows[stage].where == "accelerator" and rows[stage].cpu_ms > 0
     assert rows["between"].kind == "measured" and rows["between"].ms > 0
+    assert rows["between"].where == "host"
+    for stage, row in rows.items():
+        if row.where == "host":
+            assert row.cpu_ms == (None if stage in ("packing", "between") else row.ms)
+    assert sum(row.macs for row in report.rows) == sum(layer.macs for layer in network.layers)
+    own_ms = [row.ms for row in report.rows if row.where == "accelerator"]
+    assert report.flow.accelerator_ms == pytest.approx(sum(own_ms))
     assert [row.stage for row in report.rows if row.simulation_s is not None] == ["offload"]
 
 
@@ -160,6 +179,24 @@ def test_the_time_of_a_run_that_is_measured_is_that_of_its_rows():
         ("between", 1.0, None),
     ]
     assert {row.kind for row in rows} == {"measured"}
+
+
+def test_a_stream_is_timed_where_an_accelerator_is_not_simulated():
+    """Two pictures each way: what the host makes goes in, the result is made of what comes."""
+    network = random_networks.network_of(random_networks.random_dense(np.random.default_rng(1)))
+
+    class Measured:
+        simulated, clock_mhz = False, 100.0
+
+        def stream(self, batches):
+            for maps in batches:
+                time.sleep(0.01)
+                yield Offload(maps, 9000, 10, 300_000)
+
+    rows = [Row("decode", 1.0, None), Row("offload", 5.0, None, 300_000)]
+    flow = _flow(network, Measured(), rows, lambda: np.zeros((1, 1, 1, 1)), 3)
+    assert (flow.host_ms, flow.accelerator_ms, flow.critical) == (1.0, 3.0, "accelerator")
+    assert flow.kind == "measured" and 0 < flow.pictures_per_s <= 100
 
 
 def test_ratio():
