@@ -61,7 +61,7 @@ def measure(config: str, name: str, reference: Path, memory: MemoryModel) -> dic
         cycles = driver.run(x).cycles
         seconds = time.perf_counter() - begin
         wrong = _wrong(taken, x, driver)
-        by_layer, doubts = driver.stages.layer_cycles(), driver.stages.last.mended
+        by_layer, doubts = driver.layer_cycles(), driver.stages.last.mended
     layers = [
         {"name": layer.name, "where": "accelerator", "macs": layer.macs, "cycles": each}
         for layer, each in zip(taken, by_layer, strict=True)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +35,6 @@ class _Batch(NamedTuple):
 class AcceleratorSession:
     """See qnn.backends.protocol.Session. Takes the platform over, also where it fails to open."""
 
-    batch = 1
-
     def __init__(
         self, platform: Platform, network: Network, settings: Settings, simulated: bool = False
     ) -> None:
@@ -54,32 +53,38 @@ class AcceleratorSession:
                     f"{why}); use backend cpu"
                 )
             self._lowered = lower(taken, placement.limits_of(network))
-            self._driver.load(self._lowered)
+            self._driver.load(self._lowered, together=True)
             self._reads = np.dtype(np.float32 if taken[0].in_bits is None else np.uint8)
             self._before = HostLayers(network.layers[: self._run.start])
             self._after = HostLayers(network.layers[self._run.stop :])
         except BaseException:
             self._driver.close()
             raise
+        self.batch = self._driver.together
         self.clock_mhz: float | None = platform.clock_mhz
         self.simulated = simulated
 
     def run(self, maps: Maps) -> Maps:
         check_maps(self._network, maps)
-        outputs = [offload.maps for offload in self.stream(one[None] for one in maps)]
+        some = (maps[n : n + self.batch] for n in range(0, len(maps), self.batch))
+        outputs = [offload.maps for offload in self.stream(some)]
         return np.concatenate(outputs) if outputs else empty_output(self._network)
 
     def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
         layers, after = self._network.layers, self._after
         on_accelerator: AbstractContextManager[None] = nullcontext()
         if last is not None and self._run.stop == len(layers):
-            on_accelerator = self._driver.stages.last_as(lower_layer(last))
+            on_accelerator = self._driver.last_as(lower_layer(last))
         elif last is not None:
             after = HostLayers([*layers[self._run.stop : -1], last])
         under_way: deque[_Batch] = deque()
+        given = iter(batches)
+        first = next(given, None)
+        if first is None:
+            return
 
         def pictures() -> Iterator[Codes]:
-            for maps in batches:
+            for maps in chain([first], given):
                 check_maps(self._network, maps)
                 began = time.perf_counter_ns()
                 codes = self._before(maps).astype(self._reads, copy=False)
@@ -87,7 +92,10 @@ class AcceleratorSession:
                 yield from codes
 
         done: list[Offload] = []
-        with on_accelerator, closing(self._driver.stream(pictures())) as offloads:
+        with (
+            on_accelerator,
+            closing(self._driver.stream(pictures(), together=len(first))) as offloads,
+        ):
             for one in offloads:
                 done.append(one)
                 if len(done) == under_way[0].pictures:
@@ -105,7 +113,7 @@ class AcceleratorSession:
                     done = []
 
     def layer_cycles(self) -> tuple[int, ...]:
-        return self._driver.stages.layer_cycles()
+        return self._driver.layer_cycles()
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         check_maps(self._network, maps, skip)
@@ -135,7 +143,7 @@ class AcceleratorSession:
         try:
             yield np.dtype(np.uint8)
         finally:
-            self._driver.load(self._lowered)
+            self._driver.load(self._lowered, together=True)
 
     def close(self) -> None:
         self._driver.close()

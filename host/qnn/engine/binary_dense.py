@@ -14,6 +14,10 @@ and the host is left with S and with the first line for each output, the very sa
 float64: what comes out is equal, bit by bit, for any lo and hi and for a unit that follows from the
 map at hand, and no product of a weight is left to it. The next layer reads what the host has made.
 
+A weight that is read from memory is used once for a picture, so such a layer takes as long as its
+weights take to come. Several pictures at once are a row of pixels, each with all codes of a map as
+its channels, under a kernel of one pixel: they share the weights.
+
 Bits stay packed but for those of one tile of outputs: to compile the 9,216 x 4,096 of DoReFa-Net,
 4.7 MB, takes 10 MB, the program in it (tests/host/engine/test_binary_dense.py prints it).
 """
@@ -36,6 +40,7 @@ class DenseSums(Windowed):
     Args:
         dense: the layer.
         matrix: that of the layer.
+        together: pictures at once; None: one, whose map lies as it is.
 
     Attributes:
         in_bits: activation planes it reads.
@@ -45,11 +50,17 @@ class DenseSums(Windowed):
 
     groups = 1
 
-    def __init__(self, dense: Dense, matrix: BinaryDense) -> None:
-        self._dense, self._matrix = dense, matrix
+    def __init__(self, dense: Dense, matrix: BinaryDense, together: int | None = None) -> None:
+        self._dense, self._matrix, self._together = dense, matrix, together
         self.name, self.in_shape, self.in_bits = dense.name, dense.in_shape, dense.in_bits or 0
+        if together is not None:
+            self.in_shape = (1, together, matrix.n_in)
         self.thresholds, self.stride, self.padding, self.pool = None, 1, (0, 0, 0, 0), None
-        self.weights = Passes(PackedBits(matrix.bits, self.in_shape), 0)
+        self.weights = Passes(PackedBits(matrix.bits, (*self.kernel, self.in_shape[2])), 0)
+
+    def for_pictures(self, together: int) -> DenseSums:
+        """The same layer for a row of pictures, (1, together, codes of one)."""
+        return DenseSums(self._dense, self._matrix, together)
 
     @property
     def outputs(self) -> int:
@@ -58,19 +69,27 @@ class DenseSums(Windowed):
 
     @property
     def kernel(self) -> tuple[int, int]:
-        """Rows and columns of the map."""
-        return self.in_shape[0], self.in_shape[1]
+        """Rows and columns of the map of one picture."""
+        return (1, 1) if self._together is not None else self.in_shape[:2]
 
     def finish(
         self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]
     ) -> NDArray[np.number[Any]]:
-        """What the layer gives, (1, 1, outputs): codes, uint8, or floats, float64.
+        """What the layer gives, (1, pictures, outputs): codes, uint8, or floats, float64.
 
         Args:
             codes: the map that it has read, (rows, columns, channels).
-            sums: D of each output, int32 (1, 1, outputs).
+            sums: D of each output, int32 (1, pictures, outputs).
         """
+        pictures = self._together or 1
+        each = zip(codes.reshape(pictures, -1), sums.reshape(pictures, -1), strict=True)
+        return np.stack([self._finish(*one) for one in each]).reshape(self.out_shape)
+
+    def _finish(
+        self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]
+    ) -> NDArray[np.number[Any]]:
+        """Of one picture: (outputs,)."""
         total = int(codes.sum(dtype=np.int64))
-        met_hi = (sums.ravel().astype(np.int64) + total) >> 1
+        met_hi = (sums.astype(np.int64) + total) >> 1
         y = self._matrix.of_sums(total, met_hi, self._dense.unit_of(codes))
-        return self._dense.given(y).reshape(self.out_shape)
+        return self._dense.given(y)

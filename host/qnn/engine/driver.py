@@ -13,16 +13,18 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
-import numpy as np
-
+from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles, Control, Progress
 from qnn.engine.layout import PLACES, Layout
 from qnn.engine.lowering import Lowered, folded
+from qnn.engine.piece import Piece
 from qnn.engine.stages import Codes, Maps, Run, Stages, laid_out
 from qnn.engine.status import Status
+from qnn.engine.together import side_by_side, split
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload, since_us
 from qnn.platforms.protocol import Buffer, Platform
@@ -32,10 +34,17 @@ _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
 @dataclass
 class _Flight:
-    """A picture that is handed in, what it took the host so far, and its run once it is started."""
+    """What is handed in, what it took the host so far, and its run once it is started.
 
+    Attributes:
+        part: of the network.
+        pictures: of the part before, whose codes it reads side by side; none for a picture itself.
+    """
+
+    part: int
     place: int
     packing_us: int
+    pictures: list[_Flight] = field(default_factory=list)
     offload_us: int = 0
     run: Run | None = None
 
@@ -65,8 +74,7 @@ class Driver:
         except BaseException:
             platform.close()
             raise
-        self._layout: Layout | None = None
-        self._stages: Stages | None = None
+        self._parts: list[Stages] = []  # of the network, one after the other
         self._fresh = False  # lists, parameters and windows are as they should be
         self._ours = False  # parameters on chip are those of this network
         self._running = False  # a run was started and has not been seen to end
@@ -83,10 +91,8 @@ class Driver:
 
     @property
     def layout(self) -> Layout:
-        """Where the network lies in `buffers`; BackendError if there is none."""
-        if self._layout is None:
-            raise BackendError("the accelerator has no network: it was closed, or none was loaded")
-        return self._layout
+        """Where the network, or its first part, lies; BackendError if there is none."""
+        return self.stages.layout
 
     @property
     def buffers(self) -> tuple[Buffer, Buffer]:
@@ -96,59 +102,75 @@ class Driver:
 
     @property
     def stages(self) -> Stages:
-        """What runs the network; BackendError if there is none."""
-        _ = self.layout
-        assert self._stages is not None
-        return self._stages
+        """What runs the network, or its first part; BackendError if there is none."""
+        if not self._parts:
+            raise BackendError("the accelerator has no network: it was closed, or none was loaded")
+        return self._parts[0]
 
-    def load(self, layers: Sequence[Lowered]) -> None:
+    @property
+    def together(self) -> int:
+        """Pictures that share the weights of the second part of a network; 1 if it has none."""
+        return self.capabilities.pixels if len(self._parts) > 1 else 1
+
+    def load(self, layers: Sequence[Lowered], together: bool = False) -> None:
         """Lays out the layers of a network, in place of any before.
 
         Args:
             layers: one after the other, as qnn.engine.lowering makes them. Pictures are what the
                 first one reads: codes, or float32 where it is a float convolution.
+            together: fully connected layers at the end run for several pictures at once, where
+                qnn.engine.together can have it so.
 
         Raises:
             DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
         layers = folded(layers, self.capabilities)
-        layout = laid_out(layers, self.capabilities)
+        parts = split(layers, self.capabilities) if together else [layers]
+        layouts = [laid_out(part, self.capabilities) for part in parts]
         self.unload()
         try:
-            for size in (layout.read_bytes, layout.write_bytes):
-                self._buffers.append(self._platform.allocate(size))
+            for sizes in zip(*((one.read_bytes, one.write_bytes) for one in layouts), strict=True):
+                self._buffers.append(self._platform.allocate(sum(sizes)))
         except BaseException:
             self.unload()
             raise
-        self._stages = Stages(
-            layers, layout, self.capabilities, self._control, self.buffers, self._progress
-        )
-        self._layout = layout
+        read = write = 0
+        for part, layout in zip(parts, layouts, strict=True):
+            pieces = (
+                Piece(self._buffers[0], read, read := read + layout.read_bytes),
+                Piece(self._buffers[1], write, write := write + layout.write_bytes),
+            )
+            self._parts.append(
+                Stages(
+                    part, layout, self.capabilities, self._control, pieces,
+                    self._report(len(self._parts)), followed=len(parts) > 1,
+                )
+            )  # fmt: skip
         self.refresh()
 
     def refresh(self) -> None:
         """Writes lists, parameters and windows again, as happens by itself after a failed run."""
-        layout, (read, write) = self.layout, self.buffers
+        _ = self.stages
         self.quiet()
-        image = np.frombuffer(layout.image(read.address, write.address), dtype=np.uint8)
-        read.array[: len(image)] = image
-        read.flush(0, len(image))
+        for part in self._parts:
+            part.refresh()
         self._control.prepare(
-            (read.address, layout.read_bytes),
-            (write.address, layout.write_bytes),
+            *((buffer.address, len(buffer.array)) for buffer in self.buffers),
         )
         self._fresh = True
 
     def unload(self) -> None:
         """Gives the memory of the network back."""
         self.quiet()
-        self._layout = self._stages = None
+        self._parts = []
         self._control.forbid()
         while self._buffers:
             self._buffers.pop().free()
 
-    def stream(self, pictures: Iterable[Codes], resident: bool | None = None) -> Generator[Offload]:
+    def stream(
+        self, pictures: Iterable[Codes], resident: bool | None = None, together: int = 1
+    ) -> Generator[Offload]:
         """Picture after picture; the next one is taken and packed while one is worked on.
 
         Two are on their way: while the host works on the map of one between two of its stages, the
@@ -157,6 +179,8 @@ class Driver:
         Args:
             pictures: codes (H, W, C) of the first layer.
             resident: run with the parameters on chip; None: where the accelerator has kept them.
+            together: so many pictures, at most those of `together`, wait for each other before the
+                second part of a network.
 
         Raises:
             EngineError: a run ended badly.
@@ -169,24 +193,34 @@ class Driver:
             self.quiet()
         self._streaming = True
         try:
-            yield from self._stream(iter(pictures), resident)
+            yield from self._stream(iter(pictures), resident, min(together, self.together))
         finally:
             self._streaming = False
             if self._running:
                 self.quiet()
 
-    def _stream(self, pictures: Iterator[Codes], resident: bool | None) -> Generator[Offload]:
-        places, ready, more = deque(range(PLACES)), deque[_Flight](), True
+    def _stream(
+        self, pictures: Iterator[Codes], resident: bool | None, together: int
+    ) -> Generator[Offload]:
+        _ = self.stages
+        places = [deque(range(PLACES)) for _ in self._parts]
+        ready: deque[_Flight] = deque()
+        arrived: list[tuple[_Flight, Maps]] = []  # behind the first of two parts
         busy: _Flight | None = None
+        more = True
         while True:
+            under_way = len(places[0]) < PLACES
             if busy is None and ready:
                 busy = ready.popleft()
                 self._set_off(busy, resident)
-            elif more and places:
+            elif arrived and places[1] and (len(arrived) >= together or not (more or under_way)):
+                some, arrived = arrived[:together], arrived[together:]
+                ready.append(self._side_by_side(some, places[1].popleft()))
+            elif more and places[0] and len(arrived) < together:
                 if more := (codes := next(pictures, None)) is not None:
                     began = time.perf_counter_ns()
-                    self.put(codes, places[0])
-                    ready.append(_Flight(places.popleft(), since_us(began)))
+                    self.put(codes, places[0][0])
+                    ready.append(_Flight(0, places[0].popleft(), since_us(began)))
             elif busy is None:
                 return
             else:
@@ -198,9 +232,12 @@ class Driver:
                 if map_of is None:
                     self._prepare(landed)
                     ready.append(landed)
+                    continue
+                places[landed.part].append(landed.place)
+                if landed.part + 1 < len(self._parts):
+                    arrived.append((landed, self._fetch(landed, map_of)))
                 else:
-                    places.append(landed.place)
-                    yield self._offload(landed, map_of)
+                    yield from self._offloads(landed, self._fetch(landed, map_of))
 
     def run(self, codes: Codes, resident: bool | None = None) -> Offload:
         """One picture; arguments and errors as of `stream`."""
@@ -210,15 +247,32 @@ class Driver:
     def trace(self, codes: Codes) -> list[Maps]:
         """The map of every layer for one picture; errors as of `stream`."""
         self.run(codes)
-        return [self.map(number) for number in range(len(self.layout.maps))]
+        return [self.map(number) for number in range(sum(len(part) for part in self._parts))]
 
     def map(self, number: int) -> Maps:
-        """What layer `number` gave in the last run."""
-        return self.stages.map(number)
+        """What layer `number` gave in the last run, of the first picture of some together."""
+        first = self.stages
+        if number < len(first):
+            return first.map(number)
+        return self._parts[1].map(number - len(first))[:, :1]
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        return self.stages.account()
+        _ = self.stages
+        return [command for part in self._parts for command in part.account()]
+
+    def layer_cycles(self) -> tuple[int, ...]:
+        """Those of each layer."""
+        _ = self.stages
+        return tuple(cycles for part in self._parts for cycles in part.layer_cycles())
+
+    def last_as(self, layer: Lowered) -> AbstractContextManager[None]:
+        """For a while, another layer of the same weights for the last one: other is only what the
+        host makes of its sums."""
+        _ = self.stages
+        if len(self._parts) > 1 and isinstance(layer, DenseSums):
+            layer = layer.for_pictures(self.together)
+        return self._parts[-1].last_as(layer)
 
     def status(self) -> Status:
         """What the accelerator says of itself."""
@@ -247,12 +301,13 @@ class Driver:
             )
         if resident is None:
             resident = status.resident and self._ours
+        resident = resident and len(self._parts) == 1
         self._running = True
         return stages.start(place, resident)
 
     def finish(self) -> Callable[[], Maps]:
-        """Waits for the end of the run that was started: what makes the map of the last layer,
-        whenever."""
+        """Waits for the end of the run that was started, of a network of one part: what makes the
+        map of the last layer, whenever."""
         stages, run = self.stages, self.stages.last
         try:
             while not stages.end(run):
@@ -281,26 +336,37 @@ class Driver:
         Raises:
             EngineStuckError: it does not become quiet: the platform is closed, its memory kept.
         """
-        self._layout = self._stages = None
+        self._parts = []
         self._running = False
         self._give_back()
 
-    def _set_off(self, flight: _Flight, resident: bool | None) -> None:
-        """Begins the next stage of a picture, or the first one."""
+    def _side_by_side(self, arrived: Sequence[tuple[_Flight, Maps]], place: int) -> _Flight:
+        """Hands the codes of some pictures in to the second part."""
         began = time.perf_counter_ns()
-        if flight.run is None:
-            flight.run = self.start(flight.place, resident)
-        else:
+        row = side_by_side([maps for _, maps in arrived], self.together)
+        self._parts[1].put(row, place)
+        return _Flight(1, place, since_us(began), [flight for flight, _ in arrived])
+
+    def _set_off(self, flight: _Flight, resident: bool | None) -> None:
+        """Begins the next stage of a flight, or the first one."""
+        began = time.perf_counter_ns()
+        if flight.run is not None:
             self._running = True
-            self.stages.go_on(flight.run)
+            self._parts[flight.part].go_on(flight.run)
+        elif flight.part:
+            self._running = True
+            flight.run = self._parts[flight.part].start(flight.place, resident=False)
+        else:
+            flight.run = self.start(flight.place, resident)
         flight.offload_us += since_us(began)
 
     def _land(self, flight: _Flight) -> Callable[[], Maps] | None:
-        """Waits for the end of the stage that a picture is in: of the last one, what makes its map;
+        """Waits for the end of the stage that a flight is in: of the last one, what makes its map;
         else None."""
         began = time.perf_counter_ns()
-        assert flight.run is not None
-        map_of = self.stages.result(flight.run) if self.stages.end(flight.run) else None
+        part, run = self._parts[flight.part], flight.run
+        assert run is not None
+        map_of = part.result(run) if part.end(run) else None
         self._running, self._ours = False, True
         flight.offload_us += since_us(began)
         return map_of
@@ -309,20 +375,45 @@ class Driver:
         """The work of the host behind a stage."""
         began = time.perf_counter_ns()
         assert flight.run is not None
-        self.stages.prepare(flight.run)
+        self._parts[flight.part].prepare(flight.run)
         flight.offload_us += since_us(began)
 
-    def _offload(self, flight: _Flight, map_of: Callable[[], Maps]) -> Offload:
+    def _fetch(self, flight: _Flight, map_of: Callable[[], Maps]) -> Maps:
         began = time.perf_counter_ns()
-        assert flight.run is not None
         maps = map_of()
-        return Offload(
-            maps,
-            flight.offload_us + since_us(began),
-            flight.packing_us,
-            flight.run.cycles,
-            between_us=flight.run.between_us,
-        )
+        flight.offload_us += since_us(began)
+        return maps
+
+    def _offloads(self, flight: _Flight, maps: Maps) -> Iterator[Offload]:
+        """Of each picture of a flight that has ended, with its share of what they had together."""
+        run, count = flight.run, len(flight.pictures)
+        assert run is not None
+        if not count:
+            yield Offload(
+                maps, flight.offload_us, flight.packing_us, run.cycles, between_us=run.between_us
+            )
+        between_us = flight.packing_us + run.between_us
+        for number, one in enumerate(flight.pictures):
+            assert one.run is not None
+            yield Offload(
+                maps[:, number : number + 1],
+                one.offload_us + (flight.offload_us + flight.packing_us) // count,
+                one.packing_us,
+                one.run.cycles + run.cycles // count,
+                between_us=one.run.between_us + between_us // count,
+            )
+
+    def _report(self, part: int) -> Progress | None:
+        """Tells the progress of a part as that of the run."""
+        report = self._progress
+        if report is None:
+            return None
+
+        def tell(done: int, _: int) -> None:
+            each = [one.expected for one in self._parts]
+            report(sum(each[:part]) + done, sum(each))
+
+        return tell
 
 
 def _shut_down(owner: int, control: Control, buffers: list[Buffer], platform: Platform) -> None:

@@ -80,8 +80,11 @@ class Stages:
         control: its registers.
         buffers: the one that it only reads, and the one that it writes.
         progress: called with cycles done and expected while a run goes on.
+        followed: other stages may run before somebody asks for the account of a run.
 
     Attributes:
+        layout: as above.
+        expected: cycles of a run.
         last: the run that was in a stage last.
     """
 
@@ -93,16 +96,29 @@ class Stages:
         control: Control,
         buffers: tuple[Buffer, Buffer],
         progress: Progress | None = None,
+        followed: bool = False,
     ) -> None:
-        self._layers, self._layout, self._control = list(layers), layout, control
+        self._layers, self.layout, self._control = list(layers), layout, control
+        self._followed = followed
         self._read, self._write = buffers
         self._progress = progress
         each = estimate.each(layout.program, capabilities)
         self._expected = [int(each[stage.commands].sum()) for stage in layout.stages]
+        self.expected = sum(self._expected)
         # in the input places, where the host needs them
         self._floats: dict[int, NDArray[np.float32]] = {}
         self._codes: dict[int, Codes] = {}
         self.last = Run(0)
+
+    def __len__(self) -> int:
+        """Layers."""
+        return len(self._layers)
+
+    def refresh(self) -> None:
+        """Writes lists and parameters."""
+        image = self.layout.image(self._read.address, self._write.address)
+        self._read.array[: len(image)] = np.frombuffer(image, np.uint8)
+        self._read.flush(0, len(image))
 
     def put(self, picture: Codes, place: int) -> None:
         """Packs a picture into one of the two input places; QnnError where it does not fit."""
@@ -115,13 +131,13 @@ class Stages:
             self._codes[place] = picture.copy()
         elif isinstance(first, RowFolding):
             numbers = first.fold(numbers)
-        self._hand_in(0, numbers, self._layout.inputs[place])
+        self._hand_in(0, numbers, self.layout.inputs[place])
 
     def start(self, place: int, resident: bool) -> Run:
         """Begins a run on what lies in an input place; `resident` where parameters are on chip."""
         run = Run(place)
         # stages take the place of each other's parameters
-        self._start(run, resident and len(self._layout.stages) == 1)
+        self._start(run, resident and len(self.layout.stages) == 1)
         return run
 
     def end(self, run: Run) -> bool:
@@ -139,21 +155,21 @@ class Stages:
             raise status.failure(self._names(run.stage))
         self._control.acknowledge()
         run.cycles += self._control.cycles()
-        if run.stage + 1 == len(self._layout.stages):
-            return True
-        run.accounts += self._account(run.stage)
-        return False
+        last = run.stage + 1 == len(self.layout.stages)
+        if self._followed or not last:
+            run.accounts += self._account(run.stage)
+        return last
 
     def prepare(self, run: Run) -> None:
         """The work of the host behind a stage that has ended, and was not the last one."""
         began = time.perf_counter_ns()
-        number = self._layout.stages[run.stage].layers[-1]
+        number = self.layout.stages[run.stage].layers[-1]
         if isinstance(first := self._layers[number], FloatFirst):
             self._mend(first, run)
         else:
             made = cast("NDArray[np.integer[Any]]", self._map(number, run))
             run.made[number] = made
-            self._hand_in(number + 1, made, self._layout.made[number + 1][run.place])
+            self._hand_in(number + 1, made, self.layout.made[number + 1][run.place])
         run.between_us += since_us(began)
 
     def go_on(self, run: Run) -> None:
@@ -185,18 +201,19 @@ class Stages:
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        return [*self.last.accounts, *self._account(self.last.stage)]
+        run = self.last
+        return [*run.accounts, *([] if self._followed else self._account(run.stage))]
 
     def layer_cycles(self) -> tuple[int, ...]:
         """Those of each layer."""
         account = iter(self.account())
-        parts = self._layout.program.parts
+        parts = self.layout.program.parts
         return tuple(sum(next(account).cycles for _ in range(part)) for part in parts)
 
     def _start(self, run: Run, resident: bool) -> None:
         self.last = run
-        stage = self._layout.stages[run.stage]
-        begin = self._layout.lists[run.place] + stage.begin * COMMAND_BYTES
+        stage = self.layout.stages[run.stage]
+        begin = self.layout.lists[run.place] + stage.begin * COMMAND_BYTES
         self._control.start(self._read.address + begin, stage.count, resident)
 
     def _report(self, stage: int) -> Progress | None:
@@ -204,12 +221,12 @@ class Stages:
         report = self._progress
         if report is None:
             return None
-        before, whole = sum(self._expected[:stage]), sum(self._expected)
-        return lambda done, _: report(before + done, whole)
+        before = sum(self._expected[:stage])
+        return lambda done, _: report(before + done, self.expected)
 
     def _mend(self, first: FloatFirst, run: Run) -> None:
         """Corrects the codes in doubt in the map of the first layer, where it lies in memory."""
-        out, write = self._layout.program.maps[0], self._write
+        out, write = self.layout.program.maps[0], self._write
         assert isinstance(out, BlockMap)
         begin = self._begin(0, run)
         end = begin + out.size
@@ -223,7 +240,7 @@ class Stages:
 
     def _hand_in(self, number: int, codes: NDArray[np.integer[Any]], begin: int) -> None:
         """Packs what layer `number` reads."""
-        (how,) = (one.map for one in self._layout.program.inputs if one.layer == number)
+        (how,) = (one.map for one in self.layout.program.inputs if one.layer == number)
         data = np.frombuffer(how.pack(codes), dtype=np.uint8)
         self._read.array[begin : begin + len(data)] = data
         self._read.flush(begin, begin + len(data))
@@ -242,7 +259,7 @@ class Stages:
 
     def _given(self, number: int, data: bytes, read: Codes | None) -> Maps:
         """What a layer gives, out of its map as it lies in memory and what `_read_by` says."""
-        layer, maps = self._layers[number], self._layout.program.maps[number].unpack(data)
+        layer, maps = self._layers[number], self.layout.program.maps[number].unpack(data)
         if isinstance(layer, DenseSums):
             codes = cast("NDArray[np.integer[Any]]", read)
             return layer.finish(codes, cast("NDArray[np.int32]", maps))
@@ -251,18 +268,18 @@ class Stages:
     def _written(self, number: int, run: Run) -> bytes:
         """The map of a layer as it lies in memory."""
         begin = self._begin(number, run)
-        end = begin + self._layout.program.maps[number].size
+        end = begin + self.layout.program.maps[number].size
         self._write.invalidate(begin, end)
         return self._write.array[begin:end].tobytes()
 
     def _begin(self, number: int, run: Run) -> int:
         """Where the map of a layer begins in the buffer that is written."""
-        layout = self._layout
+        layout = self.layout
         return (layout.maps, layout.second_maps)[run.place][number]
 
     def _names(self, stage: int) -> tuple[str, ...]:
         """Of the commands of a stage."""
-        return self._layout.program.names[self._layout.stages[stage].commands]
+        return self.layout.program.names[self.layout.stages[stage].commands]
 
     def _account(self, stage: int) -> list[CommandCycles]:
         """Of a stage, which is the last one that was run."""
