@@ -120,6 +120,8 @@ def show_picture(name: str, result: dict) -> None:
         print(f"  {layer['name']:20}{taken:>9}{layer['macs'] / 1e6:>9.1f}")
     left = result["host_macs"] / result["macs"]
     print(f"  {'all':20}{result['cycles']:>9}{result['macs'] / 1e6:>9.1f}")
+    if (together := result["together"]) > 1:
+        print(f"  {f'of {together} together':20}{result['cycles_together']:>9}")
     print(f"  {result['mismatches']} values differ; {result['doubts']} codes in doubt; "
           f"{left:.2%} of the products left to the host; "
           f"simulated in {result['seconds']} s")  # fmt: skip

@@ -40,6 +40,8 @@ def measure(config: str, name: str, reference: Path, memory: MemoryModel) -> dic
 
     Returns:
         cycles: of the accelerator, all stages.
+        together: pictures that can share the weights of the fully connected layers, and
+            cycles_together what one of so many then takes.
         seconds: that the simulation of them took.
         host_macs: products of the layers on the host, and of outputs of the first layer in doubt.
         macs: products of all layers.
@@ -56,12 +58,16 @@ def measure(config: str, name: str, reference: Path, memory: MemoryModel) -> dic
     with Driver(SimulatedBoard(config, model=memory)) as driver:
         run = accelerated(place(network.layers, driver.capabilities, wish, limits))
         taken = network.layers[run]
-        driver.load(lower(taken, limits))
+        driver.load(lower(taken, limits), together=True)
         begin = time.perf_counter()
         cycles = driver.run(x).cycles
+        assert cycles is not None
         seconds = time.perf_counter() - begin
         wrong = _wrong(taken, x, driver)
         by_layer, doubts = driver.layer_cycles(), driver.stages.last.mended
+        together = driver.together
+        each = driver.stages.last.cycles  # cycles do not depend on how many share the rest
+        cycles_together = each + (cycles - each) // together
     layers = [
         {"name": layer.name, "where": "accelerator", "macs": layer.macs, "cycles": each}
         for layer, each in zip(taken, by_layer, strict=True)
@@ -72,6 +78,8 @@ def measure(config: str, name: str, reference: Path, memory: MemoryModel) -> dic
     on_host = sum(layer.macs for layer in network.layers[run.stop :])
     return {
         "cycles": cycles,
+        "together": together,
+        "cycles_together": cycles_together,
         "seconds": round(seconds, 2),
         "host_macs": on_host + doubts * first.weight[0].size,
         "macs": sum(layer.macs for layer in network.layers),

@@ -73,6 +73,9 @@ def test_a_whole_picture(reference, name):
     first, left = found["layers"][0]["cycles"], found["host_macs"] / found["macs"]
     row = [f"{found['cycles']:,}", f"{first:,}", f"{found['doubts']:,}", f"{left:.2%}"]
     assert f"| {PICTURES[name]} | {' | '.join(row)} |" in PAGE.read_text()
+    if name == "dorefanet":
+        each = f"of {found['together']} together one takes\n{found['cycles_together']:,} cycles"
+        assert each in PAGE.read_text()
     for layer in found["layers"]:
         if layer["name"] in ("fc0", "fc1"):
             said = rf"{layer['name']} \([^)]*\) (takes )?{layer['cycles']:,}"
