@@ -2,13 +2,13 @@
 """A program in the two buffers of the driver: one that the accelerator only reads, one it writes.
 
     read     list | parameters | list of place 1 | input of place 0 | input of place 1 | made maps
-    written  the map of every layer, one after the other | again those that the host works on
+    written  the map of every layer, one after the other, of place 0 | of place 1
 
 A program may run in stages, each with its own part of the list, so that the host can work on a map
 in between: correct it where it lies, or make of it what the next stage reads. Two pictures can be
 on their way, each in a place of its own: while the accelerator has one of them, the host has the
-other. So there are two lists, for a command holds addresses, and two of each map that the host
-reads, corrects or makes; of the others one, for a stage leaves nothing else behind.
+other. So there are two lists, for a command holds addresses, and two of each map; but one, where
+there is one stage, which leaves nothing behind that is not copied at its end.
 """
 
 from __future__ import annotations
@@ -56,16 +56,8 @@ class Layout:
         read_bytes, write_bytes: sizes of the buffers, multiples of 4096.
     """
 
-    def __init__(
-        self, program: Program, breaks: Collection[int] = (), reads: Collection[int] = ()
-    ) -> None:
-        """As the arguments say.
-
-        Args:
-            program: what to lay out.
-            breaks: numbers of layers behind which the host works; the last one may be of them.
-            reads: numbers of others whose maps it then reads.
-        """
+    def __init__(self, program: Program, breaks: Collection[int] = ()) -> None:
+        """`breaks`: numbers of layers behind which the host works; the last one may be of them."""
         self.program = program
         last = len(program.parts) - 1
         ends = sorted({number + 1 for number in (*breaks, last)})
@@ -89,12 +81,11 @@ class Layout:
             end += PLACES * size
         self.read_bytes = fill(end, PAGE)
         self.maps = tuple(place - program.places[0] for place in program.places)
-        second, end = list(self.maps), self.maps[-1] + fill(program.out_map.size, LINE)
-        for number in sorted({*breaks, *reads} - {last}):
-            second[number] = end
-            end += fill(program.maps[number].size, LINE)
-        self.second_maps = tuple(second)
-        self.write_bytes = fill(end, PAGE)
+        apart = 0
+        self.write_bytes = fill(self.maps[-1] + program.out_map.size, PAGE)
+        if len(self.stages) > 1:
+            apart, self.write_bytes = self.write_bytes, PLACES * self.write_bytes
+        self.second_maps = tuple(apart + begin for begin in self.maps)
 
     def image(self, read: int, write: int) -> bytes:
         """Lists and parameters, for buffers at these addresses; to lie where the first begins."""

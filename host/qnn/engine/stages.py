@@ -40,9 +40,8 @@ Maps: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): uint8 codes, int32 sum
 def laid_out(layers: Sequence[Lowered], capabilities: Capabilities) -> Layout:
     """Layers one after the other, in stages; DoesNotFitError where they do not fit."""
     program = compile_layers([compiled(layer) for layer in layers], capabilities)
-    sums = [number for number, layer in enumerate(layers) if isinstance(layer, DenseSums)]
-    mended = [number for number, layer in enumerate(layers) if isinstance(layer, FloatFirst)]
-    return Layout(program, mended + sums, [number - 1 for number in sums if number])
+    works = [isinstance(layer, FloatFirst | DenseSums) for layer in layers]
+    return Layout(program, [number for number, one in enumerate(works) if one])
 
 
 @dataclass

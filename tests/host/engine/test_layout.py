@@ -88,7 +88,7 @@ def in_stages() -> Layout:
         random_networks.random_dense(rng, (1, 1, 70), 12, name="c"),
         random_networks.random_conv(rng, (1, 1, 12), 6, (1, 1), name="d", groups=2, levels=None),
     ]
-    return Layout(compile_layers(lower(layers)), [1, 2], [0, 1])
+    return Layout(compile_layers(lower(layers)), [1, 2])
 
 
 def test_stages():
@@ -106,7 +106,7 @@ def test_stages():
 
 def test_a_break_behind_the_last_layer_is_none():
     layout = in_stages()
-    again = Layout(layout.program, [3, 2, 1], [1, 0])
+    again = Layout(layout.program, [3, 2, 1])
     assert again.stages == layout.stages
     assert again.second_maps == layout.second_maps
 
@@ -131,22 +131,16 @@ def test_what_the_host_makes_has_a_place_for_each_picture():
         assert address[3:].tolist() == [last, last + group]
 
 
-def test_maps_of_the_host_lie_twice_and_others_once():
-    """Of the layers behind which it works, and what it then reads; never of the last one."""
+def test_maps_of_stages_lie_twice_and_of_one_stage_once():
     layout = in_stages()
-    assert [a != b for a, b in zip(layout.maps, layout.second_maps, strict=True)] == [
-        True, True, True, False,
-    ]  # fmt: skip
-    begins = sorted({*layout.maps, *layout.second_maps})
-    sizes = {
-        begin: out.size
-        for maps in (layout.maps, layout.second_maps)
-        for begin, out in zip(maps, layout.program.maps, strict=True)
-    }
-    for begin, following in zip(begins, [*begins[1:], layout.write_bytes], strict=True):
-        assert begin % LINE == 0 and begin + sizes[begin] <= following
+    (apart,) = {b - a for a, b in zip(layout.maps, layout.second_maps, strict=True)}
+    assert apart % LINE == 0 and apart >= layout.maps[-1] + layout.program.out_map.size
+    assert layout.write_bytes == 2 * apart
+    one = Layout(layout.program, [3])
+    assert one.second_maps == one.maps and one.write_bytes == apart
     image = layout.image(READ, WRITE)
     for at, maps in zip(layout.lists, (layout.maps, layout.second_maps), strict=True):
         commands = CommandList(image[at:], layout.program.commands)
         written = np.repeat(maps, layout.program.parts)
         assert (commands.get("out_address")[:-1] == WRITE + written[:-1]).all()
+        assert commands.get("in_address")[1] == WRITE + maps[0]
