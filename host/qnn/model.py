@@ -198,6 +198,31 @@ class Model:
         maps = self._session.run(array.codes(np.asarray(arrays)))
         return result.values(maps) if isinstance(result, FloatMap) else result.scores(maps)
 
+    def outputs(self, maps: Maps) -> dict[str, NDArray[Any]]:
+        """What each output of the network is, by the name that it has in the source.
+
+        Args:
+            maps: what the first layer reads, (N, H, W, C).
+
+        Returns:
+            Scores (N, classes), or the values of a map (N, *shape); float32 or float64.
+
+        Raises:
+            QnnError: a result is missing, or gives boxes.
+        """
+        network, result = self.network, self.network.result
+        if not isinstance(result, Classifier | FloatMap):
+            raise _incomplete(network)
+        (offload,) = self._session.stream([maps])
+        given = {network.output: (result, offload.maps)} | {
+            head.name: (head.result, found)
+            for head, found in zip(network.heads, offload.heads, strict=True)
+        }
+        return {
+            name: one.values(found) if isinstance(one, FloatMap) else one.scores(found)
+            for name, (one, found) in given.items()
+        }
+
     def run(self, maps: Maps) -> Maps:
         """What the layers make of what the first of them reads, (N, H, W, C); see
         qnn.backends.protocol."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network
 from qnn_sim import float_layers, golden
 
 Map: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C)
@@ -63,6 +63,29 @@ def trace(layers: Iterable[Layer | WordConv], values: Map) -> Iterator[Map]:
         else:
             values = run_layer(layer, values)
             yield values
+
+
+def joined(layer: Layer, maps: Sequence[Map]) -> Map:
+    """What a layer reads of maps (H, W, C) of the same rows and columns: each of its groups the
+    same share of every map, one behind the other."""
+    groups = layer.groups if isinstance(layer, Conv) else 1
+    shares = [
+        one[..., group * one.shape[2] // groups : (group + 1) * one.shape[2] // groups]
+        for group in range(groups)
+        for one in maps
+    ]
+    return np.concatenate(shares, axis=2)
+
+
+def run_graph(network: Network, values: Map) -> Iterator[Map]:
+    """Output of each layer of a network in turn for what goes in, one map (H, W, C)."""
+    given = {"": values}
+    before = ""
+    for layer in network.layers:
+        read = [given[name] for name in network.inputs.get(layer.name, (before,))]
+        given[layer.name] = run_layer(layer, joined(layer, read))
+        before = layer.name
+        yield given[layer.name]
 
 
 def run_conv(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.backends import open_session
 from qnn.errors import QnnError
 from qnn.importers import import_network
+from qnn.model import Model
 from qnn.network import Network
-from qnn.network.result import Boxes, FloatMap
 
 CLOSE = 1e-5  # of the range of the scores: what float32 sums in another order may differ by
 _BEYOND = 0.2  # beyond the outermost thresholds, in parts of what lies between them
@@ -52,8 +51,8 @@ class Agreement:
         name: of the file.
         refusal: why the network was not imported; None where it was.
         inputs: how many were compared.
-        error: largest difference of any score, in parts of the range of the scores.
-        same_class: inputs with the same largest score.
+        error: largest difference of any score, in parts of the range of the scores of its output.
+        same_class: inputs with the same largest score of each output.
     """
 
     name: str
@@ -82,30 +81,27 @@ def compare(path: Path, inputs: int, seed: int) -> Agreement:
         network = import_network("qonnx", path, "compared")
         model = onnx.load(path)
         x, maps = _inputs(network, model, np.random.default_rng(seed), inputs)
-        _, session = open_session("cpu", network)
-        out = session.run(maps)
-        result = network.result
-        if result is None:
-            raise QnnError(f"{path}: the network has no result")
-        if isinstance(result, Boxes):
-            raise QnnError(f"{path}: the network gives boxes, no numbers to compare")
-        values = result.values(out) if isinstance(result, FloatMap) else result.scores(out)
-        found = values.reshape(inputs, -1)
+        with Model(network, "cpu") as opened:
+            outputs = opened.outputs(maps)
     except QnnError as error:
         return Agreement(path.stem, str(error))
-    want = np.array([_first_of_batch(model, one) for one in x]).reshape(inputs, -1)
-    spread = max(float(np.ptp(want)), float(np.finfo(np.float32).tiny))
-    same = int((found.argmax(axis=1) == want.argmax(axis=1)).sum())
-    return Agreement(path.stem, None, inputs, float(abs(found - want).max()) / spread, same)
+    wanted = [_first_of_batch(model, one) for one in x]
+    worst, same = 0.0, np.ones(inputs, bool)
+    for name, values in outputs.items():
+        found = values.reshape(inputs, -1)
+        want = np.array([one.get(name, next(iter(one.values()))) for one in wanted])
+        want = want.reshape(inputs, -1)
+        spread = max(float(np.ptp(want)), float(np.finfo(np.float32).tiny))
+        worst = max(worst, float(abs(found - want).max()) / spread)
+        same &= found.argmax(axis=1) == want.argmax(axis=1)
+    return Agreement(path.stem, None, inputs, worst, int(same.sum()))
 
 
-def _first_of_batch(model: Any, x: NDArray[Any]) -> NDArray[Any]:
-    """Outputs of one input, where the graph states how many go in at a time."""
+def _first_of_batch(model: Any, x: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Outputs of one input by name, where the graph states how many go in at a time."""
     shape = _shape(model)
     batch = np.repeat(x.reshape(1, *shape[1:]), shape[0] or 1, axis=0)
-    (found,) = list(execute(model, batch).values())[:1]
-    one: NDArray[Any] = found[0]
-    return one
+    return {name: found[0] for name, found in execute(model, batch).items()}
 
 
 def _shape(model: Any) -> list[int]:

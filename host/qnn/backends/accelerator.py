@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import chain
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qnn.backends.host_layers import HostLayers
-from qnn.backends.protocol import Maps, Settings, check_maps, empty_output
+from qnn.backends.protocol import Maps, Settings, check_maps, empty_outputs
 from qnn.engine import placement
 from qnn.engine.driver import Driver
 from qnn.engine.lowering import lower, lower_layer
@@ -22,14 +22,16 @@ from qnn.engine.stages import Codes
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
 from qnn.network.offload import Offload, since_us
+from qnn.network.wiring import OUTSIDE, part
 from qnn.platforms.protocol import Platform
 
 
 class _Batch(NamedTuple):
-    """A batch that the accelerator has taken, or is about to."""
+    """A batch that the accelerator has taken, or is about to; maps that are still to be read."""
 
     pictures: int
     before_us: int
+    live: dict[int, Maps]
 
 
 class AcceleratorSession:
@@ -53,10 +55,12 @@ class AcceleratorSession:
                     f"{why}); use backend cpu"
                 )
             self._lowered = lower(taken, placement.limits_of(network))
-            self._driver.load(self._lowered, together=True)
             self._reads = np.dtype(np.float32 if taken[0].in_bits is None else np.uint8)
-            self._before = HostLayers(network.layers[: self._run.start])
-            self._after = HostLayers(network.layers[self._run.stop :])
+            self._before = self._on_host(network.layers[: self._run.start])
+            self._after = self._on_host(network.layers[self._run.stop :], self._run.stop)
+            outside = self._after.reads.union(network.outputs)
+            self._kept = [n for n in range(self._run.start, self._run.stop) if n in outside]
+            self._load()
         except BaseException:
             self._driver.close()
             raise
@@ -64,19 +68,31 @@ class AcceleratorSession:
         self.clock_mhz: float | None = platform.clock_mhz
         self.simulated = simulated
 
+    def _on_host(self, layers: Sequence[Layer], begin: int = 0) -> HostLayers:
+        """Layers of the network, from one number on."""
+        wiring = self._network.wiring[begin : begin + len(layers)]
+        return HostLayers(layers, wiring=wiring, begin=begin)
+
+    def _load(self) -> None:
+        """Loads the layers that the accelerator has."""
+        kept = [number - self._run.start for number in self._kept]
+        self._driver.load(self._lowered, part(self._network.wiring, self._run), kept, together=True)
+
     def run(self, maps: Maps) -> Maps:
         check_maps(self._network, maps)
         some = (maps[n : n + self.batch] for n in range(0, len(maps), self.batch))
         outputs = [offload.maps for offload in self.stream(some)]
-        return np.concatenate(outputs) if outputs else empty_output(self._network)
+        return np.concatenate(outputs) if outputs else empty_outputs(self._network)[0]
 
     def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
-        layers, after = self._network.layers, self._after
+        network, run, after = self._network, self._run, self._after
         on_accelerator: AbstractContextManager[None] = nullcontext()
-        if last is not None and self._run.stop == len(layers):
+        if last is not None and run.stop == len(network.layers):
             on_accelerator = self._driver.last_as(lower_layer(last))
         elif last is not None:
-            after = HostLayers([*layers[self._run.stop : -1], last])
+            after = self._on_host([*network.layers[run.stop : -1], last], run.stop)
+        (read,) = network.wiring[run.start]
+        needed = {read}.union(after.reads, network.outputs)
         under_way: deque[_Batch] = deque()
         given = iter(batches)
         first = next(given, None)
@@ -85,10 +101,12 @@ class AcceleratorSession:
 
         def pictures() -> Iterator[Codes]:
             for maps in chain([first], given):
-                check_maps(self._network, maps)
+                check_maps(network, maps)
                 began = time.perf_counter_ns()
-                codes = self._before(maps).astype(self._reads, copy=False)
-                under_way.append(_Batch(len(codes), since_us(began)))
+                live = {OUTSIDE: maps}
+                deque(self._before.through(live, needed), maxlen=0)
+                codes = live[read].astype(self._reads, copy=False)
+                under_way.append(_Batch(len(codes), since_us(began), live))
                 yield from codes
 
         done: list[Offload] = []
@@ -100,15 +118,21 @@ class AcceleratorSession:
                 done.append(one)
                 if len(done) == under_way[0].pictures:
                     began = time.perf_counter_ns()
-                    maps = after(np.stack([one.maps for one in done]))
+                    batch = under_way.popleft()
+                    each = [(one.maps, *one.heads) for one in done]
+                    for number, maps in zip(self._kept, zip(*each, strict=True), strict=True):
+                        batch.live[number] = np.stack(maps)
+                    deque(after.through(batch.live, network.outputs), maxlen=0)
+                    out, *heads = (batch.live[number] for number in network.outputs)
                     yield Offload(
-                        maps,
+                        out,
                         sum(one.offload_us for one in done),
                         sum(one.packing_us or 0 for one in done),
                         sum(one.cycles or 0 for one in done),
-                        under_way.popleft().before_us,
+                        batch.before_us,
                         since_us(began),
                         sum(one.between_us for one in done),
+                        tuple(heads),
                     )
                     done = []
 
@@ -120,18 +144,20 @@ class AcceleratorSession:
         return self._trace(maps, skip)
 
     def _trace(self, given: Maps, skip: int) -> Iterator[Maps]:
-        layers, maps = self._network.layers, given
-        for before in HostLayers(layers[skip : self._run.start]).trace(given):
-            maps = before
-            yield maps
-        begin = max(skip, self._run.start)
-        if begin < self._run.stop:
+        network, run = self._network, self._run
+        live = {skip - 1: given}
+        everything = range(OUTSIDE, len(network.layers))
+        yield from self._on_host(network.layers[skip : run.start], skip).through(live, everything)
+        begin = max(skip, run.start)
+        if begin < run.stop:
+            maps = live[network.wiring[begin][0]]
             with self._beginning_with(begin) as reads:
                 traced = [self._driver.trace(one) for one in maps.astype(reads, copy=False)]
-            for of_layer in zip(*traced, strict=True):
-                maps = np.stack(of_layer)
-                yield maps
-        yield from HostLayers(layers[max(begin, self._run.stop) :]).trace(maps)
+            for number, of_layer in enumerate(zip(*traced, strict=True), start=begin):
+                live[number] = np.stack(of_layer)
+                yield live[number]
+        begin = max(begin, run.stop)
+        yield from self._on_host(network.layers[begin:], begin).through(live)
 
     @contextmanager
     def _beginning_with(self, number: int) -> Iterator[np.dtype[Any]]:
@@ -139,11 +165,12 @@ class AcceleratorSession:
         if number == self._run.start:
             yield self._reads
             return
-        self._driver.load(lower(self._network.layers[number : self._run.stop]))
+        shorter = slice(number, self._run.stop)
+        self._driver.load(lower(self._network.layers[shorter]), part(self._network.wiring, shorter))
         try:
             yield np.dtype(np.uint8)
         finally:
-            self._driver.load(self._lowered, together=True)
+            self._load()
 
     def close(self) -> None:
         self._driver.close()

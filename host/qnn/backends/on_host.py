@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from qnn.backends.host_layers import Step, host_step, trace
-from qnn.backends.protocol import Maps, check_maps, empty_output
+from qnn.backends.host_layers import HostLayers, Step, host_step
+from qnn.backends.protocol import Maps, check_maps, empty_outputs
 from qnn.engine import placement
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
 from qnn.network.offload import Offload, since_us
+from qnn.network.wiring import OUTSIDE
 
 
 class HostSession:
@@ -37,37 +39,47 @@ class HostSession:
     ) -> None:
         self._network, self._step_of, self._at_once = network, step_of, at_once
         self.places = placement.on_host(network.layers)
-        run = placement.integer_run(network.layers)
-        steps = [step_of(layer) for layer in network.layers]
-        self._parts = steps[: run.start], steps[run], steps[run.stop :]
+        run, count = placement.integer_run(network.layers), len(network.layers)
+        self._steps = {layer.name: step_of(layer) for layer in network.layers}
+        self._runs = slice(0, run.start), run, slice(run.stop, count)
+        self._parts = [self._part(one) for one in self._runs]
         self._open = True
+
+    def _part(self, run: slice) -> HostLayers:
+        """A run of layers."""
+        network = self._network
+        return HostLayers(
+            network.layers[run], lambda layer: self._steps[layer.name], network.wiring[run],
+            run.start,
+        )  # fmt: skip
 
     def run(self, maps: Maps) -> Maps:
         (only,) = self.stream([maps])
         return only.maps
 
     def stream(self, batches: Iterable[Maps], last: Layer | None = None) -> Iterator[Offload]:
-        before, integers, after = self._parts
+        network, parts = self._network, self._parts
         if last is not None:
-            after = [*after[:-1], self._step_of(last)]
+            (*layers, _), after = network.layers[self._runs[2]], self._runs[2]
+            parts = [*parts[:2], HostLayers([*layers, last], self._step_of, network.wiring[after],
+                                            after.start)]  # fmt: skip
         for batch in batches:
             self._check(batch)
             took_us = [0, 0, 0]
-            outputs = []
+            outputs: list[list[Maps]] = [[] for _ in network.outputs]
             for start in range(0, len(batch), self._at_once):
-                maps = batch[start : start + self._at_once]
-                for part, steps in enumerate((before, integers, after)):
+                live = {OUTSIDE: batch[start : start + self._at_once]}
+                for number, part in enumerate(parts):
                     began = time.perf_counter_ns()
-                    for step in steps:
-                        maps = step(maps)
-                    took_us[part] += since_us(began)
-                outputs.append(maps)
-            whole = np.concatenate(outputs) if len(outputs) > 1 else outputs[0] if outputs else None
+                    keep = set(network.outputs).union(*(one.reads for one in parts[number + 1 :]))
+                    deque(part.through(live, keep), maxlen=0)
+                    took_us[number] += since_us(began)
+                for into, number in zip(outputs, network.outputs, strict=True):
+                    into.append(live[number])
+            whole = [np.concatenate(one) if len(one) > 1 else one[0] for one in outputs if one]
+            maps, *heads = whole or empty_outputs(network)
             yield Offload(
-                empty_output(self._network) if whole is None else whole,
-                took_us[1],
-                before_us=took_us[0],
-                after_us=took_us[2],
+                maps, took_us[1], before_us=took_us[0], after_us=took_us[2], heads=tuple(heads)
             )
 
     def layer_cycles(self) -> tuple[int, ...]:
@@ -75,11 +87,10 @@ class HostSession:
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         self._check(maps, skip)
-        steps = [step for part in self._parts for step in part]
-        return trace(steps[skip:], maps)
+        return self._part(slice(skip, len(self._network.layers))).trace(maps)
 
     def close(self) -> None:
-        self._open, self._parts = False, ([], [], [])
+        self._open, self._parts, self._steps = False, [], {}
 
     def _check(self, maps: Maps, skip: int = 0) -> None:
         """BackendError if the session is closed, or the maps do not fit."""

@@ -14,6 +14,7 @@ from qnn.engine.placement import Place, Wish
 from qnn.errors import BackendError
 from qnn.network import Layer, Network, describe
 from qnn.network.offload import Offload
+from qnn.network.wiring import OUTSIDE
 
 Maps: TypeAlias = "NDArray[np.number[Any]]"  # (N, H, W, C): codes, accumulators or floats
 
@@ -96,6 +97,13 @@ class Backend(Protocol):
 
 def check_maps(network: Network, maps: Maps, skip: int = 0) -> None:
     """Refuses maps that are not what a layer of the network, the first one, reads."""
+    if any(OUTSIDE < read < skip - 1 for reads in network.wiring[skip:] for read in reads) or (
+        skip and any(OUTSIDE in reads for reads in network.wiring[skip:])
+    ):
+        raise BackendError(
+            f"network {network.name} cannot begin with layer {network.layers[skip].name}: layers "
+            "behind it read others before it"
+        )
     layer = network.layers[skip]
     shape, bits = describe(layer.in_shape), layer.in_bits
     dtype = np.dtype(np.float32 if bits is None else np.uint8)
@@ -108,7 +116,7 @@ def check_maps(network: Network, maps: Maps, skip: int = 0) -> None:
         raise BackendError(f"network {network.name} reads {bits}-bit codes, not {maps.max()}")
 
 
-def empty_output(network: Network) -> Maps:
-    """What no pictures give: shape (0, H, W, C)."""
-    last = network.layers[-1]
-    return np.empty((0, *last.out_shape), last.out_dtype)
+def empty_outputs(network: Network) -> list[Maps]:
+    """What no pictures give: shape (0, H, W, C), of each output."""
+    layers = [network.layers[number] for number in network.outputs]
+    return [np.empty((0, *layer.out_shape), layer.out_dtype) for layer in layers]

@@ -17,6 +17,7 @@ from qnn.engine.stages import laid_out
 from qnn.errors import QnnError
 from qnn.importers import import_network
 from qnn.network import Network
+from qnn.network.wiring import part
 
 NAME = "checked"
 
@@ -62,10 +63,11 @@ def _checked(format_name: str, path: Path, wish: str | None) -> _Checked:
     try:
         network, caps = import_network(format_name, path, NAME, wish), Capabilities()
         found = place_network(network, caps)
-        run, cycles = network.layers[accelerated(found)], 0
-        if run:
-            layers = folded(lower(run, limits_of(network)), caps)
-            cycles = estimate.cycles(laid_out(layers, caps).program, caps)
+        run, cycles = accelerated(found), 0
+        if run.stop:
+            layers = folded(lower(network.layers[run], limits_of(network)), caps)
+            wiring = part(network.wiring, run)
+            cycles = estimate.cycles(laid_out(layers, caps, wiring).program, caps)
         return _Checked(str(path), network, found, cycles)
     except QnnError as error:
         return _Checked(str(path), refusal=str(error))

@@ -24,6 +24,7 @@ Bits stay packed but for those of one tile of outputs: to compile the 9,216 x 4,
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ class DenseSums(Windowed):
     def for_pictures(self, together: int) -> DenseSums:
         """The same layer for a row of pictures, (1, together, codes of one)."""
         return DenseSums(self._dense, self._matrix, together)
+
+    def reading(self, planes: int) -> DenseSums:
+        """The same, of a map of so many planes."""
+        wider = copy(self)
+        wider.in_bits = planes
+        return wider
 
     @property
     def outputs(self) -> int:

@@ -27,6 +27,7 @@ from qnn.engine.status import Status
 from qnn.engine.together import side_by_side, split
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload, since_us
+from qnn.network.wiring import Wiring, chain
 from qnn.platforms.protocol import Buffer, Platform
 
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
@@ -112,12 +113,21 @@ class Driver:
         """Pictures that share the weights of the second part of a network; 1 if it has none."""
         return self.capabilities.pixels if len(self._parts) > 1 else 1
 
-    def load(self, layers: Sequence[Lowered], together: bool = False) -> None:
+    def load(
+        self,
+        layers: Sequence[Lowered],
+        wiring: Wiring | None = None,
+        wanted: Sequence[int] = (),
+        together: bool = False,
+    ) -> None:
         """Lays out the layers of a network, in place of any before.
 
         Args:
             layers: one after the other, as qnn.engine.lowering makes them. Pictures are what the
                 first one reads: codes, or float32 where it is a float convolution.
+            wiring: what each of them reads; None: the one before it.
+            wanted: numbers of layers whose maps a run gives, as Offload.maps and Offload.heads;
+                none: that of the last one.
             together: fully connected layers at the end run for several pictures at once, where
                 qnn.engine.together can have it so.
 
@@ -126,8 +136,14 @@ class Driver:
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
         layers = folded(layers, self.capabilities)
-        parts = split(layers, self.capabilities) if together else [layers]
-        layouts = [laid_out(part, self.capabilities) for part in parts]
+        whole = wiring or chain(len(layers))
+        parts = [layers]
+        if together and tuple(wanted) in ((), (len(layers) - 1,)):
+            parts = split(layers, whole, self.capabilities)
+        wirings = [whole[: len(parts[0])], *(chain(len(part)) for part in parts[1:])]
+        layouts = [
+            laid_out(part, self.capabilities, own) for part, own in zip(parts, wirings, strict=True)
+        ]
         self.unload()
         try:
             for sizes in zip(*((one.read_bytes, one.write_bytes) for one in layouts), strict=True):
@@ -145,6 +161,7 @@ class Driver:
                 Stages(
                     part, layout, self.capabilities, self._control, pieces,
                     self._report(len(self._parts)), followed=len(parts) > 1,
+                    wanted=wanted if len(parts) == 1 else (),
                 )
             )  # fmt: skip
         self.refresh()
@@ -235,7 +252,7 @@ class Driver:
                     continue
                 places[landed.part].append(landed.place)
                 if landed.part + 1 < len(self._parts):
-                    arrived.append((landed, self._fetch(landed, map_of)))
+                    arrived.append((landed, self._fetch(landed, map_of)[0]))
                 else:
                     yield from self._offloads(landed, self._fetch(landed, map_of))
 
@@ -305,9 +322,9 @@ class Driver:
         self._running = True
         return stages.start(place, resident)
 
-    def finish(self) -> Callable[[], Maps]:
+    def finish(self) -> Callable[[], tuple[Maps, ...]]:
         """Waits for the end of the run that was started, of a network of one part: what makes the
-        map of the last layer, whenever."""
+        wanted maps, whenever."""
         stages, run = self.stages, self.stages.last
         try:
             while not stages.end(run):
@@ -360,9 +377,9 @@ class Driver:
             flight.run = self.start(flight.place, resident)
         flight.offload_us += since_us(began)
 
-    def _land(self, flight: _Flight) -> Callable[[], Maps] | None:
-        """Waits for the end of the stage that a flight is in: of the last one, what makes its map;
-        else None."""
+    def _land(self, flight: _Flight) -> Callable[[], tuple[Maps, ...]] | None:
+        """Waits for the end of the stage that a flight is in: of the last one, what makes its
+        maps; else None."""
         began = time.perf_counter_ns()
         part, run = self._parts[flight.part], flight.run
         assert run is not None
@@ -378,20 +395,22 @@ class Driver:
         self._parts[flight.part].prepare(flight.run)
         flight.offload_us += since_us(began)
 
-    def _fetch(self, flight: _Flight, map_of: Callable[[], Maps]) -> Maps:
+    def _fetch(self, flight: _Flight, map_of: Callable[[], tuple[Maps, ...]]) -> tuple[Maps, ...]:
         began = time.perf_counter_ns()
         maps = map_of()
         flight.offload_us += since_us(began)
         return maps
 
-    def _offloads(self, flight: _Flight, maps: Maps) -> Iterator[Offload]:
+    def _offloads(self, flight: _Flight, wanted: tuple[Maps, ...]) -> Iterator[Offload]:
         """Of each picture of a flight that has ended, with its share of what they had together."""
         run, count = flight.run, len(flight.pictures)
         assert run is not None
+        maps, *heads = wanted
         if not count:
             yield Offload(
-                maps, flight.offload_us, flight.packing_us, run.cycles, between_us=run.between_us
-            )
+                maps, flight.offload_us, flight.packing_us, run.cycles,
+                between_us=run.between_us, heads=tuple(heads),
+            )  # fmt: skip
         between_us = flight.packing_us + run.between_us
         for number, one in enumerate(flight.pictures):
             assert one.run is not None

@@ -60,12 +60,12 @@ class Layout:
         """`breaks`: numbers of layers behind which the host works; the last one may be of them."""
         self.program = program
         last = len(program.parts) - 1
-        ends = sorted({number + 1 for number in (*breaks, last)})
-        starts = [0, *ends[:-1]]
+        stops = sorted({number + 1 for number in (*breaks, last)})
+        starts = [0, *stops[:-1]]
         self._first_commands = np.cumsum((0, *program.parts))
         self.stages = tuple(
             Stage(range(start, end), begin, self._first_command(end) - begin)
-            for start, end in zip(starts, ends, strict=True)
+            for start, end in zip(starts, stops, strict=True)
             for begin in [self._first_command(start)]
         )
         second_list = fill(len(program.image), LINE)
@@ -80,9 +80,10 @@ class Layout:
             self.made[one.layer] = (end, end + size)
             end += PLACES * size
         self.read_bytes = fill(end, PAGE)
-        self.maps = tuple(place - program.places[0] for place in program.places)
-        apart = 0
-        self.write_bytes = fill(self.maps[-1] + program.out_map.size, PAGE)
+        self._first_map = min(program.places)
+        self.maps = tuple(place - self._first_map for place in program.places)
+        ends = (place + one.size for place, one in zip(self.maps, program.maps, strict=True))
+        apart, self.write_bytes = 0, fill(max(ends), PAGE)
         if len(self.stages) > 1:
             apart, self.write_bytes = self.write_bytes, PLACES * self.write_bytes
         self.second_maps = tuple(apart + begin for begin in self.maps)
@@ -97,14 +98,13 @@ class Layout:
     def _list(self, read: int, write: int, place: int) -> bytes:
         program = self.program
         commands = CommandList(program.image, program.commands)
-        maps = (self.maps, self.second_maps)[place]
-        moves = [write + at - compiled for at, compiled in zip(maps, program.places, strict=True)]
-        reads = [0, *moves[:-1]]
+        to_maps = write - self._first_map + (self.maps, self.second_maps)[place][0] - self.maps[0]
+        reads = [to_maps] * len(program.parts)
         for one in program.inputs:
             at = self.made.get(one.layer, self.inputs)
             reads[one.layer] = read + at[place] - one.address
         commands.set("in_address", commands.get("in_address") + np.repeat(reads, program.parts))
-        commands.set("out_address", commands.get("out_address") + np.repeat(moves, program.parts))
+        commands.set("out_address", commands.get("out_address") + to_maps)
         commands.set("index", np.concatenate([np.arange(one.count) for one in self.stages]))
         commands.set("params_address", commands.get("params_address") + read - program.base)
         return commands.tobytes()

@@ -2,22 +2,23 @@
 """Where each layer of a network runs, and why: decided when a network is opened.
 
 The accelerator takes one run of consecutive layers, for it keeps one program: of those that it
-could take the run with the most products. What it can take, its capabilities say; what it should
-take, the user's wish. All else runs on the host.
+could take the run with the most products. The first of them alone reads what lies outside the run,
+which is one map. What it can take, its capabilities say; what it should take, the user's wish. All
+else runs on the host.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.lowering import compiled, lower_layer
+from qnn.engine.lowering import Lowered, compiled, lower_layer
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
 from qnn.network import Conv, Dense, FloatConv, Layer, Network
+from qnn.network.wiring import Wiring, chain, part
 
 Where = Literal["host", "accelerator"]
 Wish = Mapping[str, Where]  # by the name of a layer
@@ -46,6 +47,7 @@ def place(
     capabilities: Capabilities,
     wish: Wish | None = None,
     limits: tuple[float, float] | None = None,
+    wiring: Wiring | None = None,
 ) -> tuple[Place, ...]:
     """A place for each layer.
 
@@ -55,6 +57,7 @@ def place(
         wish: where the user wants layers to run; the accelerator takes no other run of layers
             than one that holds all that are wished there.
         limits: least and largest value of what the first layer reads; None: not known.
+        wiring: what each layer reads; None: the one before it.
 
     Raises:
         BackendError: a wish names no layer, or cannot be fulfilled.
@@ -72,14 +75,15 @@ def place(
     for number in wished:
         if (refusal := refusals[number]) is not None:
             raise BackendError(f"layer {names[number]} cannot run on the accelerator: {refusal}")
-    runs = _runs(layers, [refusal is None for refusal in refusals])
-    fitting = [run for run in runs if all(run.start <= number < run.stop for number in wished)]
-    if wished and not fitting:
-        raise BackendError(
-            f"layers {', '.join(names[number] for number in wished)} cannot run on the accelerator "
-            "together: others between them run on the host"
-        )
-    best = fitting[0] if fitting else slice(0, 0)
+    wiring = wiring or chain(len(layers))
+    while True:
+        best = _best(layers, wiring, refusals, wished)
+        lowered = [lower_layer(layer, limits if not n else None) for n, layer in enumerate(layers)
+                   if best.start <= n < best.stop]  # fmt: skip
+        refused = _refused_together(lowered, part(wiring, best), capabilities)
+        if refused is None:
+            break
+        refusals[best.start + refused[0]] = refused[1]
     places = []
     for number, refusal in enumerate(refusals):
         if refusal is not None:
@@ -93,11 +97,47 @@ def place(
     return tuple(places)
 
 
+def _best(
+    layers: Sequence[Layer], wiring: Wiring, refusals: Sequence[str | None], wished: Sequence[int]
+) -> slice:
+    """The run of layers that the accelerator takes; an empty one where it can take none."""
+    runs = _runs(layers, [refusal is None for refusal in refusals], wiring)
+    fitting = [run for run in runs if all(run.start <= number < run.stop for number in wished)]
+    if wished and not fitting:
+        raise BackendError(
+            f"layers {', '.join(layers[number].name for number in wished)} cannot run on the "
+            "accelerator together: others between them run on the host"
+        )
+    return fitting[0] if fitting else slice(0, 0)
+
+
+def _refused_together(
+    layers: Sequence[Lowered], wiring: Wiring, capabilities: Capabilities
+) -> tuple[int, str] | None:
+    """The first of the layers that the accelerator cannot take with those before it, and why.
+
+    Of a chain that is left to who loads it: what lies in memory is the same for each by itself.
+    """
+    if wiring == chain(len(wiring)):
+        return None
+    programs = [compiled(layer) for layer in layers]
+    try:
+        compile_layers(programs, capabilities, wiring=wiring)
+    except QnnError:
+        for stop in range(2, len(layers) + 1):
+            try:
+                compile_layers(programs[:stop], capabilities, wiring=wiring[:stop])
+            except QnnError as error:
+                name = programs[stop - 1].name
+                return stop - 1, str(error).removeprefix(f"layer {name}: ")
+    return None
+
+
 def place_network(
     network: Network, capabilities: Capabilities, wish: Wish | None = None
 ) -> tuple[Place, ...]:
     """A place for each layer of a network; see `place`."""
-    return place(network.layers, capabilities, wish, limits_of(network))
+    return place(network.layers, capabilities, wish, limits_of(network), network.wiring)
 
 
 def limits_of(network: Network) -> tuple[float, float] | None:
@@ -155,14 +195,24 @@ def _reason(layer: Layer) -> str:
     return AS_SUMS if isinstance(layer, Dense) else AS_CODES
 
 
-def _runs(layers: Sequence[Layer], able: Sequence[bool]) -> list[slice]:
-    """The longest runs of layers that are able, the one with the most products first."""
-    runs, start = [], 0
-    for one, group in groupby(able):
-        stop = start + len(list(group))
-        if one:
-            runs.append(slice(start, stop))
-        start = stop
+def _runs(
+    layers: Sequence[Layer], able: Sequence[bool], wiring: Wiring | None = None
+) -> list[slice]:
+    """The longest runs of layers that are able, the one with the most products first.
+
+    The first layer of a run alone reads what lies before it, which is one map.
+    """
+    runs: list[slice] = []
+    start: int | None = None
+    for number, (one, reads) in enumerate(zip(able, wiring or chain(len(layers)), strict=True)):
+        goes_on = start is not None and min(reads) >= start
+        if start is not None and not (one and goes_on):
+            runs.append(slice(start, number))
+            start = None
+        if one and not goes_on and len(reads) == 1:
+            start = number
+    if start is not None:
+        runs.append(slice(start, len(layers)))
 
     def macs(run: slice) -> int:
         return sum(layer.macs for layer in layers[run])

@@ -31,6 +31,7 @@ from qnn.engine.word_conv import WordConv, WordMap
 from qnn.engine.word_parameters import moved_thresholds, passes_over, row_words, runs, weight_bytes
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
+from qnn.network.wiring import OUTSIDE, Wiring, chain, readers
 
 Bits: TypeAlias = Conv | DenseSums  # weights of few bits on codes of few bits
 Layer: TypeAlias = Bits | WordConv
@@ -45,11 +46,13 @@ class Input:
 
     Attributes:
         layer: number of the layer that reads it.
+        source: number of the layer whose sums the host makes it of; OUTSIDE for what goes in.
         map: how it lies in memory.
         address: where.
     """
 
     layer: int
+    source: int
     map: TightMap | WordMap
     address: int
 
@@ -67,6 +70,7 @@ class Program:
         parts: for each layer, how many commands it has.
         maps: for each layer, the map it writes, and `places` its address.
         inputs: of the first layer, and of each behind one whose sums the host finishes.
+        wiring: what each layer reads.
     """
 
     base: int
@@ -79,6 +83,7 @@ class Program:
     inputs: tuple[Input, ...]
     maps: tuple[BlockMap | RawMap, ...]
     places: tuple[int, ...]
+    wiring: Wiring
 
     @property
     def tight(self) -> TightMap | WordMap:
@@ -109,8 +114,17 @@ def blocks_of(channels: int, groups: int, next_groups: int, pe: int) -> Blocks:
     A block never crosses a border of the layer's own groups; and one of the next layer's only where
     the border lies at a whole byte of the block, because the reader leaves out whole bytes.
     """
-    cuts = {g * channels // groups for g in range(groups)}
-    borders = [g * channels // next_groups for g in range(1, next_groups)]
+    return _blocks(channels, pe, _borders(channels, groups), _borders(channels, next_groups))
+
+
+def _borders(channels: int, groups: int) -> set[int]:
+    """Where groups of channels begin."""
+    return {group * channels // groups for group in range(groups)}
+
+
+def _blocks(channels: int, pe: int, cuts: set[int], borders: set[int]) -> Blocks:
+    """Blocks that begin at each of `cuts`, and that `borders` cross at whole bytes only."""
+    cuts = {0, *cuts}
     while True:
         starts = [*sorted(cuts), channels]
         blocks = tuple(
@@ -118,10 +132,25 @@ def blocks_of(channels: int, groups: int, next_groups: int, pe: int) -> Blocks:
             for start, end in pairwise(starts)
             for first in range(start, end, pe)
         )
-        crossed = [b for b in borders for f, n in blocks if f < b < f + n and (b - f) % 8]
+        crossed = [b for b in sorted(borders) for f, n in blocks if f < b < f + n and (b - f) % 8]
         if not crossed:
             return blocks
         cuts.add(crossed[0])
+
+
+def _blocks_of_layers(layers: Sequence[Layer], wiring: Wiring, caps: Capabilities) -> list[Blocks]:
+    """The blocks of what each layer gives, as its readers want them.
+
+    Of maps that are read side by side only the first block and the last can be read in part.
+    """
+    found = []
+    for layer, own in zip(layers, readers(wiring), strict=True):
+        cuts, borders = _borders(layer.outputs, layer.groups), set[int]()
+        for reader in own if not isinstance(layer, DenseSums) else ():
+            into = cuts if len(wiring[reader]) > 1 else borders
+            into |= _borders(layer.outputs, layers[reader].groups)
+        found.append(_blocks(layer.outputs, caps.pe, cuts, borders))
+    return found
 
 
 @dataclass(frozen=True)
@@ -154,27 +183,45 @@ def _read_words(tight: WordMap, address: int) -> _Input:
 
 
 def _read_blocks(source: BlockMap, address: int, group: int, groups: int) -> _Input:
-    channels = source.channels // groups
-    begin, end = group * channels, (group + 1) * channels
-    chunk = source.pe // 8
-    used = [b for b, (f, n) in enumerate(source.blocks) if f < end and f + n > begin]
-    lanes = []
-    for b in used:
-        first, count = source.blocks[b]
-        channel = np.arange(first, first + source.pe)
-        real = (channel < first + count) & (channel >= begin) & (channel < end)
-        lanes.append(np.where(real, channel - begin, -1))
-    skip = max(0, begin - source.blocks[used[0]][0]) // 8
-    first, count = source.blocks[used[-1]]
-    last = -(-(min(end, first + count) - first) // 8)
-    pixel_bytes = len(used) * chunk - skip - (chunk - last)
+    return _read_side_by_side([(source, address)], group, groups)
+
+
+def _read_side_by_side(sources: Sequence[tuple[BlockMap, int]], group: int, groups: int) -> _Input:
+    """The share of a group in each of some maps and their addresses.
+
+    Raises:
+        DoesNotFitError: their blocks are not the same distance from each other.
+    """
+    lanes: list[NDArray[np.int64]] = []
+    addresses: list[int] = []
+    skip = cut = before = 0
+    for source, address in sources:
+        channels = source.channels // groups
+        begin, end = group * channels, (group + 1) * channels
+        used = [b for b, (f, n) in enumerate(source.blocks) if f < end and f + n > begin]
+        for b in used:
+            first, count = source.blocks[b]
+            channel = np.arange(first, first + source.pe)
+            real = (channel < first + count) & (channel >= begin) & (channel < end)
+            lanes.append(np.where(real, channel - begin + before, -1))
+        if not addresses:
+            skip = max(0, begin - source.blocks[used[0]][0]) // 8
+        addresses += [address + b * source.block_bytes for b in used]
+        first, count = source.blocks[used[-1]]
+        cut = source.pe // 8 - -(-(min(end, first + count) - first) // 8)
+        before += channels
+    like, _ = sources[0]
+    apart = {after - one for one, after in pairwise(addresses)} or {like.block_bytes}
+    if len(apart) > 1:
+        raise DoesNotFitError("the maps that it reads do not lie behind each other in memory")
+    pixel_bytes = len(addresses) * like.pe // 8 - skip - cut
     fields = {
-        "in_address": address + used[0] * source.block_bytes,
-        "block_bytes": source.block_bytes,
-        "row_beats": source.row_beats,
-        "blocks": len(used),
+        "in_address": addresses[0],
+        "block_bytes": apart.pop() % (1 << 32),
+        "row_beats": like.row_beats,
+        "blocks": len(addresses),
         "first_skip": skip,
-        "last_bytes": last,
+        "last_bytes": like.pe // 8 - cut,
         "pixel_bytes": pixel_bytes,
     }
     return _Input(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
@@ -356,15 +403,82 @@ def _input_map(layer: Layer) -> TightMap | WordMap:
     return TightMap(rows, columns, channels // layer.groups, layer.in_bits, layer.groups)
 
 
-def _inputs(layers: Sequence[Layer]) -> list[Input]:
+def _inputs(layers: Sequence[Layer], wiring: Wiring) -> list[Input]:
     """What the host hands in, one after the other from address 0 on."""
     inputs: list[Input] = []
     address = 0
     for number, layer in enumerate(layers):
-        if number == 0 or isinstance(layers[number - 1], DenseSums):
-            inputs.append(Input(number, _input_map(layer), address))
-            address += fill(inputs[-1].map.size, LINE)
+        given = [r for r in wiring[number] if r == OUTSIDE or isinstance(layers[r], DenseSums)]
+        if not given:
+            continue
+        if len(wiring[number]) > 1 or (inputs and OUTSIDE in given):
+            raise DoesNotFitError(
+                f"layer {layer.name}: the host hands in one map, which one layer reads by itself"
+            )
+        inputs.append(Input(number, given[0], _input_map(layer), address))
+        address += fill(inputs[-1].map.size, LINE)
     return inputs
+
+
+def _of_equal_planes(layers: Sequence[Layer], wiring: Wiring) -> list[Layer]:
+    """The layers, reading as many planes as the others that read the same maps.
+
+    Raises:
+        DoesNotFitError: one of 16-bit words reads what another layer gives.
+    """
+    planes = [0 if isinstance(layer, WordConv) else layer.in_bits for layer in layers]
+    own = readers(wiring)
+    changed = True
+    while changed:
+        changed = False
+        for number, reads in enumerate(wiring):
+            most = max(
+                planes[number],
+                *(planes[other] for read in reads if read != OUTSIDE for other in own[read]),
+            ) if reads != (OUTSIDE,) else planes[number]  # fmt: skip
+            changed = changed or most > planes[number]
+            planes[number] = most
+    found: list[Layer] = []
+    for layer, count in zip(layers, planes, strict=True):
+        if isinstance(layer, Conv) and layer.in_bits != count:
+            layer = replace(layer, in_bits=count)
+        elif isinstance(layer, DenseSums) and layer.in_bits != count:
+            layer = layer.reading(count)
+        found.append(layer)
+    return found
+
+
+def _places(
+    layers: Sequence[Layer], wiring: Wiring, maps: Sequence[BlockMap | RawMap], begin: int
+) -> tuple[list[int], int]:
+    """Where each map lies, from address `begin` on, and where the last of them ends.
+
+    Maps that a layer reads side by side lie behind each other, where these are more than two
+    blocks: of two any distance will do.
+    """
+    after: dict[int, int] = {}
+    for layer, reads in zip(layers, wiring, strict=True):
+        if len(reads) == 1 or sum(len(maps[read].blocks) for read in reads) <= 2 * layer.groups:
+            continue
+        for one, other in pairwise(reads):
+            if after.setdefault(one, other) != other or list(after.values()).count(other) > 1:
+                raise DoesNotFitError(
+                    f"layer {layer.name}: {layers[one].name} and {layers[other].name} cannot lie "
+                    "behind each other in memory, for one of them lies beside another map already"
+                )
+    heads = [number for number in range(len(layers)) if number not in after.values()]
+    places = [-1] * len(layers)
+    for head in heads:
+        number: int | None = head
+        begin = fill(begin, LINE)
+        while number is not None:
+            places[number] = begin
+            begin += maps[number].size
+            number = after.get(number)
+    if -1 in places:
+        name = layers[places.index(-1)].name
+        raise DoesNotFitError(f"layer {name}: its map would have to lie behind itself")
+    return places, fill(begin, LINE)
 
 
 def _weights(layer: Bits) -> Passes:
@@ -372,19 +486,19 @@ def _weights(layer: Bits) -> Passes:
 
 
 def _output_map(
-    layer: Layer, weights: Passes | None, reader: Layer | None, blocks: Blocks, caps: Capabilities
+    layer: Layer, weights: Passes | None, own: Sequence[Layer], blocks: Blocks, caps: Capabilities
 ) -> BlockMap | RawMap:
-    """What a layer writes, with as many planes as `reader` reads, which is the layer behind it."""
+    """What a layer writes, with as many planes as its readers read, which are `own`."""
     rows, columns, _ = layer.out_shape
-    if isinstance(reader, WordConv):
-        raise DoesNotFitError(
-            f"layer {reader.name}: only the first layer can be one of 16-bit words"
-        )
     if weights is not None and layer.out_bits is None:
         assert not isinstance(layer, WordConv)
         return RawMap(rows, columns, caps.pe, blocks, tuple(offsets(layer, weights).tolist()))
     planes = layer.out_bits or 0
-    if reader is not None:
+    for reader in own:
+        if isinstance(reader, WordConv):
+            raise DoesNotFitError(
+                f"layer {reader.name}: only the first layer can be one of 16-bit words"
+            )
         planes = reader.in_bits + int(isinstance(layer, WordConv) and layer.pairs)
         if planes < (layer.out_bits or 0):
             raise NetworkError(f"layer {reader.name}: it reads fewer bits than {layer.name} gives")
@@ -396,33 +510,60 @@ def _output_map(
     return BlockMap(rows, columns, planes, caps.pe, blocks)
 
 
+def _read_maps(
+    layers: Sequence[Layer],
+    reads: Sequence[int],
+    maps: Sequence[BlockMap | RawMap],
+    places: Sequence[int],
+    group: int,
+    reader: Layer,
+) -> _Input:
+    """What a group of a layer reads of the maps of others."""
+    sources = []
+    for number in reads:
+        source = maps[number]
+        if not isinstance(source, BlockMap):
+            raise NetworkError(f"layer {layers[number].name}: only the last may be raw")
+        sources.append((source, places[number]))
+    pairs = [isinstance(one := layers[number], WordConv) and one.pairs for number in reads]
+    if any(pairs) and len(reads) > 1:
+        raise DoesNotFitError(
+            f"layer {reader.name}: a map of 16-bit products is read by itself only"
+        )
+    try:
+        read = _read_side_by_side(sources, group, reader.groups)
+    except DoesNotFitError as error:
+        raise DoesNotFitError(f"layer {reader.name}: {error}") from None
+    read.fields["drop_lowest"] = int(any(pairs))
+    return read
+
+
 def compile_layers(
-    layers: Sequence[Layer], caps: Capabilities | None = None, base: int = 0
+    layers: Sequence[Layer],
+    caps: Capabilities | None = None,
+    base: int = 0,
+    wiring: Wiring | None = None,
 ) -> Program:
     """The program that runs `layers` one after the other.
 
     Args:
-        layers: each reads what the one before it writes, or what the host makes of that where it
-            is a DenseSums; only the last may hand out other accumulators, and only the first may
-            be a WordConv.
+        layers: each reads what others before it write, or what the host makes of that where it is a
+            DenseSums; what one reads may hand out no other accumulators, and only the first may be
+            a WordConv.
         caps: of the accelerator; None for the PYNQ-Z1 configuration.
         base: address where the program will lie, a multiple of 4096.
+        wiring: what each layer reads; None: the one before it.
 
     Raises:
         DoesNotFitError: something does not fit the accelerator.
-        NetworkError: a layer before the last hands out accumulators.
+        NetworkError: a layer that is read hands out accumulators.
     """
     caps = caps or Capabilities()
     if base % PAGE:
         raise QnnError(f"a program begins at a multiple of {PAGE}, not at {base:#x}")
-    after = [
-        *(1 if isinstance(one, DenseSums) else reader.groups for one, reader in pairwise(layers)),
-        1,
-    ]
-    blocks_by_layer = [
-        blocks_of(layer.outputs, layer.groups, groups, caps.pe)
-        for layer, groups in zip(layers, after, strict=False)  # no layers: no commands
-    ]
+    wiring = wiring or chain(len(layers))
+    layers = _of_equal_planes(layers, wiring)
+    blocks_by_layer = _blocks_of_layers(layers, wiring, caps)
     parts_by_layer = [_parts(*each) for each in zip(layers, blocks_by_layer, strict=True)]
     count = sum(map(len, parts_by_layer))
     if not 1 <= count <= caps.commands:
@@ -430,17 +571,22 @@ def compile_layers(
 
     fields: list[dict[str, int]] = []
     parameters: list[bytes] = []
-    maps: list[BlockMap | RawMap] = []
     names: list[str] = []
-    inputs = _inputs(layers)
+    weights_by_layer = [None if isinstance(one, WordConv) else _weights(one) for one in layers]
+    maps = [
+        _output_map(layer, weights, [layers[n] for n in own], blocks, caps)
+        for layer, weights, own, blocks in zip(
+            layers, weights_by_layer, readers(wiring), blocks_by_layer, strict=True
+        )
+    ]
+    inputs = _inputs(layers, wiring)
     given = {one.layer: one for one in inputs}
-    place = inputs[-1].address + fill(inputs[-1].map.size, LINE)
-    places: list[int] = []  # from the first input on, until its address is known
+    # from the first input on, until its address is known
+    begin = inputs[-1].address + fill(inputs[-1].map.size, LINE)
+    places, work_bytes = _places(layers, wiring, maps, begin)
     for number, layer in enumerate(layers):
         blocks, parts = blocks_by_layer[number], parts_by_layer[number]
-        reader = layers[number + 1] if number + 1 < len(layers) else None
-        weights = None if isinstance(layer, WordConv) else _weights(layer)
-        out = _output_map(layer, weights, reader, blocks, caps)
+        weights, out, place = weights_by_layer[number], maps[number], places[number]
         written = 0
         for part, own in enumerate(parts):
             if number in given and isinstance(words := given[number].map, WordMap):
@@ -448,12 +594,7 @@ def compile_layers(
             elif number in given and isinstance(tight := given[number].map, TightMap):
                 read = _read_tight(tight, given[number].address, part)
             else:
-                source = maps[-1]
-                if not isinstance(source, BlockMap):
-                    raise NetworkError(f"layer {layers[number - 1].name}: only the last may be raw")
-                read = _read_blocks(source, places[-1], part, layer.groups)
-                before = layers[number - 1]
-                read.fields["drop_lowest"] = int(isinstance(before, WordConv) and before.pairs)
+                read = _read_maps(layers, wiring[number], maps, places, part, layer)
             shape = _shape(layer, len(read.lanes), caps)
             if isinstance(layer, WordConv):
                 data, tile_words = _word_parameters(layer, own, caps)
@@ -486,9 +627,6 @@ def compile_layers(
             parameters.append(data)
             written += out.size // len(blocks) * len(own)
             names.append(layer.name if len(parts) == 1 else f"{layer.name}/{part}")
-        maps.append(out)
-        places.append(place)
-        place += fill(out.size, LINE)
 
     list_bytes = fill(count * COMMAND_BYTES, LINE)
     work = base + fill(list_bytes + sum(fill(len(p), LINE) for p in parameters), PAGE)
@@ -499,7 +637,7 @@ def compile_layers(
     image = b"".join(map(_command, names, fields)).ljust(list_bytes, b"\0")
     image += b"".join(p.ljust(fill(len(p), LINE), b"\0") for p in parameters)
     return Program(
-        base, image, work, place, count, tuple(names), tuple(map(len, parts_by_layer)),
+        base, image, work, work_bytes, count, tuple(names), tuple(map(len, parts_by_layer)),
         tuple(replace(one, address=work + one.address) for one in inputs), tuple(maps),
-        tuple(work + p for p in places),
+        tuple(work + p for p in places), wiring,
     )  # fmt: skip

@@ -31,15 +31,18 @@ from qnn.engine.maps import BlockMap
 from qnn.engine.program import compile_layers
 from qnn.engine.row_folding import RowFolding
 from qnn.network.offload import since_us
+from qnn.network.wiring import OUTSIDE, Wiring, side_by_side
 from qnn.platforms.protocol import Buffer
 
 Codes: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): codes; floats for a float first layer
 Maps: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C): uint8 codes, int32 sums, or float64
 
 
-def laid_out(layers: Sequence[Lowered], capabilities: Capabilities) -> Layout:
+def laid_out(
+    layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
+) -> Layout:
     """Layers one after the other, in stages; DoesNotFitError where they do not fit."""
-    program = compile_layers([compiled(layer) for layer in layers], capabilities)
+    program = compile_layers([compiled(layer) for layer in layers], capabilities, wiring=wiring)
     works = [isinstance(layer, FloatFirst | DenseSums) for layer in layers]
     return Layout(program, [number for number, one in enumerate(works) if one])
 
@@ -80,6 +83,7 @@ class Stages:
         buffers: the one that it only reads, and the one that it writes.
         progress: called with cycles done and expected while a run goes on.
         followed: other stages may run before somebody asks for the account of a run.
+        wanted: numbers of layers whose maps a run gives; the last one by itself: none.
 
     Attributes:
         layout: as above.
@@ -96,8 +100,10 @@ class Stages:
         buffers: tuple[Buffer, Buffer],
         progress: Progress | None = None,
         followed: bool = False,
+        wanted: Sequence[int] = (),
     ) -> None:
         self._layers, self.layout, self._control = list(layers), layout, control
+        self._wanted = tuple(wanted) or (len(layers) - 1,)
         self._followed = followed
         self._read, self._write = buffers
         self._progress = progress
@@ -168,7 +174,9 @@ class Stages:
         else:
             made = cast("NDArray[np.integer[Any]]", self._map(number, run))
             run.made[number] = made
-            self._hand_in(number + 1, made, self.layout.made[number + 1][run.place])
+            for one in self.layout.program.inputs:
+                if one.source == number:
+                    self._hand_in(one.layer, made, self.layout.made[one.layer][run.place])
         run.between_us += since_us(began)
 
     def go_on(self, run: Run) -> None:
@@ -176,13 +184,20 @@ class Stages:
         run.stage += 1
         self._start(run, resident=False)
 
-    def result(self, run: Run) -> Callable[[], Maps]:
-        """What makes the map of the last layer of a run that has ended; the next may go on, for
-        what is now read is copied."""
-        number = len(self._layers) - 1
-        if isinstance(first := self._layers[number], FloatFirst):
+    def result(self, run: Run) -> Callable[[], tuple[Maps, ...]]:
+        """What makes the wanted maps of a run that has ended; the next may go on, for what is now
+        read is copied."""
+        if isinstance(first := self._layers[-1], FloatFirst):
             self._mend(first, run)
-        return partial(self._given, number, self._written(number, run), self._read_by(number, run))
+        copied = [
+            partial(lambda made: made, run.made[number])
+            if number in run.made
+            else partial(
+                self._given, number, self._written(number, run), self._read_by(number, run)
+            )
+            for number in self._wanted
+        ]
+        return lambda: tuple(one() for one in copied)
 
     @contextmanager
     def last_as(self, layer: Lowered) -> Iterator[None]:
@@ -254,7 +269,10 @@ class Stages:
         """The codes that a fully connected layer has read; None for others."""
         if not isinstance(self._layers[number], DenseSums):
             return None
-        return self._map(number - 1, run) if number else self._codes[run.place]
+        reads = self.layout.program.wiring[number]
+        if reads == (OUTSIDE,):
+            return self._codes[run.place]
+        return side_by_side([self._map(read, run) for read in reads])
 
     def _given(self, number: int, data: bytes, read: Codes | None) -> Maps:
         """What a layer gives, out of its map as it lies in memory and what `_read_by` says."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +33,9 @@ from qnn.compute.float_conv import Uniform
 from qnn.engine.placement import Place, Where, accelerated, integer_run
 from qnn.measure import baseline
 from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput
+from qnn.network.layer import groups_of
 from qnn.network.result import Boxes, FloatMap
+from qnn.network.wiring import OUTSIDE, side_by_side
 from qnn.pictures.picture import Picture
 
 SEED = 1
@@ -156,12 +159,16 @@ def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFA
         if network.picture is not None:
             rows.append(Row("decode", _median_ms(decode, repeat), None))
         if before:
-            rows.append(_first_row(before, given, repeat))
-        traced = [given, *islice(session.trace(given), max(run.stop, 1))]  # fills caches
-        reads = [maps[0] for maps in traced[run]]
+            rows.append(_first_row(network, before, given, repeat))
+        traced = [*islice(session.trace(given), max(run.stop, 1))]  # fills caches
+        live = dict(enumerate(traced)) | {OUTSIDE: given}
+        reads = [
+            side_by_side([live[read][0] for read in own], groups_of(layer))
+            for layer, own in zip(layers[run], network.wiring[run], strict=True)
+        ]
         rows += _offload_rows(session, layers[run], given, reads, repeat)
         if after or network.result is not None:
-            rows.append(_last_row(network, after, traced[run.stop], repeat))
+            rows.append(_last_row(network, run.stop, live, repeat))
         if accelerator:
             rows = [_beside_cpu(row) for row in rows]
         flow = _flow(network, session, rows, decode, repeat)
@@ -216,8 +223,8 @@ def _decoding(picture: PictureInput, random: np.random.Generator) -> Iterator[Ca
         yield lambda: picture.tensor(Picture.open(path))[None]
 
 
-def _first_row(layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
-    host = HostLayers(layers)
+def _first_row(network: Network, layers: Sequence[Layer], given: Maps, repeat: int) -> Row:
+    host = HostLayers(layers, wiring=network.wiring[: len(layers)])
     baseline_ms = None
     if len(layers) == 1 and isinstance(layers[0], FloatConv):
         baseline_ms = _median_ms(_straightforward(layers[0], given[0]), min(repeat, 3))
@@ -288,12 +295,15 @@ def _stage_of(layer: Layer) -> str:
     return "fully_connected" if isinstance(layer, Dense) else "offload"
 
 
-def _last_row(network: Network, layers: Sequence[Layer], read: Maps, repeat: int) -> Row:
-    """The layers behind the run, and the result."""
-    host, result = HostLayers(layers), network.result
+def _last_row(network: Network, begin: int, live: dict[int, Maps], repeat: int) -> Row:
+    """The layers behind the run, from one number on, and the result."""
+    layers, result = network.layers[begin:], network.result
+    host = HostLayers(layers, wiring=network.wiring[begin:], begin=begin)
+    read = live[begin - 1]
 
     def last() -> object:
-        return _result(network, host(read))
+        (maps,) = deque(host.through(dict(live)), maxlen=1) or (read,)
+        return _result(network, maps)
 
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     baseline_ms = None

@@ -89,17 +89,22 @@ def compare(
     yield _row("input", given, given, 0)
     found = expected = given
     leeway: Maps | float = 0.0
-    for done, (layer, maps) in enumerate(
-        zip(layers[skip:], model.trace(given[None], skip), strict=True), start=skip + 1
+    maps_of: dict[int, Maps] = {skip - 1: given}
+    off: dict[int, Maps | float] = {}
+    for number, (layer, maps) in enumerate(
+        zip(layers[skip:], model.trace(given[None], skip), strict=True), start=skip
     ):
-        leeway = golden_network.rounding(layer, expected, leeway)
-        found, expected = maps[0], golden_network.run_layer(layer, expected)
+        reads = model.network.wiring[number]
+        read = golden_network.joined(layer, [maps_of[one] for one in reads])
+        leeway = golden_network.rounding(layer, read, off.get(reads[0], 0.0))
+        found, expected = maps[0], golden_network.run_layer(layer, read)
+        maps_of[number], off[number] = expected, leeway
         names = (isinstance(layer, Conv) and layer.parts) or (layer.name,)
         parts = (_parts(one, len(names)) for one in (found, expected, leeway))
         for name, *compared in zip(names, *parts, strict=True):
             yield _row(name, *compared)
         if progress is not None:
-            progress(done, len(layers))
+            progress(number + 1, len(layers))
     yield _row("output", found, expected, leeway)
 
 

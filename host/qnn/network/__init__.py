@@ -17,7 +17,7 @@ from qnn.network.layers import (
     describe,
     windows,
 )
-from qnn.network.network import Network, check_name
+from qnn.network.network import Head, Network, check_name
 from qnn.network.picture_input import PictureInput
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Dense",
     "FloatConv",
     "Grid",
+    "Head",
     "Layer",
     "Lookup",
     "MaxPool",

@@ -12,3 +12,8 @@ from qnn.network.float_layers import Dense, FloatConv, Lookup
 from qnn.network.layers import Conv
 
 Layer: TypeAlias = Conv | Lookup | FloatConv | Dense
+
+
+def groups_of(layer: Layer) -> int:
+    """Parts that the channels of a layer fall into."""
+    return layer.groups if isinstance(layer, Conv) else 1

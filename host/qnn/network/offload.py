@@ -17,6 +17,7 @@ class Offload:
 
     Attributes:
         maps: uint8 codes, int32 accumulators, or floats.
+        heads: of the other outputs of the network, likewise.
         offload_us: of the host: to start, to wait for the rest, to fetch. What a backend did while
             the host was busy elsewhere is not in it.
         packing_us: of the host, to lay the input out; None where that is not needed.
@@ -32,6 +33,7 @@ class Offload:
     before_us: int = field(default=0, compare=False)
     after_us: int = field(default=0, compare=False)
     between_us: int = field(default=0, compare=False)
+    heads: tuple[NDArray[np.number[Any]], ...] = ()
 
 
 def since_us(began_ns: int) -> int:

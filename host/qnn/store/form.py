@@ -3,12 +3,14 @@
 
 No pickle is read or written. Every array is checked against the size of its zip member before it
 is loaded, every field of the JSON against its type, and the network against itself (qnn.network).
-What version 1 had, qnn.store.form_v1 reads.
+What version 1 had, qnn.store.form_v1 reads. A chain is written as version 2, which earlier packages
+read, too.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from qnn.network import (
     Dense,
     FloatConv,
     Grid,
+    Head,
     Layer,
     Lookup,
     Network,
@@ -50,6 +53,7 @@ from qnn.store.parts import (
 from qnn.store.tensor_file import TensorFile
 
 FORMAT, VERSION = "qnn-network", 2
+GRAPH_VERSION = 3  # of a network that is more than a chain, or has more than one output
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
 
 
@@ -62,7 +66,7 @@ def save(network: Network, directory: Path) -> None:
     tensors: Tensors = {}
     document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": GRAPH_VERSION if network.inputs or network.heads else VERSION,
         "name": network.name,
         "title": network.title,
         "task": network.task,
@@ -73,8 +77,17 @@ def save(network: Network, directory: Path) -> None:
         **({"reads": network.reads} if network.reads else {}),
         "picture": _picture_to_json(network.picture, tensors),
         **({"array": _array_to_json(network.array, tensors)} if network.array else {}),
-        "layers": [_layer_to_json(layer, tensors) for layer in network.layers],
+        "layers": [
+            _layer_to_json(layer, tensors)
+            | ({"reads": list(network.inputs[layer.name])} if layer.name in network.inputs else {})
+            for layer in network.layers
+        ],
         "result": _result_to_json(network.result, tensors),
+        **(
+            {"output": network.output, "heads": _heads_to_json(network.heads, tensors)}
+            if network.heads
+            else {}
+        ),
         "classes": list(network.classes),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -91,15 +104,17 @@ def load(directory: Path) -> Network:
     """
     document = Fields(directory / DESCRIPTION, "", read_object(directory / DESCRIPTION))
     version = document.get("version", int)
-    if document.get("format", str) != FORMAT or version not in (form_v1.VERSION, VERSION):
+    known = (form_v1.VERSION, VERSION, GRAPH_VERSION)
+    if document.get("format", str) != FORMAT or version not in known:
         raise FormatError(
-            f"{directory / DESCRIPTION}: not a {FORMAT} of version {form_v1.VERSION} or {VERSION}; "
-            "import it again"
+            f"{directory / DESCRIPTION}: not a {FORMAT} of version {form_v1.VERSION} to "
+            f"{GRAPH_VERSION}; import it again"
         )
     with TensorFile(directory / TENSORS) as tensors:
         read = form_v1.chain if version == form_v1.VERSION else _chain
         picture, layers, result = read(document, tensors)
-        stated = version == VERSION and document.optional("array", dict) is not None
+        stated = version >= VERSION and document.optional("array", dict) is not None
+        graph = version == GRAPH_VERSION
         array = _array_of_json(document.entry("array"), tensors) if stated else None
         return Network(
             name=document.get("name", str),
@@ -115,6 +130,9 @@ def load(directory: Path) -> Network:
             missing=document.strings("missing"),
             notes=document.strings("notes") if document.optional("notes", list) else (),
             reads=document.optional("reads", str) or "",
+            inputs=_inputs_of_json(document) if graph else {},
+            heads=_heads_of_json(document, tensors) if graph else (),
+            output=(document.optional("output", str) or "") if graph else "",
         )
 
 
@@ -128,6 +146,39 @@ def _chain(
         tuple(_layer_of_json(entry, tensors) for entry in document.entries("layers")),
         None if result is None else _result_of_json(document.entry("result"), tensors),
     )
+
+
+def _inputs_of_json(document: Fields) -> dict[str, tuple[str, ...]]:
+    """What layers read, where it is stated."""
+    return {
+        entry.get("name", str): entry.strings("reads")
+        for entry in document.entries("layers")
+        if entry.optional("reads", list) is not None
+    }
+
+
+def _heads_to_json(heads: Sequence[Head], tensors: Tensors) -> list[dict[str, Any]]:
+    """The arrays of a head begin with head<number>."""
+    stated = []
+    for number, head in enumerate(heads):
+        own: Tensors = {}
+        result = _result_to_json(head.result, own)
+        tensors |= {f"head{number}{name}": array for name, array in own.items()}
+        stated.append({"name": head.name, "layer": head.layer, "result": result})
+    return stated
+
+
+def _heads_of_json(document: Fields, tensors: TensorFile) -> tuple[Head, ...]:
+    if document.optional("heads", list) is None:
+        return ()
+    found = []
+    for number, entry in enumerate(document.entries("heads")):
+        stated = entry.entry("result")
+        stated.choice("kind", ("float-scores", "float-map"))
+        result = _result_of_json(stated, tensors, f"head{number}")
+        assert isinstance(result, FloatScores | FloatMap)
+        found.append(Head(entry.get("name", str), entry.get("layer", str), result))
+    return tuple(found)
 
 
 # The arrays of a layer are called <layer>.<array>; those of no layer have no dot in their names.
@@ -304,19 +355,20 @@ def _result_to_json(result: Result | None, tensors: Tensors) -> dict[str, Any] |
     }
 
 
-def _result_of_json(entry: Fields, tensors: TensorFile) -> Result:
+def _result_of_json(entry: Fields, tensors: TensorFile, head: str = "") -> Result:
+    """Of the network, or of a head, with which its arrays begin."""
     kind = entry.choice("kind", ("scores", "float-scores", "float-map", "softmax", "boxes"))
     if kind == "scores":
         offset = tensors.get("offset", np.int64, None)
         return Scores(offset, entry.positive("divisor"), entry.number("scale"))
     if kind in ("float-scores", "float-map"):
         steps = tuple(
-            Arithmetic(op, tensors.get(f"step{i}", np.float32, None))
+            Arithmetic(op, tensors.get(f"{head}step{i}", np.float32, None))
             for i, op in enumerate(entry.strings("steps"))
         )
         levels = None
         if entry.optional("levels", int) is not None:
-            levels = tensors.get("levels", np.float32, (entry.positive("levels"),))
+            levels = tensors.get(f"{head}levels", np.float32, (entry.positive("levels"),))
         if kind == "float-scores":
             return FloatScores(steps, levels)
         return FloatMap(steps, levels, entry.integers("axes", 3), entry.integers("shape"))

@@ -159,3 +159,43 @@ def test_lists_and_places_that_do_not_fit():
         compile_layers([])
     with pytest.raises(DoesNotFitError, match="takes 1 to 1"):
         compile_layers([conv(), conv()], Capabilities(commands=1))
+
+
+def joined(channels: tuple[int, int, int]) -> list[Conv]:
+    """Layers b and c read a; d reads what two of them give, e what two others."""
+    rng = np.random.default_rng(3)
+    a, b, c = channels
+    return [
+        random_networks.random_conv(rng, (4, 4, 3), a, (1, 1), name="a"),
+        random_networks.random_conv(rng, (4, 4, a), b, (1, 1), name="b"),
+        random_networks.random_conv(rng, (4, 4, a), c, (1, 1), name="c", levels=7),
+        random_networks.random_conv(rng, (4, 4, a + b), 5, (1, 1), name="d"),
+        random_networks.random_conv(rng, (4, 4, a + c), 5, (1, 1), name="e", in_bits=3),
+    ]
+
+
+WIRING = ((-1,), (0,), (0,), (0, 1), (0, 2))
+
+
+def test_two_blocks_side_by_side_lie_anywhere():
+    program = compile_layers(joined((32, 20, 32)), wiring=WIRING)
+    assert [one.planes for one in program.maps[:3]] == [3, 3, 3]  # as e reads them
+    first, other = program.places[0], program.places[2]
+    command = decode(program.image, 4)
+    assert command["in_address"] == first and command["blocks"] == 2
+    assert command["block_bytes"] == other - first
+
+
+def test_more_blocks_lie_behind_each_other_or_not_at_all():
+    layers = joined((40, 20, 20))
+    program = compile_layers(layers[:4], wiring=WIRING[:4])
+    assert program.places[1] == program.places[0] + program.maps[0].size
+    with pytest.raises(DoesNotFitError, match="layer e: a and c cannot lie behind each other"):
+        compile_layers(layers, wiring=WIRING)
+
+
+def test_what_the_host_hands_in_is_read_by_one_layer():
+    layers = joined((4, 4, 4))
+    with pytest.raises(DoesNotFitError, match="layer b: the host hands in one map"):
+        compile_layers([layers[0], layers[0].__class__(**vars(layers[0]) | {"name": "b"})],
+                       wiring=((-1,), (-1,)))  # fmt: skip

@@ -214,9 +214,9 @@ class TestDescription:
 
     def test_another_format_or_version(self, folder):
         document = json.loads((folder / "network.json").read_text())
-        for change in ({"format": "onnx"}, {"version": 3}, {"version": 0}):
+        for change in ({"format": "onnx"}, {"version": 4}, {"version": 0}):
             rewrite(folder, document=document | change)
-            self.refuse(folder, "not a qnn-network of version 1 or 2; import it again")
+            self.refuse(folder, "not a qnn-network of version 1 to 3; import it again")
         for change in ({"version": True}, {"version": 2.0}, {"version": "2"}, {"format": None}):
             rewrite(folder, document=document | change)
             self.refuse(folder, "network.json")

@@ -55,6 +55,10 @@ def average(node: Node, feature: Feature, parameters: Parameters, read: Read) ->
             f"it pads with 0, but the lowest level of its input is {codes.zero:g}; use no padding, "
             "or an activation whose lowest level is 0 (ReLU)"
         )
+    if codes.gains is not None:
+        raise node.refuse(
+            "it averages maps side by side whose scales differ; quantise them with the same scale"
+        )
     channels, (height, width) = feature.shape[2], place.kernel
     each: Array = np.eye(channels, dtype=np.int64)[:, None, None, :]
     count = height * width
@@ -71,6 +75,7 @@ def average(node: Node, feature: Feature, parameters: Parameters, read: Read) ->
         padding=place.padding,
         stray=np.full(channels, 0.0 if exact else ROUNDINGS),
         averaged=codes,
+        sources=codes.sources,
     )
     return Feature(products, shape, index)
 

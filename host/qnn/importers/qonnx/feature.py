@@ -12,8 +12,9 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.steps import Step
 from qnn.network import Dense, Grid, Padding, Shape, describe
+from qnn.network.wiring import INPUT
 
-Source = Union["Input", "Products", "FloatSums", "FloatProducts"]
+Source = Union["Input", "Products", "FloatSums", "FloatProducts", "Held", "Sum"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,22 @@ class Input:
 class Codes:
     """A map of unsigned codes: value = zero + step * code, code from 0 to top.
 
-    `exact` says whether the values in the graph are these, not only about these.
+    Attributes:
+        zero, step, top: see above.
+        exact: the values in the graph are these, not only about these.
+        sources: the layers that give the codes, side by side, by name.
+        gains: where the maps side by side have steps of their own: of each channel, int64 (C,), how
+            many `step` its own is; None: one.
+        zeros: likewise the value of code 0 of each channel, float64 (C,); None: `zero`.
     """
 
     zero: float
     step: float
     top: int
     exact: bool = True
+    sources: tuple[str, ...] = (INPUT,)
+    gains: Array | None = None
+    zeros: Array | None = None
 
     @property
     def bits(self) -> int:
@@ -71,6 +81,9 @@ class Products:
             where they are exact.
         averaged: where they are averages of codes (qnn.importers.qonnx.averages), what those stand
             for.
+        sources: the layers that give the codes, by name.
+        levels: where an output is but one code, what each code of it stands for, float32
+            (codes, O); its sums are the codes.
     """
 
     node: Node
@@ -85,6 +98,8 @@ class Products:
     groups: int = 1
     stray: Array = field(default_factory=lambda: np.zeros(()))
     averaged: Codes | None = None
+    sources: tuple[str, ...] = (INPUT,)
+    levels: Array | None = None
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -99,13 +114,16 @@ class Products:
 
         With `side` -1 or 1 what the reference may at the lowest or at the highest make of them.
         """
+        if self.levels is not None:
+            y: Array = self.levels[acc, np.arange(len(self.weight))]
+            return y
         exact = self.unit * acc + self.offset
         if side:
             rows = np.abs(self.weight).reshape(len(self.weight), -1)
             on_the_way = rows.max(axis=1) * self.top * rows.shape[1] ** 0.5  # of partial sums
             size = self.unit * (np.abs(acc) + on_the_way) + np.abs(self.offset)
             exact = exact + side * self.stray * size
-        y: Array = exact.astype(np.float32)
+        y = exact.astype(np.float32)
         return y
 
 
@@ -128,6 +146,64 @@ class FloatProducts:
 
     node: Node
     layer: Dense
+    sources: tuple[str, ...] = (INPUT,)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A map that a layer gives.
+
+    Attributes:
+        layer: its name.
+        channels: of the map.
+        levels: value of each of its codes, float32 (codes,), ascending.
+    """
+
+    layer: str
+    channels: int
+    levels: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Maps that layers have given, side by side; several nodes may read them."""
+
+    node: Node
+    parts: tuple[Part, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the layers."""
+        return tuple(part.layer for part in self.parts)
+
+    @property
+    def values(self) -> Array:
+        """What the codes of each channel stand for, float32 (codes, C); the largest of a map with
+        fewer codes than others stands for those it has not."""
+        count = max(len(part.levels) for part in self.parts)
+        columns = [
+            np.repeat(np.pad(one.levels, (0, count - len(one.levels)), "edge")[:, None],
+                      one.channels, axis=1)
+            for one in self.parts
+        ]  # fmt: skip
+        y: Array = np.concatenate(columns, axis=1)
+        return y
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """Two maps of the same shape, added value by value.
+
+    Attributes:
+        node: the addition.
+        shape: of the maps.
+        operands: the maps, each with what its codes stand for where they are added, float32
+            (codes, C).
+    """
+
+    node: Node
+    shape: Shape
+    operands: tuple[tuple[Held, Array], tuple[Held, Array]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +211,7 @@ class Feature:
     """One tensor of the graph that depends on the picture.
 
     Attributes:
-        source: what it starts from: Input, Products, FloatSums or FloatProducts.
+        source: what it starts from: Input, Products, FloatSums, FloatProducts, Held or Sum.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.

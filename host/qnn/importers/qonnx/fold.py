@@ -52,7 +52,7 @@ def fold_pixels(node: Node, feature: Feature, source: Input) -> tuple[Array, Cod
             )
         table = ranks[:, None]
     else:
-        values = _codes(steps[: last + 1])(values)
+        values = codes_behind(steps[: last + 1])(values)
         least = down_to_zero(steps[last], int(values.min()))
         levels, rank = levels_of(node, steps, last, least, int(values.max()))
         table = rank[values - least]
@@ -97,11 +97,11 @@ def fold_layer(
             f"what it reads from node {products.node.name!r} is not quantised; put an activation "
             "quantiser of 1 to 3 bits between them"
         )
-    pools = _pools(node, steps, last, outputs)
+    pools = pools_among(node, steps, last, outputs)
     own = pools[:1] if pools and not leaves_out(pools[0]) else []
-    direction = _sign(steps[: last + 1], outputs)
+    direction = direction_of(steps[: last + 1], outputs)
     flip = np.where(direction < 0, -1, 1)
-    code_of = _codes(steps[: last + 1])
+    code_of = codes_behind(steps[: last + 1])
     low, high = products.bounds
     low, high = np.where(flip < 0, -high, low), np.where(flip < 0, -low, high)
 
@@ -132,26 +132,46 @@ def fold_layer(
 
 def fold_scores(
     node: Node, feature: Feature, products: Products, name: str
-) -> tuple[Conv, tuple[Arithmetic, ...]]:
+) -> tuple[list[Conv], tuple[Arithmetic, ...], Array | None]:
     """The last layer, which hands out accumulators, and the steps that make scores of them.
 
+    Where pools follow, it hands out a code for each sum that it can have, and layers behind it may
+    follow; the third is what the codes stand for before the steps, float32.
+
     Raises:
-        NetworkError: one of the steps is no arithmetic.
+        NetworkError: one of the steps is no arithmetic, or sums to be pooled have more values than
+            codes.
     """
     bits, coefficients, factor = planes(products.node, products.weight)
+    pools = [step for step in feature.steps if isinstance(step, MaxPool)]
     steps: list[Arithmetic] = []
-    for op, values in (("multiply", products.unit / factor), ("add", products.offset)):
+    unit = products.unit if pools else products.unit / factor
+    for op, values in (("multiply", unit), ("add", products.offset)):
         if (values != (op == "multiply")).any():
             steps.append(Arithmetic(op, values.astype(np.float32)))
     for step in feature.steps:
-        if isinstance(step, MaxPool):
-            raise node.refuse(
-                "a max-pool stands between the last layer and the scores; put an activation "
-                "quantiser of 8 bits or fewer before it"
-            )
-        assert not isinstance(step, Quantizer)
-        steps += arithmetic(step, len(products.weight))
-    return _layer(products, name, bits, coefficients), tuple(steps)
+        if not isinstance(step, MaxPool):
+            assert not isinstance(step, Quantizer)
+            steps += arithmetic(step, len(products.weight))
+    if not pools:
+        return [_layer(products, name, bits, coefficients)], tuple(steps), None
+    low, high = products.bounds
+    pools_among(node, feature.steps, len(feature.steps) - 1, len(products.weight))
+    least, most = int(low.min()), int(high.max())
+    if most - least >= MAX_LEVELS:
+        raise node.refuse(
+            f"a max-pool stands between the last layer and the scores, whose sums have "
+            f"{most - least + 1} values; put an activation quantiser of 8 bits or fewer before it"
+        )
+    thresholds = np.repeat(factor * np.arange(least + 1, most + 1)[None], len(low), axis=0)
+    own = pools[:1] if not leaves_out(pools[0]) else []
+    layer = _layer(
+        products, name, bits, coefficients, thresholds.astype(np.int32), own[0] if own else None
+    )
+    more = pool_layers(products.node, pools[len(own) :], layer.out_shape, thresholds.shape[1], name)
+    codes = 1 << (layer.out_bits or 0)
+    levels = np.minimum(np.arange(least, least + codes), most).astype(np.float32)
+    return [layer, *more], tuple(steps), levels
 
 
 def arithmetic(step: Arithmetic | Clip, channels: int) -> list[Arithmetic]:
@@ -224,7 +244,7 @@ def through(steps: Sequence[Step], x: Array) -> Array:
     return x
 
 
-def _codes(steps: Sequence[Step]) -> Callable[[Array], Array]:
+def codes_behind(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The codes that the last of these steps, a quantiser, gives; a pool between is left out."""
     *before, quantizer = steps
     assert isinstance(quantizer, Quantizer)
@@ -287,14 +307,15 @@ def even(node: Node, levels: Array) -> Codes:
     return Codes(float(exact[0]), float(step), top, max(errors) == 0 and float(step) == step)
 
 
-def _sign(steps: Sequence[Step], outputs: int) -> Array:
+def direction_of(steps: Sequence[Step], outputs: int) -> Array:
+    """Of all steps in each output, int64 (O,): 1 ascends, -1 descends, 0 is constant."""
     return np.prod([np.ones(outputs, np.int64), *(sign(s, outputs) for s in steps)], axis=0)
 
 
-def _pools(node: Node, steps: Sequence[Step], last: int, outputs: int) -> list[MaxPool]:
+def pools_among(node: Node, steps: Sequence[Step], last: int, outputs: int) -> list[MaxPool]:
     """The pools among the steps, which codes can pass as well as what they stand behind."""
     where = [i for i, step in enumerate(steps) if isinstance(step, MaxPool)]
-    behind = _sign(steps[min(where, default=last) : last + 1], outputs)
+    behind = direction_of(steps[min(where, default=last) : last + 1], outputs)
     if where and (behind < 0).any():
         raise node.refuse(
             f"a max-pool stands before a step that descends in channel {behind.argmin()} (a "

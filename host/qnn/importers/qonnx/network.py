@@ -26,7 +26,7 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
     if not path.is_file():
         raise FormatError(f"{path}: not a file; name the .onnx file")
     walk = Walk(read_graph(path), wish)
-    _check_accelerator(walk.convs)
+    _check_accelerator(walk.convs, not walk.inputs)
     network = Network(
         name=name,
         title=f"{path.stem} from QONNX, {_precision(walk.convs)}",
@@ -36,6 +36,9 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         picture=walk.picture,
         array=walk.array,
         reads=walk.reads,
+        inputs=walk.inputs,
+        heads=tuple(walk.heads),
+        output=walk.output,
         source="imported from QONNX",
         missing=tuple(walk.missing),
         notes=_notes(walk.undecided),
@@ -79,7 +82,8 @@ def _classes(path: Path, count: int) -> tuple[str, ...]:
     return names
 
 
-def _check_accelerator(layers: Sequence[Conv]) -> None:
+def _check_accelerator(layers: Sequence[Conv], chain: bool) -> None:
+    """Layers of a graph that do not fit together run on the host, where a session says so."""
     for layer in layers:
         try:
             compile_layers([layer])
@@ -89,4 +93,5 @@ def _check_accelerator(layers: Sequence[Conv]) -> None:
                 f"node {node!r} does not fit the accelerator: {error}; make its kernel, its "
                 "channels or its map smaller"
             ) from None
-    compile_layers(layers)
+    if chain:
+        compile_layers(layers)

@@ -172,21 +172,29 @@ def pool_layers(
         name: of the layer before them; theirs begin with it.
     """
     found: list[Conv] = []
-    channels = in_shape[2]
-    each: Array = np.eye(channels, dtype=np.int64)[:, None, None, :]
-    bits, coefficients, factor = planes(node, each)
-    thresholds = np.arange(1, max(top, 1) + 1, dtype=np.int32) * np.int32(factor)
     for number, pool in enumerate(pools, start=1):
-        layer = Conv(
-            name=f"{name}-pool{number}",
-            in_shape=in_shape,
-            in_bits=max(top, 1).bit_length(),
-            weight=bits,
-            thresholds=np.repeat(thresholds[None], channels, axis=0),
-            coefficients=coefficients,
+        layer = copying(node, in_shape, top, f"{name}-pool{number}")
+        layer = replace(
+            layer,
             stride=pool.stride if leaves_out(pool) else 1,
             pool=None if leaves_out(pool) else pool,
         )
         found.append(layer)
         in_shape = layer.out_shape
     return found
+
+
+def copying(node: Node, in_shape: Shape, top: int, name: str) -> Conv:
+    """A layer that hands on codes up to `top` as they are."""
+    channels = in_shape[2]
+    each: Array = np.eye(channels, dtype=np.int64)[:, None, None, :]
+    bits, coefficients, factor = planes(node, each)
+    thresholds = np.arange(1, max(top, 1) + 1, dtype=np.int32) * np.int32(factor)
+    return Conv(
+        name=name,
+        in_shape=in_shape,
+        in_bits=max(top, 1).bit_length(),
+        weight=bits,
+        thresholds=np.repeat(thresholds[None], channels, axis=0),
+        coefficients=coefficients,
+    )

@@ -16,7 +16,15 @@ from qnn.compute.dense import FloatDense
 from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.averages import spread_over
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Codes, Feature, FloatProducts, Input, Products
+from qnn.importers.qonnx.feature import (
+    Codes,
+    Feature,
+    FloatProducts,
+    Held,
+    Input,
+    Products,
+    Sum,
+)
 from qnn.importers.qonnx.first import float_sums
 from qnn.importers.qonnx.fold import last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
@@ -24,13 +32,13 @@ from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.padding import balanced, code_of_zero
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
-from qnn.importers.qonnx.weights import are_whole, integers
+from qnn.importers.qonnx.weights import LARGEST, are_whole, integers
 from qnn.importers.qonnx.windows import common_stride, windows_of
 from qnn.network import Dense, Shape, describe
 from qnn.network.result import Arithmetic
 
-# Adds channels to what was read last: so many, which are that code everywhere.
-Constants = Callable[[int, int], None]
+# Adds channels to what was read: so many, which are that code everywhere; what is read then.
+Constants = Callable[[Codes, int, int], tuple[str, ...]]
 # Ends the layer that gives a feature, which is now to be read in this shape.
 Read = Callable[[Feature, Shape], Codes]
 
@@ -87,7 +95,17 @@ def _convolution(
         sums = float_sums(node, feature, by_output, place.padding, stride)
         return _biased(node, Feature(sums, shape, index), channel_bias)
     codes = read(feature, feature.shape)
+    if groups > 1 and len(codes.sources) > 1:
+        raise node.refuse(
+            f"it has {groups} groups and reads maps side by side; quantise what the Concat gives "
+            "once more, with Quant"
+        )
     products = _products(node, by_output, codes, feature.shape)
+    if any(place.padding) and codes.zeros is not None and codes.zeros.any():
+        raise node.refuse(
+            "it pads with 0 maps side by side whose lowest levels are not 0; use no padding, or "
+            "activations whose lowest level is 0 (ReLU)"
+        )
     if any(place.padding) and codes.zero:
         products = _padded(node, products, codes, groups, add)
     products = replace(
@@ -108,11 +126,12 @@ def _padded(node: Node, products: Products, codes: Codes, groups: int, add: Cons
             "use no padding, one group, or an activation whose lowest level is 0 (ReLU)"
         )
     further = balanced(products.weight)
-    add(further.shape[3], code)
+    sources = add(codes, further.shape[3], code)
     rows, columns, channels = products.in_shape
     return replace(
         products,
         in_shape=(rows, columns, channels + further.shape[3]),
+        sources=sources,
         weight=np.concatenate([products.weight, further], axis=3),
         offset=np.zeros_like(products.offset),
     )
@@ -169,7 +188,8 @@ def _connection(
     result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
     start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
     source = feature.source
-    if isinstance(source, Products) and not source.averaged and not are_whole(moved):
+    summed = isinstance(source, Products) and source.averaged is not None
+    if isinstance(source, Products | Held | Sum) and not summed and not are_whole(moved):
         floats = _of_floats_at_last(node, moved * np.float32(alpha), read(feature, in_shape))
         return _biased(node, replace(result, source=floats), start)
     if isinstance(source, Products) and source.averaged is not None and not feature.steps:
@@ -186,8 +206,11 @@ def _connection(
 
 def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts:
     """The sums of a layer of float weights, (O, H, W, C)."""
+    bias = codes.zero * weight.sum(axis=(1, 2, 3), dtype=np.float64)
+    if codes.gains is not None and codes.zeros is not None:
+        bias = (weight * codes.zeros).sum(axis=(1, 2, 3), dtype=np.float64)
+        weight = weight * codes.gains.astype(np.float32)
     matrix = weight.reshape(len(weight), -1).T
-    bias = codes.zero * matrix.sum(axis=0, dtype=np.float64)
     rows, columns, channels = weight.shape[1:]
     layer = Dense(
         name="last",
@@ -197,7 +220,7 @@ def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts
         levels=0,
         unit=codes.step,
     )
-    return FloatProducts(node, layer)
+    return FloatProducts(node, layer, codes.sources)
 
 
 def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> Products:
@@ -225,6 +248,15 @@ def _products(
 ) -> Products:
     """Sums of codes times `weight`, (O, KH, KW, C/groups); a Gemm adds them to `start`, (O,)."""
     whole, scale = integers(node, weight)
+    moved = codes.zero * whole.sum(axis=(1, 2, 3))
+    if codes.gains is not None and codes.zeros is not None:
+        moved = (codes.zeros * whole).sum(axis=(1, 2, 3))
+        whole = whole * codes.gains
+        if abs(whole).max(initial=0) > LARGEST:
+            raise node.refuse(
+                "it reads maps side by side whose scales differ so much that its weights have more "
+                "than 8 bits; quantise the maps with the same scale"
+            )
     start = np.zeros(len(weight), np.float32) if start is None else start
     return Products(
         node=node,
@@ -233,6 +265,7 @@ def _products(
         top=codes.top,
         weight=whole,
         unit=scale * codes.step,
-        offset=scale * codes.zero * whole.sum(axis=(1, 2, 3)),
+        offset=scale * moved,
+        sources=codes.sources,
         stray=stray(weight, whole, scale, codes, start),
     )

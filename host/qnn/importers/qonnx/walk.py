@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From node to node of a QONNX graph: constants are computed, one feature map becomes layers.
+"""From node to node of a QONNX graph: constants are computed, feature maps become layers.
 
-The map collects the steps that follow its sums; the next layer that reads it turns them into
-thresholds. Branches do not exist here: every tensor that depends on the picture is read once.
+A map collects the steps that follow its sums; the next layer that reads it turns them into
+thresholds. Where several nodes read it, the layer ends there, and each goes on from its codes.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +21,18 @@ from qnn.importers.qonnx.constants import fold
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.ending import layout_of, parted
-from qnn.importers.qonnx.feature import Codes, Feature, FloatProducts, FloatSums, Input, Products
+from qnn.importers.qonnx.feature import (
+    Codes,
+    Feature,
+    FloatProducts,
+    FloatSums,
+    Held,
+    Input,
+    Part,
+    Products,
+    Source,
+    Sum,
+)
 from qnn.importers.qonnx.first import fold_first
 from qnn.importers.qonnx.fold import (
     arithmetic,
@@ -27,24 +40,43 @@ from qnn.importers.qonnx.fold import (
     fold_layer,
     fold_scores,
     last_quantizer,
+    through,
 )
 from qnn.importers.qonnx.graph import Array, Graph, Node
-from qnn.importers.qonnx.inputs import as_map, read_input
+from qnn.importers.qonnx.inputs import as_map, flattened, read_input
 from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange
 from qnn.importers.qonnx.padding import with_constants
-from qnn.importers.qonnx.pools import pools_of
+from qnn.importers.qonnx.pools import copying, pools_of
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
-from qnn.importers.qonnx.steps import Clip
-from qnn.network import ArrayInput, Conv, Layer, PictureInput, Shape, describe, windows
+from qnn.importers.qonnx.steps import Clip, Count, Step
+from qnn.importers.qonnx.sums import (
+    as_products,
+    codes_of,
+    fold_sum,
+    is_even,
+    of_values,
+    require_equal,
+)
+from qnn.network import (
+    ArrayInput,
+    Conv,
+    Head,
+    Layer,
+    MaxPool,
+    PictureInput,
+    Shape,
+    describe,
+    windows,
+)
 from qnn.network.result import Arithmetic, FloatMap, FloatScores
+from qnn.network.wiring import INPUT
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
 FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
     "ArgMin": "multiply the scores by -1 and use ArgMax",
-    "Concat": "the accelerator runs one chain of layers; use a grouped convolution",
     "ConvTranspose": "the accelerator only makes maps smaller",
     "Pad": "put the padding into the convolution",
     "Trunc": "quantise the average with Quant instead",
@@ -63,6 +95,8 @@ class Walk:
         picture, array: what the input is; one of them is None.
         reads: what goes in and why that was decided, a sentence.
         result: scores, or the numbers of a map.
+        inputs: what layers read that do not read the one before them, by name.
+        heads: outputs beside the first of the graph, whose name is `output` then.
         missing: a sentence for each absent stage.
         undecided: layers with sums on a step of their quantiser, each with its node and how many
             outputs.
@@ -78,11 +112,18 @@ class Walk:
         self.array: ArrayInput | None = None
         self.reads = ""
         self.result: FloatScores | FloatMap | None = None
+        self.inputs: dict[str, tuple[str, ...]] = {}
+        self.heads: list[Head] = []
         self.missing: list[str] = []
         self.undecided: list[str] = []
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
         self._tensors[graph.input_name] = _input(graph, wish)
         self._opset = graph.opset
+        self._parts: tuple[Part, ...] = ()  # the map that was ended last
+        self._alone = False  # what was read last is read by that node alone
+        self._ended: dict[tuple[object, ...], tuple[Part, ...]] = {}
+        self._behind: dict[str, str] = {}  # by the name of a layer: whose map lies behind its own
+        self._before: dict[str, str] = {}
         self._ranked: dict[str, str] = {}  # tensors that stand for the scores, and what made them
         self._readers = Counter(graph.outputs)
         for node in graph.nodes:
@@ -91,10 +132,7 @@ class Walk:
         for node in graph.nodes:
             result = self._result(node)
             self._tensors.update(dict.fromkeys(filter(None, node.outputs), result))
-        ends = [self._tensors.get(name) for name in graph.outputs]
-        if any(end is not ends[0] for end in ends) or not isinstance(ends[0], Feature):
-            raise FormatError("the outputs of the graph are not one feature map; export one output")
-        self._end(graph.nodes[-1], ends[0])
+        self._finish(graph)
 
     def _result(self, node: Node) -> Array | Feature:
         inputs: list[Array | Feature | None] = []
@@ -108,18 +146,137 @@ class Walk:
             return fold(node, parameters)
         if node.op == "Shape":
             return np.array(features[0].index.shape)
-        name = next(n for n in node.inputs if isinstance(self._tensors.get(n), Feature))
-        if len(features) > 1 or self._readers[name] > 1:
-            raise node.refuse(
-                f"{name!r} is read by more than one node, or meets another feature map; the "
-                "accelerator runs one chain of layers, so remove the branch or residual addition"
-            )
         if parameters[0] is not None and node.op not in EITHER_SIDE + PRODUCTS:
             raise node.refuse("it wants the feature map as its first input")
-        ranked_by = self._ranked.get(name)
-        if ranked_by or node.op in RANKING:
+        names = [n for n in node.inputs if isinstance(self._tensors.get(n), Feature)]
+        ranked_by = next(filter(None, map(self._ranked.get, names)), None)
+        if (ranked_by or node.op in RANKING) and len(features) == 1:
             return self._rank(node, features[0], parameters, ranked_by)
-        return self._follow(node, features[0], parameters)
+        for n in names:
+            if self._readers[n] > 1:
+                self._tensors[n] = self._settled(node, self._feature(n))
+        features = [self._feature(n) for n in names]
+        if node.op == "Concat":
+            return self._side_by_side(node, features, len(node.inputs))
+        if len(features) == 1:
+            return self._follow(node, features[0], parameters)
+        if node.op == "Add" and len(features) == 2:
+            return self._sum(node, features[0], features[1])
+        raise node.refuse(
+            f"{names[1]!r} meets another feature map; of two maps the accelerator makes a sum "
+            "(Add) or lays them side by side (Concat)"
+        )
+
+    def _feature(self, name: str) -> Feature:
+        found = self._tensors[name]
+        assert isinstance(found, Feature)
+        return found
+
+    def _settled(self, node: Node, feature: Feature, required: bool = False) -> Feature:
+        """A feature whose layer ends here, so that several nodes can go on from its codes.
+
+        One that is not quantised stays as it is, unless `required`.
+        """
+        source = feature.source
+        if isinstance(source, Held) and not (required and feature.steps):
+            return feature
+        if last_quantizer(feature.steps) is None and not isinstance(source, Held):
+            if not required:
+                return feature
+            raise node.refuse(
+                f"{_what(source)} is not quantised, and meets another feature map here; put an "
+                "activation quantiser of 8 bits or fewer between them, of the same scale for both"
+            )
+        if isinstance(source, Input):
+            return self._settled_input(node, feature, source)
+        codes = self._read(node, feature, feature.shape)
+        if isinstance(source, FloatSums):
+            return replace(feature, source=self._copied(node, feature.shape, codes), steps=())
+        (part,) = self._parts
+        return replace(feature, source=Held(node, (part,)), steps=())
+
+    def _settled_input(self, node: Node, feature: Feature, source: Input) -> Feature:
+        """The input, which the layer behind it reads alone: of others that hands on its codes."""
+        index = feature.index
+        placed = flattened(node, feature, source) if index.ndim == 2 else as_map(node, feature)
+        codes = self._read(node, placed, placed.shape)
+        if index.ndim != 2:
+            placed = replace(placed, index=lying(placed.index, index.ndim, node.channels_last))
+        return replace(placed, source=self._copied(node, placed.shape, codes), steps=())
+
+    def _copied(self, node: Node, shape: Shape, codes: Codes, levels: Array | None = None) -> Held:
+        """A layer that hands on what it reads."""
+        layer = copying(node, shape, codes.top, f"copy{len(self.convs) + 1}")
+        self._append([layer], codes.sources)
+        if levels is None:
+            levels = (codes.zero + codes.step * np.arange(codes.top + 1)).astype(np.float32)
+        return Held(node, (Part(layer.name, shape[2], levels),))
+
+    def _sum(self, node: Node, one: Feature, other: Feature) -> Feature:
+        """Two feature maps, added."""
+        features = []
+        for feature in (one, other):
+            source, steps = feature.source, feature.steps
+            if (
+                not isinstance(source, Held)
+                or any(isinstance(step, MaxPool) for step in steps)
+                or not is_even(through(steps, source.values))
+            ):
+                feature = self._settled(node, feature, required=True)
+            features.append(feature)
+        require_equal(node, features)
+        held, values = [], []
+        for feature in features:
+            assert isinstance(feature.source, Held)
+            held.append(feature.source)
+            values.append(through(feature.steps, feature.source.values))
+        (a, b), (of_a, of_b) = held, values
+        like = replace(features[0], steps=())
+        if a.names == b.names:
+            return replace(like, source=of_values(node, like, a, of_a + of_b))
+        a, b = (
+            self._as_one(node, feature) if len(feature.source.parts) > 1 else feature.source
+            for feature in features
+            if isinstance(feature.source, Held)
+        )
+        return replace(like, source=Sum(node, one.shape, ((a, of_a), (b, of_b))))
+
+    def _as_one(self, node: Node, feature: Feature) -> Held:
+        """Maps side by side as the one map of a layer that hands on their codes."""
+        held = feature.source
+        assert isinstance(held, Held)
+        plain = replace(feature, steps=())
+        return self._copied(node, plain.shape, self._read(node, plain, plain.shape))
+
+    def _side_by_side(self, node: Node, features: Sequence[Feature], count: int) -> Feature:
+        """Feature maps side by side along their channels."""
+        if len(features) < count:
+            raise node.refuse("it lays a constant beside a feature map; leave the constant out")
+        settled = [self._settled(node, feature, required=True) for feature in features]
+        rows, columns, _ = settled[0].shape
+        if any(one.shape[:2] != (rows, columns) for one in settled):
+            raise node.refuse(
+                f"it lays maps of {', '.join(describe(one.shape) for one in settled)} side by "
+                "side; use maps of the same rows and columns"
+            )
+        channels, before, found = sum(one.shape[2] for one in settled), 0, list[Array]()
+        for one in settled:
+            pixel, channel = np.divmod(one.index, one.shape[2])
+            found.append(pixel * channels + before + channel)
+            before += one.shape[2]
+        try:
+            index = np.concatenate(found, axis=int(node.attributes.get("axis", 1)))
+        except (ValueError, IndexError):
+            raise node.refuse(
+                f"tensors of {', '.join(describe(one.index.shape) for one in settled)} do not lie "
+                "side by side along that axis; use axis = 1"
+            ) from None
+        if index.shape[0] != 1:
+            raise node.refuse("it lays inputs of a batch one behind the other; use axis = 1")
+        parts = [
+            part for one in settled if isinstance(one.source, Held) for part in one.source.parts
+        ]
+        return Feature(Held(node, tuple(parts)), (rows, columns, channels), index)
 
     def _rank(
         self, node: Node, feature: Feature, parameters: Parameters, before: str | None
@@ -158,7 +315,7 @@ class Walk:
                 feature,
                 parameters,
                 lambda f, s: self._read(node, f, s),
-                lambda count, code: self._add_constants(node, count, code),
+                lambda codes, count, code: self._add_constants(node, codes, count, code),
             )
         advice = ADVICE.get(node.op, "params/README.md lists those that are")
         raise node.refuse(f"this operator is not supported; {advice}")
@@ -166,68 +323,148 @@ class Walk:
     def _read(self, node: Node, feature: Feature, in_shape: Shape) -> Codes:
         """Ends the layer whose map `node` reads in the shape `in_shape`."""
         source = feature.source
+        self._alone = not isinstance(source, Held) or bool(feature.steps)
+        if isinstance(source, Held) and not feature.steps:
+            return codes_of(node, self._lying_together(node, source, feature.shape))
+        if isinstance(source, Held | Sum):
+            self._fold(node, feature)
+            return codes_of(node, Held(node, self._parts))
         if isinstance(source, Products):
-            return even(node, self._fold(node, feature, source))
+            self._fold(node, feature)
+            return codes_of(node, Held(node, self._parts))
         if isinstance(source, FloatProducts):
             raise self._float_before(source, node)
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
+            self._require_first(node)
             self.picture = PictureInput("letterbox", source.size)
             self.reads = source.reads
             self.layers.append(first)
-            return codes
+            return replace(codes, sources=(first.name,))
+        self._require_first(node)
         stage = read_input(node, feature, source, in_shape)
         self.picture, self.array, self.reads = stage.picture, stage.array, stage.reads
         self.layers += stage.layers
-        return stage.codes
+        return replace(stage.codes, sources=(self.layers[-1].name if self.layers else INPUT,))
 
-    def _add_constants(self, node: Node, count: int, code: int) -> None:
-        """Channels that are that code everywhere, behind those of the map that was read last."""
-        last = self.layers[-1] if self.layers else None
-        if isinstance(last, Conv) and last.groups == 1:
-            self.layers[-1] = with_constants(last, count, code)
-        elif self.array is not None and last is None:
-            self.array = replace(self.array, constants=(code,) * count)
-        else:
+    def _require_first(self, node: Node) -> None:
+        """NetworkError where the input was read already."""
+        if self.picture is not None or self.array is not None:
             raise node.refuse(
-                "it pads with 0 a map that has levels below 0, of a picture or of groups; use no "
-                "padding, an activation whose lowest level is 0 (ReLU), or import it with --input "
-                "array"
+                "it reads the input beside another node, each with a quantiser of its own or none; "
+                "quantise the input once, before both"
             )
 
-    def _end(self, node: Node, feature: Feature) -> None:
+    def _lying_together(self, node: Node, held: Held, shape: Shape) -> Held:
+        """The maps, where they can lie behind each other in memory; else a copy of them.
+
+        Each map has one place, and so one other behind it, and one before it.
+        """
+        found = held
+        pairs = list(pairwise(held.names))
+        if all(
+            self._behind.get(one, other) == other and self._before.get(other, one) == one
+            and one != other
+            for one, other in pairs
+        ):  # fmt: skip
+            self._behind.update(pairs)
+            self._before.update((other, one) for one, other in pairs)
+            return found
+        (rows, columns, _), parts = shape, list[Part]()
+        for part in held.parts:
+            copied = replace(held, parts=(part,))
+            codes = codes_of(node, copied)
+            shape = rows, columns, part.channels
+            parts += self._copied(node, shape, codes, part.levels).parts
+        self._behind.update(pairwise(part.layer for part in parts))
+        self._before.update((b, a) for a, b in pairwise(part.layer for part in parts))
+        return replace(held, parts=tuple(parts))
+
+    def _add_constants(self, node: Node, codes: Codes, count: int, code: int) -> tuple[str, ...]:
+        """Channels that are that code everywhere, behind those of what was read last.
+
+        Returns:
+            What is to be read then.
+        """
+        if codes.sources == (INPUT,) and self.array is not None:
+            self.array = replace(self.array, constants=(code,) * count)
+            return codes.sources
+        names = [layer.name for layer in self.layers]
+        last = self.layers[names.index(codes.sources[0])] if codes.sources[0] in names else None
+        if len(codes.sources) > 1 or not isinstance(last, Conv):
+            raise node.refuse(
+                "it pads with 0 a map that has levels below 0, of a picture or of several maps side"
+                " by side; use no padding, an activation whose lowest level is 0 (ReLU), or import "
+                "it with --input array"
+            )
+        if last.groups > 1 or last is not self.layers[-1] or not self._alone:
+            last = copying(node, last.out_shape, codes.top, f"copy{len(self.convs) + 1}")
+            self._append([last], codes.sources)
+        self.layers[-1] = with_constants(last, count, code)
+        return (last.name,)
+
+    def _finish(self, graph: Graph) -> None:
+        """What comes out: the first output last, so that its layer is the last one."""
+        ends = {name: self._tensors.get(name) for name in graph.outputs}
+        found: dict[int, tuple[str, Feature]] = {}
+        for name, end in ends.items():
+            if not isinstance(end, Feature):
+                raise FormatError(f"output {name!r} is no feature map; leave it out of the export")
+            found.setdefault(id(end), (name, end))
+        (output, first), *others = found.values()
+        self.output = output if others else ""
+        for name, end in reversed(others):
+            result, layer = self._end(graph.nodes[-1], end)
+            assert isinstance(result, FloatScores | FloatMap)
+            self.heads.insert(0, Head(name, layer, result))
+        self.result, _ = self._end(graph.nodes[-1], first)
+        if isinstance(self.result, FloatMap):
+            self.missing.append(
+                f"no classes come out: it ends with a map of {describe(self.result.shape)} "
+                "numbers, which Model.run gives, and qnn run where it reads arrays"
+            )
+
+    def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | FloatMap, str]:
+        """What an output is, and the name of the layer whose map that is."""
         source = feature.source
         if isinstance(source, FloatProducts):
             kept = [step for step in feature.steps if isinstance(step, Arithmetic | Clip)]
             if len(kept) < len(feature.steps):
                 raise self._float_before(source, node)
-            self.layers.append(source.layer)
+            taken = {layer.name for layer in self.layers}
+            name = source.layer.name
+            if name in taken:
+                name = f"{name}{len(self.layers)}"
+            self._append([replace(source.layer, name=name)], source.sources)
             classes = feature.shape[2]
-            self.result = FloatScores(tuple(a for step in kept for a in arithmetic(step, classes)))
-            return
-        if not isinstance(source, Products):
+            steps = tuple(a for step in kept for a in arithmetic(step, classes))
+            return FloatScores(steps), name
+        if isinstance(source, Held):
+            source = as_products(node, feature, source)
+            feature = replace(feature, source=source, steps=_quantised(node, source, feature.steps))
+        if not isinstance(source, Products | Sum):
             raise node.refuse(
                 "no layer for the accelerator comes before it; export the whole network"
             )
         last = last_quantizer(feature.steps)
-        if last is None:
-            layer, steps = fold_scores(node, feature, source, self._name(source))
-            self.layers.append(layer)
-            levels: Array | None = None
+        if last is None and isinstance(source, Products):
+            layers, steps, levels = fold_scores(node, feature, source, self._name(source))
+            self._append(layers, source.sources)
         else:
+            if last is None:
+                raise node.refuse(
+                    "it ends with a sum of two maps that is not quantised; put a quantiser of 8 "
+                    "bits or fewer behind it"
+                )
             inside, behind = parted(node, feature.steps, last, feature.shape[2])
-            levels = self._fold(node, replace(feature, steps=inside), source)
+            levels = self._fold(node, replace(feature, steps=inside))
             codes = 1 << (self.convs[-1].out_bits or 0)
             levels = np.pad(levels, (0, codes - len(levels)), "edge")
             steps = tuple(s for step in behind for s in arithmetic(step, feature.shape[2]))
+        name = self.layers[-1].name
         if feature.shape[:2] == (1, 1):
-            self.result = FloatScores(steps, levels)
-            return
-        self.result = FloatMap(steps, levels, *layout_of(node, feature))
-        self.missing.append(
-            f"no classes come out: it ends with a map of {describe(self.result.shape)} numbers, "
-            "which Model.run gives, and qnn run where it reads arrays"
-        )
+            return FloatScores(steps, levels), name
+        return FloatMap(steps, levels, *layout_of(node, feature)), name
 
     def _float_before(self, source: FloatProducts, node: Node) -> NetworkError:
         """The error to raise where something but arithmetic follows a layer of float weights."""
@@ -237,19 +474,50 @@ class Walk:
             "quantise them to 8 bits or fewer"
         )
 
-    def _fold(self, node: Node, feature: Feature, products: Products) -> Array:
-        """Ends a layer with a quantiser; the values of its codes."""
-        layers, levels, undecided = fold_layer(node, feature, products, self._name(products))
-        self.layers += layers
-        layer = layers[0]
-        if undecided:
-            self.undecided.append(
-                f"{layer.name} ({products.node.name!r}, {undecided} of {layer.outputs} outputs)"
+    def _fold(self, node: Node, feature: Feature) -> Array:
+        """Ends a layer with a quantiser; the values of its codes.
+
+        What was ended already, is so once.
+        """
+        key = (feature.source, *feature.steps)
+        if key in self._ended:
+            self._parts = self._ended[key]
+            return self._parts[0].levels
+        source, undecided = feature.source, 0
+        if isinstance(source, Held):
+            source = as_products(node, feature, source)
+            feature = replace(feature, steps=_quantised(node, source, feature.steps))
+        if isinstance(source, Sum):
+            names = tuple(held.names[0] for held, _ in source.operands)
+            name = f"add{len(self.convs) + 1}"
+            layers, levels = fold_sum(node, feature, source, name)
+        else:
+            assert isinstance(source, Products)
+            names = source.sources
+            layers, levels, undecided = fold_layer(
+                node, replace(feature, source=source), source, self._name(source)
             )
+        self._append(layers, names)
+        layer = layers[0]
+        if undecided and isinstance(source, Products):
+            self.undecided.append(
+                f"{layer.name} ({source.node.name!r}, {undecided} of {layer.outputs} outputs)"
+            )
+        self._parts = (Part(layers[-1].name, layers[-1].outputs, levels),)
+        self._ended[key] = self._parts
         return levels
 
+    def _append(self, layers: Sequence[Layer], reads: tuple[str, ...]) -> None:
+        """Layers behind those that are there, of which the first reads others by name."""
+        before = self.layers[-1].name if self.layers else INPUT
+        if reads != (before,):
+            self.inputs[layers[0].name] = reads
+        self.layers += layers
+
     def _name(self, products: Products) -> str:
-        kind = "conv" if products.node.op == "Conv" else "fc"
+        kind = {"Conv": "conv"}.get(products.node.op, "fc")
+        if products.levels is not None:
+            kind = "codes"
         return f"{kind}{len(self.convs) + 1}"
 
     @property
@@ -263,6 +531,24 @@ def _input(graph: Graph, wish: str | None) -> Feature:
     count = math.prod(graph.input_shape)
     source = Input(graph.input_shape[1:], grid_of(graph.input_type), wish)
     return Feature(source, (1, 1, count), np.arange(count).reshape(graph.input_shape))
+
+
+def _what(source: Source) -> str:
+    """What a feature map comes from, for an error."""
+    return "the input" if isinstance(source, Input) else f"what node {source.node.name!r} gives"
+
+
+def _quantised(node: Node, products: Products, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Steps behind maps of codes, which hand on the codes where there is no quantiser."""
+    if last_quantizer(steps) is not None:
+        return steps
+    assert products.levels is not None
+    levels = np.unique(products.levels)
+    codes = even(node, levels)
+    thresholds = levels[1:] if len(levels) > 1 else np.array([np.inf], np.float32)
+    row = np.zeros(products.levels.shape[1], np.int64)
+    as_they_are = Count(thresholds[None], np.float32(codes.step), np.float32(codes.zero), row)
+    return (as_they_are, *steps)
 
 
 def _pooled(node: Node, feature: Feature) -> Feature:

@@ -335,7 +335,10 @@ def swapped(graph: Graph, op: str) -> Graph:
 
 
 REFUSED = {
-    "residual": (residual, r"read by more than one node.*residual"),
+    "residual": (
+        residual,
+        r"'conv' gives is not quantised, and meets.*put an activation quantiser",
+    ),
     "float weights": (float_weights, r"'conv'.*not whole numbers of steps.*at most 8 bits"),
     "9-bit weights": (lambda: inner(9), r"'conv'.*not whole numbers of steps.*at most 8 bits"),
     "float weights on a grey picture": (

@@ -91,6 +91,6 @@ def test_groups(tmp_path):
 def test_of_a_picture(tmp_path):
     graph = Graph((1, 3, 6, 6)).then("Sub", 0.5).quant(1 / 64, 6, signed=1)
     graph = padded(graph, np.random.default_rng(1), 3, 1)
-    with pytest.raises(NetworkError, match=r"of a picture or of groups.*--input array"):
+    with pytest.raises(NetworkError, match=r"of a picture or of several.*--input array"):
         import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
     compare(graph, tmp_path)
