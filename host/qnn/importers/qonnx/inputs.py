@@ -131,6 +131,11 @@ def as_map(node: Node, feature: Feature) -> Feature:
         feature = replace(feature, index=index)
         feature.require_map(node)
         return feature
+    if index.shape[0] != 1:
+        raise node.refuse(
+            f"it reads the input as a tensor of {describe(index.shape)}, whose first side is no "
+            "batch of 1; remove the Transpose or Reshape before it"
+        )
     return _placed(node, feature, source, index[0].transpose(1, 2, 0))
 
 

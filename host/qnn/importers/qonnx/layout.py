@@ -12,7 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qnn.errors import NetworkError
 from qnn.importers.qonnx.graph import MAX_MAP, Array, Node
+from qnn.network import describe
 
 LAYOUT = ("Identity", "Dropout", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
@@ -83,8 +85,10 @@ def lying(index: Array, sides: int, channels_last: bool) -> Array:
 
 
 def places(shape: tuple[int, int, int]) -> Array:
-    """The tensor (1, C, H, W) of places in a map (H, W, C), int64."""
+    """The tensor (1, C, H, W) of places in a map (H, W, C), int64; NetworkError if it is too large
+    for any network here."""
     rows, columns, channels = shape
     count = rows * columns * channels
-    assert count <= MAX_MAP
+    if count > MAX_MAP:
+        raise NetworkError(f"a map of {describe(shape)} is larger than any here")
     return np.arange(count).reshape(1, rows, columns, channels).transpose(0, 3, 1, 2)

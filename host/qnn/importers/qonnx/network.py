@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from qnn.engine.program import compile_layers
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers.qonnx.graph import read_graph
@@ -25,7 +27,9 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
     """See qnn.importers.import_network."""
     if not path.is_file():
         raise FormatError(f"{path}: not a file; name the .onnx file")
-    walk = Walk(read_graph(path), wish)
+    graph = read_graph(path)
+    with np.errstate(all="ignore"):  # what is not finite is refused where it is found
+        walk = Walk(graph, wish)
     _check_accelerator(walk.convs, not walk.inputs)
     network = Network(
         name=name,

@@ -10,6 +10,7 @@ from qnn.importers.qonnx.graph import read_graph
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 
+import graph_networks  # noqa: E402
 from foreign_qonnx import Graph, random_model  # noqa: E402
 
 
@@ -89,6 +90,96 @@ def test_altered_anywhere(seed, tmp_path):
             import_network("qonnx", path, "net")
         except QnnError as error:
             assert "\n" not in str(error), error
+
+
+def crossed(model, rng):
+    """A node reads what another one gives, itself or one behind it included."""
+    node = rng.choice([node for node in model.graph.node if node.input])
+    node.input[rng.integers(len(node.input))] = rng.choice(
+        [name for other in model.graph.node for name in other.output]
+    )
+
+
+def without_an_initialiser(model, rng):
+    del model.graph.initializer[int(rng.integers(len(model.graph.initializer)))]
+
+
+def with_a_strange_number(model, rng):
+    tensor = rng.choice(list(model.graph.initializer))
+    array = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+    strange = [np.nan, np.inf, -np.inf, 0, -1, 1e38, 1e-38]
+    array.reshape(-1)[: int(rng.integers(1, array.size + 1))] = rng.choice(strange)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+
+def of_another_shape(model, rng):
+    tensor = rng.choice(list(model.graph.initializer))
+    sides = [0, 1, 2, 7, 2**31, 2**40]
+    tensor.dims[:] = [int(rng.choice(sides)) for _ in range(rng.integers(0, 5))]
+
+
+def without_a_node(model, rng):
+    del model.graph.node[int(rng.integers(len(model.graph.node)))]
+
+
+def out_of_order(model, rng):
+    nodes = list(model.graph.node)
+    rng.shuffle(nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def with_other_attributes(model, rng):
+    node = rng.choice([node for node in model.graph.node if node.attribute])
+    attribute = rng.choice(list(node.attribute))
+    if attribute.ints:
+        attribute.ints[:] = [int(rng.choice([-1, 0, 1, 3, 99, 2**31])) for _ in attribute.ints]
+    elif attribute.type == onnx.AttributeProto.INT:
+        attribute.i = int(rng.choice([-5, 0, 1, 2, 7, 2**31]))
+
+
+def of_other_operators(model, rng):
+    known = "Add Concat Mul Conv Relu Quant MaxPool AveragePool Transpose Flatten Sub".split()
+    rng.choice(list(model.graph.node)).op_type = str(rng.choice(known))
+
+
+def of_another_input(model, rng):
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    rng.choice(list(dims)).dim_value = int(rng.choice([0, -1, 1, 2, 9, 2**20]))
+
+
+DAMAGES = (
+    crossed, without_an_initialiser, with_a_strange_number, of_another_shape, without_a_node,
+    out_of_order, with_other_attributes, of_other_operators, of_another_input,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_damaged_graphs(damage, tmp_path):
+    """A network, or one sentence, and no other exception and no warning."""
+    path, refused = tmp_path / "model.onnx", 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        make = list(graph_networks.KINDS.values())[seed % len(graph_networks.KINDS)]
+        model = make(rng).model()
+        damage(model, rng)
+        path.write_bytes(model.SerializeToString())
+        try:
+            import_network("qonnx", path, "net")
+        except QnnError as error:
+            assert "\n" not in str(error) and len(str(error)) < 500, error
+            refused += 1
+    assert refused
+
+
+def test_a_node_that_reads_itself_is_refused(refused):
+    graph = graph_networks.residual(np.random.default_rng(0))
+    model = graph.model()
+    added = next(
+        node for node in model.graph.node if node.op_type == "Add" and "t" in node.input[1]
+    )
+    added.input[1] = added.output[0]
+    assert "which no node before it gives" in refused(model)
 
 
 def test_shapes_of_inputs(model, refused):
