@@ -287,13 +287,14 @@ def convs(draw) -> Conv:
     bottom = max(draw(st.integers(0, 2)), kernel[0] - rows - top)
     right = max(draw(st.integers(0, 2)), kernel[1] - columns - left)
     stride = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 4]))
+    across = draw(st.sampled_from([None, None, 1, 2, 3]))
     levels = draw(st.none() | st.sampled_from([1, 2, 3, 7, 15, 255]))
     pool = None
     if levels is not None and draw(st.booleans()):
         size = draw(st.integers(2, 3))
         sides = (
             (top + rows + bottom - kernel[0]) // stride + 1,
-            (left + columns + right - kernel[1]) // stride + 1,
+            (left + columns + right - kernel[1]) // (across or stride) + 1,
         )
         before = [draw(st.integers(0, size - 1)) for _ in sides]
         after = [
@@ -313,6 +314,7 @@ def convs(draw) -> Conv:
         ),
         groups=groups,
         stride=stride,
+        across=across,
         padding=(top, left, bottom, right),
         pool=pool,
     )

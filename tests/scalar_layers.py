@@ -23,7 +23,7 @@ def at(maps: np.ndarray, y: int, x: int, c: int) -> int:
 
 def convolution(x, weight, stride, padding, groups) -> list[list[list[int]]]:
     """Accumulators [row][column][output]; weight is (O, KH, KW, C/groups)."""
-    top, left, bottom, right = padding
+    (top, left, bottom, right), (down, across) = padding, stride
     outputs, kernel_h, kernel_w, per_group = weight.shape
 
     def accumulator(y: int, z: int, o: int) -> int:
@@ -36,9 +36,9 @@ def convolution(x, weight, stride, padding, groups) -> list[list[list[int]]]:
     return [
         [
             [accumulator(y, z, o) for o in range(outputs)]
-            for z in windows(x.shape[1], left, right, kernel_w, stride)
+            for z in windows(x.shape[1], left, right, kernel_w, across)
         ]
-        for y in windows(x.shape[0], top, bottom, kernel_h, stride)
+        for y in windows(x.shape[0], top, bottom, kernel_h, down)
     ]
 
 
@@ -62,7 +62,7 @@ def layer(conv: Conv, codes: np.ndarray) -> np.ndarray:
     weight = np.zeros(conv.weight.shape[1:], dtype=int)
     for plane, coefficient in zip(conv.weight, conv.coefficients, strict=True):
         weight += np.where(plane == 1, coefficient, -coefficient)
-    acc = convolution(codes, weight, conv.stride, conv.padding, conv.groups)
+    acc = convolution(codes, weight, conv.strides, conv.padding, conv.groups)
     if conv.thresholds is None:
         return np.array(acc)
     out = [

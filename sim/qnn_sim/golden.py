@@ -70,7 +70,7 @@ def convolution(
     x: ArrayLike,
     weight: ArrayLike,
     *,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     padding: Padding = NO_PADDING,
     groups: int = 1,
 ) -> NDArray[np.int64]:
@@ -82,7 +82,7 @@ def convolution(
     Args:
         x: integers, shape (H, W, C).
         weight: integers, shape (O, KH, KW, C/groups).
-        stride: step of the window, in pixels, both ways.
+        stride: step of the window, in pixels, both ways, or in rows and in columns.
         padding: rows and columns of zeros (top, left, bottom, right).
         groups: number of groups; C and O are multiples of it.
 
@@ -99,8 +99,9 @@ def convolution(
     if x.shape[2] != per_group * groups or outputs % groups:
         raise ValueError(f"input {x.shape}, weight {weight.shape} and {groups} groups do not fit")
     padded = np.pad(x, ((top, bottom), (left, right), (0, 0)))
-    out_h = (padded.shape[0] - kernel_h) // stride + 1
-    out_w = (padded.shape[1] - kernel_w) // stride + 1
+    down, across = stride if isinstance(stride, tuple) else (stride, stride)
+    out_h = (padded.shape[0] - kernel_h) // down + 1
+    out_w = (padded.shape[1] - kernel_w) // across + 1
     if out_h < 1 or out_w < 1:
         raise ValueError(f"a {kernel_h}x{kernel_w} kernel does not fit into {padded.shape[:2]}")
     branches = []
@@ -109,8 +110,8 @@ def convolution(
         acc = np.zeros((out_h, out_w, outputs // groups), dtype=np.int64)
         for ky in range(kernel_h):
             for kx in range(kernel_w):
-                rows = slice(ky, ky + stride * (out_h - 1) + 1, stride)
-                columns = slice(kx, kx + stride * (out_w - 1) + 1, stride)
+                rows = slice(ky, ky + down * (out_h - 1) + 1, down)
+                columns = slice(kx, kx + across * (out_w - 1) + 1, across)
                 acc += branch[rows, columns] @ group_weight[:, ky, kx].T
         branches.append(acc)
     return merge(branches)

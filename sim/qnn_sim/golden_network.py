@@ -92,7 +92,7 @@ def run_conv(layer: Conv, codes: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
     """Codes, uint8, or accumulators, int32, (OH, OW, O) that a layer makes of codes (H, W, C)."""
     weight = golden.signed_weights(layer.weight, layer.coefficients)
     acc = golden.convolution(
-        codes, weight, stride=layer.stride, padding=layer.padding, groups=layer.groups
+        codes, weight, stride=layer.strides, padding=layer.padding, groups=layer.groups
     )
     if layer.thresholds is None:
         return acc.astype(np.int32)

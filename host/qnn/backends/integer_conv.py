@@ -68,7 +68,7 @@ class IntegerConv:
         layer, groups, count = self._layer, self._layer.groups, len(maps)
         (rows, columns, _), (top, left, _, _) = layer.in_shape, layer.padding
         out_rows, out_columns, _ = layer.conv_shape
-        kernel_rows, kernel_columns = layer.kernel
+        (kernel_rows, kernel_columns), (down, across) = layer.kernel, layer.strides
         if self._padded.shape[1] != count:
             self._padded = np.zeros((groups, count, *self._padded_shape), dtype=self._dtype)
             fan_in = self._weight.shape[1]
@@ -83,7 +83,7 @@ class IntegerConv:
         windows = np.lib.stride_tricks.as_strided(
             padded,
             (groups, count, out_rows, out_columns, kernel_rows, kernel_columns, padded.shape[-1]),
-            (group, picture, row * layer.stride, column * layer.stride, row, column, channel),
+            (group, picture, row * down, column * across, row, column, channel),
             writeable=False,
         )
         np.copyto(self._windows.reshape(windows.shape), windows)

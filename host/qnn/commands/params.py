@@ -200,7 +200,7 @@ def _cells(layer: Layer) -> dict[str, str]:
         planes, pool = len(layer.coefficients), layer.pool
         return {
             "kernel": describe(layer.kernel),
-            "stride": str(layer.stride),
+            "stride": str(layer.stride) if layer.across is None else describe(layer.strides),
             "groups": str(layer.groups),
             "weights": f"{layer.weight.size // planes}" + (f" x{planes}" if planes > 1 else ""),
             "pool": "" if pool is None else f"{pool.size}/{pool.stride}",

@@ -338,7 +338,7 @@ def _shape(layer: Layer, lanes: int, caps: Capabilities) -> dict[str, int]:
     out_rows, out_columns, _ = layer.out_shape
     pool = layer.pool or MaxPool(1, 1)
     top, left = pool.padding[:2]
-    if layer.stride > 4 or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
+    if max(layer.strides) > 4 or pool.size not in (1, 2, 3) or pool.stride not in (1, 2):
         raise DoesNotFitError(
             f"layer {layer.name}: the accelerator has strides from 1 to 4, and pools of 1, 2 and 3 "
             "with strides 1 and 2"
@@ -368,7 +368,7 @@ def _shape(layer: Layer, lanes: int, caps: Capabilities) -> dict[str, int]:
         "out_columns": out_columns,
         "top": layer.padding[0],
         "first_nibble": -layer.padding[1] * nibbles & 0xFFFF,
-        "step_nibbles": layer.stride * nibbles,
+        "step_nibbles": layer.strides[1] * nibbles,
         "row_nibbles": columns * nibbles,
         "words": -(-kernel_columns * lanes // 64),
         "window_nibbles": kernel_columns * nibbles,

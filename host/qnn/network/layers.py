@@ -3,7 +3,7 @@
 
 Canonical arithmetic of a layer, exact in integers:
 
-    acc[y, x, o] = sum over ky, kx, c of w[o, ky, kx, c] * in[y*stride+ky-top, x*stride+kx-left, c]
+    acc[y, x, o] = sum over ky, kx, c of w[o, ky, kx, c] * in[y*stride+ky-top, x*across+kx-left, c]
     w            = sum over planes n of coefficient_n * (+1 where the weight bit is 1, else -1)
     code         = number of thresholds t[o, :] <= acc;  then max-pool over the codes
 
@@ -63,8 +63,14 @@ class Windowed:
     in_shape: Shape
     thresholds: NDArray[np.int32] | None
     stride: int
+    across: int | None = None
     padding: Padding
     pool: MaxPool | None
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """From one window to the next, in rows and in columns."""
+        return self.stride, self.across or self.stride
 
     @property
     def outputs(self) -> int:
@@ -81,8 +87,8 @@ class Windowed:
         """Shape before the pool."""
         (rows, columns, _), (top, left, bottom, right) = self.in_shape, self.padding
         return (
-            windows(rows, top, bottom, self.kernel[0], self.stride),
-            windows(columns, left, right, self.kernel[1], self.stride),
+            windows(rows, top, bottom, self.kernel[0], self.strides[0]),
+            windows(columns, left, right, self.kernel[1], self.strides[1]),
             self.outputs,
         )
 
@@ -122,6 +128,7 @@ class Conv(Windowed):
         coefficients: factor of each weight plane, positive.
         thresholds: int32, shape (O, K), ascending along K, K <= 255; None hands out accumulators.
         stride, padding: of the convolution.
+        across: its stride in columns, where that is not `stride`.
         groups: input and output channels fall into that many independent parts.
         pool: max-pool on the codes, or None.
         parts: what the source calls each group, for reports; empty where that is just the name.
@@ -138,6 +145,7 @@ class Conv(Windowed):
     groups: int = 1
     pool: MaxPool | None = None
     parts: tuple[str, ...] = field(default=())
+    across: int | None = None
 
     def __post_init__(self) -> None:
         _check_layer(self)
@@ -217,7 +225,7 @@ def check_windows(layer: Windowed) -> None:
     check_layer_name(layer.name)
     shape, padding = layer.in_shape, layer.padding
     layer.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
-    layer.require(layer.stride >= 1, f"stride {layer.stride} is not positive")
+    layer.require(min(layer.strides) >= 1, f"stride {min(layer.strides)} is not positive")
     layer.require(len(padding) == 4 and min(padding) >= 0, f"bad padding {padding}")
 
 

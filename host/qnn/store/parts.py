@@ -31,6 +31,7 @@ def conv_to_json(layer: Conv, tensors: Tensors) -> dict[str, Any]:
         "input_bits": layer.in_bits,
         "kernel": list(layer.kernel),
         "stride": layer.stride,
+        **({} if layer.across is None else {"across": layer.across}),
         "padding": list(layer.padding),
         "groups": layer.groups,
         "weight_planes": list(layer.coefficients),
@@ -74,6 +75,7 @@ def conv_of_json(entry: Fields, tensors: TensorFile) -> Conv:
         groups=groups,
         pool=pool,
         parts=entry.strings("parts"),
+        across=None if entry.optional("across", int) is None else entry.positive("across"),
     )
 
 

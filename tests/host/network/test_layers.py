@@ -55,8 +55,8 @@ def test_shapes(options, conv_shape, out_shape):
 def test_shapes_count_the_windows(layer):
     (rows, columns, _), (top, left, bottom, right) = layer.in_shape, layer.padding
     sides = (
-        len(scalar_layers.windows(rows, top, bottom, layer.kernel[0], layer.stride)),
-        len(scalar_layers.windows(columns, left, right, layer.kernel[1], layer.stride)),
+        len(scalar_layers.windows(rows, top, bottom, layer.kernel[0], layer.strides[0])),
+        len(scalar_layers.windows(columns, left, right, layer.kernel[1], layer.strides[1])),
     )
     assert layer.conv_shape == (*sides, layer.outputs)
     if layer.pool is not None:

@@ -19,7 +19,7 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map
 from qnn.importers.qonnx.layout import lying, places
 from qnn.importers.qonnx.rounding import ROUNDINGS
-from qnn.importers.qonnx.windows import Windows, common_stride, windows_of
+from qnn.importers.qonnx.windows import Windows, strides_of, windows_of
 from qnn.network import Shape, describe
 from qnn.network.result import Arithmetic
 
@@ -71,7 +71,7 @@ def average(node: Node, feature: Feature, parameters: Parameters, read: Read) ->
         weight=np.broadcast_to(each, (channels, height, width, channels)),
         unit=np.full(channels, codes.step / count),
         offset=np.full(channels, codes.zero),
-        stride=common_stride(node, place, feature.shape[:2]),
+        strides=strides_of(node, place, feature.shape[:2]),
         padding=place.padding,
         stray=np.full(channels, 0.0 if exact else ROUNDINGS),
         averaged=codes,
@@ -91,7 +91,7 @@ def spread_over(products: Products, weight: Array) -> Array:
     spread: Array = np.zeros((len(weight), rows, columns, channels), np.float64)
     for down in range(weight.shape[1]):
         for across in range(weight.shape[2]):
-            y, x = down * products.stride - top, across * products.stride - left
+            y, x = down * products.strides[0] - top, across * products.strides[1] - left
             inside = slice(max(y, 0), y + height), slice(max(x, 0), x + width)
             spread[:, inside[0], inside[1]] += weight[:, down, across][:, None, None]
     return spread.astype(np.float32)
@@ -150,14 +150,14 @@ def _of_sums(
     summed: Array = np.zeros((outputs, rows + top + bottom, columns + left + right, per_group), int)
     for down in range(feature.shape[0]):
         for across in range(feature.shape[1]):
-            y, x = down * source.stride, across * source.stride
+            y, x = down * source.strides[0], across * source.strides[1]
             summed[:, y : y + height, x : x + width] += source.weight
     count = feature.shape[0] * feature.shape[1]
     products = replace(
         source,
         weight=summed[:, top : top + rows, left : left + columns],
         unit=source.unit / count,
-        stride=1,
+        strides=(1, 1),
         padding=(0, 0, 0, 0),
         stray=np.full(outputs, ROUNDINGS),
         averaged=None,

@@ -76,7 +76,8 @@ class Products:
         in_shape, in_bits: of the codes it reads, whose largest is `top`.
         weight: int64 (O, KH, KW, C/groups).
         unit, offset: float64 (O,), unit above 0.
-        stride, padding, groups: as in qnn.network.Conv.
+        strides: in rows and in columns.
+        padding, groups: as in qnn.network.Conv.
         stray: float64 (O,), error of the sums of the reference, relative to what it adds up; 0
             where they are exact.
         averaged: where they are averages of codes (qnn.importers.qonnx.averages), what those stand
@@ -93,7 +94,7 @@ class Products:
     weight: Array
     unit: Array
     offset: Array
-    stride: int = 1
+    strides: tuple[int, int] = (1, 1)
     padding: Padding = (0, 0, 0, 0)
     groups: int = 1
     stray: Array = field(default_factory=lambda: np.zeros(()))

@@ -22,7 +22,7 @@ LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
 
 
 def float_sums(
-    node: Node, feature: Feature, weight: Array, padding: Padding, stride: int
+    node: Node, feature: Feature, weight: Array, padding: Padding, strides: tuple[int, int]
 ) -> FloatSums:
     """The sums of a convolution that reads the picture, through arithmetic at most.
 
@@ -30,17 +30,17 @@ def float_sums(
         node: the convolution.
         feature: the picture and the steps behind it.
         weight: (O, KH, KW, C), not grouped.
-        padding, stride: its own.
+        padding, strides: its own.
 
     Raises:
         NetworkError: the picture is no square of RGB, or is not read as it is.
     """
     rows, columns, channels = feature.shape
-    if rows != columns or channels != 3 or len(set(padding)) != 1:
+    if rows != columns or channels != 3 or len(set(padding)) != 1 or len(set(strides)) != 1:
         raise node.refuse(
             "its weights are no whole numbers of steps, and with float weights a layer runs on the "
-            "host only, on a square RGB picture with the same padding on all sides; quantise them "
-            "to 8 bits or fewer"
+            "host only, on a square RGB picture with the same padding on all sides and the same "
+            "stride both ways; quantise them to 8 bits or fewer"
         )
     assert isinstance(feature.source, Input)
     white = 255.0 if raw(feature.source, feature.steps) else 1.0
@@ -62,7 +62,7 @@ def float_sums(
     picture_of(node, feature, feature.source)  # it lies in the map as in the input
     kind = kind_of(node, feature.source, feature.steps)
     return FloatSums(
-        node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), stride,
+        node, rows, exact * gain, (exact * offset).sum(axis=(1, 2, 3)), strides[0],
         padding[0], picture_reads(feature, feature.source, kind),
     )  # fmt: skip
 

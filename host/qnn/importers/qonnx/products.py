@@ -33,7 +33,7 @@ from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.padding import balanced, code_of_zero
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import LARGEST, are_whole, integers
-from qnn.importers.qonnx.windows import common_stride, windows_of
+from qnn.importers.qonnx.windows import strides_of, windows_of
 from qnn.network import Dense, Shape, describe
 from qnn.network.result import Arithmetic
 
@@ -85,14 +85,14 @@ def _convolution(
             f"its kernel of {describe(place.kernel)} does not fit into a map of "
             f"{describe(feature.shape)} with pads {place.padding}"
         )
-    stride = common_stride(node, place, feature.shape[:2])
+    strides = strides_of(node, place, feature.shape[:2])
     by_output = _spread(standing(weight, False).transpose(0, 2, 3, 1), place.dilations)
     along = [1] * sides
     along[-1 if node.channels_last else 1] = -1
     channel_bias = [x.reshape(along) for x in bias if x is not None]
     index = lying(places(shape), sides, node.channels_last)
     if groups == 1 and _of_floats(node, feature, by_output):
-        sums = float_sums(node, feature, by_output, place.padding, stride)
+        sums = float_sums(node, feature, by_output, place.padding, strides)
         return _biased(node, Feature(sums, shape, index), channel_bias)
     codes = read(feature, feature.shape)
     if groups > 1 and len(codes.sources) > 1:
@@ -110,7 +110,7 @@ def _convolution(
         products = _padded(node, products, codes, groups, add)
     products = replace(
         products,
-        stride=stride,
+        strides=strides,
         padding=place.padding,
         groups=groups,
     )

@@ -63,8 +63,8 @@ def windows_of(node: Node, sides: tuple[int, int], kernel: tuple[int, ...]) -> W
     )
 
 
-def common_stride(node: Node, place: Windows, sides: tuple[int, int]) -> int:
-    """The one stride that steps as those of a convolution do.
+def strides_of(node: Node, place: Windows, sides: tuple[int, int]) -> tuple[int, int]:
+    """Strides in rows and in columns that step as those of a convolution do, alike if they can be.
 
     Raises:
         NetworkError: the accelerator has none.
@@ -73,12 +73,13 @@ def common_stride(node: Node, place: Windows, sides: tuple[int, int]) -> int:
     for stride in dict.fromkeys((max(place.strides), min(place.strides), 1)):
         same = Windows(place.kernel, (stride, stride), place.padding, place.dilations)
         if stride <= MAX_STRIDE and same.counts(sides) == counts:
-            return stride
+            return stride, stride
     rows, columns = place.strides
+    if max(rows, columns) <= MAX_STRIDE:
+        return rows, columns
     raise node.refuse(
-        f"strides ({rows}, {columns}); the accelerator steps 1 to {MAX_STRIDE}, the same both "
-        f"ways: use ({min(max(rows, columns), MAX_STRIDE)}, "
-        f"{min(max(rows, columns), MAX_STRIDE)})"
+        f"strides ({rows}, {columns}); the accelerator steps 1 to {MAX_STRIDE} each way: use "
+        f"({min(rows, MAX_STRIDE)}, {min(columns, MAX_STRIDE)})"
     )
 
 

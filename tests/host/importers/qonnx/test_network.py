@@ -376,9 +376,9 @@ REFUSED = {
     "pool before a negative gain": (descending_pool, r"max-pool stands before a step that desc"),
     "uneven levels": (uneven_levels, r"'fc'.*not evenly spaced"),
     "colours": (colours_apart, r"differ between colours, and no quantiser follows; put a Quant"),
-    "oblong stride": (
-        lambda: conv(start(), strides=[1, 2]),
-        r"'conv'.*strides \(1, 2\).*1 to 4, the same both ways: use \(2, 2\)",
+    "wide stride": (
+        lambda: conv(start(), strides=[1, 5]),
+        r"'conv'.*strides \(1, 5\).*1 to 4 each way: use \(1, 4\)",
     ),
     "groups": (lambda: conv(start(), group=2), r"'conv'.*2 groups of 1 channels"),
     "kernel rows": (
