@@ -50,7 +50,7 @@ class Branches:
         self.channels[graph.tensor] = outputs
         return graph.tensor
 
-    def quant(self, tensor: str, scale: float | None = None, **options) -> str:
+    def quant(self, tensor: str, scale: object = None, **options) -> str:
         """A ReLU and a quantiser; or one that keeps signs."""
         self.graph.tensor = tensor
         if not options.get("signed"):
@@ -163,4 +163,24 @@ def resnet8(rng: np.random.Generator, dyadic: bool = True, side: int = 32) -> Gr
     return graph
 
 
-KINDS = {make.__name__: make for make in (residual, signed_sum, side_by_side, of_the_input)}
+def scale_of_each_channel(rng: np.random.Generator, dyadic: bool = True) -> Graph:
+    """Channels in steps of their own, read by a depthwise layer, or with steps that are multiples
+    of one by any layer; averaged, too."""
+    made = Branches(rng, (1, 3, 8, 8), 2, dyadic)
+    scales = 2.0 ** rng.integers(-2, 2, (1, 6, 1, 1))
+    any_scales = scales if dyadic else scales * rng.uniform(0.6, 1.7, scales.shape)
+    tensor = made.quant(made.conv(made.start, 6), any_scales)
+    tensor = made.quant(made.conv(tensor, 12, group=6))
+    tensor = made.quant(made.conv(tensor, 6), made.scale() * scales)
+    last = made.scale() * 2.0 ** rng.integers(-2, 2, (1, 7, 1, 1))
+    made.graph.tensor = made.quant(made.conv(tensor, 7), last)
+    made.graph.then("AveragePool", kernel_shape=[8, 8])
+    made.channels[made.graph.tensor] = 7
+    made.scores(made.graph.tensor, 1)
+    return made.graph
+
+
+KINDS = {
+    make.__name__: make
+    for make in (residual, signed_sum, side_by_side, of_the_input, scale_of_each_channel)
+}

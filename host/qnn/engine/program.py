@@ -566,8 +566,11 @@ def compile_layers(
     blocks_by_layer = _blocks_of_layers(layers, wiring, caps)
     parts_by_layer = [_parts(*each) for each in zip(layers, blocks_by_layer, strict=True)]
     count = sum(map(len, parts_by_layer))
-    if not 1 <= count <= caps.commands:
-        raise DoesNotFitError(f"{count} commands; the accelerator takes 1 to {caps.commands}")
+    most = max(map(len, parts_by_layer), default=0)
+    if not 1 <= most <= caps.commands:
+        raise DoesNotFitError(
+            f"a layer of {most} commands; the accelerator takes 1 to {caps.commands}"
+        )
 
     fields: list[dict[str, int]] = []
     parameters: list[bytes] = []

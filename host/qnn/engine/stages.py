@@ -5,6 +5,7 @@ A stage ends behind each layer whose map the host has to do with: of a float fir
 codes where they lie in memory (qnn.engine.float_first); out of the sums of a fully connected layer
 it makes what the next stage reads (qnn.engine.binary_dense). While it does, the accelerator can
 have a stage of another picture, in the other place (qnn.engine.layout).
+One ends, too, where a list of commands would be longer than the accelerator takes.
 """
 
 from __future__ import annotations
@@ -43,8 +44,16 @@ def laid_out(
 ) -> Layout:
     """Layers one after the other, in stages; DoesNotFitError where they do not fit."""
     program = compile_layers([compiled(layer) for layer in layers], capabilities, wiring=wiring)
-    works = [isinstance(layer, FloatFirst | DenseSums) for layer in layers]
-    return Layout(program, [number for number, one in enumerate(works) if one])
+    breaks, commands = set[int](), 0
+    for number, (layer, parts) in enumerate(zip(layers, program.parts, strict=True)):
+        commands += parts
+        if commands > capabilities.commands:  # a list holds no more
+            breaks.add(number - 1)
+            commands = parts
+        if isinstance(layer, FloatFirst | DenseSums):
+            breaks.add(number)
+            commands = 0
+    return Layout(program, breaks)
 
 
 @dataclass
@@ -171,7 +180,7 @@ class Stages:
         number = self.layout.stages[run.stage].layers[-1]
         if isinstance(first := self._layers[number], FloatFirst):
             self._mend(first, run)
-        else:
+        elif isinstance(self._layers[number], DenseSums):
             made = cast("NDArray[np.integer[Any]]", self._map(number, run))
             run.made[number] = made
             for one in self.layout.program.inputs:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Programs: borders of blocks, weights and thresholds bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import random_networks
@@ -114,7 +116,7 @@ def test_what_does_not_fit_is_refused(layer, sentence):
         (conv(), {"window_words": 4}, "window buffer"),
         (conv(levels=15), {"code_bits": 3}, "codes of 4 bits are too wide"),
         (conv(pool=MaxPool(2, 2)), {"pool_columns": 1}, "2 pooled columns"),
-        (conv(groups=2), {"commands": 1}, "2 commands; the accelerator takes 1 to 1"),
+        (conv(groups=2), {"commands": 1}, "a layer of 2 commands; the accelerator takes 1 to 1"),
     ],
 )
 def test_what_does_not_fit_a_smaller_accelerator(layer, less, sentence):
@@ -158,7 +160,7 @@ def test_lists_and_places_that_do_not_fit():
     with pytest.raises(DoesNotFitError, match="0 commands"):
         compile_layers([])
     with pytest.raises(DoesNotFitError, match="takes 1 to 1"):
-        compile_layers([conv(), conv()], Capabilities(commands=1))
+        compile_layers([conv(), conv(groups=2)], Capabilities(commands=1))
 
 
 def joined(channels: tuple[int, int, int]) -> list[Conv]:
@@ -197,5 +199,4 @@ def test_more_blocks_lie_behind_each_other_or_not_at_all():
 def test_what_the_host_hands_in_is_read_by_one_layer():
     layers = joined((4, 4, 4))
     with pytest.raises(DoesNotFitError, match="layer b: the host hands in one map"):
-        compile_layers([layers[0], layers[0].__class__(**vars(layers[0]) | {"name": "b"})],
-                       wiring=((-1,), (-1,)))  # fmt: skip
+        compile_layers([layers[0], replace(layers[0], name="b")], wiring=((-1,), (-1,)))

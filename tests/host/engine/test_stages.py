@@ -199,3 +199,18 @@ def test_stages_end_behind_layers_that_the_host_has_to_do_with():
     assert [(list(stage.layers), stage.begin, stage.count) for stage in layout.stages] == [
         ([0], 0, 1), ([1, 2], 1, 2),
     ]  # fmt: skip
+
+
+def test_a_list_that_would_be_too_long_is_two():
+    rng = np.random.default_rng(4)
+    layers = [
+        random_networks.random_conv(rng, (5, 5, 30), 30, (1, 1), name=name, groups=30)
+        for name in "abc"
+    ]
+    with Driver(SimulatedBoard()) as driver:
+        driver.load(layers)
+        assert [list(stage.layers) for stage in driver.layout.stages] == [[0, 1], [2]]
+        codes = rng.integers(0, 4, (5, 5, 30))
+        (expected,) = HostLayers(layers)(codes[None].astype(np.uint8))
+        for _ in range(2):
+            np.testing.assert_array_equal(driver.run(codes).maps, expected)

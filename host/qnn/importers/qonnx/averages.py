@@ -55,10 +55,6 @@ def average(node: Node, feature: Feature, parameters: Parameters, read: Read) ->
             f"it pads with 0, but the lowest level of its input is {codes.zero:g}; use no padding, "
             "or an activation whose lowest level is 0 (ReLU)"
         )
-    if codes.gains is not None:
-        raise node.refuse(
-            "it averages maps side by side whose scales differ; quantise them with the same scale"
-        )
     channels, (height, width) = feature.shape[2], place.kernel
     each: Array = np.eye(channels, dtype=np.int64)[:, None, None, :]
     count = height * width
@@ -69,8 +65,8 @@ def average(node: Node, feature: Feature, parameters: Parameters, read: Read) ->
         in_bits=codes.bits,
         top=codes.top,
         weight=np.broadcast_to(each, (channels, height, width, channels)),
-        unit=np.full(channels, codes.step / count),
-        offset=np.full(channels, codes.zero),
+        unit=np.broadcast_to(codes.step if codes.steps is None else codes.steps, channels) / count,
+        offset=np.broadcast_to(codes.zero if codes.zeros is None else codes.zeros, channels),
         strides=strides_of(node, place, feature.shape[:2]),
         padding=place.padding,
         stray=np.full(channels, 0.0 if exact else ROUNDINGS),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qnn.importers.qonnx.feature import Feature
+from qnn.importers.qonnx.feature import Feature, Input
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.linear import dequantize_linear, quantize_linear
 from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer
@@ -122,12 +122,21 @@ def _hard_sigmoid(node: Node, feature: Feature, parameters: Parameters) -> list[
 
 
 def _quantize(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
-    names = ("scale", "zero point")
-    one: Parameters = [
-        only(node, name, x) if x is not None and x.size else None
-        for name, x in zip(names, parameters[1:], strict=False)
-    ]
-    return [quantizer(node, one + parameters[3:])]
+    if node.op == "BipolarQuant" or len(parameters) < 3:
+        one: Parameters = [_scale(node, feature, x) for x in parameters[1:2]]
+        return [quantizer(node, one + parameters[2:])]
+    zero = parameters[2]
+    moved = None if zero is None or not zero.size else only(node, "zero point", zero)
+    return [quantizer(node, [_scale(node, feature, parameters[1]), moved, *parameters[3:]])]
+
+
+def _scale(node: Node, feature: Feature, scale: Array | None) -> Array | None:
+    """The scale of a quantiser, float32: one, or where they differ one for each channel."""
+    if scale is None or not scale.size:
+        return None
+    if (scale == scale.flat[0]).all() or isinstance(feature.source, Input):
+        return only(node, "scale", scale)
+    return feature.per_channel(node, scale, "its scale")
 
 
 def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:

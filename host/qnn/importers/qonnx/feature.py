@@ -48,8 +48,8 @@ class Codes:
         zero, step, top: see above.
         exact: the values in the graph are these, not only about these.
         sources: the layers that give the codes, side by side, by name.
-        gains: where the maps side by side have steps of their own: of each channel, int64 (C,), how
-            many `step` its own is; None: one.
+        steps: where channels have steps of their own: of each, float64 (C,); `step` is the least of
+            them. None: all have that.
         zeros: likewise the value of code 0 of each channel, float64 (C,); None: `zero`.
     """
 
@@ -58,7 +58,7 @@ class Codes:
     top: int
     exact: bool = True
     sources: tuple[str, ...] = (INPUT,)
-    gains: Array | None = None
+    steps: Array | None = None
     zeros: Array | None = None
 
     @property
@@ -116,7 +116,8 @@ class Products:
         With `side` -1 or 1 what the reference may at the lowest or at the highest make of them.
         """
         if self.levels is not None:
-            y: Array = self.levels[acc, np.arange(len(self.weight))]
+            code = np.clip(acc, 0, len(self.levels) - 1)
+            y: Array = self.levels[code, np.arange(len(self.weight))]
             return y
         exact = self.unit * acc + self.offset
         if side:
@@ -157,7 +158,8 @@ class Part:
     Attributes:
         layer: its name.
         channels: of the map.
-        levels: value of each of its codes, float32 (codes,), ascending.
+        levels: value of each of its codes, float32 (codes,), ascending; (codes, channels) where
+            they differ between channels.
     """
 
     layer: str
@@ -182,11 +184,11 @@ class Held:
         """What the codes of each channel stand for, float32 (codes, C); the largest of a map with
         fewer codes than others stands for those it has not."""
         count = max(len(part.levels) for part in self.parts)
-        columns = [
-            np.repeat(np.pad(one.levels, (0, count - len(one.levels)), "edge")[:, None],
-                      one.channels, axis=1)
-            for one in self.parts
-        ]  # fmt: skip
+        columns = []
+        for one in self.parts:
+            levels = one.levels if one.levels.ndim > 1 else one.levels[:, None]
+            padded = np.pad(levels, ((0, count - len(levels)), (0, 0)), "edge")
+            columns.append(np.broadcast_to(padded, (count, one.channels)))
         y: Array = np.concatenate(columns, axis=1)
         return y
 

@@ -16,7 +16,7 @@ import numpy as np
 from qnn.importers.qonnx.feature import Codes, Feature, Input, Products
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.pools import leaves_out, pool_layers
-from qnn.importers.qonnx.steps import Clip, Quantizer, Step, only, sign
+from qnn.importers.qonnx.steps import Bipolar, Clip, Quantizer, Step, Uniform, select, sign
 from qnn.importers.qonnx.weights import planes
 from qnn.network import MAX_BITS, Conv, MaxPool
 from qnn.network.result import Arithmetic
@@ -113,6 +113,8 @@ def fold_layer(
     levels, rank = levels_of(node, steps, last, least, most)
     if len(levels) > MAX_LEVELS:
         raise node.refuse(f"it reads {len(levels)} levels; quantise to at most {MAX_BITS} bits")
+    if levels.ndim > 1 and levels.shape[1] != outputs:
+        raise node.refuse("what it reads is quantised otherwise in each pixel; use one scale")
 
     def ranks(acc: Array, side: int = 0) -> Array:
         ranked: Array = rank[np.clip(codes(acc, side), least, most) - least]
@@ -257,6 +259,8 @@ def levels_of(
 ) -> tuple[Array, Array]:
     """Values after all steps, ascending, and for each code least..most its place among them.
 
+    Values are float32 (levels,), or (levels, C) where they differ between channels.
+
     Args:
         node: the one that reads the codes, for the error.
         steps: behind a source.
@@ -264,26 +268,38 @@ def levels_of(
         least, most: its codes that occur.
 
     Raises:
-        NetworkError: what follows the quantiser differs between channels or descends.
+        NetworkError: what follows the quantiser descends, or makes levels one in some channels.
     """
     quantizer = steps[last]
     assert isinstance(quantizer, Quantizer)
     if most - least >= MAX_GRID:
         raise node.refuse("what it reads is quantised to more levels than codes can have")
-    values = quantizer.values(np.arange(least, most + 1))
-    for step in steps[last + 1 :]:
-        if isinstance(step, Arithmetic):
-            one = only(node, "input, arithmetic behind its quantiser,", step.values)
-            step = Arithmetic(step.op, one[None])
-            if sign(step, 1) <= 0:
-                raise node.refuse("what it reads is quantised and then multiplied by no positive")
-        values = through([step], values)
-    levels, rank = np.unique(values, return_inverse=True)
-    return levels, rank
+    behind = [step for step in steps[last + 1 :] if not isinstance(step, MaxPool)]
+    widths = [step.values.size for step in behind if isinstance(step, Arithmetic)]
+    if isinstance(quantizer, Uniform | Bipolar):
+        widths.append(quantizer.scale.size)
+    width = max(widths, default=1)
+    for step in behind:
+        if isinstance(step, Arithmetic) and (sign(step, step.values.size) <= 0).any():
+            raise node.refuse("what it reads is quantised and then multiplied by no positive")
+    codes = np.repeat(np.arange(least, most + 1)[:, None], width, axis=1)
+    values = through(behind, quantizer.values(codes))
+    if (values == values[:, :1]).all():
+        levels, rank = np.unique(values[:, 0], return_inverse=True)
+        return levels, rank
+    levels, rank = np.unique(values, axis=0, return_inverse=True)
+    if any(len(np.unique(column)) < len(levels) for column in levels.T):
+        raise node.refuse(
+            "the levels of its input differ between channels, and some are one in some of them; "
+            "use the same steps for all channels"
+        )
+    return levels, rank.reshape(-1)
 
 
 def down_to_zero(quantizer: Step, least: int) -> int:
     """The code of value 0 where all reached ones lie above it: a layer may pad its input with 0."""
+    assert isinstance(quantizer, Quantizer)
+    quantizer = select(quantizer, np.zeros(1, np.int64))
     assert isinstance(quantizer, Quantizer)
     values = quantizer.values(np.arange(max(0, least - MAX_LEVELS), least + 1))
     zero = np.flatnonzero(values == 0)
@@ -291,11 +307,17 @@ def down_to_zero(quantizer: Step, least: int) -> int:
 
 
 def even(node: Node, levels: Array) -> Codes:
-    """Levels, float32 ascending, as codes.
+    """Levels, float32 (levels,) ascending, as codes.
 
     Raises:
-        NetworkError: they are not evenly spaced, but for float rounding, or too many.
+        NetworkError: they are not evenly spaced, but for float rounding, or too many, or differ
+            between channels.
     """
+    if levels.ndim > 1:
+        raise node.refuse(
+            "the scale of what it reads differs between channels; use one for the whole feature "
+            "map (weights may have a scale for each output)"
+        )
     if not np.isfinite(levels).all():
         raise node.refuse("the levels of its input are not finite; check the scales before it")
     exact = [Fraction(float(level)) for level in levels]

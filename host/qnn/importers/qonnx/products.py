@@ -37,6 +37,8 @@ from qnn.importers.qonnx.windows import strides_of, windows_of
 from qnn.network import Dense, Shape, describe
 from qnn.network.result import Arithmetic
 
+_SAME = 1 / (1 << 20)  # of a step: float32 rounds a multiple of a scale
+
 # Adds channels to what was read: so many, which are that code everywhere; what is read then.
 Constants = Callable[[Codes, int, int], tuple[str, ...]]
 # Ends the layer that gives a feature, which is now to be read in this shape.
@@ -100,10 +102,10 @@ def _convolution(
             f"it has {groups} groups and reads maps side by side; quantise what the Concat gives "
             "once more, with Quant"
         )
-    products = _products(node, by_output, codes, feature.shape)
+    products = _products(node, by_output, codes, feature.shape, groups=groups)
     if any(place.padding) and codes.zeros is not None and codes.zeros.any():
         raise node.refuse(
-            "it pads with 0 maps side by side whose lowest levels are not 0; use no padding, or "
+            "it pads with 0 channels whose lowest levels are not all 0; use no padding, or "
             "activations whose lowest level is 0 (ReLU)"
         )
     if any(place.padding) and codes.zero:
@@ -195,7 +197,9 @@ def _connection(
     if isinstance(source, Products) and source.averaged is not None and not feature.steps:
         products = _of_averages(node, moved, source, source.averaged)
     else:
-        products = _products(node, moved, read(feature, in_shape), in_shape, *start[:1])
+        products = _products(
+            node, moved, read(feature, in_shape), in_shape, next(iter(start), None)
+        )
     if alpha != 1:  # rounded with the sums, not behind them
         products = replace(products, stray=np.full(outputs, ROUNDINGS))
     result = replace(result, source=products)
@@ -207,9 +211,9 @@ def _connection(
 def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts:
     """The sums of a layer of float weights, (O, H, W, C)."""
     bias = codes.zero * weight.sum(axis=(1, 2, 3), dtype=np.float64)
-    if codes.gains is not None and codes.zeros is not None:
+    if codes.steps is not None and codes.zeros is not None:
         bias = (weight * codes.zeros).sum(axis=(1, 2, 3), dtype=np.float64)
-        weight = weight * codes.gains.astype(np.float32)
+        weight = weight * (codes.steps / codes.step).astype(np.float32)
     matrix = weight.reshape(len(weight), -1).T
     rows, columns, channels = weight.shape[1:]
     layer = Dense(
@@ -244,20 +248,28 @@ def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:
 
 
 def _products(
-    node: Node, weight: Array, codes: Codes, in_shape: Shape, start: Array | None = None
+    node: Node,
+    weight: Array,
+    codes: Codes,
+    in_shape: Shape,
+    start: Array | None = None,
+    groups: int = 1,
 ) -> Products:
     """Sums of codes times `weight`, (O, KH, KW, C/groups); a Gemm adds them to `start`, (O,)."""
-    whole, scale = integers(node, weight)
-    moved = codes.zero * whole.sum(axis=(1, 2, 3))
-    if codes.gains is not None and codes.zeros is not None:
-        moved = (codes.zeros * whole).sum(axis=(1, 2, 3))
-        whole = whole * codes.gains
-        if abs(whole).max(initial=0) > LARGEST:
-            raise node.refuse(
-                "it reads maps side by side whose scales differ so much that its weights have more "
-                "than 8 bits; quantise the maps with the same scale"
-            )
-    start = np.zeros(len(weight), np.float32) if start is None else start
+    outputs = len(weight)
+    start = np.zeros(outputs, np.float32) if start is None else start
+    if codes.steps is None or codes.zeros is None:
+        whole, scale = integers(node, weight)
+        moved = scale * codes.zero * whole.sum(axis=(1, 2, 3))
+        astray = stray(weight, whole, scale, codes, start)
+    else:
+        own = np.arange(outputs) // (outputs // groups) * weight.shape[3]
+        channels = own[:, None, None, None] + np.arange(weight.shape[3])
+        whole, scale = _of_steps(node, weight, (codes.steps / codes.step)[channels])
+        moved = (weight.astype(np.float64) * codes.zeros[channels]).sum(axis=(1, 2, 3))
+        one = replace(codes, zero=float(abs(codes.zeros).max()), steps=None, zeros=None)
+        by_scale = (whole * scale[:, None, None, None]).astype(np.float32)
+        astray = stray(by_scale, whole, scale, one, start)
     return Products(
         node=node,
         in_shape=in_shape,
@@ -265,7 +277,24 @@ def _products(
         top=codes.top,
         weight=whole,
         unit=scale * codes.step,
-        offset=scale * moved,
+        offset=moved,
         sources=codes.sources,
-        stray=stray(weight, whole, scale, codes, start),
+        stray=astray,
     )
+
+
+def _of_steps(node: Node, weight: Array, steps: Array) -> tuple[Array, Array]:
+    """As `integers`, of weights (O, KH, KW, C) times steps (O, 1, 1, C), the least of them 1."""
+    multiples = np.rint(steps)
+    if (abs(steps - multiples) <= _SAME * multiples).all():
+        whole, scale = integers(node, weight)
+        if abs(whole * multiples).max(initial=0) <= LARGEST:
+            return (whole * multiples).astype(np.int64), scale
+    product = weight * steps
+    if not are_whole(product):
+        raise node.refuse(
+            f"it reads channels in steps of their own, {steps.max():.3g} times the least of them "
+            f"at most, and its weights times those are no whole numbers up to {LARGEST}; use one "
+            "scale for all channels that it reads, or scales that are it times a power of two"
+        )
+    return integers(node, product)

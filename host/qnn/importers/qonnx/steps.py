@@ -235,6 +235,12 @@ def select(step: Step, channels: Array) -> Step:
         return Arithmetic(step.op, step.values[channels])
     if isinstance(step, Count):
         return replace(step, row=step.row[channels])
+    if isinstance(step, Uniform | Bipolar) and step.scale.size > 1:
+        scale = step.scale[channels]
+        if isinstance(step, Uniform):
+            return replace(step, scale=scale)
+        divisor = step.divisor[channels] if step.divisor.size > 1 else step.divisor
+        return replace(step, scale=scale, divisor=divisor)
     return step
 
 

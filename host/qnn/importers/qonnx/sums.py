@@ -41,40 +41,42 @@ _BLOCK = 32  # channels that the accelerator reads at a time
 
 @dataclass(frozen=True)
 class Weights:
-    """p and q, and the least p a + q b that reaches each rank, int64 (ranks,)."""
+    """p and q, and the least p a + q b that reaches each rank, int64 (ranks,).
+
+    `undecided`: of sums that are equal in exact arithmetic float32 rounds some to either side of a
+    step of the quantiser.
+    """
 
     p: int
     q: int
     thresholds: Array
+    undecided: bool = False
 
 
 def codes_of(node: Node, held: Held) -> Codes:
     """Maps side by side as what a layer reads.
 
     Raises:
-        NetworkError: their scales are no multiples of one of them.
+        NetworkError: the levels of a map are not evenly spaced.
     """
-    found = [even(node, part.levels) for part in held.parts]
+    found, counts = list[Codes](), list[int]()
+    for part in held.parts:
+        columns = part.levels.T if part.levels.ndim > 1 else part.levels[None]
+        found += [even(node, np.ascontiguousarray(column)) for column in columns]
+        counts += [part.channels // len(columns)] * len(columns)
     first, names = found[0], held.names
     if len(found) == 1:
         return replace(first, sources=names)
     step = min((one.step for one in found if one.top), default=1.0)
-    gains = [int(np.rint(one.step / step)) if one.top else 1 for one in found]
-    exact = all(one.exact for one in found)
-    for one, gain in zip(found, gains, strict=True):
-        off = abs(one.step / step - gain) if one.top else 0.0
-        if off > _SAME * gain:
-            raise node.refuse(
-                f"it reads maps side by side in steps of {step:g} and {one.step:g}, of which none "
-                "is a multiple of the other; quantise them with the same scale"
-            )
-        exact = exact and not off
-    top = max(one.top for one in found)
-    channels = [part.channels for part in held.parts]
-    if max(gains) == 1 and all(one.zero == first.zero for one in found):
+    steps = np.array([one.step if one.top else step for one in found])
+    zeros = np.array([one.zero for one in found])
+    top, exact = max(one.top for one in found), all(one.exact for one in found)
+    if (steps == step).all() and (zeros == first.zero).all():
         return Codes(first.zero, step, top, exact, names)
-    zeros = np.repeat([one.zero for one in found], channels)
-    return Codes(float(zeros.min()), step, top, exact, names, np.repeat(gains, channels), zeros)
+    if (abs(steps - step) <= _SAME * step).all() and (zeros == first.zero).all():
+        return Codes(first.zero, step, top, False, names)
+    zeros = np.repeat(zeros, counts)
+    return Codes(float(zeros.min()), step, top, exact, names, np.repeat(steps, counts), zeros)
 
 
 def as_products(node: Node, feature: Feature, held: Held) -> Products:
@@ -108,9 +110,10 @@ def is_even(values: Array) -> bool:
     return bool((abs(steps - steps[:1]).max(axis=0) <= _SAME * size).all())
 
 
-def fold_sum(node: Node, feature: Feature, source: Sum, name: str) -> tuple[list[Conv], Array]:
+def fold_sum(node: Node, feature: Feature, source: Sum, name: str) -> tuple[list[Conv], Array, int]:
     """A layer that adds two maps, whose codes are those of the last quantiser behind it, and
-    layers behind it where more pools follow than one; and the values of its codes, float32.
+    layers behind it where more pools follow than one; the values of its codes, float32; and how
+    many outputs have sums on a step of the quantiser.
 
     Raises:
         NetworkError: there is no quantiser, or no weights give its codes.
@@ -148,7 +151,8 @@ def fold_sum(node: Node, feature: Feature, source: Sum, name: str) -> tuple[list
         pool=own[0] if own else None,
     )
     more = pool_layers(source.node, pools[len(own) :], layer.out_shape, found.shape[1], name)
-    return [layer, *more], levels
+    undecided = sum(kinds[kind].undecided for kind in which)
+    return [layer, *more], levels, undecided
 
 
 def _groups(channels: int) -> int:
@@ -208,7 +212,8 @@ def _weights(source: Sum, table: Array, ranks: int) -> Weights:
         NetworkError: there are none.
     """
     steps = [_step(values) for _, values in source.operands]
-    found = weights_for(table, steps[1] / steps[0], ranks)
+    ratio = steps[1] / steps[0]
+    found = weights_for(table, ratio, ranks) or _weights_of_multiples(table, ratio, ranks)
     if found is None:
         raise source.node.refuse(
             f"it adds maps in steps of {steps[0]:g} and {steps[1]:g}, of which no multiples up to "
@@ -247,6 +252,28 @@ def weights_for(table: Array, ratio: float, ranks: int) -> Weights | None:
             beyond = p * (rows - 1) + q * (columns - 1) + 1
             least = [int(sums[flat > rank].min(initial=beyond)) for rank in range(ranks)]
             return Weights(p, q, np.array(least, np.int64))
+    return None
+
+
+def _weights_of_multiples(table: Array, ratio: float, ranks: int) -> Weights | None:
+    """As weights_for, where scales are multiples of one: of equal sums the middle rank counts."""
+    for largest in range(1, LARGEST + 1):
+        for p, q in _pairs(largest, ratio):
+            if not p or not q or abs(q / p - ratio) > _SAME * ratio:
+                continue
+            sums = p * np.arange(table.shape[0])[:, None] + q * np.arange(table.shape[1])
+            each, where = np.unique(sums.reshape(-1), return_inverse=True)
+            order = np.lexsort((table.reshape(-1), where))
+            counts = np.bincount(where)
+            ends = np.cumsum(counts)
+            sorted_ranks = table.reshape(-1)[order]
+            first, last = sorted_ranks[ends - counts], sorted_ranks[ends - 1]
+            middle = sorted_ranks[ends - counts + (counts - 1) // 2]
+            if (last - first).max() > 1 or (np.diff(middle) < 0).any():
+                return None
+            beyond = int(each[-1]) + 1
+            least = [int(each[middle > rank].min(initial=beyond)) for rank in range(ranks)]
+            return Weights(p, q, np.array(least, np.int64), undecided=True)
     return None
 
 

@@ -490,7 +490,7 @@ class Walk:
         if isinstance(source, Sum):
             names = tuple(held.names[0] for held, _ in source.operands)
             name = f"add{len(self.convs) + 1}"
-            layers, levels = fold_sum(node, feature, source, name)
+            layers, levels, undecided = fold_sum(node, feature, source, name)
         else:
             assert isinstance(source, Products)
             names = source.sources
@@ -499,7 +499,7 @@ class Walk:
             )
         self._append(layers, names)
         layer = layers[0]
-        if undecided and isinstance(source, Products):
+        if undecided:
             self.undecided.append(
                 f"{layer.name} ({source.node.name!r}, {undecided} of {layer.outputs} outputs)"
             )

@@ -303,11 +303,6 @@ def inner(bits: int) -> Graph:
     return conv(graph, weight, bits)
 
 
-def per_channel_scale() -> Graph:
-    graph = conv(start())
-    return connect(graph.quant(np.array([1.0, 2.0]).reshape(1, 2, 1, 1)).then("Flatten"), 72)
-
-
 def descending_pool() -> Graph:
     graph = conv(start()).then("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
     return connect(graph.then("Mul", -1.0).quant(1.0, 2).then("Flatten"), 18)
@@ -372,7 +367,6 @@ REFUSED = {
         lambda: conv(Graph((1, 1, 8, 8)).then("Sub", 0.5).bipolar(), pads=[1, 1, 1, 1]),
         r"'conv'.*pads with 0, but the lowest level of its input is -1, and in steps of 2 none",
     ),
-    "scale of each channel": (per_channel_scale, r"scale differs between channels"),
     "pool before a negative gain": (descending_pool, r"max-pool stands before a step that desc"),
     "uneven levels": (uneven_levels, r"'fc'.*not evenly spaced"),
     "colours": (colours_apart, r"differ between colours, and no quantiser follows; put a Quant"),

@@ -77,55 +77,114 @@ def test_a_table_that_no_weights_order_has_none():
     assert weights_for(crooked, 1.0, 1) is None
 
 
-def unlike_scales(rng) -> Branches:
+# Each graph is refused, or is what the refusal advises.
+
+
+def unlike_scales(rng, advised: bool) -> Branches:
     made = Branches(rng, (1, 1, 6, 6), 8)
-    stem = made.quant(made.conv(made.start, 4), 0.01)
-    one, two = (made.quant(made.conv(stem, 4), scale) for scale in (0.0371, 0.0137))
-    made.scores(made.quant(made.add(one, two), 0.01), 6)
+    stem = made.quant(made.conv(made.start, 4), 0.004)
+    scales = (0.00371, 0.00371 if advised else 0.00137)
+    one, two = (made.quant(made.conv(stem, 4), scale) for scale in scales)
+    made.scores(made.quant(made.add(one, two), 0.002), 6)
     return made
 
 
-def unlike_maps(rng) -> Branches:
+def unlike_maps(rng, advised: bool) -> Branches:
     made = Branches(rng, (1, 1, 6, 6))
-    stem = made.quant(made.conv(made.start, 4))
-    made.scores(made.quant(made.concat(stem, made.quant(made.conv(stem, 4, 3, 2)))), 6)
+    stem = made.quant(made.conv(made.start, 4), 1.0)
+    other = made.quant(made.conv(stem, 4, 3, 1 if advised else 2), 1.0)
+    made.scores(made.concat(stem, other), 6)
     return made
 
 
-def unlike_steps(rng) -> Branches:
-    made = Branches(rng, (1, 1, 6, 6))
-    stem = made.quant(made.conv(made.start, 4), 0.3)
-    made.scores(made.quant(made.conv(made.concat(stem, made.quant(stem, 0.7)), 4)), 6)
+def channels_of_their_own(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 3, 6, 6))
+    scales = rng.uniform(0.003, 0.006, (1, 4, 1, 1))
+    stem = made.quant(made.conv(made.start, 4), 0.004 if advised else scales)
+    made.scores(made.quant(made.conv(stem, 4)), 6)
     return made
 
 
-def not_quantised(rng) -> Branches:
-    made = Branches(rng, (1, 1, 6, 6))
-    stem = made.quant(made.conv(made.start, 4))
-    made.scores(made.quant(made.add(stem, made.conv(stem, 4))), 6)
+def unlike_steps(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 3, 6, 6))
+    stem = made.quant(made.conv(made.start, 4), 0.003)
+    joined = made.concat(stem, made.quant(stem, 0.006 if advised else 0.00711))
+    made.scores(made.quant(made.conv(joined, 4)), 6)
     return made
 
 
-def multiplied(rng) -> Branches:
+def not_quantised(rng, advised: bool) -> Branches:
     made = Branches(rng, (1, 1, 6, 6))
-    stem = made.quant(made.conv(made.start, 4))
-    product = made.graph.node("Mul", stem, made.quant(made.conv(stem, 4)))
+    stem = made.quant(made.conv(made.start, 4), 0.25)
+    other = made.conv(stem, 4)
+    other = made.quant(other, 0.25) if advised else other
+    made.scores(made.quant(made.add(stem, other)), 6)
+    return made
+
+
+def sum_at_the_end(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 1, 6, 6))
+    stem = made.quant(made.conv(made.start, 4), 0.25)
+    added = made.add(stem, made.quant(made.conv(stem, 4), 0.25))
+    made.graph.tensor = made.quant(added, 0.25) if advised else added
+    return made
+
+
+def multiplied(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 1, 6, 6))
+    stem = made.quant(made.conv(made.start, 4), 0.25)
+    other = made.quant(made.conv(stem, 4), 0.25)
+    product = made.graph.node("Add" if advised else "Mul", stem, other)
     made.channels[product] = 4
     made.scores(made.quant(product), 6)
     return made
 
 
+def twice_the_input(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 1, 6, 6))
+    graph = made.graph
+    graph.nodes.pop()
+    graph.tensor = "picture"
+    if advised:
+        graph.quant(1 / 256, 8)
+    first, tensors = graph.tensor, []
+    for _ in range(2):
+        graph.tensor = first
+        if not advised:
+            graph.quant(1 / 256, 8)
+        made.channels[graph.tensor] = 1
+        tensors.append(made.quant(made.conv(graph.tensor, 4), 0.25))
+    made.scores(made.quant(made.add(*tensors)), 6)
+    return made
+
+
+def in_groups(rng, advised: bool) -> Branches:
+    made = Branches(rng, (1, 1, 6, 6))
+    stem = made.quant(made.conv(made.start, 4), 0.25)
+    joined = made.concat(stem, made.quant(made.conv(stem, 4), 0.25))
+    if advised:
+        joined = made.quant(joined, 0.25)
+    made.scores(made.quant(made.conv(joined, 4, group=2)), 6)
+    return made
+
+
 REFUSED = {
-    unlike_scales: r"steps of 0\.0371 and 0\.0137, of which no multiples up to 128.*same scale",
+    unlike_scales: r"steps of 0\.00371 and 0\.00137, of which no multiples up to 128.*same scale",
     unlike_maps: r"maps of 6x6x4, 3x3x4 side by side; use maps of the same rows and columns",
-    unlike_steps: r"in steps of 0\.3 and 0\.7, of which none is a multiple.*with the same scale",
+    unlike_steps: r"steps of their own, 2\.37 times the least.*use one scale for all channels",
+    channels_of_their_own: r"steps of their own, .* times the least.*use one scale for all chan",
     not_quantised: r"gives is not quantised, and meets another.*put an activation quantiser of 8",
+    sum_at_the_end: r"ends with a sum of two maps that is not quantised; put a quantiser of 8 bits",
+    twice_the_input: r"reads the input beside another node.*quantise the input once, before both",
+    in_groups: r"2 groups and reads maps side by side; quantise what the Concat gives once more",
     multiplied: r"meets another feature map; of two maps the accelerator makes a sum \(Add\)",
 }
 
 
 @pytest.mark.parametrize("make", REFUSED, ids=lambda make: make.__name__)
-def test_refused(make, tmp_path):
-    graph = make(np.random.default_rng(0)).graph
+def test_refused_and_what_is_advised_imported(make, tmp_path):
     with pytest.raises(NetworkError, match=REFUSED[make]):
-        imported(graph, tmp_path / "net.onnx")
+        imported(make(np.random.default_rng(0), False).graph, tmp_path / "refused.onnx")
+    imported(make(np.random.default_rng(0), True).graph, tmp_path / "advised.onnx")
+    found = compare(tmp_path / "advised.onnx", 3, 1)
+    assert found.good, found
