@@ -139,7 +139,7 @@ class Driver:
         whole = wiring or chain(len(layers))
         parts = [layers]
         if together and tuple(wanted) in ((), (len(layers) - 1,)):
-            parts = split(layers, whole, self.capabilities)
+            parts = split(layers, self.capabilities, whole)
         wirings = [whole[: len(parts[0])], *(chain(len(part)) for part in parts[1:])]
         layouts = [
             laid_out(part, self.capabilities, own) for part, own in zip(parts, wirings, strict=True)

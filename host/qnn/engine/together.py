@@ -18,20 +18,30 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.lowering import Lowered
 from qnn.engine.program import compile_layers
 from qnn.errors import DoesNotFitError
+from qnn.network.wiring import Wiring, chain
 
 
-def split(layers: Sequence[Lowered], capabilities: Capabilities) -> list[list[Lowered]]:
+def split(
+    layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
+) -> list[list[Lowered]]:
     """The layers of a run for each picture, and those for some pictures together.
 
+    Args:
+        layers: of the run.
+        capabilities: of the accelerator.
+        wiring: what each layer reads; None: the one before it.
+
     Returns:
-        One list, of all layers, where the run does not end with fully connected ones, where there
-        is none before them, or where more than one picture does not fit.
+        One list, of all layers, where the run does not end with fully connected ones, each of which
+        reads the one before it, where there is none before them, or where more than one picture
+        does not fit.
     """
     first = len(layers)
     while first and isinstance(layers[first - 1], DenseSums):
         first -= 1
     before, behind = list(layers[:first]), layers[first:]
-    if not before or not behind or capabilities.pixels == 1:
+    reads = (wiring or chain(len(layers)))[first:]
+    if not before or not behind or capabilities.pixels == 1 or reads != chain(len(layers))[first:]:
         return [list(layers)]
     together = [
         layer.for_pictures(capabilities.pixels) for layer in behind if isinstance(layer, DenseSums)

@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_refused(reason):
 
 
 def test_maps_of_other_sides_are_no_neighbours():
-    a, b, c = layers()
+    a, _, c = layers()
     smaller = plain_conv(name="b", in_shape=(5, 5, 4))
     with pytest.raises(NetworkError, match="5x5x4, 3x3x2 cannot lie side by side"):
         network_of(a, smaller, c, inputs={"c": ("a", "b")})
