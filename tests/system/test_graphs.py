@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Networks that are no chains, whole: on the CPU, the golden model and the simulated RTL alike."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import random_networks
+from damage import damaged_documents
 from graph_networks import KINDS, resnet8, two_heads
+from hypothesis import given, settings
 
 from qnn import store
 from qnn.backends import Settings, open_session
-from qnn.errors import BackendError
+from qnn.cli import main
+from qnn.errors import BackendError, QnnError
 from qnn.importers import import_network
 from qnn.measure.verify import verify
 from qnn.model import Model
@@ -90,6 +94,44 @@ def test_layers_that_are_read_later_cannot_be_left_out(tmp_path):
         pytest.raises(BackendError, match="cannot begin with layer add"),
     ):
         model.trace(np.zeros((1, *shape), np.uint8), number)
+
+
+def test_info_tells_what_layers_read_and_what_comes_out(tmp_path, capsys):
+    network = of_kind("two_heads", tmp_path / "net.onnx")
+    folder = tmp_path / "net"
+    folder.mkdir()
+    store.save(network, folder)
+    (head,) = network.heads
+    assert network.notes[-1].endswith(
+        f"it gives {head.name}: Model.outputs has all of them by name"
+    )
+    assert main(["params", "info", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert f"output {head.name} is what {head.layer} gives" in out
+    for name, reads in network.inputs.items():
+        assert f"{name} reads {', '.join(reads)}" in out
+    assert main(["params", "info", str(folder), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["outputs"] == {head.name: head.layer}
+    stated = {one["layer"]: tuple(one["reads"]) for one in document["layers"] if "reads" in one}
+    assert stated == network.inputs
+
+
+def test_a_damaged_graph_on_disk_is_one_sentence(tmp_path):
+    network = of_kind("two_heads", tmp_path / "net.onnx")
+    store.save(network, tmp_path)
+    document = json.loads((tmp_path / "network.json").read_text())
+
+    @settings(max_examples=60, deadline=None)
+    @given(damaged_documents(document))
+    def check(damaged):
+        (tmp_path / "network.json").write_text(json.dumps(damaged))
+        try:
+            store.load(tmp_path)
+        except QnnError as error:
+            assert "\n" not in str(error), error
+
+    check()
 
 
 def test_a_graph_on_disk_is_the_same_graph(tmp_path):

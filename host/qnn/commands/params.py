@@ -182,6 +182,10 @@ def run_info(args: argparse.Namespace) -> None:
             f"{cells['pool']:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}  "
             f"{one.where}"
         )
+    for name, reads in network.inputs.items():
+        print(f"{name} reads {', '.join(read or 'what goes in' for read in reads)}")
+    for head in network.heads:
+        print(f"output {head.name} is what {head.layer} gives")
     print("\non a PYNQ-Z1:")
     for sentence in places.sentences(network.layers, found):
         print(sentence)
@@ -230,8 +234,11 @@ def _document(network: Network) -> dict[str, object]:
         "notes": list(network.notes),
         "reads": network.reads,
         "macs": network.macs,
+        **({"outputs": {head.name: head.layer for head in network.heads}} if network.heads else {}),
         "layers": [
-            {**_facts(layer), **one} for layer, one in zip(network.layers, found, strict=True)
+            {**_facts(layer), **one}
+            | ({"reads": list(network.inputs[layer.name])} if layer.name in network.inputs else {})
+            for layer, one in zip(network.layers, found, strict=True)
         ],
     }
 

@@ -45,7 +45,7 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         output=walk.output,
         source="imported from QONNX",
         missing=tuple(walk.missing),
-        notes=_notes(walk.undecided),
+        notes=(*_notes(walk.undecided), *_of_heads(walk)),
     )
     if isinstance(walk.result, FloatMap):
         return replace(network, result=walk.result)
@@ -62,6 +62,14 @@ def _notes(undecided: Sequence[str]) -> tuple[str, ...]:
         "of QONNX the rounding of float32 sums, so its codes and scores may be others; with scales "
         "that are powers of two nothing is rounded",
     )
+
+
+def _of_heads(walk: Walk) -> tuple[str, ...]:
+    """What to know of a network with several outputs."""
+    if not walk.heads:
+        return ()
+    names = ", ".join(head.name for head in walk.heads)
+    return (f"beside {walk.output} it gives {names}: Model.outputs has all by name",)
 
 
 def _precision(layers: Sequence[Conv]) -> str:
