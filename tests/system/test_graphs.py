@@ -102,9 +102,7 @@ def test_info_tells_what_layers_read_and_what_comes_out(tmp_path, capsys):
     folder.mkdir()
     store.save(network, folder)
     (head,) = network.heads
-    assert network.notes[-1].endswith(
-        f"it gives {head.name}: Model.outputs has all of them by name"
-    )
+    assert network.notes[-1].endswith(f"it gives {head.name}: Model.outputs has all by name")
     assert main(["params", "info", str(folder)]) == 0
     out = capsys.readouterr().out
     assert f"output {head.name} is what {head.layer} gives" in out

@@ -19,22 +19,26 @@ Floats = NDArray[np.float64]
 
 
 def convolution(
-    x: NDArray[Any], weight: Floats, stride: int, padding: tuple[int, int, int, int]
+    x: NDArray[Any],
+    weight: Floats,
+    stride: int | tuple[int, int],
+    padding: tuple[int, int, int, int],
 ) -> Floats:
     """Accumulators, float64 (OH, OW, O), of x (H, W, C) and weight (O, KH, KW, C)."""
     top, left, bottom, right = padding
     padded = np.pad(x.astype(np.float64), ((top, bottom), (left, right), (0, 0)))
     planes = padded.transpose(2, 0, 1)  # channels first, as such networks keep them
     outputs, kernel_rows, kernel_columns, channels = weight.shape
-    out_rows = (padded.shape[0] - kernel_rows) // stride + 1
-    out_columns = (padded.shape[1] - kernel_columns) // stride + 1
+    down, across = stride if isinstance(stride, tuple) else (stride, stride)
+    out_rows = (padded.shape[0] - kernel_rows) // down + 1
+    out_columns = (padded.shape[1] - kernel_columns) // across + 1
     channel, row, column = (
         axis.reshape(-1, 1) for axis in np.indices((channels, kernel_rows, kernel_columns))
     )
     out_row, out_column = (axis.reshape(1, -1) for axis in np.indices((out_rows, out_columns)))
     # One index for each element of the matrix of windows, in each of three arrays.
     channel = channel + np.zeros_like(out_row)
-    windows = planes[channel, row + stride * out_row, column + stride * out_column]
+    windows = planes[channel, row + down * out_row, column + across * out_column]
     acc = weight.transpose(0, 3, 1, 2).reshape(outputs, -1) @ windows
     return acc.T.reshape(out_rows, out_columns, outputs)
 
@@ -63,7 +67,7 @@ def layer(conv: Conv, codes: NDArray[Any]) -> NDArray[Any]:
         convolution(
             codes[..., g * per_group : (g + 1) * per_group],
             weight[g * width : (g + 1) * width],
-            conv.stride,
+            conv.strides,
             conv.padding,
         )
         for g in range(conv.groups)

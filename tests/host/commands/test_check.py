@@ -30,7 +30,7 @@ def files(tmp_path):
     vector = connected(Graph((1, 12)).quant(1 / 16, 6, signed=1), 12)
     branch = Graph((1, 1, 8, 8)).quant(1 / 256, 8)
     branch.then("Conv", branch.weight(np.ones((2, 1, 3, 3)))).quant(1.0, 2)
-    branch.then("Add", branch.tensor, name="join")
+    branch.then("Mul", branch.tensor, name="join")
     made = {"grey": grey, "vector": vector, "branch": branch}
     paths = [graph.save(tmp_path / f"{name}.onnx") for name, graph in made.items()]
     (tmp_path / "text.onnx").write_text("no network")
@@ -50,7 +50,7 @@ def test_table(cli, files, home):
         str(files[0]), "2", cycles[0], "pixels:", "host;", "fc1:", "accelerator",
     ]  # fmt: skip
     assert vector.split() == [str(files[1]), "1", cycles[1], "fc1:", "accelerator"]
-    assert branch.startswith(str(files[2])) and "refused: node 'join' (Add)" in branch
+    assert branch.startswith(str(files[2])) and "refused: node 'join' (Mul)" in branch
     assert "refused: " in text and "truncated, or not an .onnx file" in text
     assert count == "accepted 2 of 4"
 
