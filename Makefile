@@ -59,5 +59,5 @@ help:
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} \
 	  /^[a-z%-]+:.*## / {printf "  %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables and their defaults\n'; awk -F ' *[?]=|# *' \
-	  '/^[A-Z]+ *[?]=/ {printf "  %-8s%-36s%s\n", $$1, $$2, $$3}' $(MAKEFILE_LIST)
+	  '/^[A-Z0-9]+ *[?]=/ {printf "  %-10s%-36s%s\n", $$1, $$2, $$3}' $(MAKEFILE_LIST)
 .PHONY: demo setup test lint accuracy train clean help

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Builds qnn.bit and qnn.hwh of the accelerator for a board, with Vivado 2022.1 or later.
+"""Builds qnn.bit and qnn.hwh of the accelerator for a board, with Vivado or with openXC7.
 
-Writes build/<board>/qnn.bit, qnn.hwh, timing.rpt, utilization.rpt and bitstream.json; all that
-Vivado leaves is in build/<board>/vivado. Where timing is not met it fails and leaves the reports,
-but no qnn.bit.
+Writes build/<board>/qnn.bit, qnn.hwh, bitstream.json and the reports of the tools; all else that
+they leave is in build/<board>/vivado or build/<board>/openxc7. Where timing is not met it fails and
+leaves the reports, but no qnn.bit.
+
+Vivado is of 2022.1 or later. openXC7 is Yosys (of PyPI), nextpnr-xilinx 0.9.3 or later or
+nextpnr-himbaechel, fasm2frames, xc7frames2bit, and their databases of the device, from the PATH or
+from the directory that OPENXC7 names. Without --toolchain it is Vivado where there is one.
 """
 
 import argparse
@@ -16,6 +20,8 @@ import time
 from pathlib import Path
 
 from gen_regs import meaning, placed
+from openxc7 import flow
+from openxc7 import tools as openxc7_tools
 from qnn.errors import QnnError
 from qnn_sim import outputs, process_session, rtl_build
 from qnn_sim.regress import checkout
@@ -26,12 +32,21 @@ BOARDS = ROOT / "params/boards"
 MAIN = ROOT / "scripts/vivado/bitstream.tcl"
 IP_TOP = "qnn_engine_ip"
 ADDRESS_BYTES = 4096
+SEGMENT_BYTES = 0x1_0000
+ENGINE_ADDRESS, INTC_ADDRESS = 0x43C0_0000, 0x4180_0000
 BUILT_FROM = (
-    "rtl", "params/boards", "scripts/vivado", "scripts/bitstream.py", "scripts/gen_regs.py",
+    "rtl", "params/boards", "scripts/vivado", "scripts/openxc7", "scripts/bitstream.py",
+    "scripts/gen_regs.py", "scripts/synth.py",
 )  # fmt: skip
 NO_COMMIT = "ffffffff"  # of a tree that is not a commit
 
-OUTPUTS = ("qnn.bit", "qnn.hwh", "timing.rpt", "utilization.rpt", "bitstream.json")
+VIVADO, OPENXC7 = "vivado", "openxc7"
+CONFIGURATION = "pynq-z1"  # whose parameters are the defaults of the RTL
+REPORTS = {
+    VIVADO: ("timing.rpt", "utilization.rpt"),
+    OPENXC7: ("nextpnr.json", "nextpnr.log"),
+}
+OUTPUTS = ("qnn.bit", "qnn.hwh", "bitstream.json", *REPORTS[VIVADO], *REPORTS[OPENXC7])
 
 PORT = re.compile(r"^  (input|output) +logic +(?:\[(\d+):0\] +)?(\w+),?\s*(?://.*)?$")
 ACCESS = {
@@ -170,7 +185,7 @@ def commit() -> str:
 
 
 def settings(board: dict, sources: list[str], version: str, jobs: int) -> dict[str, object]:
-    """All that the Tcl is told; see scripts/vivado."""
+    """All that the Tcl is told; see scripts/vivado. scripts/openxc7 is told the same."""
     source = json.loads((RTL / "regs/qnn_regs.json").read_text())
     major, minor = source["version"]["major"], source["version"]["minor"]
     return {
@@ -183,6 +198,9 @@ def settings(board: dict, sources: list[str], version: str, jobs: int) -> dict[s
         "ip_top": IP_TOP,
         "sources": sources,
         "address_bytes": ADDRESS_BYTES,
+        "segment_bytes": SEGMENT_BYTES,
+        "engine_address": ENGINE_ADDRESS,
+        "intc_address": INTC_ADDRESS,
         "registers": registers(source),
         "usr_access": f"{major << 16 | minor:08x}",
         "user_id": version[:8],
@@ -195,6 +213,20 @@ def find_vivado(given: str) -> str:
         return found
     raise QnnError(
         f"there is no command {given!r}: source Vivado's settings64.sh, or name it with --vivado"
+    )
+
+
+def choose(toolchain: str | None, vivado: str | None) -> str:
+    """The toolchain: the one that is asked for, else Vivado, else openXC7, if they are there."""
+    if toolchain or vivado:
+        return toolchain or VIVADO
+    if shutil.which(VIVADO):
+        return VIVADO
+    if openxc7_tools.place_and_route():
+        return OPENXC7
+    raise QnnError(
+        f"there is neither a command {VIVADO!r} nor a nextpnr: source Vivado's settings64.sh, or"
+        f" take the tools of openXC7 and {openxc7_tools.WAYS}"
     )
 
 
@@ -244,7 +276,8 @@ def summary(result: dict) -> str:
         lines.append(f"{key:10}{row['used']:9g}{row['available']:9g}{share:7.1f}%")
     timing = result["timing"]
     lines.append(f"setup slack {timing['setup_slack_ns']:+.3f} ns of {timing['period_ns']:g} ns")
-    lines.append(f"hold slack  {timing['hold_slack_ns']:+.3f} ns")
+    hold = timing["hold_slack_ns"]
+    lines.append("hold slack  not analysed" if hold is None else f"hold slack  {hold:+.3f} ns")
     return "\n".join(lines)
 
 
@@ -259,27 +292,59 @@ def prepare(work: Path, board: dict, version: str, jobs: int) -> dict[str, objec
     return told
 
 
-def build(name: str, board: dict, out: Path, vivado: str, jobs: int) -> None:
-    """Builds into `out` and prints what came of it. QnnError where Vivado fails."""
-    work = out / "vivado"
+def build_with_vivado(work: Path, told: dict, vivado: str, result: dict) -> str:
+    """Adds timing and utilisation to `result`; what went wrong, empty where nothing did."""
+    problem = run_vivado(vivado, work)
+    if (work / "timing.json").exists():
+        result["timing"] = json.loads((work / "timing.json").read_text())
+        result["utilization"] = utilization((work / "utilization.rpt").read_text())
+    return problem
+
+
+def build(
+    name: str, board: dict, out: Path, tools: str | openxc7_tools.Tools, jobs: int,
+    configuration: str = CONFIGURATION,
+) -> None:  # fmt: skip
+    """Builds into `out` and prints what came of it. QnnError where a tool fails.
+
+    Args:
+        tools: the command of Vivado, or those of openXC7.
+        configuration: of qnn_sim.rtl_build; Vivado builds CONFIGURATION only.
+    """
+    toolchain = VIVADO if isinstance(tools, str) else OPENXC7
+    work = out / toolchain
     shutil.rmtree(work, ignore_errors=True)
     for stale in OUTPUTS:
         (out / stale).unlink(missing_ok=True)
     work.mkdir(parents=True)
     version = commit()
-    told = prepare(work, board, version, jobs)
-    problem = run_vivado(vivado, work)
     result = {
         "board": name,
         "part": board["part"],
+        "toolchain": toolchain,
+        "configuration": configuration,
         "clock_mhz": board["clock_mhz"],
-        "vlnv": told["vlnv"],
         "commit": version,
     }
-    if (work / "timing.json").exists():
-        result["timing"] = json.loads((work / "timing.json").read_text())
-        result["utilization"] = utilization((work / "utilization.rpt").read_text())
-        for report in ("timing.rpt", "utilization.rpt"):
+    problem = ""
+    try:
+        if isinstance(tools, str):
+            told = prepare(work, board, version, jobs)
+            problem = build_with_vivado(work, told, tools, result)
+        else:
+            told = settings(board, [], version, jobs) | {
+                "parameters": {
+                    **rtl_build.CONFIGURATIONS[configuration],
+                    "EngineWindow": ENGINE_ADDRESS >> 16,
+                    "IntcWindow": INTC_ADDRESS >> 16,
+                }
+            }
+            problem = flow.build(tools, told, work, result)
+    except QnnError as error:
+        problem = str(error)
+    if "timing" in result:
+        result["vlnv"] = told["vlnv"]
+        for report in REPORTS[toolchain]:
             shutil.copy(work / report, out)
         (out / "bitstream.json").write_text(json.dumps(result, indent=1) + "\n")
         print(summary(result))
@@ -297,7 +362,12 @@ def main() -> int:
     )
     parser.add_argument("board", help="a file of params/boards/, for example pynq-z1")
     parser.add_argument("--clock-mhz", type=float, help="of the accelerator, not the board's")
-    parser.add_argument("--vivado", default="vivado", help="the command (default: vivado)")
+    parser.add_argument("--toolchain", choices=(VIVADO, OPENXC7), help="see above")
+    parser.add_argument("--vivado", help="the command (default: vivado)")
+    parser.add_argument(
+        "--configuration", default=CONFIGURATION, choices=rtl_build.CONFIGURATIONS,
+        help=f"of the accelerator (default: {CONFIGURATION}; others with openxc7 only)",
+    )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of Vivado (all cores)")
     parser.add_argument("--out", type=Path, help="output folder (default: build/<board>)")
     arguments = parser.parse_args()
@@ -308,13 +378,20 @@ def main() -> int:
             board["clock_mhz"] = arguments.clock_mhz
         if not 10 <= board["clock_mhz"] <= 250:
             raise QnnError(f"{board['clock_mhz']:g} MHz is not a clock from 10 to 250 MHz")
-        vivado = find_vivado(arguments.vivado)
+        tools: str | openxc7_tools.Tools
+        if choose(arguments.toolchain, arguments.vivado) == OPENXC7:
+            tools = openxc7_tools.find(board["part"])
+            print("\n".join(tools.lines()))
+        elif arguments.configuration == CONFIGURATION:
+            tools = find_vivado(arguments.vivado or VIVADO)
+        else:
+            raise QnnError(f"with Vivado there is the configuration {CONFIGURATION} only")
         outputs.make_folder(out)
     except QnnError as error:
         print(f"bitstream: {error}", file=sys.stderr)
         return 2
     try:
-        build(arguments.board, board, out, vivado, arguments.jobs)
+        build(arguments.board, board, out, tools, arguments.jobs, arguments.configuration)
     except QnnError as error:
         print(f"bitstream: {error}", file=sys.stderr)
         return 1

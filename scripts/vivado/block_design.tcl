@@ -11,7 +11,8 @@
 # All of it runs from FCLK_CLK0. One interrupt needs no concatenation, whose IP is not the same in
 # all versions of Vivado.
 
-# settings: keys part, vlnv, clock_mhz, memory_bytes, ps7 (PCW names and values of the board).
+# settings: keys part, vlnv, clock_mhz, memory_bytes, segment_bytes, engine_address, intc_address,
+# ps7 (PCW names and values of the board).
 proc block_design {settings} {
   dict with settings {}
   create_project -force -part $part qnn project
@@ -39,8 +40,9 @@ proc block_design {settings} {
   configure axi_intc_0 {C_IRQ_CONNECTION 1}
   wire_clocks
   wire_buses
-  place_segment processing_system7_0/Data qnn_engine_0/s_axi_ctrl/reg0 0x43C00000 0x10000
-  place_segment processing_system7_0/Data axi_intc_0/S_AXI/Reg 0x41800000 0x10000
+  place_segment processing_system7_0/Data qnn_engine_0/s_axi_ctrl/reg0 \
+    $engine_address $segment_bytes
+  place_segment processing_system7_0/Data axi_intc_0/S_AXI/Reg $intc_address $segment_bytes
   place_segment qnn_engine_0/m_axi processing_system7_0/S_AXI_HP0/HP0_DDR_LOWOCM 0 $memory_bytes
   place_segment qnn_engine_0/m_axi_read \
     processing_system7_0/S_AXI_HP2/HP2_DDR_LOWOCM 0 $memory_bytes

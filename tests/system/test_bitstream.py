@@ -227,7 +227,7 @@ def test_what_cannot_begin_says_why_in_one_line(arguments, message, tmp_path):
     assert not out.exists()
 
 
-def test_make_says_that_vivado_is_missing(tmp_path):
+def test_make_names_both_ways_where_nothing_is_there(tmp_path):
     with_make = tmp_path / "bin"
     with_make.mkdir()
     for name in ("make", "sh"):
@@ -247,7 +247,9 @@ def test_make_says_that_vivado_is_missing(tmp_path):
         timeout=60,
     )
     assert result.returncode == 2
-    assert "there is no command 'vivado'" in result.stderr
+    (said,) = (line for line in result.stderr.splitlines() if line.startswith("bitstream: "))
+    assert "neither a command 'vivado' nor a nextpnr" in said
+    assert "settings64.sh" in said and "OPENXC7=DIRECTORY" in said
 
 
 def test_a_clock_that_the_processing_system_can_only_come_near_to(vivado, tmp_path):
@@ -413,10 +415,11 @@ MUTATIONS = [
      "P0\n", "", "cannot be reached"),
     ("block_design", "xilinx.com:interface:ddrx_rtl:1.0", "xilinx.com:interface:ddr_rtl:1.0",
      "no interface"),
-    ("block_design", "0x43C00000 0x10000", "0x41800000 0x10000", "overlaps"),
-    ("block_design", "0x43C00000 0x10000", "0x83C00000 0x10000", "not in the range of M_AXI_GP0"),
-    ("block_design", "0x43C00000 0x10000", "0x43C00000 0x800", "does not fit"),
-    ("block_design", "0x43C00000 0x10000", "0x43C00800 0x10000", "does not fit"),
+    ("block_design", "$engine_address $segment_bytes", "0x41800000 0x10000", "overlaps"),
+    ("block_design", "$engine_address $segment_bytes", "0x83C00000 0x10000",
+     "not in the range of M_AXI_GP0"),
+    ("block_design", "$engine_address $segment_bytes", "$engine_address 0x800", "does not fit"),
+    ("block_design", "$engine_address $segment_bytes", "0x43C00800 0x10000", "does not fit"),
     ("block_design", "HP0_DDR_LOWOCM 0 $mem", "HP0_DDR_LOWOCM 0x20000000 $mem", "does not fit"),
     ("block_design", "qnn_engine_0/s_axi_ctrl/reg0", "qnn_engine_0/s_axi_ctrl/Reg",
      "expected one segment, got ''"),

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`python -m openxc7_stand_in PROGRAM ...`: one of the programs."""
+
+from __future__ import annotations
+
+import sys
+
+from openxc7_stand_in import nextpnr, prjxray
+from openxc7_stand_in.outcome import Outcome, StandInError
+
+
+def main() -> int:
+    name, *arguments = sys.argv[1:]
+    outcome = Outcome.of_environment()
+    try:
+        if name.startswith("nextpnr-"):
+            return nextpnr.run(name, arguments, outcome)
+        return {"fasm2frames": prjxray.fasm2frames, "xc7frames2bit": prjxray.frames2bit}[name](
+            arguments, outcome
+        )
+    except StandInError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 255
+
+
+sys.exit(main())
