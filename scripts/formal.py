@@ -70,6 +70,7 @@ FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
+BRIDGE = "zynq/qnn_axi3_lite.sv"
 PROOFS = [
     Proof(
         "qnn_control",
@@ -94,6 +95,22 @@ PROOFS = [
             Fault(CSR, "if (rready_i) rvalid_o <= 1'b0;", "rvalid_o <= 1'b0;"),
             Fault(CSR, "if (!busy_i) unique case (awaddr_i)", "unique case (awaddr_i)"),
             Fault(CSR, "&& !busy_i && !wdata_i[3]", "&& !wdata_i[3]"),
+        ),
+    ),
+    Proof(
+        "qnn_axi3_lite",
+        engine="minisat",
+        cover=12,
+        faults=(
+            Fault(BRIDGE, "s_axi_wid == w_id && s_axi_wlast", "s_axi_wlast"),
+            Fault(BRIDGE, "(address & ~(step - 12'd1)) + step", "address + step"),
+            Fault(BRIDGE, "w_state <= w_left == '0 ? RESPOND : DATA;", "w_state <= RESPOND;"),
+            Fault(BRIDGE, "(aw_taken || !aw_waits) && (w_taken || !w_waits)",
+                  "aw_taken || !aw_waits"),
+            Fault(BRIDGE, "r_state <= chosen(s_axi_araddr[31:16]) == 2'b00 ? RESPOND : ACCESS;",
+                  "r_state <= ACCESS;"),
+            Fault(BRIDGE, "if (r_left == '0) r_state <= IDLE;",
+                  "if (r_left == 4'd1) r_state <= IDLE;"),
         ),
     ),
     Proof(
@@ -211,7 +228,8 @@ class Tools:
 def elaborate(proof: Proof, rtl: Path) -> list[str]:
     """Yosys commands that read the module and its properties."""
     top = f"{proof.unit}_properties"
-    files = [rtl / name for name in (rtl / "files.f").read_text().split()]
+    lists = (rtl / "files.f", rtl / "zynq/files.f")
+    files = [rtl / name for listed in lists for name in listed.read_text().split()]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",

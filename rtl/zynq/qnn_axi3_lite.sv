@@ -5,8 +5,8 @@
 // DECERR and goes nowhere.
 //
 // One burst to write and one to read are on their way at a time, so answers come in order and carry the
-// ID of their burst. Beats are counted: WLAST says nothing that AWLEN did not. Data of another burst
-// (its WID is not the AWID) are taken, not written, and make the answer SLVERR: nothing here collects
+// ID of their burst. A beat of another burst (its WID is not the AWID), or whose WLAST is not where the
+// AWLEN has the last beat, is taken, not written, and makes the answer SLVERR: nothing here collects
 // interleaved bursts, and the processing system sends none.
 
 module qnn_axi3_lite #(
@@ -29,6 +29,7 @@ module qnn_axi3_lite #(
   input  logic [IdW-1:0] s_axi_wid,
   input  logic [31:0]    s_axi_wdata,
   input  logic [3:0]     s_axi_wstrb,
+  input  logic           s_axi_wlast,
   output logic           s_axi_bvalid,
   input  logic           s_axi_bready,
   output logic [IdW-1:0] s_axi_bid,
@@ -131,6 +132,9 @@ module qnn_axi3_lite #(
   assign b_comes = w_slave[0] ? m0_axi_bvalid : m1_axi_bvalid;
   assign b_resp = w_slave[0] ? m0_axi_bresp : m1_axi_bresp;
 
+  logic w_fits;
+  assign w_fits = s_axi_wid == w_id && s_axi_wlast == (w_left == '0);
+
   assign s_axi_awready = w_state == IDLE;
   assign s_axi_wready = w_state == DATA;
   assign s_axi_bvalid = w_state == RESPOND;
@@ -156,8 +160,8 @@ module qnn_axi3_lite #(
       end
       DATA: if (s_axi_wvalid) begin
         {w_data, w_strobes} <= {s_axi_wdata, s_axi_wstrb};
-        if (s_axi_wid != w_id) w_resp <= w_resp | SLVERR;
-        if (w_slave != 2'b00 && s_axi_wid == w_id) begin
+        if (!w_fits) w_resp <= w_resp | SLVERR;
+        if (w_slave != 2'b00 && w_fits) begin
           w_state <= ACCESS;
           {aw_waits, w_waits} <= 2'b11;
         end else if (w_left == '0) begin

@@ -22,8 +22,8 @@ module qnn_zynq #(
     .I(fclk[0]), .O(clk)
   );
 
-  logic gp0_awvalid, gp0_awready, gp0_wvalid, gp0_wready, gp0_bvalid, gp0_bready, gp0_arvalid;
-  logic gp0_arready, gp0_rvalid, gp0_rready, gp0_rlast;
+  logic gp0_awvalid, gp0_awready, gp0_wvalid, gp0_wready, gp0_wlast, gp0_bvalid, gp0_bready;
+  logic gp0_arvalid, gp0_arready, gp0_rvalid, gp0_rready, gp0_rlast;
   logic [1:0] gp0_awsize, gp0_awburst, gp0_bresp, gp0_arsize, gp0_arburst, gp0_rresp;
   logic [3:0] gp0_awlen, gp0_wstrb, gp0_arlen;
   logic [11:0] gp0_awid, gp0_wid, gp0_bid, gp0_arid, gp0_rid;
@@ -50,15 +50,16 @@ module qnn_zynq #(
   ) u_fabric (
     .clk_i(clk), .fclk_resetn_i(fclk_resetn[0]), .irq_o(irq),
     .gp0_awvalid, .gp0_awready, .gp0_awid, .gp0_awaddr, .gp0_awlen, .gp0_awsize, .gp0_awburst,
-    .gp0_wvalid, .gp0_wready, .gp0_wid, .gp0_wdata, .gp0_wstrb, .gp0_bvalid, .gp0_bready, .gp0_bid,
-    .gp0_bresp, .gp0_arvalid, .gp0_arready, .gp0_arid, .gp0_araddr, .gp0_arlen, .gp0_arsize,
-    .gp0_arburst, .gp0_rvalid, .gp0_rready, .gp0_rid, .gp0_rdata, .gp0_rresp, .gp0_rlast,
-    .hp0_awvalid, .hp0_awready, .hp0_awaddr, .hp0_awlen, .hp0_awsize, .hp0_awburst, .hp0_awcache,
-    .hp0_awprot, .hp0_wvalid, .hp0_wready, .hp0_wdata, .hp0_wstrb, .hp0_wlast, .hp0_bvalid,
-    .hp0_bready, .hp0_bresp, .hp0_arvalid, .hp0_arready, .hp0_araddr, .hp0_arlen, .hp0_arsize,
-    .hp0_arburst, .hp0_arcache, .hp0_arprot, .hp0_rvalid, .hp0_rready, .hp0_rdata, .hp0_rresp,
-    .hp0_rlast, .hp2_arvalid, .hp2_arready, .hp2_araddr, .hp2_arlen, .hp2_arsize, .hp2_arburst,
-    .hp2_arcache, .hp2_arprot, .hp2_rvalid, .hp2_rready, .hp2_rdata, .hp2_rresp, .hp2_rlast
+    .gp0_wvalid, .gp0_wready, .gp0_wid, .gp0_wdata, .gp0_wstrb, .gp0_wlast, .gp0_bvalid,
+    .gp0_bready, .gp0_bid, .gp0_bresp, .gp0_arvalid, .gp0_arready, .gp0_arid, .gp0_araddr,
+    .gp0_arlen, .gp0_arsize, .gp0_arburst, .gp0_rvalid, .gp0_rready, .gp0_rid, .gp0_rdata,
+    .gp0_rresp, .gp0_rlast, .hp0_awvalid, .hp0_awready, .hp0_awaddr, .hp0_awlen, .hp0_awsize,
+    .hp0_awburst, .hp0_awcache, .hp0_awprot, .hp0_wvalid, .hp0_wready, .hp0_wdata, .hp0_wstrb,
+    .hp0_wlast, .hp0_bvalid, .hp0_bready, .hp0_bresp, .hp0_arvalid, .hp0_arready, .hp0_araddr,
+    .hp0_arlen, .hp0_arsize, .hp0_arburst, .hp0_arcache, .hp0_arprot, .hp0_rvalid, .hp0_rready,
+    .hp0_rdata, .hp0_rresp, .hp0_rlast, .hp2_arvalid, .hp2_arready, .hp2_araddr, .hp2_arlen,
+    .hp2_arsize, .hp2_arburst, .hp2_arcache, .hp2_arprot, .hp2_rvalid, .hp2_rready, .hp2_rdata,
+    .hp2_rresp, .hp2_rlast
   );
 
   // The fast and the private interrupts of the two cores, bits 19 to 16, stay off. Hp2 is not written.
@@ -69,23 +70,23 @@ module qnn_zynq #(
     .MAXIGP0AWADDR(gp0_awaddr), .MAXIGP0AWLEN(gp0_awlen), .MAXIGP0AWSIZE(gp0_awsize),
     .MAXIGP0AWBURST(gp0_awburst), .MAXIGP0WVALID(gp0_wvalid), .MAXIGP0WREADY(gp0_wready),
     .MAXIGP0WID(gp0_wid), .MAXIGP0WDATA(gp0_wdata), .MAXIGP0WSTRB(gp0_wstrb),
-    .MAXIGP0BVALID(gp0_bvalid), .MAXIGP0BREADY(gp0_bready), .MAXIGP0BID(gp0_bid),
-    .MAXIGP0BRESP(gp0_bresp), .MAXIGP0ARVALID(gp0_arvalid), .MAXIGP0ARREADY(gp0_arready),
-    .MAXIGP0ARID(gp0_arid), .MAXIGP0ARADDR(gp0_araddr), .MAXIGP0ARLEN(gp0_arlen),
-    .MAXIGP0ARSIZE(gp0_arsize), .MAXIGP0ARBURST(gp0_arburst), .MAXIGP0RVALID(gp0_rvalid),
-    .MAXIGP0RREADY(gp0_rready), .MAXIGP0RID(gp0_rid), .MAXIGP0RDATA(gp0_rdata),
-    .MAXIGP0RRESP(gp0_rresp), .MAXIGP0RLAST(gp0_rlast), .SAXIHP0AWVALID(hp0_awvalid),
-    .SAXIHP0AWREADY(hp0_awready), .SAXIHP0AWADDR(hp0_awaddr), .SAXIHP0AWLEN(hp0_awlen),
-    .SAXIHP0AWSIZE(hp0_awsize), .SAXIHP0AWBURST(hp0_awburst), .SAXIHP0AWCACHE(hp0_awcache),
-    .SAXIHP0AWPROT(hp0_awprot), .SAXIHP0WVALID(hp0_wvalid), .SAXIHP0WREADY(hp0_wready),
-    .SAXIHP0WDATA(hp0_wdata), .SAXIHP0WSTRB(hp0_wstrb), .SAXIHP0WLAST(hp0_wlast),
-    .SAXIHP0BVALID(hp0_bvalid), .SAXIHP0BREADY(hp0_bready), .SAXIHP0BRESP(hp0_bresp),
-    .SAXIHP0ARVALID(hp0_arvalid), .SAXIHP0ARREADY(hp0_arready), .SAXIHP0ARADDR(hp0_araddr),
-    .SAXIHP0ARLEN(hp0_arlen), .SAXIHP0ARSIZE(hp0_arsize), .SAXIHP0ARBURST(hp0_arburst),
-    .SAXIHP0ARCACHE(hp0_arcache), .SAXIHP0ARPROT(hp0_arprot), .SAXIHP0RVALID(hp0_rvalid),
-    .SAXIHP0RREADY(hp0_rready), .SAXIHP0RDATA(hp0_rdata), .SAXIHP0RRESP(hp0_rresp),
-    .SAXIHP0RLAST(hp0_rlast), .SAXIHP0AWID('0), .SAXIHP0WID('0), .SAXIHP0ARID('0),
-    .SAXIHP0AWLOCK('0), .SAXIHP0ARLOCK('0), .SAXIHP0AWQOS('0), .SAXIHP0ARQOS('0),
+    .MAXIGP0WLAST(gp0_wlast), .MAXIGP0BVALID(gp0_bvalid), .MAXIGP0BREADY(gp0_bready),
+    .MAXIGP0BID(gp0_bid), .MAXIGP0BRESP(gp0_bresp), .MAXIGP0ARVALID(gp0_arvalid),
+    .MAXIGP0ARREADY(gp0_arready), .MAXIGP0ARID(gp0_arid), .MAXIGP0ARADDR(gp0_araddr),
+    .MAXIGP0ARLEN(gp0_arlen), .MAXIGP0ARSIZE(gp0_arsize), .MAXIGP0ARBURST(gp0_arburst),
+    .MAXIGP0RVALID(gp0_rvalid), .MAXIGP0RREADY(gp0_rready), .MAXIGP0RID(gp0_rid),
+    .MAXIGP0RDATA(gp0_rdata), .MAXIGP0RRESP(gp0_rresp), .MAXIGP0RLAST(gp0_rlast),
+    .SAXIHP0AWVALID(hp0_awvalid), .SAXIHP0AWREADY(hp0_awready), .SAXIHP0AWADDR(hp0_awaddr),
+    .SAXIHP0AWLEN(hp0_awlen), .SAXIHP0AWSIZE(hp0_awsize), .SAXIHP0AWBURST(hp0_awburst),
+    .SAXIHP0AWCACHE(hp0_awcache), .SAXIHP0AWPROT(hp0_awprot), .SAXIHP0WVALID(hp0_wvalid),
+    .SAXIHP0WREADY(hp0_wready), .SAXIHP0WDATA(hp0_wdata), .SAXIHP0WSTRB(hp0_wstrb),
+    .SAXIHP0WLAST(hp0_wlast), .SAXIHP0BVALID(hp0_bvalid), .SAXIHP0BREADY(hp0_bready),
+    .SAXIHP0BRESP(hp0_bresp), .SAXIHP0ARVALID(hp0_arvalid), .SAXIHP0ARREADY(hp0_arready),
+    .SAXIHP0ARADDR(hp0_araddr), .SAXIHP0ARLEN(hp0_arlen), .SAXIHP0ARSIZE(hp0_arsize),
+    .SAXIHP0ARBURST(hp0_arburst), .SAXIHP0ARCACHE(hp0_arcache), .SAXIHP0ARPROT(hp0_arprot),
+    .SAXIHP0RVALID(hp0_rvalid), .SAXIHP0RREADY(hp0_rready), .SAXIHP0RDATA(hp0_rdata),
+    .SAXIHP0RRESP(hp0_rresp), .SAXIHP0RLAST(hp0_rlast), .SAXIHP0AWID('0), .SAXIHP0WID('0),
+    .SAXIHP0ARID('0), .SAXIHP0AWLOCK('0), .SAXIHP0ARLOCK('0), .SAXIHP0AWQOS('0), .SAXIHP0ARQOS('0),
     .SAXIHP0RDISSUECAP1EN('0), .SAXIHP0WRISSUECAP1EN('0), .SAXIHP2ARVALID(hp2_arvalid),
     .SAXIHP2ARREADY(hp2_arready), .SAXIHP2ARADDR(hp2_araddr), .SAXIHP2ARLEN(hp2_arlen),
     .SAXIHP2ARSIZE(hp2_arsize), .SAXIHP2ARBURST(hp2_arburst), .SAXIHP2ARCACHE(hp2_arcache),

@@ -28,6 +28,7 @@ module PS7 (
   output logic [11:0] MAXIGP0WID,
   output logic [31:0] MAXIGP0WDATA,
   output logic [3:0]  MAXIGP0WSTRB,
+  output logic        MAXIGP0WLAST,
   input  logic        MAXIGP0BVALID,
   output logic        MAXIGP0BREADY,
   input  logic [11:0] MAXIGP0BID,

@@ -84,7 +84,8 @@ def _named(path: Path) -> list[str]:
 
 def sources(top: Shell) -> list[Path]:
     """The files that `top` needs, in the order of compilation."""
-    files = {path.stem: path for path in rtl_build.sources()}
+    known = (*rtl_build.sources(), *rtl_build.zynq_sources())
+    files = {path.stem: path for path in known}
     needed, waiting = set(), [top.module]
     for path in top.sources:
         waiting.extend(_named(path))
