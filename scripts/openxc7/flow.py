@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from openxc7 import bit_file, floorplan, handoff, synthesis
+from openxc7.step import run
 from openxc7.tools import Tools
 from qnn.errors import QnnError
-from qnn_sim import process_session
 
 CLOCK = "clk"  # of qnn_zynq, behind its BUFG
 DENSITY = "0.3"  # of the placer: a device that is so full cannot be routed when it is packed
@@ -43,30 +42,6 @@ def place_and_route(tools: Tools, part: str, mhz: float) -> tuple[list[str], dic
         command += ["--vopt", "xdc=qnn.xdc", "--vopt", "fasm=qnn.fasm"]
         return command, {}
     return [*command, "--xdc", "qnn.xdc", "--fasm", "qnn.fasm"], {"NEXTPNR_PLACER_BETA": DENSITY}
-
-
-def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
-    """A step; what it says is added to output.log.
-
-    Raises:
-        QnnError: it cannot be run or fails; with the first error that it says.
-    """
-    name = Path(command[0]).name
-    said = ""
-    try:
-        with (
-            process_session.started(command, folder, {**os.environ, **(more or {})}) as process,
-            (folder / "output.log").open("a") as log,
-        ):
-            for line in process.stdout:
-                log.write(line)
-                if not said and re.match(r"ERROR: |\w*Error\b", line):
-                    said = f": {line.removeprefix('ERROR: ').strip()}"
-            status = process.wait()
-    except OSError as error:
-        raise QnnError(f"{name} cannot be run: {error.strerror or error}") from None
-    if status:
-        raise QnnError(f"{name} ended with status {status}{said}")
 
 
 def _type(name: str) -> str:

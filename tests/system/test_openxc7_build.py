@@ -126,15 +126,20 @@ def test_block_rams_get_their_places(sources, tmp_path, monkeypatch):
     text = (tmp_path / "netlist.json").read_text()
     places = re.findall(r'"BEL": "(.*?)"', text)
     assert places == [f"RAMB36_X0Y{y}/RAMB36E1/RAMB36E1" for y in range(4)]
-    with pytest.raises(QnnError, match="4 block RAMs do not fit the 3 of the device"):
-        synthesis.synthesise(tmp_path, {}, bench.SITES[:3])
 
 
-def test_cells_that_are_not_known(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(rtl_build, "sources", lambda: sources)
-    monkeypatch.setattr(synthesis, "HARD", ("BUFG",))
-    with pytest.raises(QnnError, match="cells that are not known here: PS7"):
+def test_cells_that_are_not_known():
+    synthesis.check_kinds({"a": "LUT2", "b": "PS7"}, {"LUT2": 1})
+    with pytest.raises(QnnError, match="cells that are not known here: DSP58, URAM288"):
+        synthesis.check_kinds({"a": "URAM288", "b": "BUFG", "c": "DSP58"}, {"LUT2": 1})
+
+
+def test_what_yosys_says_when_it_fails(sources, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(rtl_build, "sources", lambda: sources[:-1])  # without the engine
+    with pytest.raises(QnnError, match=r"^Yosys: "):
         synthesis.synthesise(tmp_path, {}, None)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not (tmp_path / "netlist.json").exists()
 
 
 @pytest.mark.parametrize("board", ["pynq-z1", "pynq-z2"])
