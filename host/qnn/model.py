@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,12 +20,13 @@ from qnn.backends.protocol import Maps
 from qnn.engine.placement import Place, Where, wish_for_first
 from qnn.errors import ArrayError, PictureError, QnnError
 from qnn.network import ArrayInput, Dense, Layer, Network, PictureInput, describe
-from qnn.network.offload import Offload
+from qnn.network.offload import Offload, since_us
 from qnn.network.result import FEATURE_SCALES, Boxes, Classifier, FloatMap
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
 
-Skip: TypeAlias = Callable[[Source, QnnError], None]
+Given: TypeAlias = "Source | Decoded"
+Skip: TypeAlias = Callable[[Given, QnnError], None]
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,26 @@ class Detections:
     cycles: int | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture, or an array, as the first layer of a network reads it.
+
+    Attributes:
+        name: of the picture.
+        size: its width and height in pixels; of an array nothing.
+        tensor: uint8 or float32, (H, W, C).
+        decode_us: what it took.
+    """
+
+    name: str
+    size: tuple[int, int]
+    tensor: NDArray[Any]
+    decode_us: int
+
+
 @dataclass(frozen=True)
 class _Seen:
-    """A picture that is decoded, or an array; of that the size is nothing."""
+    """A picture whose layers run, or have run."""
 
     name: str
     size: tuple[int, int]
@@ -102,23 +121,29 @@ class Model:
         return only
 
     def classify_all(
-        self, pictures: Iterable[Source], top: int = 5, skip: Skip | None = None
+        self,
+        pictures: Iterable[Given],
+        top: int = 5,
+        skip: Skip | None = None,
+        ahead: int = 0,
     ) -> Iterator[Classification]:
         """As `classify`, picture after picture; an accelerator works on one while the host opens
         the next, so a result may come only after the next picture was taken from `pictures`.
 
         Args:
-            pictures: what to look at.
+            pictures: what to look at; also what `decode` made of it.
             top: classes of each.
             skip: called with a picture that cannot be read, and why; it is left out then. None:
                 such a picture ends all with its error.
+            ahead: so many more pictures are taken before a result comes, and opened by another
+                thread while layers run.
 
         Raises:
             QnnError: a picture cannot be read, or the network does not classify.
         """
         result, network = check_task(self.network, "classify", arrays=True).result, self.network
         assert isinstance(result, Classifier)
-        for seen, offload in self._stages(pictures, skip):
+        for seen, offload in self._stages(pictures, skip, ahead):
             with _stage(seen.times_us, "last_layers"):
                 probabilities = result.probabilities(offload.maps)[0]
                 # Of equals the first, as on the boards.
@@ -146,13 +171,14 @@ class Model:
 
     def detect_all(
         self,
-        pictures: Iterable[Source],
+        pictures: Iterable[Given],
         *,
         threshold: float = 0.3,
         feature_scale: str = "published",
         skip: Skip | None = None,
+        ahead: int = 0,
     ) -> Iterator[Detections]:
-        """As `detect`, picture after picture; see `classify_all`, also for `skip`.
+        """As `detect`, picture after picture; see `classify_all`, also for `skip` and `ahead`.
 
         Raises:
             QnnError: a picture cannot be read, or the network does not detect.
@@ -164,7 +190,7 @@ class Model:
                 f"unknown feature scale {feature_scale!r}; known are {', '.join(FEATURE_SCALES)}"
             )
         last = None if feature_scale == "published" else self._scaled(feature_scale)
-        for seen, offload in self._stages(pictures, skip, last):
+        for seen, offload in self._stages(pictures, skip, ahead, last):
             with _stage(seen.times_us, "last_layers"):
                 features = np.asarray(offload.maps[0], np.float64)
                 found = result.detect(features, len(network.classes), seen.size, threshold)
@@ -178,7 +204,16 @@ class Model:
         Raises:
             QnnError: the picture cannot be read, or no picture can go into the network.
         """
-        return _decoded(picture, self._input)[1]
+        return self.decode(picture).tensor
+
+    def decode(self, picture: Given) -> Decoded:
+        """A picture opened and made what the first layer reads, to be looked at later; needs no
+        accelerator, and may be called in another thread. What is decoded is returned as it is.
+
+        Raises:
+            QnnError: the picture cannot be read, or no picture can go into the network.
+        """
+        return picture if isinstance(picture, Decoded) else _decoded(picture, self._input)
 
     def evaluate(self, arrays: NDArray[Any]) -> NDArray[Any]:
         """What the network makes of arrays.
@@ -286,34 +321,46 @@ class Model:
         return replace(layer, unit=layer.unit * FEATURE_SCALES[feature_scale])
 
     def _stages(
-        self, pictures: Iterable[Source], skip: Skip | None, last: Layer | None = None
+        self, pictures: Iterable[Given], skip: Skip | None, ahead: int, last: Layer | None = None
     ) -> Iterator[tuple[_Seen, Offload]]:
         """Each picture, and what the layers made of it, with `last` in place of the last one."""
-        seen_by = self._input
         under_way: deque[_Seen] = deque()
 
-        def batches() -> Iterator[Maps]:
-            for picture in pictures:
-                times: dict[str, int] = {}
-                try:
-                    with _stage(times, "decode"):
-                        (name, size), tensor = _decoded(picture, seen_by)
-                except QnnError as error:
-                    if skip is None:
-                        raise
-                    skip(picture, error)
-                    continue
-                under_way.append(_Seen(name, size, times))
-                yield tensor[None]
+        def batches() -> Generator[Maps, None, None]:
+            with closing(self._decoding(pictures, ahead)) as found:
+                for picture, decoded in found:
+                    try:
+                        one = decoded()
+                    except QnnError as error:
+                        if skip is None:
+                            raise
+                        skip(picture, error)
+                        continue
+                    under_way.append(_Seen(one.name, one.size, {"decode": one.decode_us}))
+                    yield one.tensor[None]
 
-        for offload in self._session.stream(batches(), last):
-            seen = under_way.popleft()
-            seen.times_us["first_layer"] = offload.before_us
-            if offload.packing_us is not None:
-                seen.times_us["packing"] = offload.packing_us
-            seen.times_us["offload"] = offload.offload_us
-            seen.times_us["last_layers"] = offload.after_us
-            yield seen, offload
+        with closing(batches()) as given:
+            for offload in self._session.stream(given, last):
+                seen = under_way.popleft()
+                seen.times_us["first_layer"] = offload.before_us
+                if offload.packing_us is not None:
+                    seen.times_us["packing"] = offload.packing_us
+                seen.times_us["offload"] = offload.offload_us
+                seen.times_us["last_layers"] = offload.after_us
+                yield seen, offload
+
+    def _decoding(
+        self, pictures: Iterable[Given], ahead: int
+    ) -> Generator[tuple[Given, Callable[[], Decoded]], None, None]:
+        """Each picture, and what gives it decoded."""
+        if not ahead:
+            for picture in pictures:
+                yield picture, partial(self.decode, picture)
+            return
+        from qnn.pictures.ahead import ahead as work_ahead
+
+        with closing(work_ahead(pictures, self.decode, ahead)) as found:
+            yield from found
 
 
 def check_task(network: Network, task: str, arrays: bool = False) -> Network:
@@ -370,26 +417,26 @@ def _incomplete(network: Network) -> QnnError:
     return QnnError(f"model {network.name} is incomplete: {reasons}")
 
 
-def _decoded(
-    source: Source, seen_by: PictureInput | ArrayInput
-) -> tuple[tuple[str, tuple[int, int]], NDArray[Any]]:
-    """Name and size of what is given, and the map of it."""
+def _decoded(source: Source, seen_by: PictureInput | ArrayInput) -> Decoded:
+    """What is given, and the map of it."""
+    began = time.perf_counter_ns()
     if isinstance(seen_by, ArrayInput):
         if not isinstance(source, np.ndarray):
             raise ArrayError(
                 f"{source!s:.80}: the network reads arrays of {describe(seen_by.shape)} numbers; "
                 "give it a numpy array"
             )
-        return ("array", (0, 0)), seen_by.codes(source[None])[0]
+        return Decoded("array", (0, 0), seen_by.codes(source[None])[0], since_us(began))
     picture = Picture.open(source)
     try:
-        return (picture.name, picture.size), seen_by.tensor(picture)
+        tensor = seen_by.tensor(picture)
     except MemoryError:
         raise PictureError(f"{picture.name} does not fit into memory: save it smaller") from None
     except PictureError as error:
         if picture.name in str(error):
             raise
         raise PictureError(f"{picture.name}: {error}") from None
+    return Decoded(picture.name, picture.size, tensor, since_us(began))
 
 
 @contextmanager

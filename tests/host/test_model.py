@@ -5,6 +5,7 @@ import dataclasses
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,44 @@ def test_a_first_layer_wished_where_there_is_no_accelerator():
         qnn.load(backend="cpu", first="accelerator")
     with qnn.load(backend="cpu", first="host") as model:
         assert model.places[0].where == "host"
+
+
+def test_what_is_decoded_before_is_looked_at_later(samples):
+    with qnn.load("fashion-cnv", "cpu") as model:
+        decoded = [model.decode(path) for path in samples]
+        assert [one.name for one in decoded] == [str(path) for path in samples]
+        assert decoded[0].size == (28, 28) and decoded[0].decode_us > 0
+        assert (decoded[0].tensor == model.tensor(samples[0])).all()
+        assert model.decode(decoded[0]) is decoded[0]
+        results = list(model.classify_all(decoded))
+        assert results == list(model.classify_all(samples))
+        assert results[0].times_us["decode"] == decoded[0].decode_us
+
+
+def test_pictures_are_opened_ahead_in_a_thread(samples, tmp_path, monkeypatch):
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    decode, threads, taken, skipped = Model.decode, set(), [], []
+
+    def noting(self, picture):
+        threads.add(threading.current_thread())
+        return decode(self, picture)
+
+    def given():
+        for path in [samples[0], damaged, *samples[1:]]:
+            taken.append(path)
+            yield path
+
+    monkeypatch.setattr(Model, "decode", noting)
+    with qnn.load("fashion-cnv", "cpu") as model:
+        expected = list(model.classify_all(samples))
+        assert threads == {threading.current_thread()}
+        threads.clear()
+        found = []
+        for one in model.classify_all(given(), skip=lambda *both: skipped.append(both), ahead=3):
+            found.append(one)
+            assert len(taken) == min(len(found) + 3 + len(skipped), 11)
+        assert found == expected and [path for path, _ in skipped] == [damaged]
+        assert len(threads) == 1 and threads != {threading.current_thread()}
+        with pytest.raises(PictureError):
+            list(model.classify_all(given(), ahead=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qnn.commands import options
 from qnn.commands.pictures import Pictures
@@ -26,9 +26,7 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=options.IMAGES)
     options.add_model(parser)
-    parser.add_argument(
-        "--top", metavar="K", type=options.positive, default=5, help="classes per picture (5)"
-    )
+    options.add_top(parser)
     options.add_json(parser)
     parser.add_argument(
         "--save", metavar="PNG", type=Path, help="draw the pictures and their classes"
@@ -43,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = Pictures[Classification](
         args,
         network,
-        lambda model, sources, skip: model.classify_all(sources, args.top, skip),
+        lambda model, sources, skip, ahead: model.classify_all(sources, args.top, skip, ahead),
         "classified",
     )
 
@@ -61,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
         with pictures.report.keeping():
             options.save_picture(draw.label_sheet(entries), args.save)
-    return pictures.close("classes", _document)
+    return pictures.close("classes", options.classes_document)
 
 
 def _entry(result: Classification, source: Source) -> draw.Entry:
@@ -70,9 +68,3 @@ def _entry(result: Classification, source: Source) -> draw.Entry:
 
     pixels = draw.fitted(Picture.open(source).rgb(), draw.SHEET_SIDE)
     return Path(result.image).name, pixels, [(c.name, c.probability) for c in result.classes]
-
-
-def _document(result: Classification) -> list[dict[str, Any]]:
-    return [
-        {"index": c.index, "name": c.name, "probability": c.probability} for c in result.classes
-    ]

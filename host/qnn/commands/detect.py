@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -13,7 +12,6 @@ from qnn.commands import options
 from qnn.commands.pictures import Pictures
 from qnn.errors import QnnError
 from qnn.model import Detections, check_task
-from qnn.network.result import FEATURE_SCALES
 from qnn.pictures import draw
 from qnn.pictures.picture import Picture, Source
 from qnn.store import library
@@ -28,21 +26,7 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=options.IMAGES)
     options.add_model(parser, default="tinier-yolo")
-    parser.add_argument(
-        "--threshold",
-        metavar="P",
-        type=options.fraction,
-        default=0.3,
-        help="least probability of an object (0.3)",
-    )
-    parser.add_argument(
-        "--feature-scale",
-        choices=tuple(FEATURE_SCALES),
-        default="published",
-        help="what the last layer of Tinier-YOLO is fed: its codes 0..7 as they are, as in the "
-        "published results (default), or times 4/7, the values it was trained on: boxes fit "
-        "better then, probabilities are lower",
-    )
+    options.add_boxes(parser)
     options.add_json(parser)
     parser.add_argument(
         "--save",
@@ -60,8 +44,12 @@ def run(args: argparse.Namespace) -> int:
     pictures = Pictures[Detections](
         args,
         network,
-        lambda model, sources, skip: model.detect_all(
-            sources, threshold=args.threshold, feature_scale=args.feature_scale, skip=skip
+        lambda model, sources, skip, ahead: model.detect_all(
+            sources,
+            threshold=args.threshold,
+            feature_scale=args.feature_scale,
+            skip=skip,
+            ahead=ahead,
         ),
         "searched",
     )
@@ -74,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 options.save_picture(_drawn(result, source), targets[result.image])
 
     pictures.each(tell)
-    return pictures.close("objects", _document)
+    return pictures.close("objects", options.objects_document)
 
 
 def _targets(path: Path, images: list[str]) -> dict[str, Path]:
@@ -107,9 +95,3 @@ def _lines(result: Detections) -> list[str]:
             f"  {one.probability:4.0%}  {one.name:<12} ({left}, {top}) - ({right}, {bottom})"
         )
     return lines or ["  nothing found"]
-
-
-def _document(result: Detections) -> list[dict[str, Any]]:
-    return [
-        {"class": o.name, "probability": o.probability, "box": list(o.box)} for o in result.objects
-    ]

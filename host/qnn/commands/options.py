@@ -24,6 +24,7 @@ from qnn.engine.placement import wish_for_first
 from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model
 from qnn.network import Network
+from qnn.network.result import FEATURE_SCALES
 from qnn.store import library
 
 Result = TypeVar("Result", Classification, Detections)
@@ -94,6 +95,32 @@ def settings(
     return Settings(args.clock_mhz, progress, wish_for_first(network, args.first))
 
 
+def add_top(parser: argparse.ArgumentParser) -> None:
+    """--top."""
+    parser.add_argument(
+        "--top", metavar="K", type=positive, default=5, help="classes per picture (5)"
+    )
+
+
+def add_boxes(parser: argparse.ArgumentParser) -> None:
+    """--threshold and --feature-scale."""
+    parser.add_argument(
+        "--threshold",
+        metavar="P",
+        type=fraction,
+        default=0.3,
+        help="least probability of an object (0.3)",
+    )
+    parser.add_argument(
+        "--feature-scale",
+        choices=tuple(FEATURE_SCALES),
+        default="published",
+        help="what the last layer of Tinier-YOLO is fed: its codes 0..7 as they are, as in the "
+        "published results (default), or times 4/7, the values it was trained on: boxes fit "
+        "better then, probabilities are lower",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument(
@@ -120,6 +147,11 @@ def fraction(text: str) -> float:
 def frequency(text: str) -> float:
     """An argument type: a number of MHz."""
     return _number(text, lambda value: 0 < value < 10_000, "a number of MHz")
+
+
+def seconds(text: str) -> float:
+    """An argument type: a number of seconds."""
+    return _number(text, lambda value: 0 <= value <= 1e9, "a number of seconds")
 
 
 def _number(text: str, holds: Callable[[float], bool], wanted: str) -> float:
@@ -262,19 +294,40 @@ def what_ran(network: Network, model: Model | None) -> tuple[dict[str, Any], flo
     return document, clock_mhz
 
 
+def classes_document(result: Classification) -> list[dict[str, Any]]:
+    """The classes of a picture, for JSON."""
+    return [
+        {"index": c.index, "name": c.name, "probability": c.probability} for c in result.classes
+    ]
+
+
+def objects_document(result: Detections) -> list[dict[str, Any]]:
+    """The objects in a picture, for JSON."""
+    return [
+        {"class": o.name, "probability": o.probability, "box": list(o.box)} for o in result.objects
+    ]
+
+
 def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:
     """What ran, and a table of the mean time of each stage over all pictures."""
     sums: Counter[str] = Counter()
     for result in results:
         sums.update(result.times_us)
-    total, count = sum(sums.values()), len(results)
-    print(f"\nmodel {model.network.name} on {model.backend}\n{'stage':<14}{'ms':>10}{'share':>9}")
-    for stage, time_us in sums.items():
-        print(f"{stage:<14}{time_us / count / 1e3:>10.2f}{time_us / max(total, 1):>9.0%}")
+    cycles = sum(result.cycles or 0 for result in results)
+    print(*times_lines(model, len(results), sums, cycles), sep="\n")
+
+
+def times_lines(model: Model, count: int, sums_us: Mapping[str, int], cycles: int) -> Iterator[str]:
+    """The lines of `print_times`, of the sums over `count` pictures."""
+    total = sum(sums_us.values())
+    yield f"\nmodel {model.network.name} on {model.backend}"
+    yield f"{'stage':<14}{'ms':>10}{'share':>9}"
+    for stage, time_us in sums_us.items():
+        yield f"{stage:<14}{time_us / count / 1e3:>10.2f}{time_us / max(total, 1):>9.0%}"
     mean = "" if count == 1 else f"   mean of {count} pictures"
-    print(f"{'all':<14}{total / count / 1e3:>10.2f}{mean}")
+    yield f"{'all':<14}{total / count / 1e3:>10.2f}{mean}"
     if model.clock_mhz is not None:
-        cycles = sum(result.cycles or 0 for result in results) / count
+        mean_cycles = cycles / count
         how = ", modelled: offload above is the time to simulate it" if model.simulated else ""
-        ms = cycles / model.clock_mhz / 1e3
-        print(f"accelerator {ms:.3f} ms: {cycles:,.0f} cycles at {model.clock_mhz:g} MHz{how}")
+        ms = mean_cycles / model.clock_mhz / 1e3
+        yield f"accelerator {ms:.3f} ms: {mean_cycles:,.0f} cycles at {model.clock_mhz:g} MHz{how}"

@@ -12,13 +12,14 @@ from qnn.commands import options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
 from qnn.errors import PictureError, QnnError
-from qnn.model import Classification, Detections, Model, Skip
+from qnn.model import Classification, Detections, Given, Model, Skip
 from qnn.network import Network
 from qnn.pictures import pipe
 from qnn.pictures.picture import Source, check_readable
 
 Result = TypeVar("Result", Classification, Detections)
-Look = Callable[[Model, Iterable[Source], Skip], Iterator[Result]]
+Look = Callable[[Model, Iterable[Source], Skip, int], Iterator[Result]]
+AHEAD = 2  # pictures that are opened before they are needed; each costs memory
 
 
 class Pictures(Generic[Result]):
@@ -26,7 +27,7 @@ class Pictures(Generic[Result]):
 
     Args:
         network: has the stages that `look` needs.
-        look: how a model looks at pictures.
+        look: how a model looks at pictures, so many of them opened ahead.
         did: what that is, for the count at the end.
     """
 
@@ -51,7 +52,9 @@ class Pictures(Generic[Result]):
                 settings = options.settings(self._args, self._network, self._bar.update)
                 with self._bar, Model(self._network, self._args.backend, settings) as model:
                     self._model = model
-                    for result in self._look(model, self._sources(names), self._skip):
+                    # A pipe may be slow: what came before it is told first.
+                    ahead = 0 if len(names) == 1 or any(map(pipe.is_pipe, names)) else AHEAD
+                    for result in self._look(model, self._sources(names), self._skip, ahead):
                         self._bar.clear()
                         self._results.append(result)
                         self.report.done += 1
@@ -78,9 +81,9 @@ class Pictures(Generic[Result]):
             self._under_way.append(source)
             yield source
 
-    def _skip(self, source: Source, error: QnnError) -> None:
-        """The picture that was taken last cannot be read."""
-        self._under_way.pop()
+    def _skip(self, source: Given, error: QnnError) -> None:
+        """A picture that was taken cannot be read."""
+        self._under_way.remove(source)  # type: ignore[arg-type]  # what _sources gave
         self._skip_named(source.name if isinstance(source, pipe.Piped) else str(source), error)
 
     def _skip_named(self, name: str, error: QnnError) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qnn.commands.pictures import AHEAD
 from qnn.errors import BackendError, PictureError
-from qnn.model import load
+from qnn.model import Model, load
 from qnn.pictures import pipe
 from qnn.pictures.picture import Picture
 from qnn.store import library
@@ -327,6 +328,33 @@ def test_none_but_bad_pictures(cli, sample, tmp_path, arguments, nothing_runs):
     else:
         assert result.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_files_are_opened_ahead_and_pipes_are_not(cli, samples, piped, monkeypatch):
+    given, classify_all = [], Model.classify_all
+
+    def noting(self, pictures, top, skip, ahead):
+        given.append(ahead)
+        return classify_all(self, pictures, top, skip, ahead)
+
+    monkeypatch.setattr(Model, "classify_all", noting)
+    assert cli("classify", samples[0]).status == 0
+    assert cli("classify", *samples[:3]).status == 0
+    pipe = piped(samples[0].read_bytes(), "pipe")
+    assert cli("classify", *samples[:3], pipe).status == 0
+    assert given == [0, AHEAD, 0]
+
+
+def test_damaged_ones_between_others_of_the_same_name(cli, samples, tmp_path):
+    bad, target = tmp_path / "bad.png", tmp_path / "sheet.png"
+    bad.write_bytes(b"no picture")
+    names = [samples[0], bad, samples[0], samples[1], bad, bad, samples[1]]
+    result = cli("classify", *names, "--save", target, "--json")
+    assert result.status == 1 and target.exists()
+    document = result.partial_document
+    images = [one["image"] for one in document["results"]]
+    assert images == [str(samples[i]) for i in (0, 0, 1, 1)]
+    assert [one["image"] for one in document["errors"]] == [str(bad)] * 3
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
