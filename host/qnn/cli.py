@@ -18,6 +18,7 @@ from qnn.errors import QnnError
 COMMANDS = {
     "classify": "qnn.commands.classify",
     "detect": "qnn.commands.detect",
+    "watch": "qnn.commands.watch",
     "run": "qnn.commands.run",
     "models": "qnn.commands.models",
     "params": "qnn.commands.params",

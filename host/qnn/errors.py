@@ -17,6 +17,10 @@ class PictureError(QnnError):
     """A picture that cannot be read, or would be read wrongly."""
 
 
+class SourceError(QnnError):
+    """No frames come from a camera, a video, a folder or an address, or no more."""
+
+
 class NetworkError(QnnError):
     """A network description or its parameters do not fit together."""
 

@@ -63,6 +63,7 @@ def test_the_commands():
         "params remove",
         "eval",
         "verify",
+        "watch",
         "bench",
         "doctor",
     }
@@ -111,6 +112,9 @@ def test_help_of_detect_explains_the_scale_of_the_last_layer(cli):
         ["detect", "a.png", "--threshold", "nan"],
         ["detect", "a.png", "--feature-scale", "other"],
         ["bench", "--repeat", "0"],
+        ["watch", "--frames", "0"],
+        ["watch", "--wait", "-1"],
+        ["watch", "--wait", "soon"],
     ],
     ids=" ".join,
 )
@@ -186,6 +190,7 @@ def test_what_no_command_foresaw_of_the_system_is_one_sentence_too(error, trial,
         ["classify", "a.png", "--model", f"./{LONG}"],
         ["eval", LONG],
         ["verify", "--input", LONG],
+        ["watch", "--model", "fashion-cnv", "--source", LONG],
         ["params", "info", LONG],
         ["params", "remove", LONG],
         ["params", "import", "bnn-pynq", LONG, "--name", "a"],
@@ -211,7 +216,8 @@ print(*sorted(sys.modules), file=sys.stderr)
 WEIGHTY = {
     "numpy", "PIL.Image", "PIL.ImageDraw", "importlib.metadata", "urllib.request", "qnn.model",
     "qnn.importers", "qnn.measure.bench", "qnn.pictures.draw", "qnn.predecessor",
-    "qnn.backends.accelerator", "qnn.store.fetch",
+    "qnn.backends.accelerator", "qnn.store.fetch", "qnn.live.watch", "av", "http.server",
+    "concurrent.futures.thread",
 }  # fmt: skip
 
 
@@ -224,10 +230,14 @@ WEIGHTY = {
             ["classify", "PICTURE", "--save", "TARGET"],
             {"numpy", "PIL.Image", "PIL.ImageDraw", "qnn.model", "qnn.pictures.draw"},
         ),
+        (
+            ["watch", "--model", "fashion-cnv", "--source", "FOLDER", "--frames", "1"],
+            {"numpy", "PIL.Image", "qnn.model", "qnn.live.watch"},
+        ),
     ],
 )
 def test_what_a_command_does_not_use_is_not_imported(arguments, used, samples, tmp_path):
-    files = {"PICTURE": samples[0], "TARGET": tmp_path / "sheet.png"}
+    files = {"PICTURE": samples[0], "TARGET": tmp_path / "sheet.png", "FOLDER": samples[0].parent}
     command = [sys.executable, "-c", IMPORTED, *(str(files.get(one, one)) for one in arguments)]
     environment = {"QNN_HOME": str(tmp_path / "home")}
     result = subprocess.run(command, capture_output=True, timeout=120, env=environment, text=True)

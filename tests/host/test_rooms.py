@@ -27,6 +27,7 @@ ROOMS = (
     "qnn.backends",
     "qnn.model",
     "qnn.predecessor",
+    "qnn.live",
     "qnn.measure",
     "qnn.commands",
     "qnn.moved",

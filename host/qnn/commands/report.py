@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,11 +27,19 @@ class Report:
         interrupted: by Ctrl-C.
     """
 
-    def __init__(self, did: str, total: int, one: str = "image", many: str = "pictures") -> None:
-        """`did`: what it does to pictures, for the count: "classified"; `one`, `many`: of what."""
+    def __init__(
+        self,
+        did: str,
+        total: int,
+        one: str = "image",
+        many: str = "pictures",
+        most_errors: int | None = None,
+    ) -> None:
+        """`did`: what it does to pictures, for the count: "classified"; `one`, `many`: of what;
+        `most_errors`: older ones are forgotten, where the work may never end."""
         self._did, self._one, self._many = did, one, many
         self.done, self.total = 0, total
-        self.errors: list[dict[str, str | None]] = []
+        self.errors: deque[dict[str, str | None]] = deque(maxlen=most_errors)
         self.interrupted = False
 
     def fail(self, image: str | None, error: QnnError) -> None:
@@ -61,7 +70,11 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """What --json says of it."""
-        return {self._many: self.total, "errors": self.errors, "interrupted": self.interrupted}
+        return {
+            self._many: self.total,
+            "errors": list(self.errors),
+            "interrupted": self.interrupted,
+        }
 
     def close(self) -> int:
         """Tells how far it came, if not to the end.

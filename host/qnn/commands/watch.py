@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""qnn watch: what is seen while pictures come."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+from qnn.commands import options
+from qnn.commands.progress import Bar
+from qnn.commands.report import Report
+from qnn.errors import QnnError
+from qnn.live import source
+from qnn.live.feed import Feed
+from qnn.live.frame import Frame
+from qnn.live.latest import Latest
+from qnn.live.meter import Meter
+from qnn.live.watch import Result, Seen, Watch
+from qnn.model import Classification, Decoded, Model, check_task
+from qnn.store import library
+
+
+def add_parser(commands: options.Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "watch",
+        "Look at pictures while they come: the newest one, again and again; what is too late is "
+        "dropped and counted. Ctrl-C ends it.",
+        "qnn watch --model tinier-yolo --source pictures/ --json",
+    )
+    options.add_model(parser, default="tinier-yolo")
+    parser.add_argument(
+        "--source",
+        metavar="S",
+        default="0",
+        help="where pictures come from: the number of a camera (0), a video file, a folder that "
+        "fills, or the address of a stream",
+    )
+    parser.add_argument(
+        "--every", action="store_true", help="drop nothing: the source waits for the layers"
+    )
+    parser.add_argument(
+        "--frames", metavar="N", type=options.positive, help="end after so many were looked at"
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=options.seconds,
+        default=30.0,
+        help="how many seconds a source that went away is waited for (30)",
+    )
+    options.add_top(parser)
+    options.add_boxes(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    network = library.find(args.model)
+    check_task(network, network.task)
+    frames = source.find(args.source, args.every)
+    teller = _Teller(args)
+    report, latest = teller.report, Latest[Frame](args.every)
+    with report.keeping(), ExitStack() as held:
+        bar = held.enter_context(Bar(f"simulating {network.name}", "cycles"))
+        settings = options.settings(args, network, bar.update)
+        model = held.enter_context(Model(network, args.backend, settings))
+        teller.model = model
+        held.enter_context(Feed(frames, latest, args.wait, teller.remark))
+        watch = Watch(model, latest, lambda opened: _look(model, opened, args), teller.skip)
+        with closing(iter(watch)) as found:
+            for seen in found:
+                bar.clear()
+                teller.tell(seen)
+                if report.done == args.frames:
+                    break
+    report.total = report.done if report.done == args.frames else latest.put_in
+    teller.summary()
+    return report.close()
+
+
+def _look(model: Model, opened: Iterator[Decoded], args: argparse.Namespace) -> Iterator[Result]:
+    if model.network.task == "classify":
+        return model.classify_all(opened, args.top)
+    return model.detect_all(opened, threshold=args.threshold, feature_scale=args.feature_scale)
+
+
+class _Teller:
+    """Prints what is seen."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._json = bool(args.json)
+        self._meter = Meter()
+        self._printing = threading.Lock()
+        self.report = Report("watched", 0, "frame", "frames", most_errors=100)
+        self.model: Model | None = None
+
+    def tell(self, seen: Seen) -> None:
+        """A frame was looked at."""
+        self.report.done += 1
+        self._meter.add(seen.result.times_us, seen.result.cycles)
+        document = self._document(seen)
+        self._print(json.dumps(document, ensure_ascii=False) if self._json else _line(document))
+
+    def skip(self, frame: Frame, error: QnnError) -> None:
+        """A frame cannot be read."""
+        if self._json:
+            about = {"frame": frame.number, "image": frame.name, "error": str(error)}
+            self._print(json.dumps(about, ensure_ascii=False))
+        self.report.fail(frame.name, error)
+
+    def remark(self, sentence: str) -> None:
+        """The source went away, or is back."""
+        print(f"qnn: {sentence}", file=sys.stderr, flush=True)
+
+    def summary(self) -> None:
+        """Where the time went, for people."""
+        if self.model is None or not self._meter.count or self._json:
+            return
+        meter = self._meter
+        print(*options.times_lines(self.model, meter.count, meter.sums_us, meter.cycles), sep="\n")
+        if meter.pictures_per_s is not None:
+            print(f"{meter.pictures_per_s:.2f} pictures a second")
+
+    def _print(self, line: str) -> None:
+        with self._printing:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+    def _document(self, seen: Seen) -> dict[str, Any]:
+        result = seen.result
+        about: dict[str, Any] = {"frame": seen.frame.number, "image": seen.frame.name}
+        if isinstance(result, Classification):
+            about["classes"] = options.classes_document(result)
+        else:
+            about["objects"] = options.objects_document(result)
+        about["dropped"] = seen.dropped
+        about["age_ms"] = round(seen.age_ms, 1)
+        rate = self._meter.pictures_per_s
+        about["pictures_per_s"] = None if rate is None else round(rate, 2)
+        about["times_us"] = result.times_us
+        if result.cycles is not None:
+            about["cycles"] = result.cycles
+        return about
+
+
+def _line(about: dict[str, Any]) -> str:
+    """One line for people."""
+    if "classes" in about:
+        found = [f"{one['probability']:.1%} {one['name']}" for one in about["classes"]]
+    else:
+        found = []
+        for one in about["objects"]:
+            left, top, right, bottom = one["box"]
+            place = f"({left}, {top}) - ({right}, {bottom})"
+            found.append(f"{one['probability']:.0%} {one['class']} {place}")
+    rate = about["pictures_per_s"]
+    pace = "" if rate is None else f"{rate:.1f} a second, "
+    return (
+        f"{about['frame']} {about['image']}: {', '.join(found) or 'nothing found'}"
+        f"  [{pace}{about['dropped']} dropped]"
+    )
