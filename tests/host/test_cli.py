@@ -115,6 +115,9 @@ def test_help_of_detect_explains_the_scale_of_the_last_layer(cli):
         ["watch", "--frames", "0"],
         ["watch", "--wait", "-1"],
         ["watch", "--wait", "soon"],
+        ["watch", "--serve", "http"],
+        ["watch", "--serve", "65536"],
+        ["watch", "--serve", "-1"],
     ],
     ids=" ".join,
 )

@@ -139,6 +139,13 @@ def positive(text: str) -> int:
     return value
 
 
+def port(text: str) -> int:
+    """An argument type: a number of a port, or 0."""
+    if not text.isascii() or not text.isdigit() or int(text) > 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
+    return int(text)
+
+
 def fraction(text: str) -> float:
     """An argument type: a number from 0 to 1."""
     return _number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qnn.commands import options
 from qnn.commands.progress import Bar
@@ -23,6 +23,9 @@ from qnn.live.meter import Meter
 from qnn.live.watch import Result, Seen, Watch
 from qnn.model import Classification, Decoded, Model, check_task
 from qnn.store import library
+
+if TYPE_CHECKING:
+    from qnn.live.shown import Shown
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -57,16 +60,33 @@ def add_parser(commands: options.Commands) -> None:
     options.add_top(parser)
     options.add_boxes(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
+    parser.add_argument(
+        "--serve",
+        metavar="PORT",
+        type=options.port,
+        help="show the frames, annotated, to browsers at this port of this machine; 0: one that is "
+        "free",
+    )
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="for --serve: let others look too, at this address of this machine (0.0.0.0: at all); "
+        "nobody is asked for a password",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.host is not None and args.serve is None:
+        raise QnnError("--host goes with --serve")
     network = library.find(args.model)
     check_task(network, network.task)
     frames = source.find(args.source, args.every)
     teller = _Teller(args)
     report, latest = teller.report, Latest[Frame](args.every)
     with report.keeping(), ExitStack() as held:
+        if args.serve is not None:
+            teller.serve(held, network.name, frames.name, args.serve, args.host)
         bar = held.enter_context(Bar(f"simulating {network.name}", "cycles"))
         settings = options.settings(args, network, bar.update)
         model = held.enter_context(Model(network, args.backend, settings))
@@ -99,12 +119,29 @@ class _Teller:
         self._printing = threading.Lock()
         self.report = Report("watched", 0, "frame", "frames", most_errors=100)
         self.model: Model | None = None
+        self._shown: Shown | None = None
+        self._remark = ""
+
+    def serve(self, held: ExitStack, name: str, source: str, port: int, host: str | None) -> None:
+        """What is told is shown to browsers, too, until `held` is left."""
+        from qnn.live.server import LOCAL, Server
+        from qnn.live.shown import Shown
+
+        def about() -> dict[str, Any]:
+            backend = None if self.model is None else self.model.backend
+            return {"model": name, "backend": backend, "source": source, "remark": self._remark}
+
+        self._shown = Shown()
+        server = held.enter_context(Server(self._shown, about, port, host or LOCAL))
+        print(f"qnn: open {server.url} in a browser", file=sys.stderr, flush=True)
 
     def tell(self, seen: Seen) -> None:
         """A frame was looked at."""
         self.report.done += 1
         self._meter.add(seen.result.times_us, seen.result.cycles)
-        document = self._document(seen)
+        document, self._remark = self._document(seen), ""
+        if self._shown is not None:
+            self._shown.show(seen, document)
         self._print(json.dumps(document, ensure_ascii=False) if self._json else _line(document))
 
     def skip(self, frame: Frame, error: QnnError) -> None:
@@ -116,6 +153,7 @@ class _Teller:
 
     def remark(self, sentence: str) -> None:
         """The source went away, or is back."""
+        self._remark = sentence
         print(f"qnn: {sentence}", file=sys.stderr, flush=True)
 
     def summary(self) -> None:

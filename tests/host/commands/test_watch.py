@@ -3,6 +3,8 @@
 
 import json
 import shutil
+import socket
+import urllib.request
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 
 from qnn.backends import cpu
 from qnn.commands import watch
+from qnn.live.server import Server
 from qnn.model import load
 
 MODEL = ("--model", "fashion-cnv", "--backend", "cpu")
@@ -145,3 +148,32 @@ def test_no_source(cli, tmp_path, monkeypatch, nothing_runs, source):
 def test_no_model(cli, folder, nothing_runs):
     assert "tinier-yolo" in cli.refused("watch", "--source", folder)
     assert "none" in cli.refused("watch", "--source", folder, "--model", "none")
+
+
+def test_serving(cli, folder, monkeypatch):
+    teller, told = watch._Teller.tell, []
+
+    def tell(self, seen):
+        teller(self, seen)
+        with urllib.request.urlopen(f"{serving[0].url}status", timeout=60) as answer:
+            told.append(json.load(answer))
+
+    serving, starting = [], Server.__enter__
+    monkeypatch.setattr(watch._Teller, "tell", tell)
+    monkeypatch.setattr(Server, "__enter__", lambda self: serving.append(self) or starting(self))
+    arguments = ("watch", *MODEL, "--source", folder, "--every", "--frames", 3, "--json")
+    result = cli(*arguments, "--serve", 0)
+    assert (result.status, result.err) == (0, f"qnn: open {serving[0].url} in a browser\n")
+    assert [one["newest"] for one in told] == lines(result)
+    about = {"model": "fashion-cnv", "backend": "cpu", "source": str(folder), "remark": ""}
+    assert all(one == about | {"newest": one["newest"]} for one in told)
+    with pytest.raises(OSError):
+        urllib.request.urlopen(serving[0].url, timeout=60)
+
+
+def test_a_port_that_cannot_be_had(cli, folder, nothing_runs):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = cli.refused("watch", *MODEL, "--source", folder, "--serve", port)
+    assert f"port {port} of 127.0.0.1: another program uses it" in message
+    assert "--serve" in cli.refused("watch", *MODEL, "--source", folder, "--host", "0.0.0.0")
