@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from qnn.errors import SourceError
@@ -31,7 +32,7 @@ class Video:
         form: of FFmpeg, where it is not found out: "v4l2".
         paced: frames come when they are due, not as fast as they can be read.
         endless: there is no end to come to: where frames stop, it has gone.
-        options: of the form.
+        options: of the form; later ones are for what refuses those before.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Video:
     form: str | None = None
     paced: bool = False
     endless: bool = False
-    options: dict[str, str] = field(default_factory=dict)
+    options: tuple[dict[str, str], ...] = ({},)
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """See qnn.live.frame.FrameSource.
@@ -47,14 +48,8 @@ class Video:
         A frame that is a JPEG picture of itself, as those of most cameras are, is handed on as it
         is, and decoded only if it is looked at; of others, each needs the ones before it.
         """
-        av = _library()
         try:
-            with av.open(
-                self.target,
-                format=self.form,
-                options=self.options,
-                timeout=(OPEN_S, READ_S),
-            ) as container:
+            with self._opened() as container:
                 if not container.streams.video:
                     raise SourceError(f"{self.name} has no pictures in it")
                 began = time.monotonic()
@@ -65,11 +60,27 @@ class Video:
                         if stop.is_set():
                             return
                         yield Frame(self.name, picture)
-        except (OSError, ValueError) as error:  # all that PyAV raises is one of them
+        except EOFError:
+            pass
+        except (OSError, ValueError) as error:  # all else that PyAV raises is one of them
             reason = getattr(error, "strerror", None) or str(error)
             raise SourceError(f"{self.name} gives no frames: {reason}") from None
         if self.endless and not stop.is_set():
             raise SourceError(f"{self.name} gives no more frames")
+
+    def _opened(self) -> Any:
+        av = _library()
+        *first, last = self.options
+        for options in first:
+            try:
+                return self._open(av, options)
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) != errno.EINVAL:
+                    raise
+        return self._open(av, last)
+
+    def _open(self, av: Any, options: dict[str, str]) -> Any:
+        return av.open(self.target, format=self.form, options=options, timeout=(OPEN_S, READ_S))
 
     def _pictures(self, container: Any) -> Generator[tuple[float | None, Source], None, None]:
         """When each is due, in seconds behind the first, and the picture."""
@@ -105,8 +116,8 @@ def camera(text: str) -> Video:
             "an address"
         )
     _library()
-    # Over USB 2 few cameras have room for pixels: most send JPEG if they are asked.
-    return Video(device, device, "v4l2", endless=True, options={"input_format": JPEG})
+    # Over USB 2 pixels are slow: most cameras send JPEG if they are asked, and some refuse.
+    return Video(device, device, "v4l2", endless=True, options=({"input_format": JPEG}, {}))
 
 
 def file(path: str, every: bool) -> Video:
