@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from qnn.commands import options
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     frames = source.find(args.source, args.every)
     teller = _Teller(args)
     report, latest = teller.report, Latest[Frame](args.every)
-    with report.keeping(), ExitStack() as held:
+    with report.keeping(), _ended_by_signals(), ExitStack() as held:
         if args.serve is not None:
             teller.serve(held, network.name, frames.name, args.serve, args.host)
         bar = held.enter_context(Bar(f"simulating {network.name}", "cycles"))
@@ -102,6 +103,23 @@ def run(args: argparse.Namespace) -> int:
     report.total = report.done if report.done == args.frames else latest.put_in
     teller.summary()
     return report.close()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """What ends a service ends it as Ctrl-C does: the accelerator is quiet afterwards."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _look(model: Model, opened: Iterator[Decoded], args: argparse.Namespace) -> Iterator[Result]:

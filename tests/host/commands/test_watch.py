@@ -2,7 +2,9 @@
 """qnn watch: what it prints of a folder that fills, and how it ends."""
 
 import json
+import os
 import shutil
+import signal
 import socket
 import urllib.request
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from qnn.backends import cpu
 from qnn.commands import watch
+from qnn.engine import regs
 from qnn.live.server import Server
 from qnn.model import load
 
@@ -73,6 +76,8 @@ def test_boxes_for_people(cli, detector, tmp_path):
 def test_frames_that_cannot_be_read(cli, folder, tmp_path):
     (folder / "a-damaged.png").write_bytes((folder / "bag.png").read_bytes()[:200])
     (folder / "a-text.png").write_text("no picture")
+    for path in folder.glob("a-*"):
+        os.utime(path, (1, 1))  # the oldest come first
     result = cli("watch", *MODEL, "--source", folder, "--every", "--frames", 10, "--json")
     assert result.status == 1
     bad = [one for one in lines(result) if "error" in one]
@@ -177,3 +182,37 @@ def test_a_port_that_cannot_be_had(cli, folder, nothing_runs):
         message = cli.refused("watch", *MODEL, "--source", folder, "--serve", port)
     assert f"port {port} of 127.0.0.1: another program uses it" in message
     assert "--serve" in cli.refused("watch", *MODEL, "--source", folder, "--host", "0.0.0.0")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("told", [0, 2])
+def test_a_signal_leaves_the_accelerator_quiet(
+    cli, folder, sim, monkeypatch, interruptible, number, told
+):
+    """It comes while a run is under way: the first one, or one after some results."""
+    from qnn_sim.platform import SimulatedBoard
+
+    wait, close, teller = SimulatedBoard.wait, SimulatedBoard.close, watch._Teller.tell
+    seen, fired, at_end = [], [], []
+
+    def interrupted(self, timeout_s):
+        if len(seen) == told and not fired:
+            fired.append(self.engine.clocks(1000))
+            assert self.read(regs.STATUS) & 1  # busy
+            os.kill(os.getpid(), number)
+        return wait(self, timeout_s)
+
+    def closing(self):
+        at_end.append((self.read(regs.STATUS) & 1, self.violations, self.buffers))
+        close(self)
+
+    monkeypatch.setattr(watch._Teller, "tell", lambda *one: seen.append(one) or teller(*one))
+    monkeypatch.setattr(SimulatedBoard, "wait", interrupted)
+    monkeypatch.setattr(SimulatedBoard, "close", closing)
+    before = signal.getsignal(signal.SIGTERM)
+    source = ("--source", folder, "--every", "--json")
+    result = cli("watch", "--model", "fashion-cnv", "--backend", "sim", *source)
+    assert result.status == 130 and "interrupted" in result.err
+    assert len(lines(result)) == told
+    assert at_end == [(0, 0, {})]
+    assert signal.getsignal(signal.SIGTERM) is before
