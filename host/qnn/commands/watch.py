@@ -17,12 +17,11 @@ from qnn.commands.progress import Bar
 from qnn.commands.report import Report
 from qnn.errors import QnnError
 from qnn.live import source
-from qnn.live.feed import Feed
 from qnn.live.frame import Frame
-from qnn.live.latest import Latest
 from qnn.live.meter import Meter
-from qnn.live.watch import Result, Seen, Watch
-from qnn.model import Classification, Decoded, Model, check_task
+from qnn.live.session import WAIT_S, remark, watching
+from qnn.live.watch import Seen
+from qnn.model import Classification, Model, check_task
 from qnn.store import library
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ def add_parser(commands: options.Commands) -> None:
         "--wait",
         metavar="S",
         type=options.seconds,
-        default=30.0,
-        help="how many seconds a source that went away is waited for (30)",
+        default=WAIT_S,
+        help=f"how many seconds a source that went away is waited for ({WAIT_S:g})",
     )
     options.add_top(parser)
     options.add_boxes(parser)
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     check_task(network, network.task)
     frames = source.find(args.source, args.every)
     teller = _Teller(args)
-    report, latest = teller.report, Latest[Frame](args.every)
+    report = teller.report
     with report.keeping(), _ended_by_signals(), ExitStack() as held:
         if args.serve is not None:
             teller.serve(held, network.name, frames.name, args.serve, args.host)
@@ -92,15 +91,28 @@ def run(args: argparse.Namespace) -> int:
         settings = options.settings(args, network, bar.update)
         model = held.enter_context(Model(network, args.backend, settings))
         teller.model = model
-        held.enter_context(Feed(frames, latest, args.wait, teller.remark))
-        watch = Watch(model, latest, lambda opened: _look(model, opened, args), teller.skip)
-        with closing(iter(watch)) as found:
-            for seen in found:
-                bar.clear()
-                teller.tell(seen)
-                if report.done == args.frames:
-                    break
-    report.total = report.done if report.done == args.frames else latest.put_in
+        watch = held.enter_context(
+            watching(
+                model,
+                frames,
+                top=args.top,
+                threshold=args.threshold,
+                feature_scale=args.feature_scale,
+                every=args.every,
+                wait_s=args.wait,
+                tell=teller.remark,
+                skip=teller.skip,
+            )
+        )
+        try:
+            with closing(iter(watch)) as found:
+                for seen in found:
+                    bar.clear()
+                    teller.tell(seen)
+                    if report.done == args.frames:
+                        break
+        finally:
+            report.total = report.done if report.done == args.frames else watch.came
     teller.summary()
     return report.close()
 
@@ -120,12 +132,6 @@ def _ended_by_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _look(model: Model, opened: Iterator[Decoded], args: argparse.Namespace) -> Iterator[Result]:
-    if model.network.task == "classify":
-        return model.classify_all(opened, args.top)
-    return model.detect_all(opened, threshold=args.threshold, feature_scale=args.feature_scale)
 
 
 class _Teller:
@@ -151,7 +157,7 @@ class _Teller:
 
         self._shown = Shown()
         server = held.enter_context(Server(self._shown, about, port, host or LOCAL))
-        print(f"qnn: open {server.url} in a browser", file=sys.stderr, flush=True)
+        remark(f"open {server.url} in a browser")
 
     def tell(self, seen: Seen) -> None:
         """A frame was looked at."""
@@ -172,7 +178,7 @@ class _Teller:
     def remark(self, sentence: str) -> None:
         """The source went away, or is back."""
         self._remark = sentence
-        print(f"qnn: {sentence}", file=sys.stderr, flush=True)
+        remark(sentence)
 
     def summary(self) -> None:
         """Where the time went, for people."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,16 @@ QUALITY = 80
 class Shot:
     """A frame that was looked at, and its status."""
 
-    def __init__(
-        self, number: int, status: dict[str, Any], draw: Callable[[], Image.Image]
-    ) -> None:
-        self.number, self.status, self._draw = number, status, draw
+    def __init__(self, number: int, seen: Seen, status: dict[str, Any]) -> None:
+        self.number, self.status, self._seen = number, status, seen
         self._drawing = threading.Lock()
         self._jpeg: bytes | None = None
 
     def jpeg(self) -> bytes:
-        """The annotated picture as a JPEG file, made once for all who look."""
+        """The annotated frame as a JPEG file, made once for all who look."""
         with self._drawing:
             if self._jpeg is None:
-                try:
-                    image = self._draw()
-                except QnnError:  # the file has gone, or is another by now
-                    image = Image.new("RGB", (320, 240), "grey")
-                file = io.BytesIO()
-                image.save(file, "JPEG", quality=QUALITY)
-                self._jpeg = file.getvalue()
+                self._jpeg = jpeg(self._seen)
             return self._jpeg
 
 
@@ -59,7 +50,7 @@ class Shown:
         """A frame was looked at; `status` is told beside it, as JSON."""
         with self._changed:
             number = 1 if self._shot is None else self._shot.number + 1
-            self._shot = Shot(number, status, lambda: annotated(seen))
+            self._shot = Shot(number, seen, status)
             self._changed.notify_all()
 
     def newest(self) -> Shot | None:
@@ -86,6 +77,17 @@ class Shown:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+
+def jpeg(seen: Seen) -> bytes:
+    """The annotated frame as a JPEG file; grey where it cannot be read any more."""
+    try:
+        image = annotated(seen)
+    except QnnError:  # the file has gone, or is another by now
+        image = Image.new("RGB", (320, 240), "grey")
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
 
 
 def annotated(seen: Seen) -> Image.Image:

@@ -55,6 +55,11 @@ class Watch:
         self._model, self._latest, self._look, self._skip = model, latest, look, skip
         self._opened: Latest[tuple[Frame, Decoded]] = Latest()
 
+    @property
+    def came(self) -> int:
+        """Frames that came so far, those that were dropped among them."""
+        return self._latest.put_in
+
     def __iter__(self) -> Generator[Seen, None, None]:
         """What is seen in each, until no frame comes any more.
 

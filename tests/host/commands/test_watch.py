@@ -16,6 +16,7 @@ from qnn.backends import cpu
 from qnn.commands import watch
 from qnn.engine import regs
 from qnn.live.server import Server
+from qnn.live.watch import Watch
 from qnn.model import load
 
 MODEL = ("--model", "fashion-cnv", "--backend", "cpu")
@@ -114,7 +115,7 @@ def test_ctrl_c_while_nothing_comes(cli, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr(watch.Watch, "__iter__", opened)
+    monkeypatch.setattr(Watch, "__iter__", opened)
     message = cli.refused("watch", *MODEL, "--source", tmp_path / "folder", status=130)
     assert message == "qnn: interrupted"
 
