@@ -44,8 +44,9 @@ def lines(report: Report, task: str) -> list[str]:
         f"{process.ready_s:.2f} s"
     )
     if process.peak_mb is not None and process.libraries_mb is not None:
+        apart = ", without the simulation" if report.pictures_per_s is None else ""
         found.append(
-            f"qnn {task} of one picture takes {process.peak_mb:.0f} MB at its peak; the "
+            f"qnn {task} of one picture takes {process.peak_mb:.0f} MB at its peak{apart}; the "
             f"interpreter, numpy and pillow take {process.libraries_mb:.0f} MB"
         )
     return found

@@ -30,9 +30,23 @@ _IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_
 _STATUS = "/proc/self/status"
 _PEAK = f"""
 import contextlib, io, re, sys
+def kb(name):
+    return int(re.search(name + r":\\s*(\\d+) kB", open("{_STATUS}").read())[1])
+{{}}
 with contextlib.redirect_stdout(io.StringIO()):
     {{}}
-print(re.search(r"VmHWM:\\s*(\\d+) kB", open("{_STATUS}").read())[1])
+print(kb("VmHWM") - apart)
+"""
+_ALL = "apart = 0"
+# Memory of the simulated board, and of the simulation of its accelerator, given back before the
+# command takes as much.
+_WITHOUT_SIMULATION = """
+import qnn_sim.platform
+before = kb("VmRSS")
+board = qnn_sim.platform.SimulatedBoard()
+apart = kb("VmRSS") - before
+board.close()
+del board
 """
 
 
@@ -61,7 +75,7 @@ class Process:
         import_s: `import qnn`, median.
         ready_s: `import qnn.model`, with all that a network on the CPU uses, numpy included.
         peak_mb: most memory that classifying (or detecting in) one picture had resident, in 10**6
-            bytes; None where the system does not tell.
+            bytes, without that of a simulation; None where the system does not tell.
         libraries_mb: of it the interpreter, numpy and pillow.
     """
 
@@ -125,7 +139,7 @@ def stages(
         stored = Path(folder) / "network"
         stored.mkdir()
         store.save(network, stored)
-        process = _process(network.task, stored, model.backend, path)
+        process = _process(network.task, stored, model, path)
     named = path.name, size
     return Report(
         model.backend, named, pillow, resized_to, around + layers, pictures_per_s, process
@@ -194,13 +208,14 @@ def _layers(
     return found, None if model.simulated else (count - 1) / (marks[-1] - marks[0])
 
 
-def _process(task: str, network: Path, backend: str, picture: Path) -> Process:
-    arguments = [task, str(picture), "--model", str(network), "--backend", backend]
+def _process(task: str, network: Path, model: Model, picture: Path) -> Process:
+    arguments = [task, str(picture), "--model", str(network), "--backend", model.backend]
+    apart = _WITHOUT_SIMULATION if model.simulated else _ALL
     peak = libraries = None
     if Path(_STATUS).exists():
-        libraries = _child(_PEAK.format("import numpy, PIL.Image")) * 1024 / 1e6
+        libraries = _child(_PEAK.format(_ALL, "import numpy, PIL.Image")) * 1024 / 1e6
         look = "from qnn.cli import main; assert main(sys.argv[1:]) == 0"
-        peak = _child(_PEAK.format(look), *arguments) * 1024 / 1e6
+        peak = _child(_PEAK.format(apart, look), *arguments) * 1024 / 1e6
     import_s, ready_s = (
         float(np.median([_child(_IMPORT.format(name)) for _ in range(3)]))
         for name in ("qnn", "qnn.model")

@@ -9,6 +9,7 @@ import pytest
 import random_networks
 from PIL import Image
 
+from qnn.commands.stages import lines
 from qnn.errors import QnnError
 from qnn.measure import stages as measured
 from qnn.measure.stages import PICTURE, stages
@@ -50,6 +51,17 @@ def test_a_simulated_accelerator(sim):
     assert_figures(report, names)
     assert [one.name for one in report.stages if one.ratio is None] == ["offload"]
     assert report.pictures_per_s is None
+    if report.process.peak_mb is not None:  # the memory of the simulated board is 64 MiB
+        over = report.process.peak_mb - report.process.libraries_mb
+        assert 0 < over < 60
+
+
+def test_lines_say_that_a_simulation_is_not_counted():
+    process = measured.Process(0.1, 0.2, 100.0, 30.0)
+    pillow = measured.Stage("pillow", 1.0, 1.0)
+    for rate, words in ((None, "100 MB at its peak, without the simulation; "), (2.0, "peak; ")):
+        report = measured.Report("x", ("a", (1, 1)), pillow, (1, 1), [], rate, process)
+        assert words in lines(report, "classify")[-1]
 
 
 def test_what_cannot_be_looked_at_is_refused(tmp_path):
