@@ -2,6 +2,7 @@
 HOST ?=#              of `make deploy`: the board, for example xilinx@192.168.2.99
 PYNQ ?= 3.1.2#        older pynq that `make test-pynq` runs the tests on beside 4.0.0: 3.0.1 3.1.2
 SYSTEM ?= pynq#       of `make deploy`: what runs on the board, pynq or debian
+TESTS ?= tests/host#  of `make test-armhf`
 DRY_RUN ?=#           1: `make deploy` prints its commands and runs none
 export DRY_RUN
 VENV_PYNQ := .venv-pynq/bin
@@ -11,6 +12,8 @@ ON_PYNQ   := $(VENV_PYNQ)/pytest -p no:cacheprovider tests/on_pynq tests/host/pl
 test-pynq: .venv-pynq/.dev $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
 	$(ON_PYNQ)
 	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
+test-armhf: .venv/.dev      ## tests/host on 32-bit ARM, emulated (TESTS=...); wants root, no part of test
+	$(VENV)/python scripts/armhf.py python3 -m pytest -p no:cacheprovider -n $(JOBS) $(TESTS)
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
 	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' --system '$(SYSTEM)'
 test: test-pynq
@@ -25,4 +28,4 @@ test: test-pynq
 	$(VENV_PYNQ)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 	  --target $(@D) "pynq==$*; python_version < '3.13'"
 	@touch $@
-.PHONY: test-pynq deploy
+.PHONY: test-pynq test-armhf deploy
