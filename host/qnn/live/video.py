@@ -13,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from qnn.errors import SourceError
 from qnn.live.frame import Frame
 from qnn.pictures.picture import Source
@@ -46,7 +48,8 @@ class Video:
         """See qnn.live.frame.FrameSource.
 
         A frame that is a JPEG picture of itself, as those of most cameras are, is handed on as it
-        is, and decoded only if it is looked at; of others, each needs the ones before it.
+        is, and decoded only if it is looked at; of others, each needs the ones before it. Those of
+        a phone that lay on its side are turned upright.
         """
         try:
             with self._opened() as container:
@@ -100,7 +103,8 @@ class Video:
                     yield due(at_s), Piped(self.name, bytes(packet))
             return
         for frame in container.decode(stream):
-            yield due(frame.time), frame.to_ndarray(format="rgb24")
+            pixels = frame.to_ndarray(format="rgb24")
+            yield due(frame.time), np.rot90(pixels, getattr(frame, "rotation", 0) // 90)
 
 
 def camera(text: str) -> Video:
