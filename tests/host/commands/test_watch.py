@@ -11,13 +11,17 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
+from random_networks import network_of, random_conv
 
+from qnn import store
 from qnn.backends import cpu
 from qnn.commands import watch
 from qnn.engine import regs
 from qnn.live.server import Server
 from qnn.live.watch import Watch
 from qnn.model import load
+from qnn.network import ArrayInput
+from qnn.network.result import FloatScores
 
 MODEL = ("--model", "fashion-cnv", "--backend", "cpu")
 
@@ -183,6 +187,21 @@ def test_a_port_that_cannot_be_had(cli, folder, nothing_runs):
         message = cli.refused("watch", *MODEL, "--source", folder, "--serve", port)
     assert f"port {port} of 127.0.0.1: another program uses it" in message
     assert "--serve" in cli.refused("watch", *MODEL, "--source", folder, "--host", "0.0.0.0")
+
+
+def test_a_model_that_is_not_for_pictures(cli, folder, tmp_path, nothing_runs):
+    rng = np.random.default_rng(3)
+    network = network_of(
+        random_conv(rng, (1, 1, 6), 3, (1, 1), name="fc1", in_bits=2, levels=None),
+        classes=("cat", "dog", "owl"),
+        array=ArrayInput((6,), (0,), (1, 1, 6), np.float32([[-1, 0, 1]]), -2.0, 1.0),
+        result=FloatScores(()),
+    )
+    target = tmp_path / "spectra"
+    target.mkdir()
+    store.save(network, target)
+    message = cli.refused("watch", "--model", target, "--source", folder)
+    assert "reads arrays of 6 numbers" in message
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
