@@ -177,6 +177,55 @@ def multi_threshold(
     return codes.astype(np.uint8)
 
 
+def requantise(
+    sums: ArrayLike,
+    base: ArrayLike,
+    shift: ArrayLike,
+    multiplier: ArrayLike,
+    addend: ArrayLike,
+    bits: int,
+) -> NDArray[np.uint8]:
+    """Activation codes by one multiplication of each sum, saturated to 0..2**bits - 1:
+
+        x = min(max(sum - base, 0), 2**24 - 1)
+        y = floor((multiplier * x + addend * 2**16) / 2**(shift + 17))
+
+    Args:
+        sums: integers from 0 to 2**32 - 1, shape (..., C).
+        base, multiplier: integers from 0 to 2**32 - 1, shape (C,).
+        shift: integers from 0 to 31, shape (C,).
+        addend: integers from -2**31 to 2**31 - 1, shape (C,).
+        bits: of a code, 1 to 8.
+
+    Returns:
+        uint8, shape (..., C).
+
+    Raises:
+        TypeError: floats.
+        ValueError: shapes do not fit, or a number is out of its range.
+    """
+    sums = _integers("sums", sums, np.ndim(sums))
+    channels = sums.shape[-1:]
+    ranges = {
+        "base": (base, 0, 2**32 - 1),
+        "shift": (shift, 0, 31),
+        "multiplier": (multiplier, 0, 2**32 - 1),
+        "addend": (addend, -(2**31), 2**31 - 1),
+    }
+    found = {}
+    for name, (given, least, most) in ranges.items():
+        found[name] = values = _integers(name, given, 1)
+        if values.shape != channels:
+            raise ValueError(f"{name} {values.shape} does not fit sums {sums.shape}")
+        if values.min() < least or values.max() > most:
+            raise ValueError(f"{name}: {values.min()}..{values.max()} is not in {least}..{most}")
+    if sums.min() < 0 or sums.max() > 2**32 - 1 or not 1 <= bits <= 8:
+        raise ValueError(f"sums {sums.min()}..{sums.max()} or {bits} bits are out of range")
+    x = np.clip(sums - found["base"], 0, 2**24 - 1)
+    y = (found["multiplier"] * x + found["addend"] * 2**16) // 2 ** (found["shift"] + 17)
+    return np.clip(y, 0, 2**bits - 1).astype(np.uint8)
+
+
 def max_pool(
     x: ArrayLike, size: int, stride: int, padding: Padding = NO_PADDING
 ) -> NDArray[np.int64]:

@@ -283,6 +283,57 @@ class TestMultiThreshold:
             golden.multi_threshold(acc, thresholds, inverted=inverted)
 
 
+class TestRequantise:
+    def test_by_hand(self):
+        # (3 * x + 1 * 2**16) >> 17 for x = sum - 100: 0 up to the sum that gives 2**17
+        sums = np.array([[0], [99], [100], [100 + 21845], [100 + 21846], [100 + 87382], [2**24]])
+        codes = golden.requantise(sums, [100], [0], [3], [1], 4)
+        assert codes.ravel().tolist() == [0, 0, 0, 0, 1, 2, 15]
+
+    def test_saturates(self):
+        ends = [[0, 0], [2**32 - 1, 2**32 - 1]]
+        codes = golden.requantise(ends, [0, 5], [0, 31], [2**32 - 1, 0], [-(2**31), 2**31 - 1], 3)
+        assert codes.tolist() == [[0, 0], [7, 0]]
+
+    @given(SEEDS)
+    def test_is_the_scalar_one(self, seed):
+        rng = np.random.default_rng(seed)
+        base, multiplier = (rng.integers(0, 2 ** int(rng.integers(1, 33)), 3) for _ in range(2))
+        shift, bits = rng.integers(0, 32, 3), int(rng.integers(1, 9))
+        addend = rng.integers(-(2**31), 2**31, 3) >> rng.integers(0, 32)
+        sums = (base + rng.integers(-9, 2 ** int(rng.integers(4, 27)), (5, 3))).clip(0, 2**32 - 1)
+
+        def code(value, c):
+            x = min(max(int(value) - int(base[c]), 0), 2**24 - 1)
+            y = int(multiplier[c]) * x + int(addend[c]) * 2**16 >> int(shift[c]) + 17
+            return min(max(y, 0), 2**bits - 1)
+
+        expected = [[code(value, c) for c, value in enumerate(row)] for row in sums]
+        codes = golden.requantise(sums, base, shift, multiplier, addend, bits)
+        np.testing.assert_array_equal(codes, expected)
+
+    @pytest.mark.parametrize(
+        ("given", "says"),
+        [
+            ({"sums": [[-1]]}, "sums -1..-1"),
+            ({"base": [2**32]}, "base: 4294967296..4294967296 is not in 0"),
+            ({"shift": [32]}, "shift: 32..32"),
+            ({"multiplier": [-1]}, "multiplier: -1..-1"),
+            ({"addend": [2**31]}, "addend: 2147483648"),
+            ({"addend": [0, 0]}, "does not fit sums"),
+            ({"bits": 9}, "9 bits are out of range"),
+        ],
+    )
+    def test_what_has_no_meaning_is_refused(self, given, says):
+        facts = {"sums": [[0]], "base": [0], "shift": [0], "multiplier": [0], "addend": [0]}
+        with pytest.raises(ValueError, match=says):
+            golden.requantise(**(facts | {"bits": 8} | given))
+
+    def test_floats_are_refused(self):
+        with pytest.raises(TypeError, match="integers"):
+            golden.requantise([[0]], [0], [0], [0.5], [0], 8)
+
+
 class TestMaxPool:
     def test_by_hand(self):
         x = np.array([[1, 2, 0], [3, 0, 1], [0, 0, 2]])[..., None]
