@@ -10,6 +10,7 @@ core/qnn_window.sv
 core/qnn_walker.sv
 core/qnn_sequencer.sv
 core/qnn_readout.sv
+core/qnn_requant.sv
 core/qnn_pool.sv
 core/qnn_pack.sv
 dma/qnn_read_dma.sv

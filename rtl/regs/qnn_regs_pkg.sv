@@ -12,7 +12,7 @@ package qnn_regs_pkg;
   localparam int unsigned WORD_CHANNELS = 8;  // output channels of one pass of such products
   localparam int unsigned REQUANT_WORDS = 4;  // words of the threshold store for 8 channels: base, shift, multiplier, addend
   localparam int unsigned REQUANT_SPAN_W = 24;  // bits of sum - base
-  localparam int unsigned REQUANT_ADDEND_SHIFT = 16;  // the addend counts 2^this
+  localparam int unsigned REQUANT_ADDEND_SHIFT = 15;  // the addend counts 2^this
   localparam int unsigned REQUANT_LEAST_SHIFT = 17;  // what a shift of 0 shifts by
 
   localparam logic [11:0] ID = 12'h000;

@@ -188,7 +188,7 @@ def requantise(
     """Activation codes by one multiplication of each sum, saturated to 0..2**bits - 1:
 
         x = min(max(sum - base, 0), 2**24 - 1)
-        y = floor((multiplier * x + addend * 2**16) / 2**(shift + 17))
+        y = floor((multiplier * x + addend * 2**15) / 2**(shift + 17))
 
     Args:
         sums: integers from 0 to 2**32 - 1, shape (..., C).
@@ -222,7 +222,7 @@ def requantise(
     if sums.min() < 0 or sums.max() > 2**32 - 1 or not 1 <= bits <= 8:
         raise ValueError(f"sums {sums.min()}..{sums.max()} or {bits} bits are out of range")
     x = np.clip(sums - found["base"], 0, 2**24 - 1)
-    y = (found["multiplier"] * x + found["addend"] * 2**16) // 2 ** (found["shift"] + 17)
+    y = (found["multiplier"] * x + found["addend"] * 2**15) // 2 ** (found["shift"] + 17)
     return np.clip(y, 0, 2**bits - 1).astype(np.uint8)
 
 

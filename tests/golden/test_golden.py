@@ -285,9 +285,9 @@ class TestMultiThreshold:
 
 class TestRequantise:
     def test_by_hand(self):
-        # (3 * x + 1 * 2**16) >> 17 for x = sum - 100: 0 up to the sum that gives 2**17
+        # (3 * x + 2 * 2**15) >> 17 for x = sum - 100: 0 up to the sum that gives 2**17
         sums = np.array([[0], [99], [100], [100 + 21845], [100 + 21846], [100 + 87382], [2**24]])
-        codes = golden.requantise(sums, [100], [0], [3], [1], 4)
+        codes = golden.requantise(sums, [100], [0], [3], [2], 4)
         assert codes.ravel().tolist() == [0, 0, 0, 0, 1, 2, 15]
 
     def test_saturates(self):
@@ -305,7 +305,7 @@ class TestRequantise:
 
         def code(value, c):
             x = min(max(int(value) - int(base[c]), 0), 2**24 - 1)
-            y = int(multiplier[c]) * x + int(addend[c]) * 2**16 >> int(shift[c]) + 17
+            y = int(multiplier[c]) * x + int(addend[c]) * 2**15 >> int(shift[c]) + 17
             return min(max(y, 0), 2**bits - 1)
 
         expected = [[code(value, c) for c, value in enumerate(row)] for row in sums]

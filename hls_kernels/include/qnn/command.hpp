@@ -10,7 +10,7 @@ constexpr unsigned WordShift = 10;  // of these, what is left off below
 constexpr unsigned WordChannels = 8;  // output channels of one pass of such products
 constexpr unsigned RequantWords = 4;  // words of the threshold store for 8 channels: base, shift, multiplier, addend
 constexpr unsigned RequantSpanW = 24;  // bits of sum - base
-constexpr unsigned RequantAddendShift = 16;  // the addend counts 2^this
+constexpr unsigned RequantAddendShift = 15;  // the addend counts 2^this
 constexpr unsigned RequantLeastShift = 17;  // what a shift of 0 shifts by
 
 /// One command of the list, in 64-bit beats. See rtl/regs/README.md.

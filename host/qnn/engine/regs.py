@@ -13,7 +13,7 @@ WORD_SHIFT = 10  # of these, what is left off below
 WORD_CHANNELS = 8  # output channels of one pass of such products
 REQUANT_WORDS = 4  # words of the threshold store for 8 channels: base, shift, multiplier, addend
 REQUANT_SPAN_W = 24  # bits of sum - base
-REQUANT_ADDEND_SHIFT = 16  # the addend counts 2^this
+REQUANT_ADDEND_SHIFT = 15  # the addend counts 2^this
 REQUANT_LEAST_SHIFT = 17  # what a shift of 0 shifts by
 
 ID = 0x000

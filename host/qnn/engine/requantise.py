@@ -94,7 +94,7 @@ def requantisation(
     shift: Integers = np.full(len(thresholds), SHIFTS[0])
     for one in SHIFTS[1:]:
         fits = (steps << one) // (rise + 1) < WORD
-        shift[fits & (below + 1 << one <= ADDENDS[1])] = one
+        shift[fits & (below + 1 << one <= -ADDENDS[0])] = one
     found = _best(bounds, shift, steps, rise)
     smaller = np.maximum(shift - 1, SHIFTS[0])
     again = _best(bounds, smaller, steps, rise) if not found[2].all() else found
