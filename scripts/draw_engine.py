@@ -73,7 +73,7 @@ BLOCKS = (
         560, 338, 250, 56, "control", ("qnn_sequencer", "qnn_walker"),
         ("tile, pixels, plane, pass, kernel row, word",),
     ),
-    Block(880, 426, 104, 56, "data", ("qnn_readout",), ("codes or sums",)),
+    Block(880, 426, 104, 56, "data", ("qnn_readout", "qnn_requant"), ("codes or sums",)),
     Block(732, 426, 104, 56, "data", ("qnn_fifo",), ("results",)),
     Block(584, 426, 104, 56, "data", ("qnn_pool",), ("max-pool",)),
     Block(436, 426, 104, 56, "data", ("qnn_pack",), ("bit planes",)),

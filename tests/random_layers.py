@@ -67,17 +67,19 @@ def layer(rng: np.random.Generator, shape: Shape, planes: int, name: str, last: 
     kernel = _one(rng, ROWS), _one(rng, COLUMNS)
     padding = _padding(rng, shape, kernel)
     stride = _one(rng, STRIDES)
-    levels, pool = None, None
+    levels, pool, even = None, None, False
     if not last or rng.random() < 0.7:
         bits = _one(rng, PLANES)
         levels = int(rng.integers(2 ** (bits - 1), 2**bits))
+        if bits > 3 and rng.random() < 0.7:
+            levels, even = 2**bits - 1, True
         sides = [(padding[s] + shape[s] + padding[s + 2] - kernel[s]) // stride + 1 for s in (0, 1)]
         pool = _pool(rng, *sides)
     groups = int(rng.choice([g for g in (1, 2, 3) if shape[2] % g == 0]))
     outputs = int(rng.choice([1, 5, 8, 16] if rng.random() < 0.4 else [17, 24, 32, 40, 48, 64, 72]))
     return random_networks.random_conv(
         rng, shape, groups * max(1, outputs // groups), kernel, name=name, in_bits=planes,
-        levels=levels, coefficients=PASSES[rng.integers(len(PASSES))], groups=groups,
+        levels=levels, coefficients=PASSES[rng.integers(len(PASSES))], groups=groups, even=even,
         stride=stride, padding=tuple(padding), pool=pool,
     )  # fmt: skip
 

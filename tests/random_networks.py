@@ -35,11 +35,13 @@ def random_conv(
     levels: int | None = 3,
     coefficients: tuple[int, ...] = (1,),
     groups: int = 1,
+    even: bool = False,
     **options,
 ) -> Conv:
     """A layer with random weights, and `levels` thresholds for each output where sums lie.
 
-    A few thresholds are the least and the largest sum, one beyond them, or far away.
+    A few thresholds are the least and the largest sum, one beyond them, or far away. Where `even`
+    they are those of a multiplication: between them are equal steps, rounded up.
     """
     per_group = in_shape[2] // groups
     weight = rng.integers(0, 2, (len(coefficients), outputs, *kernel, per_group), dtype=np.uint8)
@@ -48,9 +50,13 @@ def random_conv(
         fan_in, top = kernel[0] * kernel[1] * per_group, 2**in_bits - 1
         spread = max(2, int(fan_in**0.5 * sum(coefficients) * top))
         thresholds = rng.integers(-spread, spread + 1, (outputs, levels))
+        if even:
+            step = spread / levels * rng.uniform(0.1, 3, (outputs, 1))
+            middle = rng.uniform(-spread / 4, spread / 4, (outputs, 1))
+            thresholds = np.ceil(middle + step * (np.arange(levels) - levels / 2)).astype(np.int64)
         bound = fan_in * sum(coefficients) * top
         extremes = [-(2**30), -bound - 1, -bound, bound, bound + 1, 2**30]
-        rare = rng.random(thresholds.shape) < 0.1
+        rare = rng.random(thresholds.shape) < (0 if even else 0.1)
         thresholds[rare] = rng.choice(extremes, rare.sum())
         thresholds = np.sort(thresholds, axis=1).astype(np.int32)
     return Conv(
@@ -91,8 +97,11 @@ def random_layer(
     for side in (0, 1):
         padding[side + 2] = max(padding[side + 2], kernel[side] - shape[side] - padding[side])
     stride = int(rng.choice([1, 1, 1, 2, 2, 2, 3, 4]))
-    out_bits = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 8]))
+    out_bits = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6, 8]))
     levels = int(rng.integers(2 ** (out_bits - 1), 2**out_bits))
+    even = out_bits > 3 and rng.random() < 0.7
+    if even and rng.random() < 0.7:
+        levels = 2**out_bits - 1
     if last and rng.random() < 0.3:
         levels = None
     pool = None
@@ -116,6 +125,7 @@ def random_layer(
         levels=levels,
         coefficients=random_coefficients(rng),
         groups=groups,
+        even=even,
         stride=stride,
         padding=tuple(padding),
         pool=pool,
@@ -245,6 +255,30 @@ def random_word_layers(rng: np.random.Generator) -> list[WordConv | Conv]:
         layers.append(random_layer(rng, shape, bits, f"layer{i}", i == count - 1))
         shape, bits = layers[-1].out_shape, layers[-1].out_bits or 0
     return layers
+
+
+def many_bits(rng: np.random.Generator) -> list[Conv]:
+    """Layers whose codes of 5 to 8 bits are those of a multiplication, one of two groups, with and
+    without a pool; the third has fewer thresholds than its codes have room for."""
+    four, mid = coefficients_of(4), int(rng.integers(17, 41)) * 2
+    most = int(rng.choice([31, 63, 127]))
+    return [
+        random_conv(
+            rng, (9, 9, 12), mid, (3, 3), name="a", in_bits=4, levels=255, coefficients=four,
+            even=True, padding=(1, 1, 1, 1),
+        ),
+        random_conv(
+            rng, (9, 9, mid), 20, (1, 1), name="b", in_bits=8, levels=most, even=True, groups=2
+        ),
+        random_conv(
+            rng, (9, 9, 20), 24, (1, 1), name="c", in_bits=most.bit_length(), levels=100, even=True
+        ),
+        random_conv(rng, (9, 9, 24), 9, (2, 2), name="d", in_bits=7, levels=3),
+        random_conv(
+            rng, (8, 8, 9), 9, (2, 2), name="e", in_bits=3, levels=63, even=True,
+            pool=MaxPool(2, 2),
+        ),
+    ]  # fmt: skip
 
 
 def on_codes(rng: np.random.Generator) -> tuple[list[Conv], np.ndarray]:

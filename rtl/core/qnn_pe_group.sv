@@ -44,7 +44,9 @@ module qnn_pe_group
   // results of one pixel
   input  logic [PixelW-1:0]          pixel_i,
   output logic [GROUP_PE*CODE_W-1:0] codes_o,            // channel c is bits [c*CODE_W +: CODE_W]
-  output logic [GROUP_PE*AccW-1:0]   sums_o              // channel c is bits [c*AccW +: AccW]
+  output logic [GROUP_PE*AccW-1:0]   sums_o,             // channel c is bits [c*AccW +: AccW]
+  // the threshold words of 3 cycles ago
+  output logic [GROUP_PE*AccW-1:0]   words_o             // channel c is bits [c*AccW +: AccW]
 );
   localparam int unsigned WeightAddrW = $clog2(WeightWords);
 
@@ -119,7 +121,7 @@ module qnn_pe_group
     .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_threshold (
     .clk_i, .ctrl_i(ctrl), .threshold_we_i, .threshold_waddr_i, .data_i,
-    .sums_i(sums), .codes_o(codes)
+    .sums_i(sums), .codes_o(codes), .words_o
   );
 
   always_comb begin

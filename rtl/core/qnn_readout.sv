@@ -2,7 +2,8 @@
 //
 // Compares finished sums with thresholds and collects the results, one row of results a cycle:
 // codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the pixel's first group of
-// channels first.
+// channels first; or rows that qnn_requant makes of all sums, for which the sums leave in another
+// order: all pixels of a group of channels, then the next group, and before each pixel its parameters.
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
 // Timing: finish_i comes 6 cycles before the sum can be compared in the first group of the chain,
@@ -16,6 +17,7 @@ module qnn_readout
   parameter  int unsigned AccW           = 32,
   parameter  int unsigned ThresholdWords = 512,
   localparam int unsigned Groups         = Pe / GROUP_PE,
+  localparam int unsigned Words          = qnn_regs_pkg::REQUANT_WORDS,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,
   localparam int unsigned ResultW        = (Pe * CODE_W > 256) ? Pe * CODE_W : 256
 ) (
@@ -23,6 +25,7 @@ module qnn_readout
   input  logic                 rst_i,
   input  logic                 run_start_i,         // thresholds are used from the first again
   input  logic                 raw_i,
+  input  logic                 requantise_i,        // sums go through qnn_requant
   input  logic [7:0]           thresholds_i,
   input  logic                 words_i,             // sums are those of qnn_word_bank
   input  logic                 finish_i,            // last product row of a group is issued
@@ -37,6 +40,16 @@ module qnn_readout
   output logic [PixelW-1:0]    pixel_o,
   input  logic [Pe*CODE_W-1:0] codes_i,
   input  logic [Pe*AccW-1:0]   sums_i,
+  // to qnn_requant, and back
+  output logic [Words-1:0]     requant_load_o,      // what the chain shows is this word of a group
+  output logic                 requant_valid_o,
+  output logic                 requant_last_o,
+  output logic                 requant_present_o,
+  output logic [GROUP_PE*32-1:0] requant_sums_o,
+  input  logic                 requant_valid_i,
+  input  logic                 requant_present_i,
+  input  logic [Pe*CODE_W-1:0] requant_row_i,
+  input  logic                 requant_busy_i,
   // results
   output logic                 result_valid_o,
   output logic                 result_present_o,    // the pixel exists
@@ -50,6 +63,10 @@ module qnn_readout
   localparam int unsigned Settle = Groups + 4;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
+  // for qnn_requant: cycles for a group of channels, and of its words before its pixels
+  localparam int unsigned Slot = Pixels > Words ? Pixels : Words;
+  localparam int unsigned SlotW = $clog2(Slot);
+  localparam int unsigned Ahead = 3;
 
   typedef struct packed {
     logic              valid;
@@ -68,6 +85,7 @@ module qnn_readout
   assign arrived = words_i ? token[WordDelay-1] : token[Delay-1];
 
   // compare: one threshold a cycle, then copy
+  logic              fetch_end, fetch_tile_last;     // words for qnn_requant, see below
   logic              comparing;
   logic [7:0]        compared;
   logic              compare_tile_last;
@@ -77,11 +95,17 @@ module qnn_readout
     copy_o <= 1'b0;
     tile_done_o <= 1'b0;
     if (comparing) compared <= compared + 1'b1;
-    if (comparing && (raw_i || compared + 1'b1 == thresholds_i)) begin
+    if (comparing && (raw_i || requantise_i || compared + 1'b1 == thresholds_i)) begin
       comparing <= 1'b0;
       copy_o <= 1'b1;
-      tile_done_o <= compare_tile_last;
-      if (compare_tile_last) base <= base + 12'(thresholds_i);
+      if (!requantise_i) begin
+        tile_done_o <= compare_tile_last;
+        if (compare_tile_last) base <= base + 12'(thresholds_i);
+      end
+    end
+    if (fetch_end) begin
+      tile_done_o <= fetch_tile_last;
+      if (fetch_tile_last) base <= base + 12'(thresholds_i);
     end
     if (arrived.valid) begin
       comparing <= 1'b1;
@@ -96,17 +120,54 @@ module qnn_readout
       tile_done_o <= 1'b0;
     end
   end
-  assign compare_valid_o = comparing && !raw_i;
+  assign compare_valid_o = comparing && !raw_i && !requantise_i;
   assign compare_first_o = compared == '0;
   assign compare_code_o = compared + 1'b1;
-  assign threshold_address_o = (base + 12'(compared)) & 12'(ThresholdWords - 1);
+  // once copied, the codes of the last group are there so many cycles later
+  logic               settling, tile_last_next;
+  logic [SettleW-1:0] settle;
+
+  // words for qnn_requant: those of a group, and from one group to the next Slot cycles
+  logic              fetching;
+  logic [7:0]        fetched;
+  logic [SlotW-1:0]  fetch_slot;
+  logic [GroupW-1:0] fetch_group;
+  logic [Words-1:0]  load_q [Ahead];     // until the chain shows it
+  assign fetch_end = fetching && fetch_slot == SlotW'(Slot - 1) && fetch_group == GroupW'(Groups - 1);
+  always_ff @(posedge clk_i) begin
+    if (fetching) begin
+      fetch_slot <= fetch_slot + 1'b1;
+      if (32'(fetch_slot) < Words) fetched <= fetched + 1'b1;
+      if (fetch_slot == SlotW'(Slot - 1)) begin
+        fetch_slot <= '0;
+        fetch_group <= fetch_group + 1'b1;
+        fetching <= !fetch_end;
+      end
+    end
+    if (requantise_i && settling && settle == SettleW'(Ahead)) begin
+      fetching <= 1'b1;
+      fetched <= '0;
+      fetch_slot <= '0;
+      fetch_group <= '0;
+      fetch_tile_last <= tile_last_next;
+    end
+    for (int unsigned k = 0; k < Words; k++) load_q[0][k] <= fetching && 32'(fetch_slot) == k;
+    for (int i = 1; i < int'(Ahead); i++) load_q[i] <= load_q[i-1];
+    if (rst_i) begin
+      fetching <= 1'b0;
+      for (int i = 0; i < int'(Ahead); i++) load_q[i] <= '0;
+    end
+  end
+  assign requant_load_o = load_q[Ahead-1];
+  assign threshold_address_o = (base + 12'(requantise_i ? fetched : compared))
+      & 12'(ThresholdWords - 1);
 
   // drain
-  logic               settling, draining;
-  logic [SettleW-1:0] settle;
+  logic               draining, slot_end;
   logic [Pixels-1:0]  present_next, present;
-  logic [PixelW-1:0]  pixel;
+  logic [SlotW-1:0]   pixel;
   logic [GroupW-1:0]  group;
+  assign slot_end = pixel == SlotW'(Slot - 1);
   always_ff @(posedge clk_i) begin
     if (settle != '0) settle <= settle - 1'b1;
     if (settling && settle == '0) begin
@@ -117,24 +178,31 @@ module qnn_readout
       group <= '0;
     end
     if (draining) begin
-      group <= group + 1'b1;
-      if (!raw_i || group == GroupW'(Groups - 1)) begin
-        group <= '0;
-        pixel <= pixel + 1'b1;
-        if (pixel == PixelW'(Pixels - 1)) draining <= 1'b0;
+      if (requantise_i) begin
+        pixel <= slot_end ? '0 : pixel + 1'b1;
+        if (slot_end) group <= group + 1'b1;
+        if (slot_end && group == GroupW'(Groups - 1)) draining <= 1'b0;
+      end else begin
+        group <= group + 1'b1;
+        if (!raw_i || group == GroupW'(Groups - 1)) begin
+          group <= '0;
+          pixel <= pixel + 1'b1;
+          if (pixel == SlotW'(Pixels - 1)) draining <= 1'b0;
+        end
       end
     end
     if (copy_o) begin
       settling <= 1'b1;
       settle <= SettleW'(Settle - 1);
       present_next <= compare_present;
+      tile_last_next <= compare_tile_last;
     end
     if (rst_i) begin
       settling <= 1'b0;
       draining <= 1'b0;
     end
   end
-  assign pixel_o = pixel;
+  assign pixel_o = PixelW'(pixel);
 
   logic [255:0] sums;
   always_comb begin
@@ -146,14 +214,19 @@ module qnn_readout
     end
   end
   always_ff @(posedge clk_i) begin
-    result_valid_o <= draining && !rst_i;
-    result_present_o <= present[pixel];
-    result_o <= raw_i ? ResultW'(sums) : ResultW'(codes_i);
+    requant_valid_o <= draining && requantise_i && 32'(pixel) < Pixels && !rst_i;
+    requant_last_o <= group == GroupW'(Groups - 1);
+    requant_present_o <= present[PixelW'(pixel)];
+    requant_sums_o <= sums;
+    result_valid_o <= (requantise_i ? requant_valid_i : draining) && !rst_i;
+    result_present_o <= requantise_i ? requant_present_i : present[PixelW'(pixel)];
+    result_o <= raw_i ? ResultW'(sums) : ResultW'(requantise_i ? requant_row_i : codes_i);
   end
 
   logic any;
   always_comb begin
-    any = comparing || copy_o || settling || draining || result_valid_o;
+    any = comparing || copy_o || settling || fetching || draining || result_valid_o;
+    any = any || requant_valid_o || requant_busy_i;
     for (int i = 0; i < int'(WordDelay); i++) any = any || token[i].valid;
   end
   assign busy_o = any;

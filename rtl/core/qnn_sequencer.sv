@@ -61,6 +61,7 @@ module qnn_sequencer
   output logic                    wait_output_o
 );
   localparam int unsigned Groups = Pe / GROUP_PE;
+  localparam int unsigned Slot = Pixels > REQUANT_WORDS ? Pixels : REQUANT_WORDS;
   localparam int unsigned Settle = Groups + (Pixels > 4 ? Pixels : 4);  // as qnn_readout needs it
 
   logic                walking, next_valid, next_take, next_tile_last;
@@ -115,6 +116,7 @@ module qnn_sequencer
     result_rows = command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     // results stay until those of the next group overwrite them: compare and read them before
     if (command_i.raw) interval_min = 9'(Groups * Pixels + Groups + 5);
+    else if (command_i.requantise) interval_min = 9'(Groups * Slot + Groups + 5);
     else if (command_i.thresholds >= 8'(Settle)) interval_min = 9'(command_i.thresholds) + 9'd1;
     else interval_min = 9'(Settle);
   end

@@ -9,6 +9,7 @@
 //
 // Timing: threshold_address and compare_valid of one cycle act on the sums of two cycles later. copy
 // in the cycle after the last compare moves the codes to codes_o, which show them 3 cycles later.
+// words_o shows what lies at a threshold_address 2 cycles later, whatever it is.
 
 module qnn_threshold
   import qnn_pkg::*;
@@ -23,7 +24,8 @@ module qnn_threshold
   input  logic [11:0]                       threshold_waddr_i,
   input  logic [63:0]                       data_i,
   input  logic [GROUP_PE*Pixels*AccW-1:0]   sums_i,   // of channel c, pixel m: element c*Pixels + m
-  output logic [GROUP_PE*Pixels*CODE_W-1:0] codes_o   // likewise
+  output logic [GROUP_PE*Pixels*CODE_W-1:0] codes_o,  // likewise
+  output logic [GROUP_PE*AccW-1:0]          words_o   // of channel c: bits [c*AccW +: AccW]
 );
   localparam int unsigned ThresholdAddrW = $clog2(ThresholdWords);
 
@@ -53,6 +55,7 @@ module qnn_threshold
       .rdata_o(pair)
     );
     always_ff @(posedge clk_i) pair_q <= pair;
+    assign words_o[c*AccW+:2*AccW] = pair_q;
 
     for (genvar e = c * Pixels; e < (c + 2) * Pixels; e++) begin : gen_sum
       logic [CODE_W-1:0] code, code_out;

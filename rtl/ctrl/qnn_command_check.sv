@@ -14,7 +14,8 @@ module qnn_command_check
   parameter int unsigned WeightWords    = 1024,
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
-  parameter int unsigned PoolColumns    = 256
+  parameter int unsigned PoolColumns    = 256,
+  parameter int unsigned Requantiser    = 0
 ) (
   input  logic       clk_i,
   input  command_t   command_i,
@@ -87,6 +88,10 @@ module qnn_command_check
       bad = bad || command_i.word_unsigned;
     end
     bad = bad || (command_i.drop_lowest && command_i.tight);
+    if (command_i.requantise) begin
+      bad = bad || Requantiser == 0 || command_i.raw || command_i.word_products
+          || 32'(command_i.thresholds) != REQUANT_WORDS * Pe / GROUP_PE;
+    end
     // what has no meaning must be 0
     bad = bad || command_i.unused_1 != '0 || command_i.unused_3 != '0
         || command_i.unused_5 != '0 || command_i.unused_6 != '0

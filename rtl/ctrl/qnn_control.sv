@@ -16,7 +16,8 @@ module qnn_control
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
-  parameter int unsigned Ports          = 1  // to read from; one weight loader each
+  parameter int unsigned Ports          = 1, // to read from; one weight loader each
+  parameter int unsigned Requantiser    = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -118,7 +119,7 @@ module qnn_control
 
   qnn_command_check #(
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
-    .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+    .WindowWords(WindowWords), .PoolColumns(PoolColumns), .Requantiser(Requantiser)
   ) u_check (
     .clk_i, .command_i(command_o), .index_i(index), .bad_o(bad)
   );

@@ -12,7 +12,8 @@ module qnn_csr
   parameter logic [31:0] Stores = '0,
   parameter logic [31:0] Limits = '0,
   parameter logic [31:0] Shapes = '0,
-  parameter logic [31:0] Memory = '0
+  parameter logic [31:0] Memory = '0,
+  parameter logic [31:0] Features = '0
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -160,6 +161,7 @@ module qnn_csr
         LIMITS: rdata_o <= Limits;
         SHAPES: rdata_o <= Shapes;
         MEMORY: rdata_o <= Memory;
+        FEATURES: rdata_o <= Features;
         STATUS: rdata_o <= {8'b0, index, code, 3'b0, resident_i, refused, error, done, busy_i};
         IRQ_ENABLE: rdata_o <= {31'b0, irq_enable};
         LIST_ADDRESS: rdata_o <= list_address_o;

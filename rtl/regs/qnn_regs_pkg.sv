@@ -3,7 +3,7 @@
 
 package qnn_regs_pkg;
   localparam logic [15:0] VERSION_MAJOR = 16'd2;
-  localparam logic [15:0] VERSION_MINOR = 16'd1;
+  localparam logic [15:0] VERSION_MINOR = 16'd2;
   localparam logic [31:0] ID_VALUE = 32'h514e_4e31;
   localparam logic [7:0] OPCODE = 8'hc1;
 
@@ -22,6 +22,7 @@ package qnn_regs_pkg;
   localparam logic [11:0] LIMITS = 12'h010;
   localparam logic [11:0] SHAPES = 12'h014;
   localparam logic [11:0] MEMORY = 12'h018;
+  localparam logic [11:0] FEATURES = 12'h01c;
   localparam logic [11:0] CTRL = 12'h020;
   localparam logic [11:0] STATUS = 12'h024;
   localparam logic [11:0] IRQ_ENABLE = 12'h028;
@@ -82,7 +83,8 @@ package qnn_regs_pkg;
     logic [31:0] out_address;
     logic [31:0] block_bytes;
     logic [31:0] in_address;
-    logic [2:0] unused_1;
+    logic [1:0] unused_1;
+    logic [0:0] requantise;
     logic [0:0] word_products;
     logic [7:0] thresholds;
     logic [11:0] tile_words;

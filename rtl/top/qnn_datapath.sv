@@ -20,7 +20,8 @@ module qnn_datapath
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
-  parameter int unsigned Ports          = 1        // the input map comes by the last one
+  parameter int unsigned Ports          = 1,       // the input map comes by the last one
+  parameter int unsigned Requantiser    = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -174,6 +175,7 @@ module qnn_datapath
   logic [PixelW-1:0]   word_pixel;
   logic [Pe*CODE_W-1:0] codes;
   logic [Pe*AccW-1:0]   sums;
+  logic [Groups-1:0][GROUP_PE*AccW-1:0] words;
   logic [PixelW-1:0]    read_pixel;
   logic [11:0] threshold_address;
   logic        compare_valid, compare_first, copy;
@@ -200,7 +202,7 @@ module qnn_datapath
       .threshold_waddr_i(threshold_waddr[g*GROUP_PE/Own]),
       .data_i(parameter_data[g*GROUP_PE/Own]),
       .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
-      .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW])
+      .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]), .words_o(words[g])
     );
   end
 
@@ -215,21 +217,47 @@ module qnn_datapath
     .sums_o(word[0])
   );
 
+  logic               requantise, requant_in_valid, requant_last, requant_in_present;
+  logic               requant_out_valid, requant_out_present, requant_busy;
+  logic [REQUANT_WORDS-1:0] requant_load;
+  logic [GROUP_PE*32-1:0]   requant_sums;
+  logic [Pe*CODE_W-1:0]     requant_row;
   logic               result_valid, result_present, readout_busy;
   logic [ResultW-1:0] result;
   qnn_readout #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
-    .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw),
+    .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw), .requantise_i(requantise),
     .thresholds_i(command_i.thresholds), .words_i(command_i.word_products),
     .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
     .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
-    .codes_i(codes), .sums_i(sums), .result_valid_o(result_valid),
+    .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
+    .requant_valid_o(requant_in_valid), .requant_last_o(requant_last),
+    .requant_present_o(requant_in_present), .requant_sums_o(requant_sums),
+    .requant_valid_i(requant_out_valid), .requant_present_i(requant_out_present),
+    .requant_row_i(requant_row), .requant_busy_i(requant_busy), .result_valid_o(result_valid),
     .result_present_o(result_present), .result_o(result), .tile_done_o(tile_done),
     .busy_o(readout_busy)
   );
+
+  // parameters lie in the threshold store of the first group, for all groups
+  if (Requantiser != 0) begin : gen_requant
+    assign requantise = command_i.requantise;
+    qnn_requant #(
+      .Pe(Pe), .Pixels(Pixels)
+    ) u_requant (
+      .clk_i, .rst_i, .planes_i(command_i.out_planes), .load_i(requant_load),
+      .params_i((GROUP_PE * 32)'(words[0])), .valid_i(requant_in_valid), .last_i(requant_last),
+      .present_i(requant_in_present), .sums_i(requant_sums), .valid_o(requant_out_valid),
+      .present_o(requant_out_present), .row_o(requant_row), .busy_o(requant_busy)
+    );
+  end else begin : gen_thresholds_only
+    assign requantise = 1'b0;
+    assign {requant_out_valid, requant_out_present, requant_busy} = '0;
+    assign requant_row = '0;
+  end
 
   logic               head_valid, head_present, pool_busy, pack_busy;
   logic [ResultW-1:0] head;

@@ -18,7 +18,8 @@ module qnn_engine
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Commands       = 64,
-  parameter int unsigned Ports          = 2        // of memory: 1 (m_axi_read is idle) or 2
+  parameter int unsigned Ports          = 2,       // of memory: 1 (m_axi_read is idle) or 2
+  parameter int unsigned Requantiser    = 1        // 1: codes by multiplication, too
 ) (
   input  logic        aclk,
   input  logic        aresetn,
@@ -97,6 +98,9 @@ module qnn_engine
   if (Ports != 1 && (Ports != 2 || Pe < 2 * GROUP_PE)) begin : gen_bad_ports
     $fatal(1, "qnn_engine: Ports=%0d with Pe=%0d is not 1, or 2 with at least 16", Ports, Pe);
   end
+  if (Requantiser > 1 || (Requantiser == 1 && AccW != 32)) begin : gen_bad_requantiser
+    $fatal(1, "qnn_engine: Requantiser=%0d with AccW=%0d is not 0, or 1 with 32", Requantiser, AccW);
+  end
 
   logic clk, rst, clear;
   assign clk = aclk;
@@ -118,7 +122,8 @@ module qnn_engine
     .Stores({16'(ThresholdWords), 16'(WeightWords)}),
     .Limits({8'(AccW), 8'(Commands), 16'(WindowWords)}),
     .Shapes({8'(CODE_W), 8'(KERNEL_ROWS), 16'(PoolColumns)}),
-    .Memory(Ports)
+    .Memory(Ports),
+    .Features(Requantiser)
   ) u_csr (
     .clk_i(clk), .rst_i(rst),
     .awvalid_i(s_axi_ctrl_awvalid), .awready_o(s_axi_ctrl_awready), .awaddr_i(s_axi_ctrl_awaddr),
@@ -223,7 +228,7 @@ module qnn_engine
   qnn_control #(
     .Commands(Commands), .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords),
     .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
-    .Ports(Ports)
+    .Ports(Ports), .Requantiser(Requantiser)
   ) u_control (
     .clk_i(clk), .rst_i(rst),
     .start_i(start), .start_resident_i(start_resident), .abort_i(abort), .reset_i(soft_reset),
@@ -253,7 +258,7 @@ module qnn_engine
   qnn_datapath #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
     .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
-    .Ports(Ports)
+    .Ports(Ports), .Requantiser(Requantiser)
   ) u_datapath (
     .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
     .command_start_i(command_start), .command_i(command), .drained_o(drained),

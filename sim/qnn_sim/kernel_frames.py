@@ -10,6 +10,7 @@ concerns it. Element k of a word is bits [k*W +: W].
     window     the map; again for each tile where reload            pieces
     matvec     for each tile: its weights, its pieces               sums
     threshold  for each tile: its thresholds, its sums              codes
+               (or, where requantise, its parameters)
     max_pool   codes of conv_rows x conv_columns pixels a tile      codes of out_rows x out_columns
     pack       codes, or sums where raw                             the map as it lies in memory
     conv       tile 0, the map, tile 1 (the map again where         the map as it lies in memory
@@ -36,6 +37,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap
@@ -187,6 +189,42 @@ def threshold(
         frame += [_words(own.astype("<u4")), _words(sums.astype("<u4"))]
         expected.append(_words(golden.multi_threshold(sums, own.T)))
     about = f"{levels} thresholds, {shape} pixels, {tiles} tiles"
+    return Frame(np.concatenate(frame), np.concatenate(expected), fields(8), about)
+
+
+def requantise(
+    rng: np.random.Generator, caps: Capabilities, planes: int, shape: tuple[int, int],
+    tiles: int = 1,
+) -> Frame:  # fmt: skip
+    """Random parameters in the place of thresholds, and sums near the base, around those where
+    codes change, and any."""
+    lanes = regs.WORD_CHANNELS
+    words = regs.REQUANT_WORDS * caps.pe // lanes
+    command = encode(
+        {
+            "thresholds": words, "requantise": 1, "out_planes": planes, "tiles": tiles,
+            "conv_rows": shape[0], "conv_columns": shape[1],
+            "out_rows": shape[0], "out_columns": shape[1],
+        }
+    )  # fmt: skip
+    frame, expected = [_words(command)], []
+    size = shape[0] * shape[1], caps.pe
+    for _ in range(tiles):
+        base = rng.integers(0, 2 ** rng.integers(1, 33, caps.pe))
+        multiplier = rng.integers(0, 2 ** rng.integers(1, 33, caps.pe))
+        shift = rng.integers(0, 32, caps.pe)
+        addend = rng.integers(-(2**31), 2**31, caps.pe) >> rng.integers(0, 32, caps.pe)
+        own = rng.integers(0, 2**32, (words // regs.REQUANT_WORDS, regs.REQUANT_WORDS, caps.pe))
+        for k, values in enumerate((base, shift, multiplier, addend)):
+            own[:, k, :lanes] = (values % 2**32).reshape(-1, lanes)  # the other lanes mean nothing
+        code = rng.integers(0, 2**planes + 1, size) << shift + regs.REQUANT_LEAST_SHIFT
+        change = (code - addend * 2**regs.REQUANT_ADDEND_SHIFT) // np.maximum(multiplier, 1)
+        near = base + rng.integers(-2, 2 ** rng.integers(2, 26, size))
+        choices = [rng.integers(0, 2**32, size), near, base + change, base + change + 1]
+        sums = np.choose(rng.integers(0, 4, size), choices).clip(0, 2**32 - 1)
+        frame += [_words(own.astype("<u4")), _words(sums.astype("<u4"))]
+        expected.append(_words(golden.requantise(sums, base, shift, multiplier, addend, planes)))
+    about = f"codes of {planes} bits by multiplication, {shape} pixels, {tiles} tiles"
     return Frame(np.concatenate(frame), np.concatenate(expected), fields(8), about)
 
 

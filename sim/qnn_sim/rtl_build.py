@@ -37,7 +37,7 @@ _SMALL = {
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},
     "small": _SMALL,
-    "one-port": {**_SMALL, "Ports": 1},
+    "one-port": {**_SMALL, "Ports": 1, "Requantiser": 0},
 }
 
 

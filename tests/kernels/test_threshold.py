@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""threshold: how many thresholds of its channel each sum reaches."""
+"""threshold: how many thresholds of its channel each sum reaches, or its code by multiplication."""
 
 import cocotb
 import pytest
@@ -15,11 +15,14 @@ def test_threshold(implementation, configuration):
 
 
 def random_frames(bench, count):
-    """Every number of thresholds that codes of 1 to 8 bits have, and odd ones."""
+    """Every number of thresholds that codes of 1 to 8 bits have, and odd ones; beside each a
+    frame of codes by multiplication."""
     for n in range(count):
         levels = int(bench.rng.choice([1, 2, 3, 5, 7, 15, 31, 127, 255]))
         shape = int(bench.rng.integers(1, 5)), int(bench.rng.integers(1, 8))
         yield kernel_frames.threshold(bench.rng, bench.caps, levels, shape, n % 3 + 1)
+        planes = int(bench.rng.integers(1, 9))
+        yield kernel_frames.requantise(bench.rng, bench.caps, planes, shape, n % 3 + 1)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

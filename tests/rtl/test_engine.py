@@ -545,10 +545,11 @@ BAD_FIELDS = [  # of a command that reads blocks; a name stands for the value of
     ("pass_step", "ring_words"), ("stride_words", "ring_words"), ("blocks", 0), ("first_skip", 2),
     ("last_bytes", 0), ("last_bytes", 3), ("pixel_bytes", 0), ("index", 9), ("in_address", 4),
     ("block_bytes", 2), ("params_address", 1), ("out_address", 4),
-    ("word_products", 1), ("word_unsigned", 1),
+    ("word_products", 1), ("word_unsigned", 1), ("requantise", 1),
 ]  # fmt: skip
-BAD_ELSEWHERE = [  # two of a command that reads tight rows, two of a raw one
+BAD_ELSEWHERE = [  # two of a command that reads tight rows, three of a raw one
     (0, "row_beats", 1), (0, "drop_lowest", 1), (3, "thresholds", 1), (3, "pool_size", 2),
+    (3, "requantise", 1),
 ]  # fmt: skip
 
 

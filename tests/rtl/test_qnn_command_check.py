@@ -2,9 +2,11 @@
 """qnn_command_check tells good commands from bad ones, on commands of random layers and beside."""
 
 import itertools
+from dataclasses import replace
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from random_networks import random_conv, random_word_conv
@@ -22,13 +24,19 @@ CAPS = Capabilities(
 )
 
 
-def test_qnn_command_check():
+@pytest.mark.parametrize("requantiser", [0, 1])
+def test_qnn_command_check(requantiser):
     from qnn_sim.bench_runner import run_bench
 
     run_bench(
         __file__, Pe=PE, Pixels=PIXELS, WeightWords=256, ThresholdWords=128, WindowWords=512,
-        PoolColumns=32,
+        PoolColumns=32, Requantiser=requantiser,
     )  # fmt: skip
+
+
+def caps_of(dut):
+    """What the module was made for."""
+    return replace(CAPS, requantiser=int(dut.Requantiser.value))
 
 
 def fields_of(command):
@@ -39,7 +47,7 @@ def fields_of(command):
 USED = sum(((1 << w) - 1) << (64 * beat + low) for beat, low, w in regs.COMMAND.values())
 
 
-def reasons(command, index):
+def reasons(command, index, caps):
     """Why a command must be refused; none for a good one."""
     f = fields_of(command)
     bounds = {
@@ -84,6 +92,11 @@ def reasons(command, index):
         bounds["word_unsigned"] = (0, 0)
     if f["tight"]:
         bounds["drop_lowest"] = (0, 0)
+    bounds["requantise"] = (0, caps.requantiser)
+    if f["requantise"]:
+        bounds["raw"], bounds["word_products"] = (0, 0), (0, 0)
+        if not f["raw"]:
+            bounds["thresholds"] = (PE // 2, PE // 2)
     found = [name for name, (low, high) in bounds.items() if not low <= f[name] <= high]
     for name in ("in_address", "params_address", "out_address", "block_bytes"):
         if f[name] % 8:
@@ -93,11 +106,11 @@ def reasons(command, index):
     return found
 
 
-def good_commands(rng):
+def good_commands(rng, caps):
     """Commands of random layers, as the software makes them; some begin with 16-bit words."""
     while True:
         rows, columns, channels = (int(v) for v in rng.integers(3, 14, 3))
-        levels = None if rng.random() < 0.3 else 3
+        levels = None if rng.random() < 0.3 else int(rng.choice([3, 127]))
         largest = min(rows - 1, columns - 1, 3)  # of the map that the pool reads
         pool = None
         if levels and rng.random() < 0.5:
@@ -112,10 +125,10 @@ def good_commands(rng):
                 random_conv(
                     rng, (rows, columns, 20), 18, (2, 2), name="layer1", levels=levels, pool=pool,
                     stride=int(rng.integers(1, 5)) if pool is None else 1,
-                    coefficients=((1,), (4, 2, 1, 1))[int(rng.integers(2))],
+                    coefficients=((1,), (4, 2, 1, 1))[int(rng.integers(2))], even=levels == 127,
                 ),
             ]  # fmt: skip
-            program = compile_layers(layers, CAPS)
+            program = compile_layers(layers, caps)
         except DoesNotFitError:
             continue
         for index in range(program.commands):
@@ -150,15 +163,22 @@ def with_fields(command, **fields):
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def sums_of_fields_do_not_wrap(dut):
     Clock(dut.clk_i, 2, unit="ns").start()
-    for command, index in itertools.islice(good_commands(np.random.default_rng(1)), 8):
+    caps = caps_of(dut)
+    for command, index in itertools.islice(good_commands(np.random.default_rng(1), caps), 8):
         pool = {"pool_size": 3, "pool_top": 2, "pool_left": 2, "raw": 0, "thresholds": 3}
-        pool |= {"out_planes": 2, "out_columns": 3, "walk_rows": 900, "walk_columns": 900}
+        pool |= {
+            "requantise": 0,
+            "out_planes": 2,
+            "out_columns": 3,
+            "walk_rows": 900,
+            "walk_columns": 900,
+        }
         for fields in (
             {"conv_rows": 1023, "walk_rows": 1},
             {"conv_columns": 1022, "walk_columns": 0},
         ):
             changed = with_fields(command, **pool | fields)
-            assert reasons(changed, index)
+            assert reasons(changed, index, caps)
             assert await judge(dut, changed, index), fields
 
 
@@ -166,11 +186,13 @@ async def sums_of_fields_do_not_wrap(dut):
 async def tells_good_from_bad(dut):
     Clock(dut.clk_i, 2, unit="ns").start()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    source, seen = good_commands(rng), {}
+    caps = caps_of(dut)
+    source, seen, multiplied = good_commands(rng, caps), {}, 0
     for number in range(4000):
         if number % 20 == 0:
             good, index = next(source)
-            assert not reasons(good, index), reasons(good, index)
+            assert not reasons(good, index, caps), reasons(good, index, caps)
+            multiplied += fields_of(good)["requantise"]
             assert not await judge(dut, good, index), fields_of(good)
             assert await judge(dut, good, index ^ 1)
         command = changed(rng, good)
@@ -178,10 +200,11 @@ async def tells_good_from_bad(dut):
             command = changed(rng, command)
         if number % 50 == 1:
             command ^= 1 << int(rng.choice([bit for bit in range(512) if not USED >> bit & 1]))
-        found = reasons(command, index)
+        found = reasons(command, index, caps)
         assert await judge(dut, command, index) == bool(found), (found, fields_of(command))
         for name in found:
             seen[name] = seen.get(name, 0) + 1
         seen[None] = seen.get(None, 0) + (not found)
     dut._log.info("refused for %s", seen)
     assert seen[None] > 500 and len(seen) > 25, seen
+    assert bool(multiplied) == bool(caps.requantiser)

@@ -13,7 +13,7 @@ from qnn_sim.streams import generator, start
 
 CONSTANTS = {
     "Lanes": 0xF8042040, "Stores": 0x02000400, "Limits": 0x16401000, "Shapes": 0x08070100,
-    "Memory": 0x00000002,
+    "Memory": 0x00000002, "Features": 0x00000001,
 }  # fmt: skip
 DONE, ERROR, REFUSED = (flags("STATUS", name) for name in ("done", "error", "refused"))
 

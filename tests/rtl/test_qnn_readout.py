@@ -3,6 +3,7 @@
 
 The bench stands for the chain: group g of channels shows the codes of a copy 4 + g cycles after it,
 and the sums of a group of pixels 8 + g cycles after its last product row, until the next ones come.
+It also stands for qnn_requant, whose rows come 8 cycles after the last sums of a pixel.
 """
 
 import cocotb
@@ -27,18 +28,20 @@ class Bench:
         self.dut, self.random = dut, generator("chain")
         self.pe, self.pixels = int(dut.Pe.value), int(dut.Pixels.value)
         self.groups = self.pe // 8
-        self.cycle = 0
+        self.cycle, self.addresses = 0, {}
 
     async def begin(self):
         self.clear()
         cocotb.start_soon(self.watch())
-        await start(self.dut, run_start_i=0, raw_i=0, thresholds_i=1, words_i=0, finish_i=0,
-                    codes_i=0, sums_i=0)  # fmt: skip
+        await start(self.dut, run_start_i=0, raw_i=0, requantise_i=0, thresholds_i=1, words_i=0,
+                    finish_i=0, codes_i=0, sums_i=0, requant_valid_i=0, requant_present_i=0,
+                    requant_row_i=0, requant_busy_i=0)  # fmt: skip
         await self.run_start()
 
     def clear(self):
         self.finished, self.copies = [], []  # (cycle, values [pixel][channel])
         self.compares, self.results, self.tiles_done = [], [], 0
+        self.loads, self.sums, self.made, self.rows = [], [], [], {}
 
     async def run_start(self):
         self.dut.run_start_i.value = 1
@@ -66,6 +69,14 @@ class Bench:
             pixel = int(dut.pixel_o.value)
             dut.codes_i.value = pack(self.shown(self.copies, 4, pixel), 8)
             dut.sums_i.value = pack(self.shown(self.finished, 8, pixel), ACC)
+            if dut.rst_i.value:
+                self.rows.clear()
+            due = self.rows.pop(self.cycle, None)
+            row, present = due or (self.random.getrandbits(8 * self.pe), self.random.getrandbits(1))
+            dut.requant_valid_i.value = int(due is not None)
+            dut.requant_row_i.value, dut.requant_present_i.value = row, present
+            dut.requant_busy_i.value = int(due is not None or bool(self.rows))
+            self.addresses[self.cycle] = int(dut.threshold_address_o.value)
             await RisingEdge(dut.clk_i)
             if not dut.rst_i.value:
                 if dut.compare_valid_o.value:
@@ -76,11 +87,71 @@ class Bench:
                     self.finished.append((self.cycle, self.values(ACC)))
                 if dut.copy_o.value:
                     self.copies.append((self.cycle, self.values(8)))
+                self.watch_requant()
                 if dut.result_valid_o.value:
                     result = int(dut.result_o.value), int(dut.result_present_o.value)
                     self.results.append(result)
                 self.tiles_done += int(dut.tile_done_o.value)
             self.cycle += 1
+
+    def watch_requant(self):
+        """Words that the chain shows, 3 cycles after their address, and sums of eight channels."""
+        dut = self.dut
+        if load := int(dut.requant_load_o.value):
+            address = self.addresses[self.cycle - 3]
+            self.loads.append((self.cycle, load.bit_length() - 1, address))
+            assert load & (load - 1) == 0, "two words at once"
+        if dut.requant_valid_o.value:
+            last, present = int(dut.requant_last_o.value), int(dut.requant_present_o.value)
+            self.sums.append((self.cycle, int(dut.requant_sums_o.value), last, present))
+            if last:
+                row = self.random.getrandbits(8 * self.pe)
+                self.rows[self.cycle + 8] = row, present
+                self.made.append(row)
+
+    async def requantise(self, rng, tiles, per_tile):
+        """Likewise, as close together as they may be: words and sums in the order that qnn_requant
+        wants, each sum from before the next group of pixels overwrites it."""
+        dut = self.dut
+        slot, words = max(self.pixels, 4), 4 * self.groups
+        self.clear()
+        dut.raw_i.value, dut.requantise_i.value, dut.thresholds_i.value = 0, 1, words
+        base, wanted, present_of = self.base, [], []
+        for tile in range(tiles):
+            for group in range(per_tile):
+                last = group == per_tile - 1
+                count = int(rng.integers(1, self.pixels + 1)) if last else self.pixels
+                present_of.append(count)
+                wanted += [(base + tile * words + k) % THRESHOLDS for k in range(words)]
+                dut.finish_i.value, dut.tile_last_i.value = 1, int(last)
+                dut.present_i.value = (1 << count) - 1
+                await RisingEdge(dut.clk_i)
+                dut.finish_i.value, dut.tile_last_i.value = 0, self.random.getrandbits(1)
+                pause = self.groups * slot + self.groups + 5
+                pause += 0 if rng.random() < 0.7 else int(rng.integers(20))
+                await ClockCycles(dut.clk_i, pause)
+        await ClockCycles(dut.clk_i, 100)
+        assert not dut.busy_o.value and not self.compares
+        dut.requantise_i.value = 0
+        self.base += tiles * words
+        assert self.tiles_done == tiles and len(self.copies) == tiles * per_tile
+        assert [address for _, _, address in self.loads] == wanted
+        assert [word for _, word, _ in self.loads] == [0, 1, 2, 3] * (len(wanted) // 4)
+        sums = iter(self.sums)
+        for number, (_, values) in enumerate(self.finished):
+            for g in range(self.groups):
+                begin = self.loads[4 * (number * self.groups + g)][0]
+                for m in range(self.pixels):
+                    present = int(m < present_of[number])
+                    row = pack(values[m][8 * g : 8 * g + 8], 32)
+                    expected = begin + 1 + m, row, int(g == self.groups - 1), present
+                    assert next(sums) == expected, f"group {number}, channels {g}, pixel {m}"
+        assert next(sums, None) is None
+        assert len(self.results) == self.pixels * len(present_of)
+        assert [p for _, p in self.results] == [
+            int(m < count) for count in present_of for m in range(self.pixels)
+        ]
+        assert [row for row, _ in self.results] == self.made
 
     async def command(self, rng, raw, thresholds, tiles, per_tile, words=False):
         """Groups of pixels as close together as qnn_sequencer lets them come."""
@@ -172,15 +243,31 @@ async def sums_come_in_order(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sums_leave_for_multiplication(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for per_tile in (1, 2, 5):
+        await bench.requantise(rng, 3, per_tile)
+        await bench.command(rng, False, 3, 2, 3)
+    await bench.command(rng, True, 0, 2, 3)
+    await bench.requantise(rng, 1, 2)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def reset_in_mid_flight_leaves_nothing_behind(dut):
     bench = Bench(dut)
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for _ in range(12):
-        task = cocotb.start_soon(bench.command(rng, bool(rng.integers(2)), 3, 2, 4))
+        raw = bool(rng.integers(2))
+        command = (
+            bench.command(rng, raw, 3, 2, 4) if rng.integers(2) else bench.requantise(rng, 2, 4)
+        )
+        task = cocotb.start_soon(command)
         await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))
         task.cancel()
-        dut.finish_i.value = 0
+        dut.finish_i.value = dut.requantise_i.value = 0
         await reset(dut)
         assert not dut.busy_o.value and not dut.result_valid_o.value
         await bench.run_start()

@@ -7,12 +7,14 @@ import itertools
 import numpy as np
 import pytest
 import random_layers
+import random_networks
 
 from qnn.engine import estimate, regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT
 from qnn.engine.driver import Driver
+from qnn.engine.program import compile_layers
 from qnn_sim import agreement
 from qnn_sim.golden_network import run_layer
 from qnn_sim.hls_csim import HlsEngine
@@ -93,6 +95,32 @@ def test_three_implementations_agree(seed, caps):
             compare(rng, layers, program)
         except Exception as error:
             raise AssertionError(f"repeat with SEED={case}: {error}") from error
+
+
+@pytest.mark.parametrize("configuration", [CONFIGURATION, "one-port"])
+def test_codes_of_many_bits(configuration, seed):
+    """By multiplication where the accelerator has it, else by comparison: the same codes."""
+    rng = np.random.default_rng(seed)
+    layers = random_networks.many_bits(rng)
+    platform = board(configuration)
+    with Driver(platform) as driver:
+        driver.load(layers)
+        program = driver.layout.program
+        multiplied = CommandList(program.image, program.commands).get("requantise")
+        assert sum(multiplied) >= 4 if configuration == CONFIGURATION else not any(multiplied)
+        for model, codes in zip(memories(rng), pictures(rng, layers), strict=True):
+            platform.engine.model(model)
+            assert_equal(driver.trace(codes), golden(layers, codes), f"RTL, {model}")
+            driver.run(codes, resident=False)
+            assert platform.violations == 0 and platform.untouched()
+        caps = driver.capabilities
+    program = compile_layers(layers, caps, 4096)
+    with HlsEngine(CONFIGURATION, MEMORY) as kernel:
+        kernel.load(program)
+        for codes in pictures(rng, layers):
+            kernel.run(program, codes)
+            found = [kernel.get(program, i) for i in range(len(layers))]
+            assert_equal(found, golden(layers, codes), "HLS")
 
 
 # Errors: each is put into one run of a loaded network. What is done before the start and what a

@@ -38,8 +38,9 @@ struct Command {
   ap_uint<32> params_address;  // thresholds and weights, tile by tile
   ap_uint<8> tiles;  // output channels / pe, rounded up
   ap_uint<12> tile_words;  // weight words of a tile: passes * kernel_rows * words
-  ap_uint<8> thresholds;  // for each channel; 0 where raw
+  ap_uint<8> thresholds;  // for each channel; 0 where raw; where requantise, words of parameters: 4 for each 8 channels of pe
   ap_uint<1> word_products;  // input map and weights are numbers of 16 bits; the map one plane of tight rows
+  ap_uint<1> requantise;  // codes by multiplication instead of thresholds (not raw, not word_products)
   ap_uint<32> in_address;  // input map (its first block)
   ap_uint<32> block_bytes;  // from one channel block of the input to the next
   ap_uint<32> out_address;  // output map
@@ -95,6 +96,7 @@ struct Command {
     c.tile_words = beats[1] >> 40;
     c.thresholds = beats[1] >> 52;
     c.word_products = beats[1] >> 60;
+    c.requantise = beats[1] >> 61;
     c.in_address = beats[2];
     c.block_bytes = beats[2] >> 32;
     c.out_address = beats[3];

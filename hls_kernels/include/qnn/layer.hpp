@@ -44,12 +44,13 @@ constexpr unsigned larger(unsigned a, unsigned b) { return a > b ? a : b; }
 /// loop bounds are constants then, and what the layer does not use is left out.
 ///
 /// The fields are those of a command (command.hpp) that the kernels look at, with the values that
-/// host/qnn/engine/program.py gives them. The input map is kept whole on chip.
+/// host/qnn/engine/program.py gives them where codes come from thresholds. The input map is kept
+/// whole on chip.
 template <class Fold, class In, class Kern, class Out, class Pooling = Pool<>>
 struct Layer {
   // input
   static constexpr unsigned tight = 0, reload = 0, first_skip = 0, drop_lowest = 0;
-  static constexpr unsigned word_products = 0, word_unsigned = 0;
+  static constexpr unsigned word_products = 0, word_unsigned = 0, requantise = 0;
   static constexpr unsigned in_rows = In::rows, in_columns = In::columns, planes = In::planes;
   static constexpr unsigned blocks = ceil_div(In::channels, Fold::Pe);
   static constexpr unsigned last_bytes = ceil_div(In::channels - (blocks - 1) * Fold::Pe, 8);

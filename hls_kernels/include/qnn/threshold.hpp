@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "qnn/requantise.hpp"
 #include "qnn/shape.hpp"
 #include "qnn/types.hpp"
 
@@ -12,8 +13,13 @@ namespace qnn {
 /// first. They are moved by the constant of the channel that the sums have too much (matvec.hpp).
 /// Where shape.raw there are none and the sums go on as they are.
 ///
+/// Where shape.requantise each code is made by one multiplication (requantise.hpp) instead. For each
+/// 8 channels there are then RequantWords words in the place of thresholds, of which the first 8
+/// channels' numbers count: base, shift, multiplier, addend of the 8.
+///
 /// Out come the pixels one by one, those beyond the end of the map left out.
-/// Cycles: a group max(thresholds, 1) + Pixels, II 1. Not synthesised yet.
+/// Cycles: a group max(thresholds, 1) + Pixels, II 1; where shape.requantise Pe/8 * Pixels * 2 +
+/// Pixels. Not synthesised yet.
 template <class Fold, class Shape>
 void threshold(const Shape shape, hls::stream<Word> &thresholds, hls::stream<Sums<Fold>> &sums,
                hls::stream<Results<Fold>> &results) {
@@ -44,7 +50,19 @@ void threshold(const Shape shape, hls::stream<Word> &thresholds, hls::stream<Sum
           value[m][p] = shape.raw ? in.sum[m][p] : Sum(0);
         }
       }
-      for (ap_uint<9> k = 0; k < shape.thresholds; ++k) {
+      for (unsigned first = 0; shape.requantise && first < Fold::Pe; first += WordChannels) {
+        const Sum(*const word)[Fold::Pe] = level + first / WordChannels * RequantWords;
+        for (unsigned m = 0; m < Fold::Pixels; ++m) {
+#pragma HLS PIPELINE II=2
+          for (unsigned p = 0; p < WordChannels; ++p) {
+#pragma HLS UNROLL
+            value[m][first + p] =
+                requantised(in.sum[m][first + p], word[0][p], word[1][p], word[2][p], word[3][p],
+                            shape.out_planes);
+          }
+        }
+      }
+      for (ap_uint<9> k = 0; !shape.requantise && k < shape.thresholds; ++k) {
 #pragma HLS PIPELINE II=1
 #pragma HLS LOOP_TRIPCOUNT min=1 max=7
         for (unsigned m = 0; m < Fold::Pixels; ++m) {

@@ -30,6 +30,7 @@ class Capabilities:
         code_bits: bits of an output code, at most.
         ports: of memory, 64 bits each; with two, each brings half of the parameters and the second
             one the input maps.
+        requantiser: 1 where codes can be made by multiplication, see requantise.py, else 0.
     """
 
     pe: int = 32
@@ -46,6 +47,7 @@ class Capabilities:
     kernel_rows: int = 16
     code_bits: int = 8
     ports: int = 2
+    requantiser: int = 1
 
     @classmethod
     def read(cls, read: Callable[[int], int]) -> Capabilities:
@@ -65,7 +67,7 @@ class Capabilities:
                 f"the accelerator speaks version {major}, this software version "
                 f"{regs.VERSION_MAJOR}: load the bitstream that belongs to it"
             )
-        names = ("LANES", "STORES", "LIMITS", "SHAPES", "MEMORY")
+        names = ("LANES", "STORES", "LIMITS", "SHAPES", "MEMORY", "FEATURES")
         found = {
             name: field(register, name, value)
             for register, value in ((r, read(getattr(regs, r))) for r in names)

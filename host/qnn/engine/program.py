@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.engine import regs
+from qnn.engine import command_cycles, regs, requantise
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
@@ -232,10 +232,10 @@ def offsets(layer: Bits, weights: Passes) -> NDArray[np.int64]:
     return (2**layer.in_bits - 1) * (weights.factors @ weights.zeros)
 
 
-def _parameters(
+def _weight_bytes(
     layer: Bits, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
-) -> tuple[bytes, int]:
-    """Parameters of all tiles of one group, and the weight words of one tile."""
+) -> tuple[list[bytes], int]:
+    """Weights of each tile of one group, and the weight words of one tile."""
     weight = weights.bits
     passes, _, kernel_rows, kernel_columns, _ = weight.shape
     words = -(-kernel_columns * len(lanes) // 64)
@@ -251,13 +251,9 @@ def _parameters(
         raise DoesNotFitError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
-    _check_stores(layer, passes * kernel_rows * words, caps)
-    thresholds = layer.thresholds
+    _check_weights(layer, passes * kernel_rows * words, caps)
     data = []
     for first, count in blocks:
-        if thresholds is not None:
-            moved = thresholds.astype(np.int64) + offsets(layer, weights)[:, None]
-            data.append(_threshold_bytes(moved, (first, count), caps))
         pixel = np.ones((passes, caps.pe, kernel_rows, kernel_columns, len(lanes)), np.uint8)
         real = lanes >= 0
         pixel[:, :count, ..., real] = weight[:, first : first + count][..., lanes[real]]
@@ -265,21 +261,15 @@ def _parameters(
         rows[..., : kernel_columns * len(lanes)] = pixel.reshape(passes, caps.pe, kernel_rows, -1)
         bits = rows.reshape(passes, caps.pe, kernel_rows, words, 64).transpose(0, 2, 3, 1, 4)
         data.append(np.packbits(bits, axis=-1, bitorder="little").tobytes())
-    return b"".join(data), passes * kernel_rows * words
+    return data, passes * kernel_rows * words
 
 
-def _check_stores(layer: Layer, tile_words: int, caps: Capabilities) -> None:
-    """The parameters of a tile fit the accelerator."""
+def _check_weights(layer: Layer, tile_words: int, caps: Capabilities) -> None:
+    """The weights of a tile fit the accelerator."""
     if tile_words > caps.weight_words:
         raise DoesNotFitError(
             f"layer {layer.name}: {tile_words} weight words for {caps.pe} outputs; the "
             f"accelerator holds {caps.weight_words}"
-        )
-    levels = 0 if layer.thresholds is None else layer.thresholds.shape[1]
-    if levels > caps.threshold_words:
-        raise DoesNotFitError(
-            f"layer {layer.name}: {levels} thresholds for each output; the accelerator holds "
-            f"{caps.threshold_words}"
         )
 
 
@@ -292,18 +282,65 @@ def _threshold_bytes(moved: NDArray[np.int64], block: tuple[int, int], caps: Cap
     return tile.tobytes()
 
 
-def _word_parameters(layer: WordConv, blocks: Blocks, caps: Capabilities) -> tuple[bytes, int]:
-    """Parameters of all tiles of one command, and the weight words of one tile."""
+def _word_weight_bytes(
+    layer: WordConv, blocks: Blocks, caps: Capabilities
+) -> tuple[list[bytes], int]:
+    """Weights of each tile of one command, and the weight words of one tile."""
     rows, _ = layer.kernel
     if rows > caps.kernel_rows:
         raise DoesNotFitError(
             f"layer {layer.name}: {rows} kernel rows; the accelerator has {caps.kernel_rows}"
         )
     tile_words = passes_over(blocks[0][1]) * rows * row_words(layer, caps)
-    _check_stores(layer, tile_words, caps)
-    moved = moved_thresholds(layer)
-    data = [_threshold_bytes(moved, b, caps) + weight_bytes(layer, b, caps) for b in blocks]
-    return b"".join(data), tile_words
+    _check_weights(layer, tile_words, caps)
+    return [weight_bytes(layer, b, caps) for b in blocks], tile_words
+
+
+def _codes(
+    layer: Layer,
+    weights: Passes | None,
+    blocks: Blocks,
+    fields: dict[str, int],
+    caps: Capabilities,
+) -> tuple[list[bytes], dict[str, int]]:
+    """What the threshold store holds for each tile of a command of these fields, and its own."""
+    if layer.thresholds is None:
+        return [b""] * len(blocks), {"thresholds": 0}
+    levels = {"thresholds": layer.thresholds.shape[1]}
+    if isinstance(layer, WordConv):
+        moved = moved_thresholds(layer)
+    else:
+        assert isinstance(layer, Conv) and weights is not None
+        offset = offsets(layer, weights)
+        scaled = {"thresholds": regs.REQUANT_WORDS * caps.pe // 8, "requantise": 1}
+        if caps.requantiser and _cheaper(scaled, levels, fields, caps):
+            begin, end = blocks[0][0], sum(blocks[-1])
+            top = 2 ** fields["out_planes"] - 1
+            if found := requantise.of_conv(layer, offset, slice(begin, end), top):
+                tiles = [slice(first - begin, first + n - begin) for first, n in blocks]
+                return [requantise.tile_bytes(found, tile, caps.pe) for tile in tiles], scaled
+        moved = layer.thresholds.astype(np.int64) + offset[:, None]
+    if levels["thresholds"] > caps.threshold_words:
+        raise DoesNotFitError(
+            f"layer {layer.name}: {levels['thresholds']} thresholds for each output; the "
+            f"accelerator holds {caps.threshold_words}"
+        )
+    return [_threshold_bytes(moved, b, caps) for b in blocks], levels
+
+
+def _cheaper(
+    one: dict[str, int], other: dict[str, int], fields: dict[str, int], caps: Capabilities
+) -> bool:
+    """Whether a command takes fewer cycles with the fields `one` than with `other`, which it may
+    not be able to have."""
+    if other["thresholds"] > caps.threshold_words:
+        return one["thresholds"] <= caps.threshold_words
+
+    def cycles(own: dict[str, int]) -> int:
+        found = fields | own
+        return int(command_cycles.each(lambda name: np.array([found.get(name, 0)]), caps)[0])
+
+    return one["thresholds"] <= caps.threshold_words and cycles(one) < cycles(other)
 
 
 def _ring(layer: Layer, row_words: int, caps: Capabilities) -> dict[str, int]:
@@ -600,7 +637,7 @@ def compile_layers(
                 read = _read_maps(layers, wiring[number], maps, places, part, layer)
             shape = _shape(layer, len(read.lanes), caps)
             if isinstance(layer, WordConv):
-                data, tile_words = _word_parameters(layer, own, caps)
+                tiles, tile_words = _word_weight_bytes(layer, own, caps)
                 products = {
                     "word_products": 1,
                     "passes": passes_over(own[0][1]),
@@ -608,26 +645,25 @@ def compile_layers(
                 }
             else:
                 assert weights is not None
-                data, tile_words = _parameters(layer, weights, own, read.lanes, caps)
+                tiles, tile_words = _weight_bytes(layer, weights, own, read.lanes, caps)
                 products = {"passes": len(weights), "exponent": weights.exponent}
-            fields.append(
-                {
-                    "opcode": regs.OPCODE,
-                    "raw": int(layer.out_bits is None),
-                    "out_planes": 0 if isinstance(out, RawMap) else out.planes,
-                    "params_address": sum(fill(len(p), LINE) for p in parameters),
-                    "tiles": len(own),
-                    "tile_words": tile_words,
-                    "thresholds": 0 if layer.thresholds is None else layer.thresholds.shape[1],
-                    "out_address": place + written,
-                    "index": len(fields),
-                    **read.fields,
-                    **shape,
-                    **_ring(layer, shape["row_words"], caps),
-                    **products,
-                }
-            )
-            parameters.append(data)
+            command = {
+                "opcode": regs.OPCODE,
+                "raw": int(layer.out_bits is None),
+                "out_planes": 0 if isinstance(out, RawMap) else out.planes,
+                "params_address": sum(fill(len(p), LINE) for p in parameters),
+                "tiles": len(own),
+                "tile_words": tile_words,
+                "out_address": place + written,
+                "index": len(fields),
+                **read.fields,
+                **shape,
+                **_ring(layer, shape["row_words"], caps),
+                **products,
+            }
+            codes, how = _codes(layer, weights, own, command, caps)
+            fields.append(command | how)
+            parameters.append(b"".join(code + tile for code, tile in zip(codes, tiles, strict=True)))
             written += out.size // len(blocks) * len(own)
             names.append(layer.name if len(parts) == 1 else f"{layer.name}/{part}")
 

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.engine import regs
+from qnn.network import Conv
 
 Integers = NDArray[np.int64]
 
@@ -103,6 +104,38 @@ def requantisation(
     result = Requantisation(base, shift, multiplier, addend)
     proven = fits.all() and same_codes(result, thresholds, least, largest, top)
     return result if proven else None
+
+
+def of_conv(layer: Conv, offsets: Integers, channels: slice, top: int) -> Requantisation | None:
+    """Of some output channels of a layer, whose sums are `offsets` (O,) larger on the accelerator.
+
+    Sums that can occur: each weight above or below 0 meets the largest code or none.
+    """
+    assert layer.thresholds is not None
+    weight, most = layer.signed_weight[channels], 2**layer.in_bits - 1
+    own = offsets[channels]
+    ends = [
+        own + most * clip(weight, np.int16(0)).sum(axis=(1, 2, 3), dtype=np.int64)
+        for clip in (np.minimum, np.maximum)
+    ]
+    moved = layer.thresholds[channels].astype(np.int64) + own[:, None]
+    return requantisation(moved, ends[0], ends[1], top)
+
+
+def tile_bytes(found: Requantisation, tile: slice, pe: int) -> bytes:
+    """Parameters of one tile of at most `pe` channels, in the words of the threshold store.
+
+    Those of channel c are in lane c % 8 of the words from c // 8 * REQUANT_WORDS on; the lanes of
+    the other groups of 8 are 0, as are channels that do not exist: their codes are 0.
+    """
+    lanes = regs.WORD_CHANNELS
+    words = np.zeros((pe // lanes, regs.REQUANT_WORDS, pe), dtype="<u4")
+    order = (found.base, found.shift, found.multiplier, found.addend)
+    for k, values in enumerate(order):
+        own = np.zeros(pe, np.int64)
+        own[: tile.stop - tile.start] = values[tile]
+        words[:, k, :lanes] = (own % WORD).reshape(-1, lanes)
+    return words.tobytes()
 
 
 def same_codes(

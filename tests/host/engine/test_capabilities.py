@@ -17,6 +17,7 @@ def registers() -> dict[int, int]:
         regs.LIMITS: 512 | 64 << 16 | 32 << 24,
         regs.SHAPES: 60 | 16 << 16 | 8 << 24,
         regs.MEMORY: 2,
+        regs.FEATURES: 1,
     }
 
 
@@ -28,6 +29,10 @@ def test_fields_of_the_registers():
 
 def test_version_2_0_has_one_port():
     assert Capabilities.read((registers() | {regs.MEMORY: 0}).__getitem__).ports == 1
+
+
+def test_version_2_1_has_no_requantiser():
+    assert Capabilities.read((registers() | {regs.FEATURES: 0}).__getitem__).requantiser == 0
 
 
 def test_something_else_at_that_address():

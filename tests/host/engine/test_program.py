@@ -13,6 +13,7 @@ from qnn.engine.passes import passes_of
 from qnn.engine.program import blocks_of, compile_layers, offsets
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
+from qnn_sim import golden
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,70 @@ def test_parameters_bit_for_bit():
                     real = kx < 3 and c < 5
                     want = int(layer.weight[plane, o, ky, kx, c]) if real else 1
                     assert word >> bit & 1 == want
+
+
+def multiplied(**options):
+    """A layer whose codes of 8 bits take longer to compare than its sums to make."""
+    rng = np.random.default_rng(6)
+    facts = {"in_bits": 4, "levels": 255, "coefficients": (4, 2, 1, 1), "even": True}
+    return random_networks.random_conv(rng, (5, 6, 8), 42, (3, 3), **(facts | options))
+
+
+def test_parameters_of_a_multiplication():
+    """In the words of the threshold store, for 8 channels after the other, in the first 8 lanes."""
+    layer = multiplied()
+    program = compile_layers([layer])
+    command = decode(program.image, 0)
+    assert (command["requantise"], command["thresholds"], command["tiles"]) == (1, 16, 2)
+    offset = offsets(layer, passes_of(layer))
+    moved = layer.thresholds.astype(np.int64) + offset[:, None]
+    weight = layer.signed_weight.astype(int)
+    least, most = (15 * f(weight, 0).sum(axis=(1, 2, 3)) + offset for f in (np.minimum, np.maximum))
+    tile_bytes = 16 * 32 * 4 + command["tile_words"] * 32 * 8
+    for o in range(64):
+        tile = program.image[command["params_address"] + o // 32 * tile_bytes :][: 16 * 32 * 4]
+        words = np.frombuffer(tile, "<u4").reshape(4, 4, 32).astype(np.int64)
+        assert not words[:, :, 8:].any()
+        base, shift, multiplier, addend = words[o % 32 // 8, :, o % 8].reshape(4, 1)
+        if o >= 42:
+            assert not any((base, shift, multiplier, addend))
+            continue
+        addend = np.where(addend < 2**31, addend, addend - 2**32)
+        own = base, shift, multiplier, addend
+        for sums, first in ((moved[o] - 1, 0), (moved[o], 1)):
+            occur = (least[o] <= sums) & (sums <= most[o])
+            assert occur.sum() > 100
+            codes = golden.requantise(sums[occur][:, None], *own, 8)[:, 0]
+            np.testing.assert_array_equal(codes, np.arange(first, first + 255)[occur])
+
+
+@pytest.mark.parametrize(
+    ("layer", "less"),
+    [
+        (multiplied(), {"requantiser": 0}),
+        (multiplied(even=False), {}),  # no multiplication gives these codes
+        (multiplied(levels=3), {}),  # soon compared
+        (multiplied(levels=7, in_bits=8), {}),
+    ],
+)
+def test_codes_by_comparison_where_multiplication_is_none_or_no_faster(layer, less):
+    command = decode(compile_layers([layer], Capabilities(**less)).image, 0)
+    assert (command["requantise"], command["thresholds"]) == (0, layer.thresholds.shape[1])
+
+
+def test_each_group_for_itself():
+    """One threshold of the second group is out of line."""
+    layer = multiplied(groups=2)
+    layer.thresholds[30, 100] = layer.thresholds[30, 101]
+    image = compile_layers([layer]).image
+    assert [decode(image, i)["requantise"] for i in range(2)] == [1, 0]
+
+
+def test_more_thresholds_than_the_store_holds():
+    less = Capabilities(threshold_words=128)
+    assert decode(compile_layers([multiplied()], less).image, 0)["requantise"] == 1
+    with pytest.raises(DoesNotFitError, match="255 thresholds for each output"):
+        compile_layers([multiplied(even=False)], less)
 
 
 def test_maps_do_not_overlap():

@@ -76,7 +76,8 @@ module rtl_conv
   assign busy = !drained;
   qnn_datapath #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
-    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns)
+    .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
+    .Requantiser(1)
   ) u_datapath (
     .clk_i, .rst_i, .run_start_i(start), .resident_run_i(1'b0), .command_start_i(start),
     .command_i(command), .drained_o(drained),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // qnn_threshold, one for eight channels, with qnn_readout behind streams: for each tile its thresholds
-// and its sums go in, two a beat; its codes come out, eight a word. One pixel at a time.
+// and its sums go in, two a beat; its codes come out, eight a word. One pixel at a time. Where the
+// command says requantise, the codes are those of qnn_requant.
 
 module rtl_threshold
   import qnn_pkg::*;
@@ -100,20 +101,39 @@ module rtl_threshold
       .threshold_we_i((GROUP_PE/2)'(Pairs'(beat_valid && loading) << lane >> g * GROUP_PE / 2)),
       .threshold_waddr_i(threshold_waddr), .data_i(beat),
       .sums_i(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
-      .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W])
+      .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]), .words_o(words[g])
     );
   end
 
+  logic [Groups-1:0][GROUP_PE*AccW-1:0] words;
+  logic                     requant_in_valid, requant_last, requant_out_valid, requant_busy;
+  logic [REQUANT_WORDS-1:0] requant_load;
+  logic [GROUP_PE*32-1:0]   requant_sums;
+  logic [Pe*CODE_W-1:0]     requant_row;
   logic               result_valid, oldest_ready;
   logic [ResultW-1:0] result, oldest;
+  // in the accelerator a cycle passes before the store is asked
+  logic [GROUP_PE*AccW-1:0] words_q;
+  always_ff @(posedge clk_i) words_q <= words[0];
+  qnn_requant #(
+    .Pe(Pe), .Pixels(1)
+  ) u_requant (
+    .clk_i, .rst_i, .planes_i(command.out_planes), .load_i(requant_load),
+    .params_i((GROUP_PE * 32)'(words_q)), .valid_i(requant_in_valid), .last_i(requant_last),
+    .present_i(1'b1), .sums_i(requant_sums), .valid_o(requant_out_valid), .present_o(),
+    .row_o(requant_row), .busy_o(requant_busy)
+  );
   qnn_readout #(
     .Pe(Pe), .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
-    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .thresholds_i(command.thresholds),
-    .words_i(1'b0), .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
+    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .requantise_i(command.requantise),
+    .thresholds_i(command.thresholds), .words_i(1'b0), .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
     .compare_first_o(compare_first), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(),
-    .codes_i(codes), .sums_i('0), .result_valid_o(result_valid), .result_present_o(),
+    .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
+    .requant_valid_o(requant_in_valid), .requant_last_o(requant_last), .requant_present_o(),
+    .requant_sums_o(requant_sums), .requant_valid_i(requant_out_valid), .requant_present_i(1'b1),
+    .requant_row_i(requant_row), .requant_busy_i(requant_busy), .result_valid_o(result_valid), .result_present_o(),
     .result_o(result), .tile_done_o(), .busy_o(reading)
   );
   qnn_fifo #(

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cycles and beats of single commands by the formulas of rtl/README.md, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from qnn.engine import command_cycles
+from qnn.engine.capabilities import Capabilities
+
+ONE_PIXEL_GROUP = {
+    "conv_rows": 1, "conv_columns": 4, "tiles": 2, "planes": 1, "tile_words": 1, "in_rows": 1,
+    "out_rows": 1, "out_columns": 4, "out_planes": 8, "tight": 1, "row_beats": 3,
+}  # fmt: skip
+
+
+def getter(**fields):
+    found = ONE_PIXEL_GROUP | fields
+    return lambda name: np.array([found.get(name, 0)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "cycles"),
+    [
+        ({"thresholds": 3}, 9),  # 1 + 4 groups of channels + 4 pixels
+        ({"thresholds": 255}, 257),
+        ({"thresholds": 16, "requantise": 1}, 26),  # 1 + 4 * 4 + 4 + 5
+        ({"thresholds": 16, "requantise": 1, "planes": 8, "tile_words": 9}, 72),
+    ],
+)
+def test_products(fields, cycles):
+    assert command_cycles.products(getter(**fields), Capabilities()).tolist() == [2 * cycles]
+
+
+def test_beats_of_either_port():
+    """Thresholds and weights by halves, the map by the second, results by the first one."""
+    ports = command_cycles.by_port(getter(thresholds=255), Capabilities())
+    parameters = 2 * (255 * 32 // 2 // 2 + 16)
+    assert ports.tolist() == [[parameters + 2 * 2 * 8], [parameters + 3]]
+
+
+def test_what_takes_longer_counts():
+    slow = command_cycles.each(getter(thresholds=255), Capabilities())
+    assert slow.tolist() == [int(np.ceil((2 * (2040 + 16) + 32) * 5 / 4)) + command_cycles.BETWEEN]
