@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "qnn.commands.verify",
     "bench": "qnn.commands.bench",
     "doctor": "qnn.commands.doctor",
+    "worker": "qnn.commands.worker",
 }
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from qnn.backends import DEFAULTS, Settings, open_session
 from qnn.backends.protocol import Maps
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import Place, Where, wish_for_first
 from qnn.errors import ArrayError, PictureError, QnnError
 from qnn.network import ArrayInput, Dense, Layer, Network, PictureInput, describe
@@ -296,6 +297,11 @@ class Model:
     def simulated(self) -> bool:
         """The accelerator is a simulation: cycles / clock is the time that it would take."""
         return self._session.simulated
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """Of the accelerator, as its registers tell; None where the backend has none."""
+        return self._session.capabilities
 
     @property
     def places(self) -> tuple[Place, ...]:

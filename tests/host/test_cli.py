@@ -66,6 +66,7 @@ def test_the_commands():
         "watch",
         "bench",
         "doctor",
+        "worker",
     }
 
 

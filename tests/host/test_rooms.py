@@ -29,6 +29,7 @@ ROOMS = (
     "qnn.predecessor",
     "qnn.live",
     "qnn.measure",
+    "qnn.cluster",
     "qnn.commands",
     "qnn.moved",
     "qnn",

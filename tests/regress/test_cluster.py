@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from qnn.cluster import connection
 from qnn.errors import QnnError
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import checkout, cluster
 from qnn_sim.regress.case import Case
 
-pytest.importorskip("distributed", reason="the extra `farm` is not installed")
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 FAKE = "tests/rtl/test_fake.py::"
 START_S = 60
 
@@ -138,7 +139,7 @@ def test_the_scheduler_is_killed(repository, address, scheduler):
 
 
 def test_nobody_answers(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_S", 1)
+    monkeypatch.setattr(connection, "CONNECT_S", 1)
     with pytest.raises(QnnError, match="no Dask scheduler answers at tcp://127"):
         list(cluster.run([], f"tcp://127.0.0.1:{free_port()}", "x"))
 

@@ -16,6 +16,7 @@ import numpy as np
 from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps, Settings, check_maps, empty_outputs
 from qnn.engine import placement
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.engine.lowering import lower, lower_layer
 from qnn.engine.stages import Codes
@@ -44,8 +45,8 @@ class AcceleratorSession:
         # On a board a run takes milliseconds: looking at its progress would take longer.
         self._driver = Driver(platform, settings.progress if simulated else None)
         try:
-            capabilities = self._driver.capabilities
-            self.places = placement.place_network(network, capabilities, settings.wish)
+            self.capabilities: Capabilities | None = self._driver.capabilities
+            self.places = placement.place_network(network, self._driver.capabilities, settings.wish)
             self._run = placement.accelerated(self.places)
             taken = network.layers[self._run]
             if not taken:

@@ -12,6 +12,7 @@ import numpy as np
 from qnn.backends.host_layers import HostLayers, Step, host_step
 from qnn.backends.protocol import Maps, check_maps, empty_outputs
 from qnn.engine import placement
+from qnn.engine.capabilities import Capabilities
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
 from qnn.network.offload import Offload, since_us
@@ -30,6 +31,7 @@ class HostSession:
     batch = 1
     clock_mhz: float | None = None
     simulated = False
+    capabilities: Capabilities | None = None
 
     def __init__(
         self,

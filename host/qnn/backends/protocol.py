@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import Place, Wish
 from qnn.errors import BackendError
 from qnn.network import Layer, Network, describe
@@ -45,12 +46,14 @@ class Session(Protocol):
         clock_mhz: that Offload.cycles count with; None where there is no accelerator.
         simulated: the accelerator is a simulation: its time is modelled, cycles / clock.
         places: where each layer runs, and why.
+        capabilities: of the accelerator; None where there is none.
     """
 
     batch: int
     clock_mhz: float | None
     simulated: bool
     places: tuple[Place, ...]
+    capabilities: Capabilities | None
 
     def run(self, maps: Maps) -> Maps:
         """Output of the last layer, shape (N, H, W, C), for what the first layer reads: codes,

@@ -6,22 +6,23 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from qnn.commands import options
+from qnn.commands import clusters, options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
 from qnn.errors import QnnError
 from qnn.measure.evaluate import (
     TOP,
+    Answer,
     Pictures,
     Tally,
-    Wrong,
     check,
     count,
+    tallied,
     tallies,
 )
 from qnn.model import Model, check_task
@@ -47,6 +48,7 @@ def add_parser(commands: options.Commands) -> None:
         "standard input",
     )
     options.add_model(parser)
+    options.add_cluster(parser)
     options.add_json(parser)
     parser.add_argument("--save", metavar="PNG", type=Path, help="draw the confusion matrix")
     parser.add_argument(
@@ -59,21 +61,16 @@ def run(args: argparse.Namespace) -> int:
     network = library.find(args.model)
     pictures = _pictures(args, network)
     check(network, pictures)
+    options.check_cluster(args)
     report = Report("evaluated", count(pictures))
-    backend = None
-    tally = Tally(np.zeros((len(network.classes),) * 2, dtype=np.int64))
+    ran: dict[str, Any] = {"backend": None}
+    tally = Tally.of(network)
     with (
         report.keeping(),
         Bar(f"evaluating {network.name}", "pictures") as bar,
-        Model(network, args.backend, options.settings(args, network)) as model,
+        _tallies(args, network, pictures, report, bar, ran) as found,
     ):
-        backend = model.backend
-
-        def skip(name: str, error: QnnError) -> None:
-            bar.clear()
-            report.fail(name, error)
-
-        for tally in tallies(model, pictures, skip, args.wrong is not None):
+        for tally in found:
             report.done = int(tally.confusion.sum())
             bar.update(report.done, report.total)
     if args.save and report.done:
@@ -87,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         document = {
             "model": network.name,
-            "backend": backend,
+            **ran,
             "correct": int(tally.confusion.trace()),
             "top5": tally.in_top,
             "total": report.done,
@@ -96,8 +93,35 @@ def run(args: argparse.Namespace) -> int:
         options.print_json(document | report.document())
     elif report.done:
         print(*_lines(tally, network.classes), sep="\n")
-        print(f"\nmodel {network.name} on {backend}")
+        print(f"\nmodel {network.name} on {clusters.what(ran)}")
     return report.close()
+
+
+@contextmanager
+def _tallies(
+    args: argparse.Namespace,
+    network: Network,
+    pictures: Pictures,
+    report: Report,
+    bar: Bar,
+    ran: dict[str, Any],
+) -> Iterator[Iterator[Tally]]:
+    """Tallies of the pictures, by this machine or by a cluster; `ran` is what that was."""
+
+    def skip(name: str, error: QnnError) -> None:
+        bar.clear()
+        report.fail(name, error)
+
+    keep_wrong = args.wrong is not None
+    if args.cluster is None:
+        with Model(network, args.backend, options.settings(args, network)) as model:
+            ran["backend"] = model.backend
+            yield tallies(model, pictures, skip, keep_wrong)
+        return
+    with clusters.opened(args.cluster, network, bar, ran) as cluster:
+        found = clusters.answers(cluster, pictures, skip)
+        with closing(found):
+            yield tallied(network, found, keep_wrong)
 
 
 def _pictures(args: argparse.Namespace, network: Network) -> Pictures:
@@ -128,7 +152,7 @@ def _lines(tally: Tally, classes: Sequence[str]) -> list[str]:
     return found
 
 
-def _table(wrong: Sequence[Wrong], classes: Sequence[str]) -> str:
+def _table(wrong: Sequence[Answer], classes: Sequence[str]) -> str:
     """A CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -30,6 +30,7 @@ from qnn.store import library
 Result = TypeVar("Result", Classification, Detections)
 
 IMAGES = "picture files; also pipes, and - for standard input"
+AUTO = "auto"
 Commands = Any  # argparse gives its sub-parser action no public name
 
 
@@ -55,10 +56,15 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
         default=default,
         help=f"a name from `qnn models`, or a directory (default: {default})",
     )
+    add_backend(parser)
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """--backend, --clock-mhz and --first."""
     parser.add_argument(
         "--backend",
         metavar="B",
-        default="auto",
+        default=AUTO,
         help=f"auto, {', '.join(BACKENDS)} (default: auto, the best there is)",
     )
     parser.add_argument(
@@ -73,6 +79,24 @@ def add_model(parser: argparse.ArgumentParser, default: str = library.DEFAULT) -
         help="where the first layer runs, where there is an accelerator (default: on it, if it "
         "can); the codes are the same",
     )
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """--cluster, in the place of what add_backend adds."""
+    parser.add_argument(
+        "--cluster",
+        metavar="URL",
+        help="have the workers of this Dask scheduler (tcp://host:8786) look at the pictures; see "
+        "`qnn worker --help`",
+    )
+
+
+def check_cluster(args: argparse.Namespace) -> None:
+    """QnnError where --cluster stands beside what its workers decide."""
+    given = (args.backend != AUTO, args.clock_mhz is not None, args.first is not None)
+    if args.cluster is not None and any(given):
+        name = ("--backend", "--clock-mhz", "--first")[given.index(True)]
+        raise QnnError(f"{name} is for each worker to say: give it to `qnn worker`")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,22 +27,29 @@ TOP = 5
 _AHEAD_BYTES, _MOST_AHEAD = 32 << 20, 64  # of what is decoded before it is needed
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """A picture that was taken for another class.
+class Entry(NamedTuple):
+    """A picture, its name and its label, the index of a class."""
+
+    name: str
+    source: Source
+    label: int
+
+
+class Answer(NamedTuple):
+    """What a model says of a picture whose label is known.
 
     Attributes:
         image: its path, or its number in a data set, from 0.
         label, decision: indexes of classes.
+        rank: place of the label among all classes, the most probable first, from 1.
         probability: of the decision.
-        rank: place of the label among all classes, the most probable first; 2 or more.
     """
 
     image: str
     label: int
     decision: int
-    probability: float
     rank: int
+    probability: float
 
 
 @dataclass
@@ -57,15 +64,19 @@ class Tally:
 
     confusion: NDArray[np.int64]
     in_top: int = 0
-    wrong: list[Wrong] = field(default_factory=list)
+    wrong: list[Answer] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, network: Network) -> Tally:
+        """Of no picture."""
+        return cls(np.zeros((len(network.classes),) * 2, dtype=np.int64))
 
-class _Entry(NamedTuple):
-    """A picture, its name and its label."""
-
-    name: str
-    source: Source
-    label: int
+    def add(self, answer: Answer, keep_wrong: bool) -> None:
+        """Counts one picture more; `keep_wrong`: lists it, if the decision is not its label."""
+        self.confusion[answer.label, answer.decision] += 1
+        self.in_top += answer.rank <= TOP
+        if keep_wrong and answer.decision != answer.label:
+            self.wrong.append(answer)
 
 
 def confusion(
@@ -102,14 +113,41 @@ def tallies(
         keep_wrong: list the wrong ones.
     """
     check(model.network, pictures)
-    result, classes = model.network.result, len(model.network.classes)
+    found = answers(model, entries(pictures), skip, not isinstance(pictures, Dataset))
+    with closing(found):
+        yield from tallied(model.network, found, keep_wrong)
+
+
+def tallied(
+    network: Network, batches: Iterable[Sequence[Answer]], keep_wrong: bool = False
+) -> Iterator[Tally]:
+    """One tally of what a model has said, added to in place after each batch."""
+    tally = Tally.of(network)
+    for batch in batches:
+        for answer in batch:
+            tally.add(answer, keep_wrong)
+        yield tally
+
+
+def answers(
+    model: Model,
+    pictures: Iterable[Entry],
+    skip: Callable[[str, QnnError], None] | None = None,
+    decode_ahead: bool = True,
+) -> Generator[list[Answer], None, None]:
+    """What a model that classifies says of pictures with labels, in batches, in order.
+
+    Args:
+        skip: as of `tallies`.
+        decode_ahead: decode in another thread, while layers run; what is an array already need not.
+    """
+    result = model.network.result
     assert isinstance(result, Classifier)
-    tally = Tally(np.zeros((classes, classes), dtype=np.int64))
     under_way: deque[tuple[str, int]] = deque()
 
     def batches() -> Generator[NDArray[Any], None, None]:
         maps = []
-        for (name, _, label), tensor in _tensors(model, pictures):
+        for (name, _, label), tensor in _tensors(model, pictures, decode_ahead):
             try:
                 maps.append(tensor())
             except QnnError as error:
@@ -126,31 +164,32 @@ def tallies(
 
     with closing(batches()) as given:
         for offload in model.stream(given):
-            for probabilities in result.probabilities(offload.maps):
-                name, label = under_way.popleft()
-                decision = int(probabilities.argmax())
-                # Of equals the first, as in a classification.
-                better = np.count_nonzero(probabilities > probabilities[label])
-                rank = better + np.count_nonzero(probabilities[:label] == probabilities[label]) + 1
-                tally.confusion[label, decision] += 1
-                tally.in_top += rank <= TOP
-                if keep_wrong and decision != label:
-                    probability = float(probabilities[decision])
-                    tally.wrong.append(Wrong(name, label, decision, probability, int(rank)))
-            yield tally
+            yield [
+                _answer(*under_way.popleft(), probabilities)
+                for probabilities in result.probabilities(offload.maps)
+            ]
+
+
+def _answer(name: str, label: int, probabilities: NDArray[np.float64]) -> Answer:
+    """Of the probabilities of all classes, (classes,)."""
+    decision = int(probabilities.argmax())
+    # Of equals the first, as in a classification.
+    better = np.count_nonzero(probabilities > probabilities[label])
+    rank = better + np.count_nonzero(probabilities[:label] == probabilities[label]) + 1
+    return Answer(name, label, decision, int(rank), float(probabilities[decision]))
 
 
 def _tensors(
-    model: Model, pictures: Pictures
-) -> Iterator[tuple[_Entry, Callable[[], NDArray[Any]]]]:
-    """Each picture, and what gives its tensor: files are decoded while layers run."""
-    if isinstance(pictures, Dataset):
-        for entry in _each(pictures):
+    model: Model, pictures: Iterable[Entry], decode_ahead: bool
+) -> Iterator[tuple[Entry, Callable[[], NDArray[Any]]]]:
+    """Each picture, and what gives its tensor."""
+    if not decode_ahead:
+        for entry in pictures:
             yield entry, partial(model.tensor, entry.source)
         return
     bytes_of_one = 4 * int(np.prod(model.network.in_shape))
     most = min(max(_AHEAD_BYTES // bytes_of_one, 1), _MOST_AHEAD)
-    with closing(ahead(_each(pictures), lambda one: model.tensor(one.source), most)) as found:
+    with closing(ahead(pictures, lambda one: model.tensor(one.source), most)) as found:
         yield from found
 
 
@@ -159,13 +198,14 @@ def count(pictures: Pictures) -> int:
     return len(pictures.labels if isinstance(pictures, Dataset) else pictures)
 
 
-def _each(pictures: Pictures) -> Iterator[_Entry]:
+def entries(pictures: Pictures) -> Iterator[Entry]:
+    """Each picture with its label; those of a data set are called by their number."""
     if isinstance(pictures, Dataset):
         for i, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
-            yield _Entry(str(i), image, int(label))
+            yield Entry(str(i), image, int(label))
     else:
         for one in pictures:
-            yield _Entry(one.path, one.path, one.label)
+            yield Entry(one.path, one.path, one.label)
 
 
 def check(network: Network, pictures: Pictures) -> None:

@@ -63,6 +63,14 @@ def save(network: Network, directory: Path) -> None:
     Raises:
         OSError: the disk is full, or the directory cannot be written.
     """
+    document, tensors = parts(network)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    (directory / DESCRIPTION).write_text(text, encoding="utf-8")
+    np.savez_compressed(directory / TENSORS, **tensors)  # type: ignore[arg-type]
+
+
+def parts(network: Network) -> tuple[dict[str, Any], Tensors]:
+    """What `save` writes: the description, and the arrays that it names."""
     tensors: Tensors = {}
     document = {
         "format": FORMAT,
@@ -90,9 +98,7 @@ def save(network: Network, directory: Path) -> None:
         ),
         "classes": list(network.classes),
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    (directory / DESCRIPTION).write_text(text, encoding="utf-8")
-    np.savez_compressed(directory / TENSORS, **tensors)  # type: ignore[arg-type]
+    return document, tensors
 
 
 def load(directory: Path) -> Network:

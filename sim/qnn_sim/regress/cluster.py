@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs cases on the workers of a Dask cluster. Needs the packages of the extra `farm`.
+"""Runs cases on the workers of a Dask cluster. Needs the packages of the extra `cluster`.
 
 A case carries the commit that it belongs to. A worker runs it in the checkout that it was started
 in, and refuses it where that is another commit or has changes. Cases of a worker that is lost run
@@ -9,20 +9,20 @@ again on another, as often as the scheduler allows (distributed.scheduler.allowe
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from qnn.cluster.connection import close, connect, distributed
 from qnn.errors import QnnError
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import checkout
 from qnn_sim.regress.case import Case, Result
 from qnn_sim.regress.execute import run_case
 
-CONNECT_S = 15
+WORKERS_S = 15
 POLL_S = 2
 NOBODY_S = 120  # without any worker for so long, the cases that are left are lost
 
@@ -54,17 +54,10 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
     Raises:
         QnnError: `distributed` is not installed, nobody answers, or there is no worker.
     """
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError:
-        raise QnnError("a cluster needs the package distributed: pip install '.[farm]'") from None
-    try:
-        client = distributed.Client(address, timeout=CONNECT_S)
-    except (OSError, ValueError, TimeoutError) as problem:
-        raise QnnError(f"no Dask scheduler answers at {address}: {problem}") from None
+    client = connect(address)
     try:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_S)
+            client.wait_for_workers(1, timeout=WORKERS_S)
         except TimeoutError:
             raise QnnError(
                 f"the scheduler at {address} has no worker: start some with "
@@ -79,23 +72,22 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
             for number, case in enumerate(cases)
         }  # fmt: skip
         try:
-            yield from _follow(distributed, client, pending)
+            yield from _follow(client, pending)
         except Exception as problem:  # whatever the network does to what is waited for
             reason = f"the cluster is gone: {problem or type(problem).__name__}"
             for case in pending.values():
                 yield Result(case, outcomes.LOST, message=reason)
     finally:
-        client.close(timeout=5)
+        close(client)
 
 
-def _follow(distributed: Any, client: Any, pending: dict[Any, Case]) -> Iterator[Result]:
+def _follow(client: Any, pending: dict[Any, Case]) -> Iterator[Result]:
     """Results as they come; takes what has one out of `pending`."""
     alone_since = None
+    wait = distributed().wait
     while pending:
         try:
-            finished = distributed.wait(
-                list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED"
-            ).done
+            finished = wait(list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED").done
         except TimeoutError:
             finished = set()
         for future in finished:
