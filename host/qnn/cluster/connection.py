@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import warnings
@@ -30,8 +31,8 @@ def distributed() -> Any:
     return module
 
 
-def connect(address: str) -> Any:
-    """A client of the scheduler at an address such as tcp://host:8786; `close` it.
+def check(address: str) -> None:
+    """Asks the scheduler at an address such as tcp://host:8786 for its version.
 
     Raises:
         QnnError: `distributed` is not installed, nobody answers within CONNECT_S, or the scheduler
@@ -39,24 +40,33 @@ def connect(address: str) -> Any:
     """
     package = distributed()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of versions, which are looked at below
-            client = package.Client(address, timeout=CONNECT_S)
-    except (OSError, TypeError, ValueError, ImportError) as problem:
-        raise silent(address, problem) from None
-    try:
-        found = client.sync(client.scheduler.versions, callback_timeout=CONNECT_S)
-        theirs = found["packages"].get("distributed")
-    except Exception as problem:
-        close(client)
+        theirs = asyncio.run(asyncio.wait_for(_version(package, address), CONNECT_S))
+    except Exception as problem:  # the classes of Dask, tornado and the system, without a list
         raise silent(address, problem) from None
     if theirs != package.__version__:
-        close(client)
         raise QnnError(
             f"the scheduler at {address} runs distributed {theirs}, this program "
             f"{package.__version__}: start it from an installation of the same version"
         )
-    return client
+
+
+def connect(address: str) -> Any:
+    """A client of a scheduler; `close` it. Errors as of `check`."""
+    check(address)  # a client would wait for ever where somebody listens and says nothing
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions that do not matter
+            return distributed().Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError, ImportError) as problem:
+        raise silent(address, problem) from None
+
+
+async def _version(package: Any, address: str) -> str:
+    """Of the package distributed, as the scheduler has it."""
+    arguments = package.Security().get_connection_args("client")
+    async with package.core.rpc(address, timeout=CONNECT_S, connection_args=arguments) as scheduler:
+        found = await scheduler.versions()
+    return str(found["packages"]["distributed"])
 
 
 def close(client: Any) -> None:

@@ -61,7 +61,7 @@ def serve(
     """
     pool = ThreadPoolExecutor(1, "qnn-worker")
     try:
-        connection.connect(address).close()
+        connection.check(address)
         holder = pool.submit(make_holder).result()
         try:
             with tempfile.TemporaryDirectory(prefix="qnn-worker-") as folder:

@@ -27,6 +27,7 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=options.IMAGES)
     options.add_model(parser)
     options.add_top(parser)
+    options.add_cluster(parser)
     options.add_json(parser)
     parser.add_argument(
         "--save", metavar="PNG", type=Path, help="draw the pictures and their classes"
@@ -36,6 +37,8 @@ def add_parser(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     network = check_task(library.find(args.model), "classify")
+    options.check_cluster(args)
+    args.images = options.expanded(args.images)
     options.check_targets([args.save] if args.save else [], args.images)
     entries: list[draw.Entry] = []
     pictures = Pictures[Classification](
@@ -43,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         network,
         lambda model, sources, skip, ahead: model.classify_all(sources, args.top, skip, ahead),
         "classified",
+        args.cluster,
     )
 
     def tell(result: Classification, source: Source) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn.measure.evaluate import Answer, Pictures, count, entries
 from qnn.network import Network
 
 if TYPE_CHECKING:
     from qnn.cluster.members import Cluster
+    from qnn.measure.evaluate import Answer, Pictures
 
 NAME = "cluster"  # in the place of a backend
 
@@ -51,6 +51,7 @@ def answers(
     """As qnn.measure.evaluate.answers, by the workers."""
     from qnn.cluster.job import Unreadable, pack
     from qnn.cluster.spread import spread
+    from qnn.measure.evaluate import Answer, count, entries
 
     items = (pack(*entry) for entry in entries(pictures))
     with closing(spread(cluster, items, count(pictures))) as batches:

@@ -39,6 +39,7 @@ def add_parser(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     network = check_task(library.find(args.model), "detect")
+    args.images = options.expanded(args.images)
     targets = _targets(args.save, args.images) if args.save else {}
     options.check_targets(list(targets.values()), args.images)
     pictures = Pictures[Detections](

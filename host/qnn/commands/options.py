@@ -25,11 +25,12 @@ from qnn.errors import QnnError
 from qnn.model import Classification, Detections, Model
 from qnn.network import Network
 from qnn.network.result import FEATURE_SCALES
+from qnn.pictures import folder
 from qnn.store import library
 
 Result = TypeVar("Result", Classification, Detections)
 
-IMAGES = "picture files; also pipes, and - for standard input"
+IMAGES = "picture files, and folders of them; also pipes, and - for standard input"
 AUTO = "auto"
 Commands = Any  # argparse gives its sub-parser action no public name
 
@@ -152,6 +153,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def expanded(names: Sequence[str]) -> list[str]:
+    """Names of pictures, and in the place of a folder that of each file in it, in order.
+
+    Raises:
+        QnnError: a folder cannot be read.
+    """
+    found: list[str] = []
+    for name in names:
+        inside = folder.files(Path(name)) if name and os.path.isdir(name) else []
+        found += [os.fspath(one) for one in inside] or [name]
+    return found
+
+
 def positive(text: str) -> int:
     """An argument type: a whole number from 1 on."""
     try:
@@ -212,9 +226,9 @@ def check_targets(paths: Sequence[Path], inputs: Iterable[str | os.PathLike[str]
         check_name(path)
         if _identity(path) in read:
             raise QnnError(f"{path} is to be read: give what is written another name")
-    for folder, path in {path.parent: path for path in paths}.items():
-        if not folder.is_dir():
-            raise QnnError(f"cannot write {path}: there is no directory {folder}")
+    for parent, path in {path.parent: path for path in paths}.items():
+        if not parent.is_dir():
+            raise QnnError(f"cannot write {path}: there is no directory {parent}")
         with _writing(path) as partial:
             partial.touch()
 
@@ -284,8 +298,7 @@ def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def print_results(
-    network: Network,
-    model: Model | None,
+    ran: tuple[dict[str, Any], float | None],
     results: Sequence[Result],
     name: str,
     found: Callable[[Result], list[dict[str, Any]]],
@@ -295,12 +308,12 @@ def print_results(
     in milliseconds, and where they come from.
 
     Args:
-        model: what ran; None if nothing did.
+        ran: as `what_ran` has it.
         name: of what was found in each picture.
         found: that, of one result.
         report: further fields.
     """
-    document, clock_mhz = what_ran(network, model)
+    document, clock_mhz = ran
     document["results"] = []
     for result in results:
         one: dict[str, Any] = {"image": result.image, name: found(result)}
@@ -339,24 +352,33 @@ def objects_document(result: Detections) -> list[dict[str, Any]]:
     ]
 
 
-def print_times(model: Model, results: Sequence[Classification | Detections]) -> None:
-    """What ran, and a table of the mean time of each stage over all pictures."""
+def print_times(title: str, results: Sequence[Classification | Detections]) -> None:
+    """`title`, and a table of the mean time of each stage over all pictures."""
     sums: Counter[str] = Counter()
     for result in results:
         sums.update(result.times_us)
-    cycles = sum(result.cycles or 0 for result in results)
-    print(*times_lines(model, len(results), sums, cycles), sep="\n")
+    print(*times_lines(title, len(results), sums), sep="\n")
 
 
-def times_lines(model: Model, count: int, sums_us: Mapping[str, int], cycles: int) -> Iterator[str]:
+def print_cycles(model: Model, results: Sequence[Classification | Detections]) -> None:
+    """A line of the mean time of an accelerator, where there is one."""
+    for line in cycles_lines(model, len(results), sum(result.cycles or 0 for result in results)):
+        print(line)
+
+
+def times_lines(title: str, count: int, sums_us: Mapping[str, int]) -> Iterator[str]:
     """The lines of `print_times`, of the sums over `count` pictures."""
     total = sum(sums_us.values())
-    yield f"\nmodel {model.network.name} on {model.backend}"
+    yield f"\n{title}"
     yield f"{'stage':<14}{'ms':>10}{'share':>9}"
     for stage, time_us in sums_us.items():
         yield f"{stage:<14}{time_us / count / 1e3:>10.2f}{time_us / max(total, 1):>9.0%}"
     mean = "" if count == 1 else f"   mean of {count} pictures"
     yield f"{'all':<14}{total / count / 1e3:>10.2f}{mean}"
+
+
+def cycles_lines(model: Model, count: int, cycles: int) -> Iterator[str]:
+    """That of `print_cycles`, of the sum over `count` pictures; none without an accelerator."""
     if model.clock_mhz is not None:
         mean_cycles = cycles / count
         how = ", modelled: offload above is the time to simulate it" if model.simulated else ""

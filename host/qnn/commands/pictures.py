@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from contextlib import closing
+from typing import Any, Generic, TypeVar, cast
 
-from qnn.commands import options
+from qnn.commands import clusters, options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
 from qnn.errors import PictureError, QnnError
@@ -29,14 +30,23 @@ class Pictures(Generic[Result]):
         network: has the stages that `look` needs.
         look: how a model looks at pictures, so many of them opened ahead.
         did: what that is, for the count at the end.
+        cluster: the address of a scheduler whose workers classify the pictures; None: a model
+            here looks at them.
     """
 
     def __init__(
-        self, args: argparse.Namespace, network: Network, look: Look[Result], did: str
+        self,
+        args: argparse.Namespace,
+        network: Network,
+        look: Look[Result],
+        did: str,
+        cluster: str | None = None,
     ) -> None:
         self._args, self._network = args, network
         self._look: Look[Result] = look
+        self._cluster = cluster
         self._model: Model | None = None
+        self._ran: dict[str, Any] = {}  # a cluster
         self._under_way: deque[Source] = deque()
         self._results: list[Result] = []
         self._bar = Bar(f"simulating {network.name}", "cycles")
@@ -48,7 +58,10 @@ class Pictures(Generic[Result]):
         What is no file that can be read is named before anything runs.
         """
         with self.report.keeping():
-            if names := [name for name in self._args.images if self._is_readable(name)]:
+            names = [name for name in self._args.images if self._is_readable(name)]
+            if names and self._cluster is not None:
+                self._each_of_cluster(self._cluster, names, tell)
+            elif names:
                 settings = options.settings(self._args, self._network, self._bar.update)
                 with self._bar, Model(self._network, self._args.backend, settings) as model:
                     self._model = model
@@ -56,9 +69,37 @@ class Pictures(Generic[Result]):
                     ahead = 0 if len(names) == 1 or any(map(pipe.is_pipe, names)) else AHEAD
                     for result in self._look(model, self._sources(names), self._skip, ahead):
                         self._bar.clear()
-                        self._results.append(result)
-                        self.report.done += 1
-                        tell(result, self._under_way.popleft())
+                        self._found(result, tell)
+
+    def _found(self, result: Result, tell: Callable[[Result, Source], None]) -> None:
+        self._results.append(result)
+        self.report.done += 1
+        tell(result, self._under_way.popleft())
+
+    def _each_of_cluster(
+        self, address: str, names: list[str], tell: Callable[[Result, Source], None]
+    ) -> None:
+        from qnn.cluster.job import Unreadable, pack
+        from qnn.cluster.spread import spread
+
+        items = (
+            pack(one.name if isinstance(one, pipe.Piped) else str(one), one)
+            for one in self._sources(names)
+        )
+        with (
+            Bar(f"classifying by {self._network.name}", "pictures") as bar,
+            clusters.opened(address, self._network, bar, self._ran) as cluster,
+            closing(spread(cluster, items, len(names), self._args.top)) as batches,
+        ):
+            for batch in batches:
+                bar.clear()
+                for outcome in batch:
+                    if isinstance(outcome, Unreadable):
+                        self._under_way.popleft()
+                        self._skip_named(outcome.name, PictureError(outcome.reason))
+                    else:
+                        self._found(cast(Result, outcome), tell)
+                bar.update(self.report.done, self.report.total)
 
     def _is_readable(self, name: str) -> bool:
         if not pipe.is_pipe(name):
@@ -101,9 +142,12 @@ class Pictures(Generic[Result]):
             The exit status.
         """
         if self._args.json:
-            options.print_results(
-                self._network, self._model, self._results, name, found, self.report.document()
-            )
-        elif self._model is not None and self._results:
-            options.print_times(self._model, self._results)
+            ran = options.what_ran(self._network, self._model)
+            ran[0].update(self._ran)
+            options.print_results(ran, self._results, name, found, self.report.document())
+        elif self._results:
+            on = clusters.what(self._ran) if self._model is None else self._model.backend
+            options.print_times(f"model {self._network.name} on {on}", self._results)
+            if self._model is not None:
+                options.print_cycles(self._model, self._results)
         return self.report.close()

@@ -74,7 +74,7 @@ def read(source: str | os.PathLike[str], classes: Sequence[str]) -> list[Labelle
         found = []
         for folder in folders:
             label = names.find(folder.name, f"folder {folder}")
-            found += [Labelled(os.fspath(one), label) for one in _files(folder)]
+            found += [Labelled(os.fspath(one), label) for one in files(folder)]
         if not found:
             raise FormatError(f"{path}: its folders hold no picture")
         return found
@@ -122,12 +122,17 @@ def _entries(path: Path) -> list[Path]:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _files(folder: Path) -> list[Path]:
-    """All below a folder, in order; links to directories are not followed."""
+def files(folder: Path) -> list[Path]:
+    """All files below a folder, in order, but those that begin with a dot; links to directories are
+    not followed.
+
+    Raises:
+        FormatError: a folder cannot be read.
+    """
     found = []
     for one in sorted(_entries(folder)):
         if one.is_dir() and not one.is_symlink():
-            found += _files(one)
+            found += files(one)
         elif not one.is_dir():
             found.append(one)
     return found

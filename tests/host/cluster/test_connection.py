@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Another version, or no package at all, is told before anything else happens."""
+
+import sys
+
+import pytest
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+import distributed
+from local_cluster import local_cluster
+
+from qnn.cluster import connection
+from qnn.errors import QnnError
+
+
+def test_another_version_of_distributed(tmp_path, monkeypatch):
+    with local_cluster(tmp_path) as cluster:
+        client = connection.connect(cluster.address)
+        connection.close(client)
+        monkeypatch.setattr(distributed, "__version__", "1.2.3")
+        for call in (connection.check, connection.connect):
+            with pytest.raises(
+                QnnError, match=r"runs distributed 2.*, this program 1\.2\.3: start"
+            ):
+                call(cluster.address)
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(QnnError, match=r"needs the package distributed: pip install 'qnn\[cluster"):
+        connection.connect("tcp://127.0.0.1:1")
