@@ -23,9 +23,9 @@ from qnn.network import Network
 from qnn.pictures.picture import Source
 from qnn.store.digest import digest
 
-# Pictures that an accelerator had best get together: two are under way in it, and what goes over
-# the wire once in so many runs costs little beside them.
-ACCELERATOR_BATCH = 16
+# Pictures that go to an accelerator together: so many that a job takes it longer than it takes the
+# scheduler, and so few that little is lost with a board.
+ACCELERATOR_BATCH = 64
 
 
 class _StoppedError(QnnError):

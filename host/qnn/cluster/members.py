@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from qnn.cluster.connection import close, connect
-from qnn.cluster.job import Job, work
+from qnn.cluster.job import Job, Reply, work
 from qnn.errors import QnnError
 from qnn.network import Network
 from qnn.store.digest import digest
@@ -84,6 +84,10 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; what runs on workers comes to its end there."""
         close(self._client)
 
     def _await_workers(self) -> None:
@@ -156,3 +160,9 @@ class Cluster:
         )  # fmt: skip
         future.add_done_callback(done)
         return future
+
+    def gather(self, futures: dict[int, Any], timeout_s: float) -> dict[int, Reply]:
+        """What came of futures that are finished; whatever Dask raises, where one is lost."""
+        found = self._client.gather(list(futures.values()), asynchronous=True)
+        replies = self._client.sync(lambda: found, callback_timeout=timeout_s)
+        return dict(zip(futures, replies, strict=True))

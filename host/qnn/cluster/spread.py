@@ -7,13 +7,14 @@ it there and back. What a worker had that is gone, or has failed, goes to others
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from qnn.cluster.job import Item, Job, Outcome, Unreadable
+from qnn.cluster.job import Item, Job, Outcome, Reply, Unreadable
 from qnn.cluster.members import LOOK_S, Cluster, Worker
 from qnn.errors import BackendError, QnnError
 
@@ -94,7 +95,9 @@ class _Run:
                     told += 1
                 if not self._running and not self._more:
                     return
-                self._take(looked + LOOK_S - time.monotonic())
+                done = self._take(looked + LOOK_S - time.monotonic())
+                self._hand_out(workers)  # first of all: nobody waits for what others have found
+                self._fetch(done)
                 now = time.monotonic()
                 if now - looked >= LOOK_S:
                     workers, looked = self._cluster.look(), now
@@ -167,35 +170,48 @@ class _Run:
             one.job, worker, lambda future: self._done.put((number, future))
         )
 
-    def _take(self, timeout_s: float) -> None:
-        """What workers have done by now; waits for the first of it."""
-        try:
-            self._finish(*self._done.get(timeout=max(timeout_s, 0.0)))
+    def _take(self, timeout_s: float) -> dict[int, Any]:
+        """The futures of what workers have done by now, by number; waits for the first of it."""
+        found: dict[int, Any] = {}
+        with contextlib.suppress(queue.Empty):
+            number, future = self._done.get(timeout=max(timeout_s, 0.0))
             while True:
-                self._finish(*self._done.get_nowait())
-        except queue.Empty:
-            return
+                one = self._running.get(number)
+                if one is not None and one.future is future:  # nobody else has got it meanwhile
+                    found[number] = future
+                    self._free(number, one)
+                number, future = self._done.get_nowait()
+        return found
 
-    def _finish(self, number: int, future: Any) -> None:
-        one = self._running.get(number)
-        if one is None or one.future is not future or one.worker is None:
-            return  # somebody else has it
-        if future.status in ("cancelled", "lost"):
+    def _fetch(self, done: dict[int, Any]) -> None:
+        """What workers have found, all in one go where that goes."""
+        if any(future.status in ("cancelled", "lost") for future in done.values()):
             raise self._cluster.gone(ConnectionError("it has forgotten the pictures"))
-        worker, reason = one.worker, "it did not say what it found"
+        replies: dict[int, Any] = {}
+        good = {number: future for number, future in done.items() if future.status == "finished"}
+        with contextlib.suppress(Exception):  # told below, for each of them
+            replies = self._cluster.gather(good, FETCH_S)
+        for number, future in done.items():
+            self._finish(number, future, replies.get(number))
+
+    def _finish(self, number: int, future: Any, reply: Reply | None) -> None:
+        one = self._running[number]
+        assert one.worker is not None
+        reason = "it did not say what it found"
         try:
-            reply = future.result(timeout=FETCH_S)
+            reply = reply or future.result(timeout=FETCH_S)
         except Exception as problem:  # whatever a worker, or the way to it, raises
             reason = " ".join(str(problem).split()) or type(problem).__name__
         else:
+            assert reply is not None
             if reply.failure is not None:
                 reason = reply.failure
             elif reply.digest != self._cluster.digest:
                 reason = f"it looked with another network, of digest {reply.digest[:12]}"
             elif len(reply.outcomes) == len(one.job.items):
-                self._release(number, one)
+                self._drop(one)
                 del self._running[number]
-                worker.pictures += len(reply.outcomes)
+                one.worker.pictures += len(reply.outcomes)
                 self._ready[number] = one.whole(reply.outcomes)
                 return
         self._fail(number, reason)
@@ -205,7 +221,8 @@ class _Run:
         one = self._running[number]
         assert one.worker is not None
         address = one.worker.address
-        self._release(number, one)
+        self._free(number, one)
+        self._drop(one)
         one.failed.add(address)
         one.tries += 1
         if one.tries > AGAIN:
@@ -217,13 +234,13 @@ class _Run:
         self._again.append(number)
         self._again.sort()
 
-    def _release(self, number: int, one: _Running) -> None:
-        """The worker has this job no more."""
-        assert one.worker is not None
-        one.worker.jobs.remove(number)
-        one.worker.since = time.monotonic()
-        self._drop(one)
-        one.worker = None
+    @staticmethod
+    def _free(number: int, one: _Running) -> None:
+        """The worker has room for another job."""
+        worker = one.worker
+        if worker is not None and number in worker.jobs:
+            worker.jobs.remove(number)
+            worker.since = time.monotonic()
 
     @staticmethod
     def _drop(one: _Running) -> None:

@@ -10,15 +10,29 @@ import socket
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from qnn.cluster import connection
 from qnn.cluster.connection import CONNECT_S, distributed
 from qnn.cluster.holder import Holder
+from qnn.cluster.job import Job, Reply
 from qnn.errors import QnnError
 
 
-async def started(address: str, holder: Holder, pool: ThreadPoolExecutor, folder: str) -> Any:
+class Holds(Protocol):
+    """What a worker needs of a Holder.
+
+    Attributes:
+        description: plain values: what it has.
+    """
+
+    description: dict[str, Any]
+
+    def work(self, job: Job) -> Reply:
+        """Does one job after the other."""
+
+
+async def started(address: str, holder: Holds, pool: ThreadPoolExecutor, folder: str) -> Any:
     """A distributed.Worker that has said to the scheduler what it holds; close it.
 
     Args:

@@ -63,14 +63,18 @@ def _checked(format_name: str, path: Path, wish: str | None) -> _Checked:
     try:
         network, caps = import_network(format_name, path, NAME, wish), Capabilities()
         found = place_network(network, caps)
-        run, cycles = accelerated(found), 0
-        if run.stop:
-            layers = folded(lower(network.layers[run], limits_of(network)), caps)
-            wiring = part(network.wiring, run)
-            cycles = estimate.cycles(laid_out(layers, caps, wiring).program, caps)
-        return _Checked(str(path), network, found, cycles)
+        return _Checked(str(path), network, found, cycles_of(network, found, caps))
     except QnnError as error:
         return _Checked(str(path), refusal=str(error))
+
+
+def cycles_of(network: Network, found: Sequence[Place], caps: Capabilities) -> int:
+    """Cycles of one picture, estimated, of the layers that have their place on an accelerator."""
+    run = accelerated(found)
+    if not run.stop:
+        return 0
+    layers = folded(lower(network.layers[run], limits_of(network)), caps)
+    return estimate.cycles(laid_out(layers, caps, part(network.wiring, run)).program, caps)
 
 
 def _row(one: _Checked, width: int) -> str:
