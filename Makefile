@@ -32,6 +32,8 @@ accuracy: .venv/.run        ## its accuracy on the 10,000 Fashion-MNIST test pic
 	or make accuracy DATASET=DIRECTORY"; exit 2; }
 	@mkdir -p build
 	$(VENV)/qnn eval --model fashion-cnv --backend $(BACKEND) --save build/confusion.png $(DATASET)
+bench-cluster: .venv/.dev   ## pictures a second of `qnn worker`s here, one killed, 100 boards asleep
+	$(VENV)/python scripts/bench_cluster.py --dataset $(DATASET)
 train: .venv/.train         ## train it again (about an hour on two cores) into params/networks
 	$(VENV)/python scripts/train_fashion.py --epochs $(EPOCHS) --checkpoint build/train/fashion.pt
 	$(VENV)/python scripts/export_fashion.py build/train/fashion.pt params
@@ -60,4 +62,4 @@ help:
 	  /^[a-z%-]+:.*## / {printf "  %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables and their defaults\n'; awk -F ' *[?]=|# *' \
 	  '/^[A-Z0-9]+ *[?]=/ {printf "  %-10s%-36s%s\n", $$1, $$2, $$3}' $(MAKEFILE_LIST)
-.PHONY: demo setup test lint accuracy train clean help
+.PHONY: demo setup test lint accuracy bench-cluster train clean help

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/bench_cluster.py: every run agrees with one machine, whoever is killed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+from qnn_sim.rtl_build import ROOT
+
+
+def call(*arguments):
+    command = [sys.executable, ROOT / "scripts/bench_cluster.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+
+
+def test_a_small_one(tmp_path):
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (200, 28, 28), np.uint8), rng.integers(0, 10, 200)
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    ended = call(
+        "--dataset", tmp_path / "a.npz", "--workers", "1", "--pictures", "200",
+        "--sim-pictures", "0", "--boards", "3", "--picture-bytes", "100", "--json",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    (run,), killed, boards = document["runs"], document["killed"], document["boards"]
+    assert (run["backend"], run["workers"], run["agrees"]) == ("cpu", 1, True)
+    assert (killed["workers"], killed["pictures"], killed["agrees"]) == (2, 200, True)
+    assert boards["boards"] == 3 and 100 < boards["wire_bytes"] < 200
+    assert boards["pictures_per_s"] <= boards["bound_per_s"]
+
+
+def test_wrong_usage_and_models():
+    assert "counts must be" in call("--pictures", "0").stderr
+    ended = call("--model", "nothing")
+    assert ended.returncode == 2 and ended.stderr.startswith("bench_cluster: unknown model")
