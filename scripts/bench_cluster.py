@@ -4,7 +4,9 @@
 Starts a Dask scheduler and workers on this machine: `qnn worker` on the CPU (one thread of BLAS
 each) and on the simulated accelerator, and then workers that only sleep, for as long as a board's
 accelerator would take. Every run but the last must give the confusion matrix of one machine, or the
-exit status is 1. Pictures are those of Fashion-MNIST, random ones where they are not there.
+exit status is 1. On a machine that has other work, go by processor time: of all workers for a
+picture (where one is killed, of the other one), of scheduler and client for a job. Pictures are
+those of Fashion-MNIST, random ones where they are not there.
 
     python scripts/bench_cluster.py --workers 1 2 4 --pictures 10000 --boards 100
 """
@@ -115,7 +117,9 @@ class Local:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-        self.start("-m", "distributed.cli.dask_scheduler", "--host", self.address, "--no-dashboard")
+        self.scheduler = self.start(
+            "-m", "distributed.cli.dask_scheduler", "--host", self.address, "--no-dashboard"
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """A process of this Python, ended with everything else."""
@@ -149,6 +153,12 @@ class Local:
             time.sleep(0.2)
         logs = "; ".join(one.read_text()[-300:] for one in sorted(self._logs.glob("*.log")))
         raise QnnError(f"{count} workers did not come within {START_S:g} s: {logs}")
+
+
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Processor time that it has had, which other programs of the machine do not change."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -186,15 +196,19 @@ def timed(
         processes = machine.workers(workers, backend, model)
         with machine.joined(network, workers, told.append) as cluster:
             began, total = time.perf_counter(), len(data.labels)
+            living = processes[1:] if kill else processes
+            had = sum(map(cpu_s, living))
             batches = spread(cluster, (pack(*entry) for entry in entries(data)), total)
             for tally in tallied(network, batches):  # type: ignore[arg-type]
                 if kill and tally.confusion.sum() * 2 >= total:
                     processes[0].kill()
                     kill = False
             seconds = time.perf_counter() - began
+            worked = sum(map(cpu_s, living)) - had
     return {
         "backend": backend, "workers": workers, "pictures": total, "seconds": seconds,
-        "pictures_per_s": total / seconds, "told": told, "confusion": tally.confusion.tolist(),
+        "pictures_per_s": total / seconds, "worker_cpu_ms": worked / total * 1e3,
+        "told": told, "confusion": tally.confusion.tolist(),
     }  # fmt: skip
 
 
@@ -211,15 +225,18 @@ def boards(
             how = {"address": machine.address, "count": share, "digest": digest(network)}
             machine.start(str(Path(__file__)), "--asleep", json.dumps({**how, "seconds": seconds}))
         with machine.joined(network, count, print) as cluster:
-            began = time.perf_counter()
+            began, here, there = time.perf_counter(), time.process_time(), cpu_s(machine.scheduler)
             jobs = [len(batch) for batch in spread(cluster, iter(made), pictures)]
             took = time.perf_counter() - began
+            here = (time.process_time() - here) / len(jobs)
+            there = (cpu_s(machine.scheduler) - there) / len(jobs)
     job = Job(digest(network), None, tuple(made[: max(jobs)]))  # type: ignore[arg-type]
     return {
         "boards": count, "picture_ms": seconds * 1e3, "picture_bytes": size,
         "wire_bytes": len(pickle.dumps(job)) / max(jobs), "pictures": pictures, "jobs": len(jobs),
         "seconds": took, "pictures_per_s": pictures / took, "jobs_per_s": len(jobs) / took,
         "bound_per_s": count / seconds if seconds else None,
+        "scheduler_cpu_ms_per_job": there * 1e3, "client_cpu_ms_per_job": here * 1e3,
     }  # fmt: skip
 
 
@@ -259,7 +276,7 @@ def boards_pictures(count: int, seconds: float) -> int:
 def line(run: dict[str, Any]) -> str:
     return (
         f"{run['backend']:<8}{run['workers']:>8}{run['pictures']:>10}{run['seconds']:>10.2f}"
-        f"{run['pictures_per_s']:>14.1f}"
+        f"{run['pictures_per_s']:>14.1f}{run['worker_cpu_ms']:>18.2f}"
     )
 
 
@@ -274,7 +291,9 @@ def print_result(result: dict[str, Any]) -> None:
             f"{found['boards']} boards that sleep {found['picture_ms']:.3f} ms for each of "
             f"{found['pictures']} pictures of {found['picture_bytes']} bytes "
             f"({found['wire_bytes']:.0f} on the wire): {found['pictures_per_s']:,.0f} pictures/s "
-            f"of {bound}, {found['jobs_per_s']:.0f} jobs/s"
+            f"of {bound}, {found['jobs_per_s']:.0f} jobs/s; processor time for a job: scheduler "
+            f"{found['scheduler_cpu_ms_per_job']:.1f} ms, client "
+            f"{found['client_cpu_ms_per_job']:.1f} ms"
         )
 
 
@@ -284,7 +303,8 @@ def main() -> int:
         asyncio.run(sleep_on(**json.loads(arguments.asleep)))
         return 0
     if not arguments.json:
-        print(f"{'backend':<8}{'workers':>8}{'pictures':>10}{'seconds':>10}{'pictures/s':>14}")
+        heading = f"{'backend':<8}{'workers':>8}{'pictures':>10}{'seconds':>10}{'pictures/s':>14}"
+        print(f"{heading}{'CPU ms/picture':>18}")
     result = measure(arguments, lambda run: arguments.json or print(line(run), flush=True))
     if arguments.json:
         print(json.dumps(result, indent=1))
