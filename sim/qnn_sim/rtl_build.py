@@ -26,6 +26,10 @@ NOT_FOR_MAKE = re.compile(r"""[\s#$%:;&|<>()*?\[\]'"`\\]""")
 # Toggles of wide signals take most of the time of making an engine; the cocotb benches have those
 # up to 256 bits, which is where Verilator ends by itself.
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "32"]
+# The runtime of Verilator depends on these, and on no other flag that is used here.
+RUNTIME_FLAGS = ("--trace-vcd", *COVERAGE_FLAGS)
+# With -O2 it takes twice as long to compile and simulates no faster.
+OPTIONS = ("OPT_FAST=-O1 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 _SMALL = {
     "Pe": 16,
     "Pixels": 2,
@@ -127,26 +131,30 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
         raise QnnError(reason)
     root, env, folder = verilator_package.root(), verilator_package.environment(), target.parent
     folder.mkdir(parents=True, exist_ok=True)
+    key = version("verilator"), OPTIONS, _processor(), [a for a in arguments if a in RUNTIME_FLAGS]
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
+    runtime = ROOT / "build" / "rtl" / f"runtime-{digest}"
+    verilator_package.take_runtime(runtime, folder)
     objects = ["libVengine.a", "libverilated.a"]
-    steps: list[list[str]] = [
-        [
-            f"{root}/bin/verilator", "--cc", "--top", "qnn_engine", "--prefix", "Vengine",
-            "-Mdir", str(folder), "-O3", "--x-assign", "fast", "--x-initial", "fast",
-            "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *arguments,
-        ],
-        [
-            "make", "-C", str(folder), "-f", "Vengine.mk", "-j2",
-            *verilator_package.MAKE_VARIABLES,
-            "OPT_FAST=-O2 -march=native", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", *objects,
-        ],
-        [
-            "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
-            f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
-            *(str(folder / name) for name in objects), "-pthread", "-o", f"{target}.part",
-        ],
+    translate = [
+        f"{root}/bin/verilator", "--cc", "--top", "qnn_engine", "--prefix", "Vengine",
+        "-Mdir", str(folder), "-O3", "--x-assign", "fast", "--x-initial", "fast",
+        "--noassert", "-Wno-fatal", "-Wno-UNUSEDSIGNAL", "-CFLAGS", "-fPIC", *arguments,
+    ]  # fmt: skip
+    make = [
+        "make", "-C", str(folder), "-f", "Vengine.mk", "-j2",
+        *verilator_package.MAKE_VARIABLES, *OPTIONS, *objects,
+    ]  # fmt: skip
+    link = [
+        "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,
+        f"-I{folder}", f"-I{root}/include", f"-I{root}/include/vltstd", str(HARNESS),
+        *(str(folder / name) for name in objects), "-pthread", "-o", f"{target}.part",
     ]  # fmt: skip
     with open(folder / "build.log", "w") as log:
-        for step in steps:
-            if subprocess.run(step, env=env, stdout=log, stderr=log, check=False).returncode:
+        for step in (translate, make, link):
+            more = verilator_package.in_one_file(folder) if step is make else []
+            done = subprocess.run([*step, *more], env=env, stdout=log, stderr=log, check=False)
+            if done.returncode:
                 raise QnnError(f"the RTL does not compile: see {folder / 'build.log'}")
+    verilator_package.keep_runtime(folder, runtime)
     Path(f"{target}.part").rename(target)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from qnn_sim import clean_environment
 
 # Variables of make that it leaves empty, because it was configured without a compiler.
 MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
+# One file for the compiler: it reads the headers once, and none is compiled ahead, twice. That
+# takes about half of the processor's time, and the simulation is as fast.
+ONE_FILE = "VM_PARALLEL_BUILDS=0"
+LARGEST_FILE = 20_000_000  # bytes; what is larger would need too much memory
 
 
 def root() -> Path:
@@ -26,3 +31,30 @@ def environment() -> dict[str, str]:
         found.setdefault("OBJCACHE", "ccache")
         found.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
     return found
+
+
+def in_one_file(folder: Path) -> list[str]:
+    """For make, ONE_FILE where what Verilator has written into a folder is not too large for it."""
+    size = sum(path.stat().st_size for path in folder.glob("*.cpp"))
+    return [ONE_FILE] if size <= LARGEST_FILE else []
+
+
+def take_runtime(shared: Path, folder: Path) -> None:
+    """Copy the compiled runtime of Verilator, where there is one, to where a model is compiled."""
+    for compiled in shared.glob("*.o"):
+        shutil.copy(compiled, folder)
+
+
+def keep_runtime(folder: Path, shared: Path) -> None:
+    """Keep the runtime that was compiled with a model, unless there is one: it is the same for all
+    that are compiled with the same options."""
+    if shared.exists():
+        return
+    part = shared.with_name(f"{shared.name}.{os.getpid()}")
+    part.mkdir(parents=True)
+    for compiled in folder.glob("verilated*.o"):
+        shutil.copy(compiled, part)
+    try:
+        part.rename(shared)
+    except OSError:  # another process was faster
+        shutil.rmtree(part)

@@ -36,3 +36,30 @@ def test_ccache_where_it_is_there_and_nothing_else_was_chosen(monkeypatch, ccach
         monkeypatch.setenv("OBJCACHE", chosen)
     expected = chosen or ("ccache" if ccache else None)
     assert verilator_package.environment().get("OBJCACHE") == expected
+
+
+def test_the_runtime_is_compiled_once(tmp_path):
+    """Kept of the first model, there for the second; of two at a time one is kept."""
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    for folder in (first, second):
+        folder.mkdir()
+    for name in ("verilated.o", "verilated_vpi.o", "Vtop.o"):
+        (first / name).write_text(f"first {name}")
+    verilator_package.take_runtime(shared, first)
+    verilator_package.keep_runtime(first, shared)
+    verilator_package.take_runtime(shared, second)
+    assert {path.name: path.read_text() for path in second.iterdir()} == {
+        name: f"first {name}" for name in ("verilated.o", "verilated_vpi.o")
+    }
+    (second / "verilated.o").write_text("another")
+    verilator_package.keep_runtime(second, shared)
+    assert (shared / "verilated.o").read_text() == "first verilated.o"
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second", "shared"}
+
+
+def test_only_what_is_not_too_large_is_one_file_for_the_compiler(tmp_path, monkeypatch):
+    for name, size in (("a.cpp", 60), ("b.cpp", 40), ("c.h", 90)):
+        (tmp_path / name).write_text(" " * size)
+    for largest, expected in ((100, [verilator_package.ONE_FILE]), (99, [])):
+        monkeypatch.setattr(verilator_package, "LARGEST_FILE", largest)
+        assert verilator_package.in_one_file(tmp_path) == expected
