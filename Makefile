@@ -3,11 +3,16 @@
 .DELETE_ON_ERROR:
 PYTHON  ?= python3#  interpreter that makes .venv (3.10 or newer)
 JOBS    ?= 2#        tests at a time
+FAST    ?=#          1: `make test` leaves out what compiles, simulates, or takes long
 EPOCHS  ?= 22#       of `make train`
 BACKEND ?= cpu#      of `make accuracy`; golden takes some minutes
 DATASET ?= /usr/share/datasets/fashion-mnist#  of both; Debian: dataset-fashion-mnist
 VENV   := .venv/bin
+PIP    := $(VENV)/python -m pip
 PYTEST := $(VENV)/pytest -n $(JOBS)
+# Nothing is compiled to bytecode before it is imported.
+INSTALL := install --quiet --disable-pip-version-check --no-compile
+export FAST
 # With it the asserts of what the tests share would say nothing.
 unexport PYTHONOPTIMIZE
 
@@ -19,8 +24,10 @@ demo: .venv/.run            ## classify the shipped pictures with the shipped mo
 setup: .venv/.dev           ## only make the environment in .venv
 
 ##@ Every change
-test: .venv/.dev            ## all tests that need no board and no vendor tool; CI runs this
-	$(PYTEST) tests
+test: environments          ## all that needs no board, no vendor tool and no night; CI runs this
+	$(PYTEST) --dist load --maxschedchunk 1 -m 'not nightly' tests
+environments:
+	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(FAST),,.venv-pynq/.dev)
 lint: .venv/.dev            ## ruff and mypy over the Python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
@@ -45,13 +52,13 @@ clean:                      ## remove build/ and the environments
 .venv/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv
 .venv/.run: pyproject.toml | .venv/bin/python
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[run]'
+	$(PIP) $(INSTALL) --editable '.[run]'
 	@touch $@
 .venv/.dev: pyproject.toml | .venv/bin/python
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) $(INSTALL) --editable '.[dev]'
 	@touch $@
 .venv/.train: pyproject.toml | .venv/bin/python
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	$(PIP) $(INSTALL) --editable '.[train]'
 	@touch $@
 
 include rtl/rtl.mk
@@ -62,4 +69,4 @@ help:
 	  /^[a-z%-]+:.*## / {printf "  %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables and their defaults\n'; awk -F ' *[?]=|# *' \
 	  '/^[A-Z0-9]+ *[?]=/ {printf "  %-10s%-36s%s\n", $$1, $$2, $$3}' $(MAKEFILE_LIST)
-.PHONY: demo setup test lint accuracy bench-cluster train clean help
+.PHONY: demo setup test environments lint accuracy bench-cluster train clean help

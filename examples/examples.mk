@@ -7,5 +7,5 @@ example: .venv/.dev .venv/.example  ## train with Brevitas (two minutes), import
 	PATH="$(CURDIR)/$(VENV):$$PATH" examples/bring_your_own/run.sh $(DATASET) build/bring_your_own
 
 .venv/.example: pyproject.toml | .venv/bin/python
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[example]'
+	$(PIP) $(INSTALL) --editable '.[example]'
 	@touch $@

@@ -6,26 +6,29 @@ TESTS ?= tests/host#  of `make test-armhf`
 DRY_RUN ?=#           1: `make deploy` prints its commands and runs none
 export DRY_RUN
 VENV_PYNQ := .venv-pynq/bin
-ON_PYNQ   := $(VENV_PYNQ)/pytest -p no:cacheprovider tests/on_pynq tests/host/platforms
+ON_PYNQ   := $(VENV_PYNQ)/pytest -n $(JOBS) -p no:cacheprovider tests/on_pynq tests/host/platforms
 
 ##@ On a PYNQ board
-test-pynq: .venv-pynq/.dev $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
-	$(ON_PYNQ)
+test-pynq: test-newest-pynq $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
 	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
+test-newest-pynq: .venv-pynq/.dev
+	$(ON_PYNQ)
 test-armhf: .venv/.dev      ## tests/host on 32-bit ARM, emulated (TESTS=...); wants root, no part of test
 	$(VENV)/python scripts/armhf.py python3 -m pytest -p no:cacheprovider -n $(JOBS) $(TESTS)
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
 	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' --system '$(SYSTEM)'
-test: test-pynq
+ifeq ($(FAST),)
+test: test-newest-pynq
+endif
 
 .venv-pynq/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv-pynq
 .venv-pynq/.dev: pyproject.toml | .venv-pynq/bin/python
-	$(VENV_PYNQ)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev-pynq]'
+	$(VENV_PYNQ)/python -m pip $(INSTALL) --editable '.[dev-pynq]'
 	@touch $@
 # An older pynq needs the same packages as the newest one and takes its place on PYTHONPATH.
 .venv-pynq/pynq-%/.done: | .venv-pynq/.dev
-	$(VENV_PYNQ)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	$(VENV_PYNQ)/python -m pip $(INSTALL) --no-deps --upgrade \
 	  --target $(@D) "pynq==$*; python_version < '3.13'"
 	@touch $@
-.PHONY: test-pynq test-armhf deploy
+.PHONY: test-pynq test-newest-pynq test-armhf deploy

@@ -1,6 +1,6 @@
 # Everything about rtl/; included by the Makefile.
 SIM     ?= verilator#  simulator of `make sim-<module>`: verilator or icarus
-SEED    ?=#            repeat a failing run with the seed it printed
+SEED    ?=#            of all that is random in tests, 1 by default; random: a fresh one each time
 WAVES   ?=#            1: record waves under build/
 NETWORK ?= fashion-cnv#  of `make sim-network`; the others need QNN_REFERENCE
 export SIM SEED WAVES

@@ -178,7 +178,7 @@ def failures(report: Path, seed: int) -> list[str]:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    chosen = run_options.seed()
+    chosen = run_options.seed(default=None)
     seed = secrets.randbelow(2**31) if chosen is None else chosen
     report = arguments.out / "verify.xml"
     report.unlink(missing_ok=True)

@@ -7,29 +7,34 @@ from pathlib import Path
 
 import chosen_kernels
 import numpy as np
+import pace
 import pytest
 from hypothesis import settings
 
 from qnn.errors import QnnError
 from qnn_sim import run_options
 
-# The machine that runs the tests may be slow; a failure prints how to repeat it. With CI set the
-# examples are the same in every run.
-settings.register_profile(
-    "qnn", deadline=None, print_blob=True, derandomize=run_options.switched_on("CI")
-)
+# The machine that runs the tests may be slow; a failure prints how to repeat it.
+settings.register_profile("qnn", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("qnn")
 
 
-def pytest_configure():
+def pytest_configure(config):
     """What the environment says about the run is checked before the first test."""
     try:
-        run_options.seed(), run_options.simulator(), run_options.layers(1)
+        seed = run_options.seed()
+        run_options.simulator(), run_options.layers(1)
         chosen_kernels.implementations()
         chosen_kernels.configurations()
         chosen_kernels.networks()
     except QnnError as problem:
         raise pytest.UsageError(str(problem)) from None
+    if seed is not None and config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = seed  # read when the plugin of Hypothesis is configured
+    config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(pace.Progress(config), "progress")
+        print(f"SEED={'random' if seed is None else seed}")
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +55,7 @@ def interruptible():
 
 @pytest.fixture
 def seed() -> int:
-    """SEED of the environment, else a new one; printed where a test fails."""
+    """Of run_options; printed where a test fails."""
     chosen = run_options.seed()
     value = int(np.random.SeedSequence().entropy % 2**31) if chosen is None else chosen
     print(f"repeat with SEED={value}")

@@ -7,6 +7,6 @@ formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control,
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
 	$(VENV)/python scripts/mutate.py --count $(N) --seed $(or $(SEED),1) --jobs $(JOBS)
 .venv/.formal: .venv/.dev
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --editable '.[formal]'
+	$(PIP) $(INSTALL) --editable '.[formal]'
 	@touch $@
 .PHONY: formal mutate

@@ -3,7 +3,8 @@
 
 WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands it reached;
 SANITIZE=1 compiles the HLS kernels with sanitizers; 0, no, false and off switch each of them off,
-like an empty value. SEED=<number> repeats a run; SIM=verilator or icarus runs the cocotb benches;
+like an empty value. SEED=<number> chooses what is random, DEFAULT_SEED where it is empty, and
+SEED=random a fresh one each time; SIM=verilator or icarus runs the cocotb benches;
 RUN_FOLDER=<folder> is where log, waves and coverage of the run go, so that several runs of one
 build do not meet. LAYERS=<number> is how many random layers the HLS engine is given. Lists of names
 have commas between.
@@ -20,6 +21,8 @@ from qnn.errors import QnnError
 OFF = ("", "0", "no", "false", "off")
 SIMULATORS = ("verilator", "icarus")
 MOST_SEED = 2**31 - 1  # what Verilator takes
+DEFAULT_SEED = 1
+FRESH = "random"
 
 
 def switched_on(name: str) -> bool:
@@ -58,9 +61,19 @@ def layers(default: int) -> int:
     return whole_number("LAYERS", 1) or default
 
 
-def seed() -> int | None:
-    """SEED; None: a fresh one is wanted. QnnError where it is no number."""
-    return whole_number("SEED")
+def seed(default: int | None = DEFAULT_SEED) -> int | None:
+    """SEED, `default` where it is empty; None: a fresh one is wanted.
+
+    Raises:
+        QnnError: it is neither FRESH nor a number.
+    """
+    if os.getenv("SEED", "").strip().lower() == FRESH:
+        return None
+    try:
+        found = whole_number("SEED")
+    except QnnError as problem:
+        raise QnnError(f"{problem}, and not {FRESH}") from None
+    return default if found is None else found
 
 
 def simulator() -> str:

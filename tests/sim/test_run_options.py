@@ -32,13 +32,17 @@ def test_switches(monkeypatch, name):
 
 def test_numbers(monkeypatch):
     monkeypatch.setenv("SEED", "")
-    assert run_options.seed() is None
+    assert run_options.seed() == run_options.DEFAULT_SEED
+    assert run_options.seed(default=None) is None
+    for text in ("random", " Random"):
+        monkeypatch.setenv("SEED", text)
+        assert run_options.seed() is None
     for text, value in (("0", 0), ("7", 7), (str(2**31 - 1), 2**31 - 1)):
         monkeypatch.setenv("SEED", text)
         assert run_options.seed() == value
     for text in ("abc", "-1", "1.5", "0x10", str(2**31), "9" * 5000, "²"):
         monkeypatch.setenv("SEED", text)
-        with pytest.raises(QnnError, match=r"SEED=.* is not a whole number from 0 to 2147483647"):
+        with pytest.raises(QnnError, match=r"SEED=.* is not a whole number from 0 to 2147483647,"):
             run_options.seed()
 
 
