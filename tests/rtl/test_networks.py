@@ -62,6 +62,7 @@ def test_network_equals_its_expected_results(name, request):
 PICTURES = {"dorefanet": "DoReFa-Net, conv0 to fc1", "tinier-yolo": "Tinier-YOLO, conv0 to conv7"}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", rtl_pictures.NAMES)
 def test_a_whole_picture(reference, name):
     """No value differs, few outputs of the first layer are in doubt, the page says the cycles."""

@@ -10,7 +10,7 @@ from qnn.engine.maps import BlockMap
 from qnn_sim.streams import Sink, Source, generator, pack, reset, start
 
 
-@pytest.mark.parametrize("pe", [8, 32, 64])
+@pytest.mark.parametrize("pe", [8, pytest.param(32, marks=pytest.mark.nightly), 64])
 def test_qnn_pack(pe):
     from qnn_sim.bench_runner import run_bench
 

@@ -15,7 +15,9 @@ PE, WEIGHTS, THRESHOLDS = 16, 32, 16
 ADDRESS = 0x10000
 
 
-@pytest.mark.parametrize(("parts", "part"), [(1, 0), (2, 0), (2, 1)])
+@pytest.mark.parametrize(
+    ("parts", "part"), [(1, 0), pytest.param(2, 0, marks=pytest.mark.nightly), (2, 1)]
+)
 def test_qnn_weight_loader(parts, part):
     from qnn_sim.bench_runner import run_bench
 

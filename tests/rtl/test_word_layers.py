@@ -22,6 +22,7 @@ SHAPES = {
 BESIDE = 15_000  # cycles for first rows, first weights, and the last results of a command
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", SHAPES)
 def test_first_layers(name, seed):
     shape, outputs, kernel, options, products = SHAPES[name]

@@ -55,6 +55,7 @@ def copy(tmp_path):
     return tmp_path
 
 
+@pytest.mark.nightly
 def test_faults_are_counted(copy):
     done = run(
         copy, "--kernels", "popcount,pack", "--configurations", "small", "--jobs", "1",

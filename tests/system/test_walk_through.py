@@ -15,6 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PATCHES = re.findall(r"^```diff\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
 
+ON_CPU = (
+    "-m", "pytest", "tests/golden/test_golden_network.py",
+    "tests/host/backends/test_cpu.py::TestEqualsGolden",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
@@ -53,24 +58,31 @@ def apply(tree: Path, patches: list[str]) -> None:
         subprocess.run(["git", "apply", "-"], cwd=tree, input=patch, text=True, check=True)
 
 
-def test_walk_through(tree):
+@pytest.fixture(scope="module")
+def followed(tree):
+    """The tree with all patches; that of the CPU is the last, and the tests asked for it."""
     cpu = next(patch for patch in PATCHES if "backends/integer_conv.py" in patch)
     apply(tree, [patch for patch in PATCHES if patch != cpu])
     regs = call(tree, "scripts/gen_regs.py")
     assert regs.returncode == 0, regs.stderr
-
-    on_cpu = ("-m", "pytest", "tests/golden/test_golden_network.py", "tests/host/backends")
-    without = call(tree, *on_cpu)
+    without = call(tree, *ON_CPU)
     assert without.returncode == 1, "a CPU that knows no smallest codes passes its tests"
     apply(tree, [cpu])
-    found = call(tree, *on_cpu)
-    assert found.returncode == 0, found.stdout[-3000:]
+    return tree
 
-    lint = call(tree, "scripts/lint_rtl.py")
+
+def test_patches_apply_and_the_cpu_equals_the_golden_model(followed):
+    found = call(followed, *ON_CPU)
+    assert found.returncode == 0, found.stdout[-3000:]
+    lint = call(followed, "scripts/lint_rtl.py")
     assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+@pytest.mark.nightly
+def test_rtl_and_hls_equal_the_golden_model(followed):
     for tests in (
         "tests/rtl/test_engine.py::test_random_networks_equal_golden",
         "tests/hls/test_csim_engine.py::test_random_layers_equal_golden",
     ):
-        found = call(tree, "-m", "pytest", tests, LAYERS="100")
+        found = call(followed, "-m", "pytest", tests, LAYERS="100")
         assert found.returncode == 0, found.stdout[-3000:]

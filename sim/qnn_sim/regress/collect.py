@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The cases of a regression: what pytest finds below FOLDERS, so that no bench is forgotten."""
+"""The cases of a regression: what pytest finds below FOLDERS, so that no bench is forgotten, and
+what is marked NIGHTLY elsewhere."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from qnn_sim import clean_environment
 from qnn_sim.regress.case import Case
 
 FOLDERS = ("tests/rtl", "tests/kernels", "tests/hls")
+NIGHTLY = "nightly"  # the marker of tests, of any folder, that `make test` leaves to the night
 # What the kernels are run with, beside one folding and the shipped network; by the variable of the
 # environment that chooses it.
 BREADTH = {
@@ -32,6 +34,7 @@ LIMIT_S = 1800.0
 
 def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> list[str]:
     """All tests below the folders of `root`, in order; a bench once for each of its configurations.
+    Behind them the marked ones of other folders.
 
     Args:
         broad: with all of BREADTH, not only what the tests take by themselves.
@@ -40,15 +43,27 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
         QnnError: pytest cannot read them.
     """
     there = [folder for folder in folders if (root / folder).is_dir()]
+    env = {name: ",".join(values) if broad else "" for name, values in BREADTH.items()}
+    found = _collected(root, there, env) if there else []
+    marked = [
+        path.relative_to(root).as_posix()
+        for path in sorted((root / "tests").rglob("test_*.py"))
+        if f"mark.{NIGHTLY}" in path.read_text()
+    ]
+    if elsewhere := [name for name in marked if not name.startswith(tuple(folders))]:
+        found += _collected(root, ["-m", NIGHTLY, *elsewhere], env)
+    # Parameters of other tests share one process.
+    return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
+
+
+def _collected(root: Path, chosen: list[str], env: Mapping[str, str]) -> list[str]:
     command = [
         sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
-        "-p", "no:cacheprovider",
+        "-p", "no:cacheprovider", *chosen,
     ]  # fmt: skip
-    env = {name: ",".join(values) if broad else "" for name, values in BREADTH.items()}
-    env["KERNEL"] = ""
     done = subprocess.run(
-        [*command, *there],
-        env=clean_environment.for_pytest(env),
+        command,
+        env=clean_environment.for_pytest({**env, "KERNEL": ""}),
         cwd=root,
         capture_output=True,
         text=True,
@@ -57,9 +72,7 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
     )
     if done.returncode not in (0, 5):
         raise QnnError(f"pytest cannot collect the tests:\n{done.stdout[-3000:]}{done.stderr}")
-    found = [line for line in done.stdout.splitlines() if "::" in line and " " not in line[:5]]
-    # Parameters of other tests share one process.
-    return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
+    return [line for line in done.stdout.splitlines() if "::" in line and " " not in line[:5]]
 
 
 def settings(name: str) -> tuple[tuple[str, str], ...]:
