@@ -23,6 +23,6 @@ sim-network: .venv/.dev     ## one whole network through the RTL
 	$(VENV)/python scripts/bench_rtl.py $(NETWORK) --out build/sim-network.json
 bench-rtl: .venv/.dev       ## cycles of every network, per layer; build/bench-rtl.json
 	$(VENV)/python scripts/bench_rtl.py
-synth: .venv/.dev           ## what it needs of an XC7Z020, by Yosys; build/synth.json
+synth: .venv/.dev           ## what it needs of an XC7Z020, and its worst paths, by Yosys; build/synth.json
 	$(VENV)/python scripts/synth.py
 .PHONY: lint-rtl regs check-generated diagram sim sim-network bench-rtl synth

@@ -2,9 +2,11 @@
 """Synthesises the accelerator for the XC7Z020 with Yosys and tells what it needs of it.
 
 Prints a table of LUTs, flip-flops, block RAM and DSP for each module, with the longest
-combinational path inside it (LUTs, carry blocks and wide multiplexers in a row); writes the netlist
-and synth.json into the output folder. Fails where the device would be too full, where something
-stays a black box, or where a memory of qnn_ram became anything but block RAM.
+combinational path inside it (LUTs, carry blocks and wide multiplexers in a row). Then, of the whole
+design over all borders of modules: the worst paths from register to register, with cells in a row,
+loads of the widest net and an estimate in ns (see netlist_timing.py), and the nets with many loads.
+Writes the netlist and synth.json into the output folder. Fails where the device would be too full,
+where something stays a black box, or where a memory of qnn_ram became anything but block RAM.
 
     python scripts/synth.py [--top qnn_engine] [--out build/synth]
 """
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from pyosys import libyosys
 
+import netlist_timing
 from qnn.errors import QnnError
 from qnn_sim import outputs, rtl_build
 from qnn_sim.rtl_build import ROOT, sources
@@ -172,6 +175,7 @@ def main() -> int:
         "bram36": total[2],
         "dsp": int(total[3]),
         "modules": rows,
+        "timing": netlist_timing.report(json.loads((folder / "netlist.json").read_text()), top),
     }
     (folder.parent / "synth.json").write_text(json.dumps(result, indent=1) + "\n")
 
@@ -180,6 +184,8 @@ def main() -> int:
     for row in rows:
         print(f"{row['module']:28}{row['instances']:>6}{row['lut']:>8}{row['ff']:>8}"
               f"{row['bram36']:>8g}{row['dsp']:>5}{row['longest_path']:>6}")  # fmt: skip
+    print()
+    netlist_timing.show(result["timing"])
     print()
     for kind, device in DEVICE.items():
         share = 100 * result[kind] / device
