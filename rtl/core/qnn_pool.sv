@@ -6,8 +6,9 @@
 // zero takes the place of a result. Horizontal maxima come from a shift register, vertical ones from
 // the horizontal maxima of the two rows before, kept in a RAM. Raw results pass through untouched.
 //
-// Timing: one position a cycle; a row of a window that counts takes size - 1 cycles more, hidden
-// behind the positions that do not.
+// Timing: command_i stays as it is from the cycle before start_i on. What a position is comes from a
+// register: positions are worked out one ahead. One position a cycle; a row of a window that counts
+// takes size - 1 cycles more, hidden behind the positions that do not.
 
 module qnn_pool
   import qnn_pkg::*;
@@ -41,41 +42,110 @@ module qnn_pool
     end
   endfunction
 
-  // position in the padded map, and in the output
+  // what follows from the command alone
+  logic       raw, two, three, every, parity;
+  logic [9:0] rows_end, columns_end, last_column_at, last_row_at, last_out_at;
+  logic [7:0] last_tile;
+  always_ff @(posedge clk_i) begin
+    raw <= command_i.raw;
+    two <= command_i.pool_size >= 2'd2;
+    three <= command_i.pool_size == 2'd3;
+    every <= command_i.pool_stride == 2'd1;
+    parity <= ~command_i.pool_size[0];
+    rows_end <= 10'(command_i.pool_top) + command_i.conv_rows;
+    columns_end <= 10'(command_i.pool_left) + command_i.conv_columns;
+    last_column_at <= command_i.walk_columns - 1'b1;
+    last_row_at <= command_i.walk_rows - 1'b1;
+    last_out_at <= command_i.out_columns - 1'b1;
+    last_tile <= command_i.tiles - 1'b1;
+  end
+
+  // the position after the present one, in the padded map and in the output
   logic       active;
   logic [7:0] tile;
   logic [9:0] row, column, out_row, out_column;
-  logic       real_row, real_column, row_counts, column_counts;
-  logic       last_column, last_row;
+  logic       row_counts, column_counts, last_column;
   always_comb begin
-    real_row = row >= 10'(command_i.pool_top)
-        && row < 10'(command_i.pool_top) + command_i.conv_rows;
-    real_column = column >= 10'(command_i.pool_left)
-        && column < 10'(command_i.pool_left) + command_i.conv_columns;
     // the last row and column of a window; for stride 2 every second
     row_counts = 2'(row) + 2'd1 >= command_i.pool_size || row >= 10'd2;
-    row_counts = row_counts && out_row < command_i.out_rows
-        && (command_i.pool_stride == 2'd1 || row[0] == ~command_i.pool_size[0]);
+    row_counts = row_counts && out_row < command_i.out_rows && (every || row[0] == parity);
     column_counts = 2'(column) + 2'd1 >= command_i.pool_size || column >= 10'd2;
     column_counts = column_counts && out_column < command_i.out_columns
-        && (command_i.pool_stride == 2'd1 || column[0] == ~command_i.pool_size[0]);
-    last_column = column + 1'b1 == command_i.walk_columns;
-    last_row = row + 1'b1 == command_i.walk_rows;
+        && (every || column[0] == parity);
+    last_column = column == last_column_at;
   end
 
-  // horizontal
-  logic               step, drop, is_real, stage_free, collision;
-  logic [VectorW-1:0] here, before_1, before_2, horizontal;
-  assign is_real = real_row && real_column;
-  assign here = is_real ? in_data_i[VectorW-1:0] : '0;
-  always_comb begin
-    horizontal = here;
-    if (command_i.pool_size >= 2'd2) horizontal = larger(horizontal, before_1);
-    if (command_i.pool_size >= 2'd3) horizontal = larger(horizontal, before_2);
+  // the present position
+  typedef struct packed {
+    logic               is_real;
+    logic               first;        // of its row
+    logic               counts;       // last column of a window
+    logic               row_counts;
+    logic               row_end;
+    logic               row_0;        // lowest bit of the row
+    logic [1:0]         above;        // rows before that belong to the window
+    logic [ColumnW-1:0] out_column;
+  } position_t;
+  position_t position;
+  logic      present, step;
+  always_ff @(posedge clk_i) begin
+    if (step) present <= 1'b0;
+    if (active && (!present || step)) begin
+      present <= 1'b1;
+      position.is_real <= row >= 10'(command_i.pool_top) && row < rows_end
+          && column >= 10'(command_i.pool_left) && column < columns_end;
+      position.first <= column == '0;
+      position.counts <= column_counts;
+      position.row_counts <= row_counts;
+      position.row_end <= out_column == last_out_at;
+      position.row_0 <= row[0];
+      if (!two || row == '0) position.above <= 2'd0;
+      else position.above <= row == 10'd1 ? 2'd1 : 2'd2;
+      position.out_column <= out_column[ColumnW-1:0];
+      column <= column + 1'b1;
+      if (column_counts) out_column <= out_column + 1'b1;
+      if (last_column) begin
+        column <= '0;
+        out_column <= '0;
+        row <= row + 1'b1;
+        if (row_counts) out_row <= out_row + 1'b1;
+        if (row == last_row_at) begin
+          row <= '0;
+          out_row <= '0;
+          tile <= tile + 1'b1;
+          if (tile == last_tile) active <= 1'b0;
+        end
+      end
+    end
+    if (start_i) begin
+      active <= !command_i.raw;
+      tile <= '0;
+      row <= '0;
+      column <= '0;
+      out_row <= '0;
+      out_column <= '0;
+    end
+    if (rst_i) begin
+      active <= 1'b0;
+      present <= 1'b0;
+    end
   end
+
+  // horizontal: the column before, and the larger of the two before
+  logic               drop, stage_free, collision;
+  logic [VectorW-1:0] here, before_1, before_2, other, horizontal;
+  assign here = position.is_real ? in_data_i[VectorW-1:0] : '0;
+  assign other = position.first || !two ? '0 : three ? before_2 : before_1;
+  assign horizontal = larger(here, other);
   assign drop = in_valid_i && !in_present_i;
-  assign step = active && !command_i.raw && !drop && (!is_real || in_valid_i)
-      && ((stage_free && !collision) || !column_counts);
+  assign step = present && !drop && (!position.is_real || in_valid_i)
+      && ((stage_free && !collision) || !position.counts);
+  always_ff @(posedge clk_i) begin
+    if (step) begin
+      before_1 <= here;
+      before_2 <= position.first ? here : larger(here, before_1);
+    end
+  end
 
   // vertical: the rows before lie in the half of the RAM that is named after their lowest bit
   logic               stage_valid, stage_second, stage_finish, stage_counts, stage_row_end;
@@ -84,10 +154,9 @@ module qnn_pool
   logic [ColumnW-1:0] stage_column;
   logic [VectorW-1:0] stage_max, stage_here, ram_data, vertical;
   logic [ColumnW:0]   ram_address;
-  logic               three;
-  assign three = command_i.pool_size == 2'd3;
   assign ram_address = stage_valid && !stage_finish
-      ? {three ? stage_row_0 : ~stage_row_0, stage_column} : {~row[0], out_column[ColumnW-1:0]};
+      ? {three ? stage_row_0 : ~stage_row_0, stage_column}
+      : {~position.row_0, position.out_column};
   qnn_ram #(
     .Width(VectorW), .Depth(2 * Columns)
   ) u_rows (
@@ -107,7 +176,8 @@ module qnn_pool
   end
   assign stage_free = !stage_valid || stage_finish;
   // a narrow map may want to read what is just being written
-  assign collision = stage_finish && {stage_row_0, stage_column} == {~row[0], out_column[ColumnW-1:0]};
+  assign collision = stage_finish
+      && {stage_row_0, stage_column} == {~position.row_0, position.out_column};
 
   always_ff @(posedge clk_i) begin
     if (stage_valid && three && !stage_second) begin
@@ -115,54 +185,22 @@ module qnn_pool
       stage_max <= vertical;
     end
     if (stage_finish) stage_valid <= 1'b0;
-    if (step) begin
-      before_1 <= last_column ? '0 : here;
-      before_2 <= last_column ? '0 : before_1;
-      column <= column + 1'b1;
-      if (column_counts) begin
-        stage_valid <= 1'b1;
-        stage_second <= 1'b0;
-        stage_counts <= row_counts;
-        stage_row_end <= out_column + 1'b1 == command_i.out_columns;
-        stage_row_0 <= row[0];
-        if (command_i.pool_size == 2'd1 || row == '0) stage_above <= 2'd0;
-        else stage_above <= row == 10'd1 ? 2'd1 : 2'd2;
-        stage_column <= out_column[ColumnW-1:0];
-        stage_here <= horizontal;
-        stage_max <= horizontal;
-        out_column <= out_column + 1'b1;
-      end
-      if (last_column) begin
-        column <= '0;
-        out_column <= '0;
-        row <= row + 1'b1;
-        if (row_counts) out_row <= out_row + 1'b1;
-        if (last_row) begin
-          row <= '0;
-          out_row <= '0;
-          tile <= tile + 1'b1;
-          if (tile + 1'b1 == command_i.tiles) active <= 1'b0;
-        end
-      end
+    if (step && position.counts) begin
+      stage_valid <= 1'b1;
+      stage_second <= 1'b0;
+      stage_counts <= position.row_counts;
+      stage_row_end <= position.row_end;
+      stage_row_0 <= position.row_0;
+      stage_above <= position.above;
+      stage_column <= position.out_column;
+      stage_here <= horizontal;
+      stage_max <= horizontal;
     end
-    if (start_i) begin
-      active <= !command_i.raw;
-      tile <= '0;
-      row <= '0;
-      column <= '0;
-      out_row <= '0;
-      out_column <= '0;
-      before_1 <= '0;
-      before_2 <= '0;
-    end
-    if (rst_i) begin
-      active <= 1'b0;
-      stage_valid <= 1'b0;
-    end
+    if (rst_i) stage_valid <= 1'b0;
   end
 
   always_comb begin
-    if (command_i.raw) begin
+    if (raw) begin
       out_valid_o = in_valid_i && in_present_i;
       out_data_o = in_data_i;
       out_row_end_o = 1'b0;
@@ -171,8 +209,8 @@ module qnn_pool
       out_valid_o = stage_valid && (stage_second || !three) && stage_counts;
       out_data_o = ResultW'(vertical);
       out_row_end_o = stage_row_end;
-      in_pop_o = drop || (step && is_real);
+      in_pop_o = drop || (step && position.is_real);
     end
   end
-  assign busy_o = active || stage_valid || in_valid_i;
+  assign busy_o = active || present || stage_valid || in_valid_i;
 endmodule

@@ -6,7 +6,8 @@
 // Parameters come as qnn_weight_loader describes, for all commands from weights_start_i on; the
 // input map as qnn_input_loader describes, from command_start_i on; words leave as qnn_pack makes
 // them. command_i must stay until drained_o has been high for 7 cycles in a row: the longest gap
-// between two stages. The loaders ask for beats, at most 16 at a time, in the order in which they
+// between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from its
+// fields alone is worked out into registers. The loaders ask for beats, at most 16 at a time, in the order in which they
 // use them, and take the answers without waiting.
 
 module qnn_datapath
@@ -65,6 +66,11 @@ module qnn_datapath
   localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
   localparam int unsigned ResultDepth = 64;
 
+  logic [1:0] starting;
+  logic       start;
+  always_ff @(posedge clk_i) starting <= rst_i ? '0 : {starting[0], command_start_i};
+  assign start = starting[1];
+
   // parameters into the rings: each port those of its own channels
   localparam int unsigned Own = Pe / Ports;
   logic                        tile_take, tile_done;
@@ -102,7 +108,7 @@ module qnn_datapath
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords)
   ) u_input_loader (
-    .clk_i, .rst_i, .start_i(command_start_i), .command_i,
+    .clk_i, .rst_i, .start_i(start), .command_i,
     .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(input_busy),
     .req_valid_o(input_valid_o), .req_ready_i(input_ready_i), .req_address_o(input_address_o),
     .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i),
@@ -112,6 +118,10 @@ module qnn_datapath
   );
 
   // product rows
+  logic                    wait_weights, wait_input, wait_output;
+  always_ff @(posedge clk_i) begin
+    {wait_weights_o, wait_input_o, wait_output_o} <= {wait_weights, wait_input, wait_output};
+  end
   logic                    sequencer_busy, result_pop;
   logic                    first, shift, last, pass_last, tile_last;
   logic [Pixels-1:0]       present;
@@ -123,7 +133,7 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .WindowWords(WindowWords),
     .ResultDepth(ResultDepth)
   ) u_sequencer (
-    .clk_i, .rst_i, .run_start_i, .start_i(command_start_i), .command_i,
+    .clk_i, .rst_i, .run_start_i, .start_i(start), .command_i,
     .busy_o(sequencer_busy),
     .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
     .tile_ready_i(&tile_ready || resident_run_i), .tile_take_o(tile_take),
@@ -133,7 +143,7 @@ module qnn_datapath
     .weight_address_o(weight_address),
     .window_word_o(window_word), .window_nibble_o(window_nibble),
     .window_low_o(window_low), .window_high_o(window_high),
-    .wait_weights_o, .wait_input_o, .wait_output_o
+    .wait_weights_o(wait_weights), .wait_input_o(wait_input), .wait_output_o(wait_output)
   );
 
   logic [Pixels*SIMD-1:0] pieces;
@@ -282,7 +292,7 @@ module qnn_datapath
   qnn_pool #(
     .Pe(Pe), .ResultW(ResultW), .Columns(PoolColumns)
   ) u_pool (
-    .clk_i, .rst_i, .start_i(command_start_i), .command_i, .busy_o(pool_busy),
+    .clk_i, .rst_i, .start_i(start), .command_i, .busy_o(pool_busy),
     .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(head_pop),
     .out_valid_o(pooled_valid), .out_ready_i(pooled_ready), .out_data_o(pooled),
     .out_row_end_o(pooled_row_end)
@@ -295,5 +305,6 @@ module qnn_datapath
     .in_row_end_i(pooled_row_end), .out_valid_o, .out_ready_i, .out_data_o, .busy_o(pack_busy)
   );
 
-  assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy && !input_busy;
+  assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy && !input_busy
+      && starting == '0;
 endmodule

@@ -45,7 +45,7 @@ module qnn_pool_properties
     if (begun && in_stalled) begin
       assume (in_valid_i && in_present_i == in_present_q && in_data_i == in_data_q);
     end
-    if (begun && started && !start_i) assume (command_i == command_q);
+    if (begun && (started || start_i)) assume (command_i == command_q);
     if (start_i) assume (!busy);
     if (!started) assume (!in_valid_i);
     assume (command_i.pool_size != '0);
@@ -83,10 +83,10 @@ module qnn_pool_properties
           || (out_valid && out_data == data_q && out_row_end == row_end_q));
       handshake_pop : assert (!in_pop || in_valid_i);
       handshake_busy : assert (!out_valid || busy);
-      handshake_idle : assert (started || (!dut.active && !dut.stage_valid));
+      handshake_idle : assert (started || (!dut.active && !dut.present && !dut.stage_valid));
       // what the stage has read: see the addresses in the module
       stage_second : assert (!dut.stage_valid || !dut.stage_second || dut.three);
-      stage_raw : assert (!command_i.raw || (!dut.active && !dut.stage_valid));
+      stage_raw : assert (!command_i.raw || (!dut.active && !dut.present && !dut.stage_valid));
     end
   end
 

@@ -30,6 +30,7 @@ class Bench:
 
     async def command(self, **fields):
         self.dut.command_i.value = int.from_bytes(encode(fields), "little")
+        await RisingEdge(self.dut.clk_i)
         self.dut.start_i.value = 1
         await RisingEdge(self.dut.clk_i)
         self.dut.start_i.value = 0
