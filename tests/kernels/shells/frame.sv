@@ -2,9 +2,9 @@
 //
 // What all RTL shells share: frames of 64-bit beats on the outside, a unit of rtl/ on the inside.
 //
-// A frame begins with the eight beats of a command, unless Bare; then start_o is high for a cycle
-// and the other beats are handed to the unit. The words that it makes leave as one frame, the last
-// one when the whole frame is in and the unit has not been busy for Quiet cycles. Only then does the
+// A frame begins with the eight beats of a command, unless Bare; two cycles later start_o is high for
+// a cycle, then the other beats are handed to the unit. The words that it makes leave as one frame, the
+// last one when the whole frame is in and the unit has not been busy for Quiet cycles. Only then does the
 // next frame begin.
 
 module frame
@@ -36,7 +36,7 @@ module frame
   localparam int unsigned Quiet = 8;   // as long as drained_o of qnn_datapath has to last, and one more
   localparam int unsigned Depth = 4;
 
-  typedef enum logic [1:0] {COMMAND, START, BODY, OVER} state_t;
+  typedef enum logic [2:0] {COMMAND, SETTLE, SETTLED, START, BODY, OVER} state_t;
   state_t     state;
   logic [2:0] head;                    // beat of the command
   logic [3:0] quiet;
@@ -67,9 +67,11 @@ module frame
         if (in_valid_i) begin
           command_o <= {in_data_i, command_o[511:64]};
           head <= head + 1'b1;
-          if (head == '1) state <= START;
+          if (head == '1) state <= SETTLE;
         end
       end
+      SETTLE: state <= SETTLED;
+      SETTLED: state <= START;
       START: state <= BODY;
       BODY: if (in_valid_i && beat_ready_i && in_last_i) state <= OVER;
       default: if (made && count == '0) state <= Bare ? START : COMMAND;
