@@ -16,8 +16,9 @@
 // It waits where input rows or the tile's parameters are not there yet. The last product row of a
 // group is held back until its results can be taken: behind it nothing ever stalls.
 //
-// Timing: window_*_o are registered; weight_address_o belongs to the same product row and comes
-// together with them, ctrl flags too.
+// Timing: command_i stays as it is from the cycle before start_i on. window_*_o are registered;
+// weight_address_o belongs to the same product row and comes together with them, ctrl flags too. Input
+// rows and room for results are seen a cycle after they come.
 
 module qnn_sequencer
   import qnn_pkg::*;
@@ -101,10 +102,21 @@ module qnn_sequencer
   logic last_word, last_row, last_pass, last_head, last_issue;
   logic        falls;                                    // the next pass has a lower exponent
   logic [11:0] weight_next, after_head;
-  assign last_word = word + 1'b1 == command_i.words;
-  assign last_row = 5'(kernel_row) + 1'b1 == command_i.kernel_rows;
+  // what follows from the command alone
+  logic [7:0] word_before_last;
+  logic [4:0] row_before_last;
+  logic [3:0] pass_last_at, plane_last_at;
+  logic       one_word, one_row;
+  always_ff @(posedge clk_i) begin
+    word_before_last <= command_i.words - 8'd2;
+    row_before_last <= command_i.kernel_rows - 5'd2;
+    pass_last_at <= command_i.passes - 1'b1;
+    plane_last_at <= command_i.planes - 1'b1;
+    one_word <= command_i.words == 8'd1;
+    one_row <= command_i.kernel_rows == 5'd1;
+  end
   assign falls = pass < command_i.exponent;
-  assign last_pass = pass + 1'b1 == command_i.passes || (falls && plane + 1'b1 == command_i.planes);
+  assign last_pass = pass == pass_last_at || (falls && plane == plane_last_at);
   assign last_head = head_plane == '0 && head_pass == command_i.exponent;
   assign last_issue = last_word && last_row && last_pass && last_head;
   assign weight_next = weight + 1'b1;
@@ -112,19 +124,30 @@ module qnn_sequencer
 
   logic [7:0] result_rows;
   logic [8:0] interval_min;
-  always_comb begin
-    result_rows = command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
+  always_ff @(posedge clk_i) begin
+    result_rows <= command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     // results stay until those of the next group overwrite them: compare and read them before
-    if (command_i.raw) interval_min = 9'(Groups * Pixels + Groups + 5);
-    else if (command_i.requantise) interval_min = 9'(Groups * Slot + Groups + 5);
-    else if (command_i.thresholds >= 8'(Settle)) interval_min = 9'(command_i.thresholds) + 9'd1;
-    else interval_min = 9'(Settle);
+    if (command_i.raw) interval_min <= 9'(Groups * Pixels + Groups + 5);
+    else if (command_i.requantise) interval_min <= 9'(Groups * Slot + Groups + 5);
+    else if (command_i.thresholds >= 8'(Settle)) interval_min <= 9'(command_i.thresholds) + 9'd1;
+    else interval_min <= 9'(Settle);
   end
 
+  // rows and room only become more while a group waits: what is there may be known a cycle late
+  logic rows_there, next_there, next_waits, room;
   logic input_there, weights_there, output_there, issue;
-  assign input_there = begun || !(16'(rows_loaded_i - need) >= 16'h8000);
+  always_ff @(posedge clk_i) begin
+    next_there <= !(16'(rows_loaded_i - next_need) >= 16'h8000);
+    next_waits <= next_valid && !next_take;
+    if (next_take) rows_there <= next_there && next_waits;
+    else rows_there <= !(16'(rows_loaded_i - need) >= 16'h8000);
+    room <= interval <= 9'd1 && credit >= result_rows && !(issue && last_issue);
+    if (start_i) next_there <= 1'b0;
+  end
+
+  assign input_there = begun || rows_there;
   assign weights_there = begun || !tile_first || tile_ready_i;
-  assign output_there = !last_issue || (interval == '0 && credit >= result_rows);
+  assign output_there = !last_issue || room;
   assign issue = full && input_there && weights_there && output_there;
   assign tile_take_o = issue && !begun && tile_first;
   assign next_take = next_valid && (!full || (issue && last_issue));
@@ -145,12 +168,16 @@ module qnn_sequencer
     if (issue) begin
       begun <= 1'b1;
       word <= word + 1'b1;
+      last_word <= word == word_before_last;
       weight <= weight_next;
       if (last_word) begin
         word <= '0;
+        last_word <= one_word;
         kernel_row <= kernel_row + 1'b1;
+        last_row <= 5'(kernel_row) == row_before_last;
         if (last_row) begin
           kernel_row <= '0;
+          last_row <= one_row;
           pass <= pass + 1'b1;
           second_weight <= after_head;
           if (falls) begin
@@ -200,12 +227,13 @@ module qnn_sequencer
       if (command_i.reload) rows_done_o <= next_done;
       pass <= '0;
       head_pass <= '0;
-      plane <= command_i.planes - 1'b1;
-      head_plane <= command_i.planes - 1'b1;
+      plane <= plane_last_at;
+      head_plane <= plane_last_at;
       plane_offset <= command_i.row_words - command_i.plane_words;
       head_offset <= command_i.row_words - command_i.plane_words;
       kernel_row <= '0;
       word <= '0;
+      {last_word, last_row} <= {one_word, one_row};
     end
     credit <= credit - ((issue && last_issue) ? result_rows : '0) + 8'(result_taken_i);
     if (start_i) begin

@@ -163,7 +163,9 @@ class Bench:
         loading, weights, results = slow
         self.ram = case.rng.integers(0, 2, 64 * WINDOW, dtype=np.uint8)
         dut.command_i.value = int.from_bytes(encode(fields), "little")
-        dut.rows_loaded_i.value, dut.start_i.value = 0, 1
+        dut.rows_loaded_i.value = 0
+        await RisingEdge(dut.clk_i)
+        dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
         rows = fields["in_rows"] * (case.tiles if fields["reload"] else 1)
