@@ -321,7 +321,7 @@ KEPT = {  # bits that a register keeps, and those that it gives as ones
 }
 READ_ONLY = (
     regs.ID, regs.VERSION, regs.LANES, regs.STORES, regs.LIMITS, regs.SHAPES, regs.MEMORY,
-    regs.CYCLES,
+    regs.FEATURES, regs.CYCLES,
 )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class System:
 
     async def capabilities(self):
         """From one burst over the registers that tell them."""
-        words = await self.read_burst(ENGINE, 7)
+        words = await self.read_burst(ENGINE, regs.FEATURES // 4 + 1)
         assert words[:2] == [regs.ID_VALUE, regs.VERSION_MAJOR << 16 | regs.VERSION_MINOR]
         return Capabilities.read(lambda address: words[address // 4])
 

@@ -26,8 +26,8 @@ TREES = {
 }
 PAGES = (".md", ".svg")  # for readers of the repository
 BOARD = {"numpy", "PIL"}  # all that the package needs on a board
-# Only in a checkout, only on a board, only with the extras qonnx, live and cluster: imported where it
-# is used.
+# Only in a checkout, only on a board, only with the extras qonnx, live and cluster: imported where
+# it is used.
 LATER = {"qnn_sim", "pynq", "onnx", "google", "av", "distributed"}
 OF_PYNQ = "platforms/pynq_ip.py"  # nobody but pynq, and who has imported pynq, imports this
 

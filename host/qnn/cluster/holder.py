@@ -18,7 +18,7 @@ from qnn.cluster.job import Item, Job, Outcome, Reply, Unreadable
 from qnn.engine.placement import Where, wish_for_first
 from qnn.errors import QnnError
 from qnn.measure.evaluate import Entry, answers
-from qnn.model import Model
+from qnn.model import Given, Model
 from qnn.network import Network
 from qnn.pictures.picture import Source
 from qnn.store.digest import digest
@@ -124,7 +124,7 @@ class Holder:
                 taken.append(number)
                 yield item.source()
 
-        def skip(_: Source, error: QnnError) -> None:
+        def skip(_: Given, error: QnnError) -> None:
             number = taken.pop()  # the picture that was taken last
             found[number] = Unreadable(job.items[number].name, str(error))
 

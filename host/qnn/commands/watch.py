@@ -185,7 +185,10 @@ class _Teller:
         if self.model is None or not self._meter.count or self._json:
             return
         meter = self._meter
-        print(*options.times_lines(self.model, meter.count, meter.sums_us, meter.cycles), sep="\n")
+        title = f"model {self.model.network.name} on {self.model.backend}"
+        print(*options.times_lines(title, meter.count, meter.sums_us), sep="\n")
+        for line in options.cycles_lines(self.model, meter.count, meter.cycles):
+            print(line)
         if meter.pictures_per_s is not None:
             print(f"{meter.pictures_per_s:.2f} pictures a second")
 

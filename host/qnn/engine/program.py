@@ -663,7 +663,9 @@ def compile_layers(
             }
             codes, how = _codes(layer, weights, own, command, caps)
             fields.append(command | how)
-            parameters.append(b"".join(code + tile for code, tile in zip(codes, tiles, strict=True)))
+            parameters.append(
+                b"".join(code + tile for code, tile in zip(codes, tiles, strict=True))
+            )
             written += out.size // len(blocks) * len(own)
             names.append(layer.name if len(parts) == 1 else f"{layer.name}/{part}")
 
