@@ -55,10 +55,11 @@ def test_the_ip_tells_its_capabilities(platform, board):
         regs.LIMITS: 4096,
         regs.SHAPES: 256,
         regs.MEMORY: 2,
+        regs.FEATURES: 1,
     }
     with board.expect(*(("read", ENGINE_BASE + r, answer) for r, answer in answers.items())):
         found = platform._ip.capabilities
-    assert (found.simd, found.pe, found.pixels) == (64, 32, 4)
+    assert (found.simd, found.pe, found.pixels, found.requantiser) == (64, 32, 4, 1)
 
 
 def test_registers_that_are_not_there(platform):
