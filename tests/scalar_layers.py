@@ -22,8 +22,10 @@ def at(maps: np.ndarray, y: int, x: int, c: int) -> int:
 
 
 def convolution(x, weight, stride, padding, groups) -> list[list[list[int]]]:
-    """Accumulators [row][column][output]; weight is (O, KH, KW, C/groups)."""
-    (top, left, bottom, right), (down, across) = padding, stride
+    """Accumulators [row][column][output]; weight is (O, KH, KW, C/groups), stride one for both
+    directions or a pair."""
+    top, left, bottom, right = padding
+    down, across = (stride, stride) if np.ndim(stride) == 0 else stride
     outputs, kernel_h, kernel_w, per_group = weight.shape
 
     def accumulator(y: int, z: int, o: int) -> int:

@@ -23,7 +23,7 @@ def convolutions(draw):
     x = rng.integers(0, 256, shape)
     weight = rng.integers(-5, 6, (groups * per_branch, *kernel, per_group))
     options = {
-        "stride": draw(st.integers(1, 3)),
+        "stride": draw(st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3))),
         "padding": draw(st.tuples(*[st.integers(0, 3)] * 4)),
         "groups": groups,
     }

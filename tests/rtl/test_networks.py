@@ -93,7 +93,8 @@ def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
     with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:
         caps = driver.capabilities
     lanes = caps.simd * caps.pe * caps.pixels
-    sizes = caps.pe, caps.pixels, lanes, caps.weight_words, caps.window_words
+    stores = caps.weight_words, caps.window_words
+    sizes = caps.pe, caps.pixels, lanes, *stores, caps.requantiser
     cells = " | ".join(f"{size:,}" for size in sizes)
     assert re.search(rf"^\| `{configuration}`.* \| {re.escape(cells)} \|$", PAGE.read_text(), re.M)
 

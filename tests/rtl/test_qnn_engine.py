@@ -72,7 +72,9 @@ class Host:
         await ClockCycles(dut.aclk, 4)
         dut.aresetn.value = 1
         await ClockCycles(dut.aclk, 2)
-        registers = ("ID", "VERSION", "LANES", "STORES", "LIMITS", "SHAPES", "MEMORY")
+        registers = (
+            "ID", "VERSION", "LANES", "STORES", "LIMITS", "SHAPES", "MEMORY", "FEATURES",
+        )  # fmt: skip
         found = {getattr(regs, name): await host.read(getattr(regs, name)) for name in registers}
         host.caps = Capabilities.read(found.__getitem__)
         return host

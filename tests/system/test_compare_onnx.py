@@ -16,12 +16,8 @@ from qnn_sim.rtl_build import ROOT
 
 # Of the generated networks beside the reference data: what the accelerator cannot run.
 REFUSED = {
-    "act_per_channel": "its scale differs between channels",
-    "kernel3x1_stride2x1": "strides (2, 1)",
+    "act_per_channel": "it reads channels in steps of their own",
     "maxpool2x1": "a kernel of 2x1",
-    "resnet8_W2A2": "is read by more than one node",
-    "s_conv1x1_maxpool_end": "a max-pool stands between the last layer and the scores",
-    "s_two_heads": "is read by more than one node",
 }
 
 
@@ -31,14 +27,14 @@ def call(*arguments):
 
 
 def test_the_generated_networks(reference):
-    """All but six are taken, and score as the reference does."""
+    """All but two are taken, and score as the reference does."""
     folder = reference.parent / "cases/networks"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     ended = call("--json", "--inputs", "3", *sorted(folder.glob("*.onnx")))
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    assert (document["accepted"], document["agree"]) == (43, 43)
+    assert (document["accepted"], document["agree"]) == (47, 47)
     refused = {one["name"]: one["refusal"] for one in document["networks"] if one["refusal"]}
     assert refused.keys() == REFUSED.keys()
     assert all(REFUSED[name] in sentence for name, sentence in refused.items())
