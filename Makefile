@@ -27,7 +27,7 @@ setup: .venv/.dev           ## only make the environment in .venv
 test: environments          ## all that needs no board, no vendor tool and no night; CI runs this
 	$(PYTEST) --dist load --maxschedchunk 1 -m 'not nightly' tests
 environments:
-	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(FAST),,.venv-pynq/.dev)
+	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(filter-out 0 no false off,$(FAST)),,.venv-pynq/.dev)
 lint: .venv/.dev            ## ruff and mypy over the Python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .

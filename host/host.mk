@@ -17,7 +17,7 @@ test-armhf: .venv/.dev      ## tests/host on 32-bit ARM, emulated (TESTS=...); w
 	$(VENV)/python scripts/armhf.py python3 -m pytest -p no:cacheprovider -n $(JOBS) $(TESTS)
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
 	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' --system '$(SYSTEM)'
-ifeq ($(FAST),)
+ifeq ($(filter-out 0 no false off,$(FAST)),)
 test: test-newest-pynq
 endif
 

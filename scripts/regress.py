@@ -32,7 +32,7 @@ from pathlib import Path
 
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn_sim import outputs, rtl_build
+from qnn_sim import outputs, rtl_build, run_options
 from qnn_sim.regress import (
     checkout,
     cluster,
@@ -78,6 +78,8 @@ def parse() -> argparse.Namespace:
     for name in ("seeds", "layers", "jobs"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
+    if arguments.seed is not None and not 0 <= arguments.seed <= run_options.MOST_SEED:
+        parser.error(f"--seed is 0 to {run_options.MOST_SEED}")
     try:
         re.compile(arguments.filter)
     except re.error as problem:

@@ -6,13 +6,14 @@ TIMES=1 writes it again. FAST=1 leaves out what took long, and what compiles or 
 """
 
 import json
-import os
 import resource
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from qnn_sim import run_options
 
 CPU_SECONDS = Path(__file__).with_name("cpu_seconds.json")
 LONG_S = 1.0  # is recorded, and left out with FAST=1
@@ -107,7 +108,7 @@ class Progress:
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
         self._workers = max(1, int(config.getoption("numprocesses", None) or 0))
-        self._times = bool(os.getenv("TIMES"))
+        self._times = run_options.switched_on("TIMES")
         self._seconds, self._others = recorded()
         self._names: list[str] = []
         self._running: dict[str, float] = {}

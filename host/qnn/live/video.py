@@ -65,7 +65,7 @@ class Video:
                         yield Frame(self.name, picture)
         except EOFError:
             pass
-        except (OSError, ValueError) as error:  # all else that PyAV raises is one of them
+        except _errors() as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise SourceError(f"{self.name} gives no frames: {reason}") from None
         if self.endless and not stop.is_set():
@@ -77,7 +77,7 @@ class Video:
         for options in first:
             try:
                 return self._open(av, options)
-            except (OSError, ValueError) as error:
+            except _errors() as error:
                 if getattr(error, "errno", None) != errno.EINVAL:
                     raise
         return self._open(av, last)
@@ -146,6 +146,11 @@ def address(url: str) -> Video:
 
 def _without_password(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What PyAV raises: some of FFmpeg's errors are OSError or ValueError as well, not all."""
+    return OSError, ValueError, _library().FFmpegError
 
 
 def _library() -> Any:

@@ -149,6 +149,10 @@ def test_an_endless_source_that_ends_has_gone(clip):
         next(frames)
 
 
+class FFmpegError(Exception):
+    """What PyAV raises, where that is no OSError."""
+
+
 class Camera:
     """PyAV with a V4L2 camera behind it, for `qnn.live.video`.
 
@@ -156,6 +160,8 @@ class Camera:
         jpeg: it can send JPEG; else it refuses to.
         frames: how many there are until it is unplugged.
     """
+
+    FFmpegError = FFmpegError
 
     def __init__(self, jpeg, frames) -> None:
         self._jpeg, self._frames = jpeg, frames
@@ -243,8 +249,20 @@ def test_a_camera_that_is_unplugged(monkeypatch, jpeg):
     assert device.closed == 1
 
 
+@pytest.mark.parametrize("url", ["nope://x", "http://127.0.0.1:{port}/none.mjpg"])
+def test_an_address_that_gives_nothing(url):
+    """Of FFmpeg's errors these are no OSError."""
+    pytest.importorskip("av", reason="the extra live is not installed")
+    with Server(Shown(), dict, 0) as server:
+        frames = video.address(url.format(port=server.port)).frames(threading.Event())
+        with pytest.raises(SourceError, match="gives no frames: "):
+            next(frames)
+
+
 def test_a_camera_that_another_program_has(monkeypatch):
     class Busy:
+        FFmpegError = FFmpegError
+
         def open(self, *_, **__):
             raise OSError(errno.EBUSY, "Device or resource busy")
 
