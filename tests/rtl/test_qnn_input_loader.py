@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from qnn.engine.blocks import blocks_of, borders_of
+from qnn.engine.command_list import encode
 from qnn.engine.maps import BlockMap, TightMap
-from qnn.engine.program import _read_blocks, _read_tight, blocks_of, encode
+from qnn.engine.reading import read_blocks, read_tight
 from qnn_sim.streams import generator, reset, start
 
 ADDRESS = 0x4000
@@ -129,11 +131,11 @@ def case(rng, pe, tight, window_words):
         codes = rng.integers(0, 2 ** (planes + dropped), (rows, columns, channels), dtype=np.uint8)
         if tight:
             source = TightMap(rows, columns, channels // groups, planes, groups)
-            read, data = _read_tight(source, ADDRESS, group), source.pack(codes)
+            read, data = read_tight(source, ADDRESS, group), source.pack(codes)
         else:
-            places = blocks_of(channels, 1, groups, pe)
+            places = blocks_of(channels, pe, set(), borders_of(channels, groups))
             source = BlockMap(rows, columns, planes + dropped, pe, places)
-            read, data = _read_blocks(source, ADDRESS, group, groups), blocks(rng, source, codes)
+            read, data = read_blocks([(source, ADDRESS)], group, groups), blocks(rng, source, codes)
         pixel = len(read.lanes)
         plane_words = -(-columns * pixel // 64)
         row_words = planes * plane_words

@@ -5,7 +5,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from qnn.engine.program import encode
+from qnn.engine.command_list import encode
 from qnn_sim import golden
 from qnn_sim.streams import Sink, Source, generator, pack, reset, start
 

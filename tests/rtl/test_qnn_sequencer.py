@@ -12,8 +12,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from random_networks import random_conv
 
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import encode
 from qnn.engine.passes import passes_of
-from qnn.engine.program import _ring, _shape, encode
+from qnn.engine.program import _ring, _shape
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim.kernel_frames import products

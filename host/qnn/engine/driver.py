@@ -24,7 +24,7 @@ from qnn.engine.lowering import Lowered, folded
 from qnn.engine.piece import Piece
 from qnn.engine.stages import Codes, Maps, Run, Stages, laid_out
 from qnn.engine.status import Status
-from qnn.engine.together import side_by_side, split
+from qnn.engine.together import row_of, split
 from qnn.errors import BackendError, DeviceBusyError
 from qnn.network.offload import Offload, since_us
 from qnn.network.wiring import Wiring, chain
@@ -172,9 +172,8 @@ class Driver:
         self.quiet()
         for part in self._parts:
             part.refresh()
-        self._control.prepare(
-            *((buffer.address, len(buffer.array)) for buffer in self.buffers),
-        )
+        read, write = ((one.address, len(one.array)) for one in self.buffers)
+        self._control.prepare(read, write)
         self._fresh = True
 
     def unload(self) -> None:
@@ -224,15 +223,28 @@ class Driver:
         ready: deque[_Flight] = deque()
         arrived: list[tuple[_Flight, Maps]] = []  # behind the first of two parts
         busy: _Flight | None = None
+        ended: tuple[_Flight, Callable[[], tuple[Maps, ...]] | None] | None = None
         more = True
         while True:
             under_way = len(places[0]) < PLACES
             if busy is None and ready:
                 busy = ready.popleft()
                 self._set_off(busy, resident)
+            elif ended is not None:
+                (flight, maps_of), ended = ended, None
+                if maps_of is None:
+                    self._prepare(flight)
+                    ready.append(flight)
+                    continue
+                places[flight.part].append(flight.place)
+                maps = self._fetch(flight, maps_of)
+                if flight.part + 1 < len(self._parts):
+                    arrived.append((flight, maps[0]))
+                else:
+                    yield from self._offloads(flight, maps)
             elif arrived and places[1] and (len(arrived) >= together or not (more or under_way)):
                 some, arrived = arrived[:together], arrived[together:]
-                ready.append(self._side_by_side(some, places[1].popleft()))
+                ready.append(self._hand_on(some, places[1].popleft()))
             elif more and places[0] and len(arrived) < together:
                 if more := (codes := next(pictures, None)) is not None:
                     began = time.perf_counter_ns()
@@ -241,20 +253,7 @@ class Driver:
             elif busy is None:
                 return
             else:
-                landed, busy = busy, None
-                map_of = self._land(landed)
-                if ready:
-                    busy = ready.popleft()
-                    self._set_off(busy, resident)
-                if map_of is None:
-                    self._prepare(landed)
-                    ready.append(landed)
-                    continue
-                places[landed.part].append(landed.place)
-                if landed.part + 1 < len(self._parts):
-                    arrived.append((landed, self._fetch(landed, map_of)[0]))
-                else:
-                    yield from self._offloads(landed, self._fetch(landed, map_of))
+                ended, busy = (busy, self._land(busy)), None
 
     def run(self, codes: Codes, resident: bool | None = None) -> Offload:
         """One picture; arguments and errors as of `stream`."""
@@ -357,10 +356,10 @@ class Driver:
         self._running = False
         self._give_back()
 
-    def _side_by_side(self, arrived: Sequence[tuple[_Flight, Maps]], place: int) -> _Flight:
+    def _hand_on(self, arrived: Sequence[tuple[_Flight, Maps]], place: int) -> _Flight:
         """Hands the codes of some pictures in to the second part."""
         began = time.perf_counter_ns()
-        row = side_by_side([maps for _, maps in arrived], self.together)
+        row = row_of([maps for _, maps in arrived], self.together)
         self._parts[1].put(row, place)
         return _Flight(1, place, since_us(began), [flight for flight, _ in arrived])
 
@@ -383,10 +382,10 @@ class Driver:
         began = time.perf_counter_ns()
         part, run = self._parts[flight.part], flight.run
         assert run is not None
-        map_of = part.result(run) if part.end(run) else None
+        maps_of = part.result(run) if part.end(run) else None
         self._running, self._ours = False, True
         flight.offload_us += since_us(began)
-        return map_of
+        return maps_of
 
     def _prepare(self, flight: _Flight) -> None:
         """The work of the host behind a stage."""
@@ -395,9 +394,9 @@ class Driver:
         self._parts[flight.part].prepare(flight.run)
         flight.offload_us += since_us(began)
 
-    def _fetch(self, flight: _Flight, map_of: Callable[[], tuple[Maps, ...]]) -> tuple[Maps, ...]:
+    def _fetch(self, flight: _Flight, maps_of: Callable[[], tuple[Maps, ...]]) -> tuple[Maps, ...]:
         began = time.perf_counter_ns()
-        maps = map_of()
+        maps = maps_of()
         flight.offload_us += since_us(began)
         return maps
 

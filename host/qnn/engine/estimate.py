@@ -14,8 +14,6 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program
 
-BETWEEN = command_cycles.BETWEEN
-
 
 def cycles(program: Program, caps: Capabilities) -> int:
     """Cycles of a run that reads its parameters."""

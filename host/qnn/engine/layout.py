@@ -52,7 +52,7 @@ class Layout:
         made: by layer, where the map lies that the host makes for it, in each place; likewise.
         stages: one after the other.
         maps: of each layer, bytes from the beginning of the buffer that is written, for place 0.
-        second_maps: for place 1.
+        apart: so many bytes further they lie for place 1.
         read_bytes, write_bytes: sizes of the buffers, multiples of 4096.
     """
 
@@ -83,10 +83,9 @@ class Layout:
         self._first_map = min(program.places)
         self.maps = tuple(place - self._first_map for place in program.places)
         ends = (place + one.size for place, one in zip(self.maps, program.maps, strict=True))
-        apart, self.write_bytes = 0, fill(max(ends), PAGE)
-        if len(self.stages) > 1:
-            apart, self.write_bytes = self.write_bytes, PLACES * self.write_bytes
-        self.second_maps = tuple(apart + begin for begin in self.maps)
+        size = fill(max(ends), PAGE)
+        self.apart = size if len(self.stages) > 1 else 0
+        self.write_bytes = size + self.apart
 
     def image(self, read: int, write: int) -> bytes:
         """Lists and parameters, for buffers at these addresses; to lie where the first begins."""
@@ -98,7 +97,7 @@ class Layout:
     def _list(self, read: int, write: int, place: int) -> bytes:
         program = self.program
         commands = CommandList(program.image, program.commands)
-        to_maps = write - self._first_map + (self.maps, self.second_maps)[place][0] - self.maps[0]
+        to_maps = write - self._first_map + place * self.apart
         reads = [to_maps] * len(program.parts)
         for one in program.inputs:
             at = self.made.get(one.layer, self.inputs)

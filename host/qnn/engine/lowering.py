@@ -11,7 +11,7 @@ from qnn.engine import float_first
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
-from qnn.engine.program import Layer
+from qnn.engine.parameters import Layer
 from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, Dense, FloatConv

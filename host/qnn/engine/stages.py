@@ -198,14 +198,7 @@ class Stages:
         read is copied."""
         if isinstance(first := self._layers[-1], FloatFirst):
             self._mend(first, run)
-        copied = [
-            partial(lambda made: made, run.made[number])
-            if number in run.made
-            else partial(
-                self._given, number, self._written(number, run), self._read_by(number, run)
-            )
-            for number in self._wanted
-        ]
+        copied = [self._copied(number, run) for number in self._wanted]
         return lambda: tuple(one() for one in copied)
 
     @contextmanager
@@ -270,9 +263,13 @@ class Stages:
 
     def _map(self, number: int, run: Run) -> Maps:
         """What a layer gave."""
+        return self._copied(number, run)()
+
+    def _copied(self, number: int, run: Run) -> Callable[[], Maps]:
+        """What makes it of what is copied here."""
         if number in run.made:
-            return run.made[number]
-        return self._given(number, self._written(number, run), self._read_by(number, run))
+            return partial(run.made.__getitem__, number)
+        return partial(self._given, number, self._written(number, run), self._read_by(number, run))
 
     def _read_by(self, number: int, run: Run) -> Codes | None:
         """The codes that a fully connected layer has read; None for others."""
@@ -300,8 +297,7 @@ class Stages:
 
     def _begin(self, number: int, run: Run) -> int:
         """Where the map of a layer begins in the buffer that is written."""
-        layout = self.layout
-        return (layout.maps, layout.second_maps)[run.place][number]
+        return self.layout.maps[number] + run.place * self.layout.apart
 
     def _names(self, stage: int) -> tuple[str, ...]:
         """Of the commands of a stage."""

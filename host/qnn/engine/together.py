@@ -53,7 +53,7 @@ def split(
     return [before, [*together]]
 
 
-def side_by_side(maps: Sequence[NDArray[Any]], pictures: int) -> NDArray[np.uint8]:
+def row_of(maps: Sequence[NDArray[Any]], pictures: int) -> NDArray[np.uint8]:
     """Maps of codes as a row of pixels, uint8 (1, pictures, codes); what is missing is 0."""
     row = np.zeros((1, pictures, maps[0].size), np.uint8)
     for number, codes in enumerate(maps):

@@ -108,7 +108,7 @@ def test_a_break_behind_the_last_layer_is_none():
     layout = in_stages()
     again = Layout(layout.program, [3, 2, 1])
     assert again.stages == layout.stages
-    assert again.second_maps == layout.second_maps
+    assert again.apart == layout.apart
 
 
 def test_what_the_host_makes_has_a_place_for_each_picture():
@@ -125,7 +125,7 @@ def test_what_the_host_makes_has_a_place_for_each_picture():
     for place, commands in enumerate(lists):
         address = commands.get("in_address")
         assert address[0] == READ + layout.inputs[place]
-        assert address[1] == WRITE + (layout.maps, layout.second_maps)[place][0]
+        assert address[1] == WRITE + layout.maps[0] + place * layout.apart
         assert address[2] == READ + layout.made[2][place]
         last = READ + layout.made[3][place]
         assert address[3:].tolist() == [last, last + group]
@@ -133,13 +133,14 @@ def test_what_the_host_makes_has_a_place_for_each_picture():
 
 def test_maps_of_stages_lie_twice_and_of_one_stage_once():
     layout = in_stages()
-    (apart,) = {b - a for a, b in zip(layout.maps, layout.second_maps, strict=True)}
+    apart = layout.apart
     assert apart % LINE == 0 and apart >= layout.maps[-1] + layout.program.out_map.size
     assert layout.write_bytes == 2 * apart
     one = Layout(layout.program, [3])
-    assert one.second_maps == one.maps and one.write_bytes == apart
+    assert one.apart == 0 and one.write_bytes == apart
     image = layout.image(READ, WRITE)
-    for at, maps in zip(layout.lists, (layout.maps, layout.second_maps), strict=True):
+    for place, at in enumerate(layout.lists):
+        maps = np.array(layout.maps) + place * apart
         commands = CommandList(image[at:], layout.program.commands)
         written = np.repeat(maps, layout.program.parts)
         assert (commands.get("out_address")[:-1] == WRITE + written[:-1]).all()

