@@ -6,9 +6,9 @@
 // Parameters come as qnn_weight_loader describes, for all commands from weights_start_i on; the
 // input map as qnn_input_loader describes, from command_start_i on; words leave as qnn_pack makes
 // them. command_i must stay until drained_o has been high for 7 cycles in a row: the longest gap
-// between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from its
-// fields alone is worked out into registers. The loaders ask for beats, at most 16 at a time, in the order in which they
-// use them, and take the answers without waiting.
+// between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from
+// its fields alone is worked out into registers. The loaders ask for beats, at most 16 at a time, in the
+// order in which they use them, and take the answers without waiting.
 
 module qnn_datapath
   import qnn_pkg::*;

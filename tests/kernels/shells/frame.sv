@@ -3,9 +3,9 @@
 // What all RTL shells share: frames of 64-bit beats on the outside, a unit of rtl/ on the inside.
 //
 // A frame begins with the eight beats of a command, unless Bare; two cycles later start_o is high for
-// a cycle, then the other beats are handed to the unit. The words that it makes leave as one frame, the
-// last one when the whole frame is in and the unit has not been busy for Quiet cycles. Only then does the
-// next frame begin.
+// a cycle, then the other beats are handed to the unit. The words that it makes leave as one frame,
+// the last one when the whole frame is in and the unit has not been busy for Quiet cycles. Only then
+// does the next frame begin.
 
 module frame
   import qnn_regs_pkg::*;

@@ -127,14 +127,15 @@ module rtl_threshold
     .Pe(Pe), .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .requantise_i(command.requantise),
-    .thresholds_i(command.thresholds), .words_i(1'b0), .finish_i(finish), .present_i(1'b1), .tile_last_i(finish_tile),
+    .thresholds_i(command.thresholds), .words_i(1'b0), .finish_i(finish), .present_i(1'b1),
+    .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
     .compare_first_o(compare_first), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last), .requant_present_o(),
     .requant_sums_o(requant_sums), .requant_valid_i(requant_out_valid), .requant_present_i(1'b1),
-    .requant_row_i(requant_row), .requant_busy_i(requant_busy), .result_valid_o(result_valid), .result_present_o(),
-    .result_o(result), .tile_done_o(), .busy_o(reading)
+    .requant_row_i(requant_row), .requant_busy_i(requant_busy),
+    .result_valid_o(result_valid), .result_present_o(), .result_o(result), .tile_done_o(), .busy_o(reading)
   );
   qnn_fifo #(
     .Width(ResultW), .Depth(2)
