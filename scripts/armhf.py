@@ -5,7 +5,8 @@
 Makes a root file system of Debian packages (python3, numpy, pillow, pytest, hypothesis) once: they
 are unpacked, none is configured, so that nothing is emulated for it. The command runs in it, and
 sees the checkout at its own path, and of variables QNN_HOME and SEED. Wants root (chroot, mounts),
-mmdebstrap, and qemu-user-static with binfmt_misc.
+mmdebstrap, and qemu-user-static with binfmt_misc. The packages come from the address in MIRROR,
+else from where apt here has Debian's, else from where mmdebstrap looks by itself.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from qnn.errors import QnnError
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE, SUITE = "armhf", "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "dash", "coreutils", "python3", "python3-numpy", "python3-pil",
     "python3-pytest", "python3-pytest-xdist", "python3-hypothesis",
@@ -32,6 +32,11 @@ TOOLS = {
     "arch-test": "arch-test",
     "qemu-arm-static": "qemu-user-static",
 }
+# Asks apt for the addresses of Debian's archive.
+ARCHIVE = (
+    "apt-get", "indextargets", "--format", "$(REPO_URI)",
+    "Created-By: Packages", "Origin: Debian", "Label: Debian",
+)  # fmt: skip
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-arm")
 LIBRARIES = "usr/lib/arm-linux-gnueabihf"
 ALTERNATIVES = ("blas/libblas.so.3", "lapack/liblapack.so.3")  # what configuring would have linked
@@ -54,11 +59,22 @@ def check() -> None:
         )
 
 
+def mirror() -> list[str]:
+    """Where Debian's packages are: MIRROR, else what apt here has; empty where there is neither."""
+    if given := os.environ.get("MIRROR"):
+        return [given]
+    try:
+        said = subprocess.run(ARCHIVE, capture_output=True, text=True, check=False).stdout
+    except OSError:  # no apt
+        return []
+    return said.split()[:1]
+
+
 def make_root(target: Path) -> list[object]:
     """The command that makes the root file system."""
     return [
         "mmdebstrap", "--mode=root", f"--architectures={ARCHITECTURE}", "--variant=extract",
-        f"--include={','.join(PACKAGES)}", "--format=directory", SUITE, target, MIRROR,
+        f"--include={','.join(PACKAGES)}", "--format=directory", SUITE, target, *mirror(),
     ]  # fmt: skip
 
 

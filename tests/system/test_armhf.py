@@ -14,6 +14,7 @@ import armhf as script
 def machine(monkeypatch, tmp_path):
     """A machine that has all, whose commands are noted and succeed; the calls."""
     calls = []
+    monkeypatch.setenv("MIRROR", "http://mirror.invalid/debian")
     binfmt = tmp_path / "binfmt"
     binfmt.touch()
     monkeypatch.setattr(script, "BINFMT", binfmt)
@@ -44,7 +45,7 @@ def test_made_once_and_entered(machine, monkeypatch, tmp_path):
     assert run(monkeypatch, tmp_path, "qnn", "bench", "--stages") == 0
     made, tests, bench = machine
     assert made[0] == "mmdebstrap" and "--architectures=armhf" in made
-    assert made[-3:] == [script.SUITE, str(tmp_path / "root"), script.MIRROR]
+    assert made[-3:] == [script.SUITE, str(tmp_path / "root"), "http://mirror.invalid/debian"]
     for words, inner in (
         (tests, "pytest -p no:cacheprovider tests/host"),
         (bench, "bench --stages"),
@@ -74,6 +75,25 @@ def test_what_is_put_into_it(machine, monkeypatch, tmp_path):
     text = (tmp_path / "root/usr/bin/qnn").read_text()
     assert text.startswith("#!/usr/bin/python3\n") and "qnn.cli" in text
     assert (libraries / "libblas.so.3").readlink().as_posix() == "blas/libblas.so.3"
+
+
+@pytest.mark.parametrize(
+    ("apt", "expected"),
+    [
+        ("printf '%s\\n' file:/a/ http://b.invalid/", ["file:/a/"]),
+        ("exit 0", []),
+        ("echo 'E: no such command' >&2; exit 100", []),
+        (None, []),
+    ],
+)
+def test_packages_come_from_where_apt_has_them(monkeypatch, tmp_path, apt, expected):
+    monkeypatch.delenv("MIRROR", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if apt is not None:
+        text = f'#!/bin/sh\n[ "$1" = indextargets ] || exit 2\n{apt}\n'
+        (tmp_path / "apt-get").write_text(text)
+        (tmp_path / "apt-get").chmod(0o755)
+    assert script.mirror() == expected
 
 
 def site_of_this_one():

@@ -225,10 +225,10 @@ def test_no_file_speaks_of_the_machine_it_was_written_on():
 
 
 def test_no_file_names_a_package_index():
-    """pip knows where its packages come from: from its own configuration."""
-    index = re.compile(
-        b"|".join([rb"pypi" + rb"\.(org|io)", b"python" + b"hosted", b"/sim" + b"ple/"])
-    )
+    """pip and apt know where their packages come from: from their own configuration."""
+    words = [rb"pypi" + rb"\.(org|io)", b"python" + b"hosted", b"/sim" + b"ple/"]
+    words += [b"debian" + rb"\.org", b"ubuntu" + rb"\.com"]
+    index = re.compile(b"|".join(words))
     for path in project_files():
         found = index.search(path.read_bytes())
         assert found is None, f"{path} mentions {found[0]!r}"
