@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gen_regs import meaning, placed
@@ -230,9 +231,19 @@ def choose(toolchain: str | None, vivado: str | None) -> str:
     )
 
 
-def run_vivado(vivado: str, folder: Path) -> str:
-    """Runs all steps in a folder; what went wrong, empty where nothing did."""
+def clocked() -> Callable[[str], None]:
+    """Prints what comes next, with the time since it was made."""
     begin = time.monotonic()
+
+    def say(text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - begin), 60)
+        print(f"{minutes:3}:{seconds:02}  {text}", flush=True)
+
+    return say
+
+
+def run_vivado(vivado: str, folder: Path, say: Callable[[str], None]) -> str:
+    """Runs all steps in a folder; what went wrong, empty where nothing did."""
     command = [
         vivado, "-mode", "batch", "-notrace", "-nojournal", "-log", "vivado.log",
         "-source", os.path.relpath(MAIN, folder), "-tclargs", "settings.tcl",
@@ -247,8 +258,7 @@ def run_vivado(vivado: str, folder: Path) -> str:
             if line.startswith("qnn: error: "):
                 problem = line.removeprefix("qnn: error: ").strip()
             elif line.startswith("qnn: "):
-                minutes, seconds = divmod(int(time.monotonic() - begin), 60)
-                print(f"{minutes:3}:{seconds:02}  {line[5:].strip()}", flush=True)
+                say(line[5:].strip())
             elif line.startswith("ERROR: "):
                 errors.append(line.strip())
         status = process.wait()
@@ -294,7 +304,7 @@ def prepare(work: Path, board: dict, version: str, jobs: int) -> dict[str, objec
 
 def build_with_vivado(work: Path, told: dict, vivado: str, result: dict) -> str:
     """Adds timing and utilisation to `result`; what went wrong, empty where nothing did."""
-    problem = run_vivado(vivado, work)
+    problem = run_vivado(vivado, work, clocked())
     if (work / "timing.json").exists():
         result["timing"] = json.loads((work / "timing.json").read_text())
         result["utilization"] = utilization((work / "utilization.rpt").read_text())
@@ -339,7 +349,7 @@ def build(
                     "IntcWindow": INTC_ADDRESS >> 16,
                 }
             }
-            problem = flow.build(tools, told, work, result)
+            problem = flow.build(tools, told, work, result, clocked())
     except QnnError as error:
         problem = str(error)
     if "timing" in result:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +88,15 @@ def judge(found: Mapping[str, Any]) -> str:
     )
 
 
-def steps(tools: Tools, told: Mapping[str, Any], work: Path) -> Iterator[str]:
-    """Runs all up to the report in a folder; says what comes next before it does it."""
+def implement(
+    tools: Tools, told: Mapping[str, Any], mhz: float, work: Path, say: Callable[[str], None]
+) -> None:
+    """All up to nextpnr.json and qnn.fasm."""
     places = None if tools.himbaechel else floorplan.sites(tools.database, told["part"])
-    first, second = handoff.clock_divisors(told["clock_mhz"])
-    mhz = handoff.IO_PLL_MHZ / first / second
-    yield "synthesise with Yosys"
+    say("synthesise with Yosys")
     placed = synthesis.synthesise(work, told["parameters"], places)
     (work / "qnn.xdc").write_text(f"create_clock -period {1000 / mhz:.3f} [get_nets {CLOCK}]\n")
-    yield f"place and route with {tools.nextpnr.name}, {placed} block RAMs in their places"
+    say(f"place and route with {tools.nextpnr.name}, {placed} block RAMs in their places")
     command, environment = place_and_route(tools, told["part"], mhz)
     run(command, work, environment)
 
@@ -122,8 +121,11 @@ def write_bitstream(tools: Tools, told: Mapping[str, Any], work: Path) -> None:
     (work / "qnn.hwh").write_text(handoff.description(told))
 
 
-def build(tools: Tools, told: Mapping[str, Any], work: Path, result: dict[str, Any]) -> str:
-    """All steps; adds what came of them to `result`.
+def build(
+    tools: Tools, told: Mapping[str, Any], work: Path, result: dict[str, Any],
+    say: Callable[[str], None],
+) -> str:  # fmt: skip
+    """All steps; adds what came of them to `result`, tells `say` what comes next.
 
     Returns:
         What went wrong after the report, empty where nothing did.
@@ -131,18 +133,11 @@ def build(tools: Tools, told: Mapping[str, Any], work: Path, result: dict[str, A
     Raises:
         QnnError: there is no report.
     """
-    begin = time.monotonic()
-
-    def say(text: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - begin), 60)
-        print(f"{minutes:3}:{seconds:02}  {text}", flush=True)
-
-    for text in steps(tools, told, work):
-        say(text)
+    mhz = handoff.actual_mhz(told["clock_mhz"])
+    implement(tools, told, mhz, work, say)
     try:
         report = json.loads((work / "nextpnr.json").read_text())
-        first, second = handoff.clock_divisors(told["clock_mhz"])
-        result["timing"] = timing(report, handoff.IO_PLL_MHZ / first / second)
+        result["timing"] = timing(report, mhz)
         result["utilization"] = utilization(report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise QnnError(f"nextpnr's report cannot be read: {error!r}") from None

@@ -20,6 +20,11 @@ MASTER = "M_AXI_GP0"
 AXI = "xilinx.com:interface:aximm:1.0"
 
 
+def divided(first: int, second: int) -> float:
+    """MHz of a clock with these divisors of the IO PLL."""
+    return IO_PLL_MHZ / first / second
+
+
 def clock_divisors(mhz: float) -> tuple[int, int]:
     """The two divisors of the IO PLL that come nearest to a clock.
 
@@ -28,12 +33,17 @@ def clock_divisors(mhz: float) -> tuple[int, int]:
     """
     first, second = min(
         ((a, b) for a in DIVISORS for b in DIVISORS if a >= b),
-        key=lambda pair: abs(IO_PLL_MHZ / pair[0] / pair[1] - mhz),
+        key=lambda pair: abs(divided(*pair) - mhz),
     )
-    actual = IO_PLL_MHZ / first / second
+    actual = divided(first, second)
     if abs(actual / mhz - 1) > 0.05:
         raise QnnError(f"the nearest to {mhz:g} MHz that FCLK_CLK0 can be is {actual:g} MHz")
     return first, second
+
+
+def actual_mhz(mhz: float) -> float:
+    """What FCLK_CLK0 is where `mhz` is asked for; QnnError as of clock_divisors."""
+    return divided(*clock_divisors(mhz))
 
 
 def _clocks(mhz: float) -> dict[str, str]:
@@ -46,7 +56,7 @@ def _clocks(mhz: float) -> dict[str, str]:
             f"PCW_FCLK{number}_PERIPHERAL_CLKSRC": "IO PLL",
             f"PCW_FCLK{number}_PERIPHERAL_DIVISOR0": str(first),
             f"PCW_FCLK{number}_PERIPHERAL_DIVISOR1": str(second),
-            f"PCW_ACT_FPGA{number}_PERIPHERAL_FREQMHZ": f"{IO_PLL_MHZ / first / second:.6f}",
+            f"PCW_ACT_FPGA{number}_PERIPHERAL_FREQMHZ": f"{divided(first, second):.6f}",
         }
     return values
 

@@ -76,7 +76,8 @@ def test_it_says_what_the_block_design_says(tmp_path):
 def test_clocks_that_the_pll_can_be_divided_to(mhz, actual):
     first, second = handoff.clock_divisors(mhz)
     assert 1 <= second <= first <= 63
-    assert handoff.IO_PLL_MHZ / first / second == pytest.approx(actual, abs=1e-3)
+    assert handoff.divided(first, second) == pytest.approx(actual, abs=1e-3)
+    assert handoff.actual_mhz(mhz) == handoff.divided(first, second)
 
 
 def test_a_clock_that_is_too_far_from_any():
