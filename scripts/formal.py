@@ -22,10 +22,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn_sim import outputs
+from qnn_sim import outputs, rtl_build
 
-ROOT = Path(__file__).resolve().parent.parent
-RTL = ROOT / "rtl"
+ROOT, RTL = rtl_build.ROOT, rtl_build.RTL
 PROPERTIES = ROOT / "tests" / "formal"
 TIMEOUT_S = 600  # of one step of one proof
 NO_ANSWER = "no answer"  # of a solver: neither proof nor counterexample
@@ -228,8 +227,7 @@ class Tools:
 def elaborate(proof: Proof, rtl: Path) -> list[str]:
     """Yosys commands that read the module and its properties."""
     top = f"{proof.unit}_properties"
-    lists = (rtl / "files.f", rtl / "zynq/files.f")
-    files = [rtl / name for listed in lists for name in listed.read_text().split()]
+    files = [*rtl_build.sources(rtl), *rtl_build.zynq_sources(rtl)]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",

@@ -199,13 +199,8 @@ class Netlist:
                 Cell(place, module, name, kind, timing, sides["input"], sides["output"], local)
             )
 
-    def named(self, cell: Cell, pin: Pin) -> bool:
-        """Whether the net at an output of a cell has a name in the source."""
-        self.name(cell, pin)
-        return cell.local.get(pin, -1) in self._names[cell.module]
-
-    def name(self, cell: Cell, pin: Pin) -> str:
-        """Of the net at an output of a cell, as the module calls it in which the cell is."""
+    def own_name(self, cell: Cell, pin: Pin) -> str | None:
+        """What the source calls the net at an output of a cell, in its module; None: nothing."""
         if cell.module not in self._names:
             names: dict[int, tuple] = {}
             for name, entry in self._modules[cell.module]["netnames"].items():
@@ -216,8 +211,11 @@ class Netlist:
                     if shown and (bit not in names or rank < names[bit]):
                         names[bit] = rank
             self._names[cell.module] = {bit: rank[-1] for bit, rank in names.items()}
-        own = self._names[cell.module].get(cell.local.get(pin, -1))
-        return cell.place + (own or f"(unnamed {cell.kind})")
+        return self._names[cell.module].get(cell.local.get(pin, -1))
+
+    def name(self, cell: Cell, pin: Pin) -> str:
+        """The same with the path of the module, and for a net without a name, too."""
+        return cell.place + (self.own_name(cell, pin) or f"(unnamed {cell.kind})")
 
 
 def _whole(name: str) -> str:
@@ -339,7 +337,7 @@ class Timing:
         cell, pin = driver
         if cell.kind.startswith(("RAMB", "DSP")):
             return f"{cell.place.rstrip('.') or cell.name} {cell.kind} {pin[0]}[{pin[1]}]"
-        if not self._netlist.named(cell, pin) and self._before[net] >= 0:
+        if self._netlist.own_name(cell, pin) is None and self._before[net] >= 0:
             return f"{cell.kind} behind {self.label(self._first(net))}"
         return self._netlist.name(cell, pin)
 
@@ -402,9 +400,9 @@ class Timing:
         for cell in self._netlist.cells:
             for pin, net in cell.inputs.items():
                 if net in loaded and pin[0] not in CLOCK_PORTS:
-                    pins = self._netlist.name(cell, next(iter(cell.outputs)))
                     if cell.kind.startswith("FD"):
-                        loaded[net][f"{_whole(pins)} {pin[0]}"] += 1
+                        register = _whole(self._netlist.name(cell, ("Q", 0)))
+                        loaded[net][f"{register} {pin[0]}"] += 1
                     else:
                         loaded[net][f"{cell.place.rstrip('.')} {cell.kind}".strip()] += 1
         wide = [

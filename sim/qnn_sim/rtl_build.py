@@ -45,14 +45,14 @@ CONFIGURATIONS: dict[str, dict[str, int]] = {
 }
 
 
-def sources() -> list[Path]:
-    """The RTL in the order of compilation."""
-    return [RTL / name for name in (RTL / "files.f").read_text().split()]
+def sources(rtl: Path = RTL) -> list[Path]:
+    """The RTL, or a copy of it, in the order of compilation."""
+    return [rtl / name for name in (rtl / "files.f").read_text().split()]
 
 
-def zynq_sources() -> list[Path]:
+def zynq_sources(rtl: Path = RTL) -> list[Path]:
     """What rtl/zynq adds to it: the top of a bitstream, and the declarations that it needs."""
-    return [RTL / name for name in (RTL / "zynq/files.f").read_text().split()]
+    return [rtl / name for name in (rtl / "zynq/files.f").read_text().split()]
 
 
 def wrong_path() -> str | None:
