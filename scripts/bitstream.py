@@ -37,7 +37,7 @@ SEGMENT_BYTES = 0x1_0000
 ENGINE_ADDRESS, INTC_ADDRESS = 0x43C0_0000, 0x4180_0000
 BUILT_FROM = (
     "rtl", "params/boards", "scripts/vivado", "scripts/openxc7", "scripts/bitstream.py",
-    "scripts/gen_regs.py", "scripts/synth.py",
+    "scripts/gen_regs.py", "scripts/synth.py", "sim/qnn_sim/rtl_build.py",
 )  # fmt: skip
 NO_COMMIT = "ffffffff"  # of a tree that is not a commit
 

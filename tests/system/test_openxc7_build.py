@@ -106,6 +106,27 @@ def built(tools, netlist, monkeypatch, capsys):
     return run
 
 
+def declared(file: str) -> dict[str, str]:
+    """Parameters of a module of rtl/ with their defaults, as they are written."""
+    pattern = r"^  parameter (?:int unsigned|logic \[15:0\]) +(\w+) += ([\w']+),?(?: |$)"
+    return dict(re.findall(pattern, (rtl_build.RTL / file).read_text(), re.MULTILINE))
+
+
+def test_the_top_has_the_defaults_of_the_engine_and_the_addresses_of_the_hwh():
+    engine = declared("top/qnn_engine.sv")
+    del engine["AccW"]  # the host knows one width of accumulators only
+    addresses = {"EngineWindow": bitstream.ENGINE_ADDRESS, "IntcWindow": bitstream.INTC_ADDRESS}
+    windows = {name: f"16'h{address >> 16:04X}" for name, address in addresses.items()}
+    for file, handed_on in (
+        ("zynq/qnn_zynq.sv", engine | windows), ("zynq/qnn_fabric.sv", engine),
+    ):  # fmt: skip
+        assert declared(file) == engine | windows
+        text = (rtl_build.RTL / file).read_text()
+        assert all(f".{name}({name})" in text for name in handed_on), file
+    bridge = declared("zynq/qnn_axi3_lite.sv")
+    assert [bridge["Window0"], bridge["Window1"]] == list(windows.values())
+
+
 def test_the_netlist_is_flat_and_has_one_processing_system(netlist):
     (top,) = (m for m in netlist["modules"].values() if int(m["attributes"].get("top", "0"), 2))
     kinds = [cell["type"] for cell in top["cells"].values()]

@@ -9,6 +9,7 @@ from openxc7_stand_in import bench
 
 from openxc7 import floorplan
 from qnn.errors import QnnError
+from qnn_sim import rtl_build
 
 # As Yosys names them in qnn_zynq: 4 groups with 16 + 4, a window of 32, and 3 of others.
 START = "u_fabric.u_engine.u_datapath"
@@ -37,6 +38,10 @@ def test_units_keep_together_around_what_they_share():
                     "gen_group[2]", "gen_group[3]"]  # fmt: skip
     weights = [name for name in order if "gen_group[0].u_group.u_weights" in name]
     assert [int(name.rpartition(".")[2]) for name in weights] == list(range(16))
+
+
+def test_the_groups_are_called_so_in_the_rtl():
+    assert "begin : gen_group\n" in (rtl_build.RTL / "top/qnn_datapath.sv").read_text()
 
 
 def test_every_whole_block_ram_has_a_place_of_its_own():
