@@ -13,6 +13,7 @@ PYTEST := $(VENV)/pytest -n $(JOBS)
 # Nothing is compiled to bytecode before it is imported.
 INSTALL := install --quiet --disable-pip-version-check --no-compile
 export FAST
+FAST_ON := $(filter-out 0 no false off,$(FAST))
 # With it the asserts of what the tests share would say nothing.
 unexport PYTHONOPTIMIZE
 
@@ -25,9 +26,10 @@ setup: .venv/.dev           ## only make the environment in .venv
 
 ##@ Every change
 test: environments          ## all that needs no board, no vendor tool and no night; CI runs this
+	$(if $(FAST_ON),,$(ON_PYNQ))
 	$(PYTEST) --dist load --maxschedchunk 1 -m 'not nightly' tests
 environments:
-	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(filter-out 0 no false off,$(FAST)),,.venv-pynq/.dev)
+	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(FAST_ON),,.venv-pynq/.dev)
 lint: .venv/.dev            ## ruff and mypy over the Python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .

@@ -9,17 +9,13 @@ VENV_PYNQ := .venv-pynq/bin
 ON_PYNQ   := $(VENV_PYNQ)/pytest -n $(JOBS) -p no:cacheprovider tests/on_pynq tests/host/platforms
 
 ##@ On a PYNQ board
-test-pynq: test-newest-pynq $(PYNQ:%=.venv-pynq/pynq-%/.done)  ## driver on the real pynq, boards simulated
-	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
-test-newest-pynq: .venv-pynq/.dev
+test-pynq: $(PYNQ:%=.venv-pynq/pynq-%/.done) .venv-pynq/.dev  ## driver on the real pynq, boards simulated
 	$(ON_PYNQ)
+	for version in $(PYNQ); do PYTHONPATH="$(CURDIR)/.venv-pynq/pynq-$$version" $(ON_PYNQ) || exit 1; done
 test-armhf: .venv/.dev      ## tests/host on 32-bit ARM, emulated (TESTS=...); wants root, no part of test
 	$(VENV)/python scripts/armhf.py python3 -m pytest -p no:cacheprovider -n $(JOBS) $(TESTS)
 deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto the board HOST
 	$(VENV)/python scripts/deploy.py $(BOARD) '$(HOST)' --system '$(SYSTEM)'
-ifeq ($(filter-out 0 no false off,$(FAST)),)
-test: test-newest-pynq
-endif
 
 .venv-pynq/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv-pynq
@@ -31,4 +27,4 @@ endif
 	$(VENV_PYNQ)/python -m pip $(INSTALL) --no-deps --upgrade \
 	  --target $(@D) "pynq==$*; python_version < '3.13'"
 	@touch $@
-.PHONY: test-pynq test-newest-pynq test-armhf deploy
+.PHONY: test-pynq test-armhf deploy

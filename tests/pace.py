@@ -78,6 +78,7 @@ class Order:
     def __init__(self, fast: bool) -> None:
         self._fast = fast
         self._seconds = recorded()[0]
+        self._begin = 0.0  # of the test that runs, in cpu_seconds()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config, items):
@@ -90,7 +91,7 @@ class Order:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item):
-        item.user_properties.append(("begin", cpu_seconds()))
+        self._begin = cpu_seconds()
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -98,8 +99,7 @@ class Order:
         try:
             return (yield)
         finally:
-            _, begin = item.user_properties.pop(0)
-            item.user_properties.append(("cpu_s", round(cpu_seconds() - begin, 3)))
+            item.user_properties.append(("cpu_s", round(cpu_seconds() - self._begin, 3)))
 
 
 class Progress:
@@ -115,6 +115,7 @@ class Progress:
         self.taken: Counter[str] = Counter()
         self._begin = self._said = time.monotonic()
 
+    @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids):
         self._start(ids)
 

@@ -2,7 +2,6 @@
 """A run of the tests: which it has, in which order, from which seed, and what it says."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -128,19 +127,22 @@ def test_it_says_what_it_does_and_how_long_it_takes(bench, tmp_path):
     assert found["tests"] == {} and 0 < found["others"] < pace.LONG_S
 
 
+def test_it_runs_where_all_is_one_process(bench):
+    done = pytest_of("--rootdir", bench, bench, "-p", "no:xdist")
+    assert done.returncode == 0, done.stdout
+
+
 def test_fast_leaves_out_what_compiles():
     done = pytest_of("--collect-only", "tests/sim", FAST="1")
     assert "test_run_options.py::test_switches" in done.stdout
     assert "test_platform.py" not in done.stdout and "deselected" in done.stdout
 
 
-@pytest.mark.parametrize(("fast", "expected"), [("", True), ("1", False)])
+@pytest.mark.parametrize(("fast", "expected"), [("", True), ("off", True), ("1", False)])
 def test_make(fast, expected):
-    make = ["make", "--dry-run", "--old-file=environments", "test", f"FAST={fast}"]
-    shown = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert ("tests/on_pynq" in shown) is expected
-    both = ["make", "--dry-run", "environments", f"FAST={fast}"]
-    done = subprocess.run(
-        both, cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ}
-    )
-    assert (".venv-pynq/.dev" in done.stdout) is expected
+    def shown(*arguments):
+        command = ["make", "--dry-run", *arguments, f"FAST={fast}"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert ("tests/on_pynq" in shown("--old-file=environments", "test")) is expected
+    assert (".venv-pynq/.dev" in shown("environments")) is expected
