@@ -16,6 +16,7 @@ from qnn.pictures.picture import Picture
 
 PIXEL_GEOMETRIES = {"thumbnail-on-white": 3, "fit-grey": 1}  # channels
 FLOAT_GEOMETRIES = {"shrink-and-crop": 3, "letterbox": 3}
+_STRIP = 32  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +99,23 @@ class PictureInput:
             x = geometry.thumbnail_on_white(picture, self.size)
         elif self.geometry == "letterbox":
             x = geometry.letterbox(picture.rgb(), self.size)
+            if self.mean is not None:
+                np.subtract(x, self.mean, out=x)
         else:
-            x = geometry.shrink_and_crop(picture.rgb(), self.size)
+            x = geometry.shrink_and_crop(picture.rgb(), self.size, mean=self.mean)
         if self.table is not None:
             x = self.table[np.arange(x.shape[2]), x]
         if self.mean is not None:
-            np.subtract(x, self.mean, out=x)
             np.divide(x, np.float32(255), out=x)
         return _turned(x) if self.transposed else x
 
 
 def _turned(x: NDArray[Any]) -> NDArray[Any]:
-    """A copy, rows and columns changed; pixels are moved whole, in half the time of values."""
-    pixels = x.view(f"V{x.itemsize * x.shape[2]}")[..., 0]
-    return np.ascontiguousarray(pixels.T).view(x.dtype).reshape(pixels.T.shape + x.shape[2:])
+    """A copy, rows and columns changed; a strip and a channel at a time, for the caches."""
+    height, width, channels = x.shape
+    turned = np.empty((width, height, channels), x.dtype)
+    for top in range(0, height, _STRIP):
+        strip = slice(top, top + _STRIP)
+        for channel in range(channels):
+            turned[:, strip, channel] = x[strip, :, channel].T
+    return turned

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from qnn.errors import PictureError
+from qnn.pictures.mended_resize import resized
 from qnn.pictures.picture import Picture, Resampling
 from qnn.pictures.resize import CUBIC, corner_linear, cubic, resize
 
@@ -88,7 +89,9 @@ def fit_grey(picture: Picture, size: int = 28) -> Array:
 OVERSHOOT = 2 * (-CUBIC / 4) * (1 - CUBIC / 4)
 
 
-def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
+def shrink_and_crop(
+    rgb: Array, crop: int = 224, short: int = 256, mean: Array | None = None
+) -> Array:
     """The centre of the picture after its short side became `short`: the input of DoReFa-Net.
 
     A side is never enlarged, except to `crop` where it is shorter than that; each side obeys that
@@ -100,9 +103,10 @@ def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
         rgb: uint8 (H, W, 3), RGB.
         crop: side of the square in pixels.
         short: what the short side shrinks to, in pixels.
+        mean: float32 (crop, crop, 3), subtracted; None: nothing is.
 
     Returns:
-        float32 (crop, crop, 3), **BGR**, about 0..255; the caller subtracts the mean.
+        float32 (crop, crop, 3), **BGR**, about 0..255 without a mean.
 
     Raises:
         PictureError: rgb has another dtype or shape.
@@ -112,9 +116,7 @@ def shrink_and_crop(rgb: Array, crop: int = 224, short: int = 256) -> Array:
     rows, columns = (
         cubic(side, int(max(crop, min(side, scale * side))), crop) for side in rgb.shape[:2]
     )
-    square = np.empty((crop, crop, 3), np.float32)
-    resize(rgb, rows, columns, square, bgr=True)
-    return square
+    return resized(rgb, rows, columns, bgr=True, offset=mean)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 CUBIC = -0.75
 _BLOCK_BYTES = 1 << 17  # of what is between two operations
-_once = functools.lru_cache(maxsize=16)  # most pictures of a folder or a camera are of one size
+once = functools.lru_cache(maxsize=16)  # most pictures of a folder or a camera are of one size
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Taps:
     weight: Array
 
 
-@_once
+@once
 def cubic(source: int, target: int, crop: int) -> Taps:
     """The middle `crop` of `target` positions over `source` pixels, in float64.
 
@@ -56,7 +56,7 @@ def cubic(source: int, target: int, crop: int) -> Taps:
     return Taps(np.clip(index, 0, source - 1), weight)
 
 
-@_once
+@once
 def corner_linear(source: int, target: int) -> Taps:
     """All of `target` positions over `source` pixels, in float32: linear, corners aligned."""
     step = np.float32(source - 1) / np.float32(max(target - 1, 1))
@@ -80,7 +80,7 @@ def resize(
         bgr: the first and the last channel change places.
         whole: pixels are divided by it before all else.
     """
-    needed, place = _needed(rows)
+    lines_read, place = needed(rows)
     left, right, index_x, weight_x = _interleaved(columns, bgr)
     dtype, width = weight_x.dtype, weight_x.shape[1]
     block = max(_BLOCK_BYTES // (dtype.itemsize * max(width, 3 * (right - left))), 1)
@@ -94,7 +94,7 @@ def resize(
         kept = max(stop - index.min(), 0)
         lines[:kept] = lines[stop - first - kept : stop - first]
         first, stop = index.min(), index.max() + 1
-        rest = image[needed[first + kept : stop], left:right].astype(dtype)
+        rest = image[lines_read[first + kept : stop], left:right].astype(dtype)
         values = rest.reshape(len(rest), 3 * (right - left))
         if whole != 1:
             np.divide(values, dtype.type(whole), out=values)
@@ -104,14 +104,14 @@ def resize(
         out[start : start + block] = total.reshape(len(index), *out.shape[1:])
 
 
-@_once
-def _needed(taps: Taps) -> tuple[Array, Array]:
+@once
+def needed(taps: Taps) -> tuple[Array, Array]:
     """The pixels that some tap reads, in order, and the place among them of each in taps.index."""
-    needed, place = np.unique(taps.index, return_inverse=True)
-    return needed, place.reshape(taps.index.shape)
+    found, place = np.unique(taps.index, return_inverse=True)
+    return found, place.reshape(taps.index.shape)
 
 
-@_once
+@once
 def _interleaved(taps: Taps, bgr: bool) -> tuple[int, int, Array, Array]:
     """The taps of a line of three channels, each beside the next.
 
