@@ -226,8 +226,8 @@ class Convolution:
         for start in range(0, len(where), _RECOMPUTED_AT_ONCE):
             part = slice(start, start + _RECOMPUTED_AT_ONCE)
             patches = every[row[part] * self.stride, column[part] * self.stride]
-            patches = patches.transpose(0, 2, 3, 1).reshape(-1, self._terms)
-            codes[part] = self._defining(patches, output[part])
+            # its windows lie as the defining sum runs: channel, row, column
+            codes[part] = self._defining(patches.reshape(-1, self._terms), output[part])
         return codes
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
@@ -265,13 +265,13 @@ class Convolution:
     def _recompute(self, patches: NDArray[np.float32], where: NDArray[np.intp]) -> None:
         """Set the codes at these flat indices of (O, pixels) by the defining arithmetic."""
         output, pixel = np.divmod(where, len(patches))
-        self._at_least.reshape(-1)[where] = self._defining(patches[pixel], output)
+        self._at_least.reshape(-1)[where] = self._defining(patches[pixel][:, self._order], output)
 
     def _defining(
         self, patches: NDArray[np.float32], output: NDArray[np.intp]
     ) -> NDArray[np.uint8]:
-        """Codes, uint8 (N,), of patches (N, terms), each for one output."""
-        products = patches[:, self._order] * self._ordered_weight[output]
+        """Codes, uint8 (N,), of patches (N, terms) in the order of the sum, each for one output."""
+        products = patches * self._ordered_weight[output]
         y = np.add.accumulate(products, axis=1)[:, -1] + self._bias[output, 0]
         codes: NDArray[np.uint8] = (y.astype(np.float64)[:, None] > self.steps).sum(
             axis=1, dtype=np.uint8

@@ -7,13 +7,14 @@ that one is computed again on the host. The codes are those of the defining arit
 
 Of an output with weights w, bias b, inputs x, and scales s, v of inputs and weights:
 
-    q_i = rint(s x_i),  W_i = rint(v w_i),  s x_i = q_i + e_i,  v w_i = W_i + f_i,  |e_i| <= 1/2
+    q_i = rint(s x_i),  W_i = rint(v w_i),  s x_i = q_i + e_i,  v w_i = W_i + f_i,  |e_i| <= HALF
     s v * (sum of w_i x_i) = (sum of W_i q_i) + (sum of f_i q_i) + (sum of v w_i e_i)
 
+where HALF is 1/2, and what s x_i, below 2**16, may lose where it is rounded to float32 before.
 The first term is the accelerator's, exact in integers. All q lie between 0 (padding), s * lowest
 and s * highest, so the second term is within (sum of |f_i|) * reach of (sum of f_i) * middle,
 where middle and reach are the centre and half the width of that range. The third is at most
-(sum of |v w_i|) / 2. The defining arithmetic strays from the exact sum by at most
+HALF * (sum of |v w_i|). The defining arithmetic strays from the exact sum by at most
 qnn.compute.float_conv.error_bound, and the accelerator leaves off the lowest SHIFT bits. So for
 each step t of the quantiser there are two thresholds: a sum below the lower one proves y <= t, one
 from the upper one on proves y > t. Both are moved outwards for the rounding of their own
@@ -34,7 +35,7 @@ from qnn.errors import DoesNotFitError, QnnError
 
 FEW = 8  # one output in so many in doubt, and the host computes them all: that is faster then
 _LARGEST_WEIGHT = 2**15 - 1
-_HALF = 0.5 + 2.0**-30  # of an input's rounding: s * x is itself rounded to float64
+_HALF = 0.5 + 2.0**-8
 _SLACK = 2.0**-44  # relative, of the thresholds' own rounding in float64: a few of 2**-53 each
 
 
@@ -45,7 +46,7 @@ class FloatFirst:
     Attributes:
         conv: what defines the codes.
         words: what the accelerator computes; thresholds in pairs.
-        scale: of the inputs: the map is rint(scale * x).
+        scale: of the inputs, a float32: the map is rint(scale * x).
         lowest, highest: what is proven holds for pictures with no value outside.
     """
 
@@ -55,16 +56,19 @@ class FloatFirst:
     lowest: float
     highest: float
 
-    def numbers(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The map of the accelerator, int64 (H, W, C), of a picture, float32 (H, W, C).
+    def numbers(self, x: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The map of the accelerator, int32 (H, W, C), of a picture, float32 (H, W, C).
 
         Raises:
             QnnError: a value is not finite.
         """
-        if not np.isfinite(x).all():
+        ends = float(x.min()), float(x.max())
+        if not np.isfinite(ends).all():
             raise QnnError(f"layer {self.words.name}: the picture has values that are not finite")
-        within = x.astype(np.float64).clip(self.lowest, self.highest)
-        return np.rint(within * self.scale).astype(np.int64)
+        if ends[0] < self.lowest or ends[1] > self.highest:
+            x = x.clip(np.float32(self.lowest), np.float32(self.highest))
+        scaled = x * np.float32(self.scale)
+        return np.rint(scaled, out=scaled).astype(np.int32)
 
     def corrections(
         self, x: NDArray[np.float32], doubts: NDArray[np.intp]
@@ -104,7 +108,7 @@ def lowered(
     lowest, highest = min(lowest, 0.0), max(highest, 0.0)  # padding is 0
     unsigned = lowest == 0
     largest = max(-lowest, highest, float(np.finfo(np.float32).tiny))
-    scale = (2**16 - 1 if unsigned else 2**15 - 1) / largest
+    scale = float(np.float32((2**16 - 1 if unsigned else 2**15 - 1) / largest))
     weight = conv.weight.astype(np.float64)
     outputs, flat = len(weight), (1, 2, 3)
 
