@@ -28,6 +28,8 @@ from qnn.store import library
 
 Given: TypeAlias = "Source | Decoded"
 Skip: TypeAlias = Callable[[Given, QnnError], None]
+_SMALL = 1 << 14  # values of a map that the first layer reads
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class Model:
             skip: called with a picture that cannot be read, and why; it is left out then. None:
                 such a picture ends all with its error.
             ahead: so many more pictures are taken before a result comes, and opened by another
-                thread while layers run.
+                thread while layers run; up to twice as many where they run `together`.
 
         Raises:
             QnnError: a picture cannot be read, or the network does not classify.
@@ -289,6 +291,13 @@ class Model:
         return self._session.batch
 
     @property
+    def together(self) -> int:
+        """Pictures that `classify_all` and `detect_all` run together, if so many are opened ahead:
+        several only of small ones on a processor, where all of them take milliseconds."""
+        small = self.capabilities is None and np.prod(self.network.in_shape) <= _SMALL
+        return min(self.batch, _TOGETHER) if small else 1
+
+    @property
     def clock_mhz(self) -> float | None:
         """Of the accelerator, for `cycles`; None where the backend has none."""
         return self._session.clock_mhz
@@ -331,29 +340,39 @@ class Model:
     ) -> Iterator[tuple[_Seen, Offload]]:
         """Each picture, and what the layers made of it, with `last` in place of the last one."""
         under_way: deque[_Seen] = deque()
+        most = min(self.together, ahead + 1)
 
         def batches() -> Generator[Maps, None, None]:
+            maps: list[NDArray[Any]] = []
             with closing(self._decoding(pictures, ahead)) as found:
                 for picture, decoded in found:
                     try:
                         one = decoded()
                     except QnnError as error:
                         if skip is None:
+                            if maps:  # what came before it is not lost
+                                yield np.stack(maps)
                             raise
                         skip(picture, error)
                         continue
                     under_way.append(_Seen(one.name, one.size, {"decode": one.decode_us}))
-                    yield one.tensor[None]
+                    maps.append(one.tensor)
+                    if len(maps) == most:
+                        yield np.stack(maps)
+                        maps = []
+            if maps:
+                yield np.stack(maps)
 
         with closing(batches()) as given:
             for offload in self._session.stream(given, last):
-                seen = under_way.popleft()
-                seen.times_us["first_layer"] = offload.before_us
-                if offload.packing_us is not None:
-                    seen.times_us["packing"] = offload.packing_us
-                seen.times_us["offload"] = offload.offload_us
-                seen.times_us["last_layers"] = offload.after_us
-                yield seen, offload
+                for one in offload.each():
+                    seen = under_way.popleft()
+                    seen.times_us["first_layer"] = one.before_us
+                    if one.packing_us is not None:
+                        seen.times_us["packing"] = one.packing_us
+                    seen.times_us["offload"] = one.offload_us
+                    seen.times_us["last_layers"] = one.after_us
+                    yield seen, one
 
     def _decoding(
         self, pictures: Iterable[Given], ahead: int

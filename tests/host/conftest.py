@@ -139,7 +139,8 @@ def piped(tmp_path):
 
 @pytest.fixture
 def interrupt_at(monkeypatch):
-    """interrupt_at(2): Ctrl-C comes when the CPU is asked for its third result."""
+    """interrupt_at(2): Ctrl-C comes when the CPU is given its third batch; small pictures run
+    eight at a time."""
 
     def arm(number: int, error: type[BaseException] = KeyboardInterrupt) -> None:
         stream, calls = cpu.CpuSession.stream, itertools.count()

@@ -320,8 +320,35 @@ def test_pictures_are_opened_ahead_in_a_thread(samples, tmp_path, monkeypatch):
         found = []
         for one in model.classify_all(given(), skip=lambda *both: skipped.append(both), ahead=3):
             found.append(one)
-            assert len(taken) == min(len(found) + 3 + len(skipped), 11)
+            # four run together, and while they do the next three are opened
+            behind = -(-len(found) // 4) * 4 + 3 + len(skipped)
+            assert len(taken) == min(behind, 11)
         assert found == expected and [path for path, _ in skipped] == [damaged]
         assert len(threads) == 1 and threads != {threading.current_thread()}
         with pytest.raises(PictureError):
             list(model.classify_all(given(), ahead=1))
+
+
+def test_small_pictures_run_together_on_a_processor(samples, tmp_path, monkeypatch):
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    with qnn.load("fashion-cnv", "cpu") as model:
+        one_by_one, sizes = list(model.classify_all(samples)), []
+        stream = model._session.stream
+
+        def noting(batches, last):
+            return stream((sizes.append(len(batch)) or batch for batch in batches), last)
+
+        monkeypatch.setattr(model._session, "stream", noting)
+        skipped, given = [], [samples[0], damaged, *samples[1:]]
+        found = list(model.classify_all(given, skip=lambda *both: skipped.append(both), ahead=7))
+        assert found == one_by_one and len(skipped) == 1
+        assert model.together == 8 and sizes == [8, len(samples) - 8]
+        assert all(result.times_us["offload"] > 0 for result in found)
+
+        told = []
+        with pytest.raises(PictureError, match="is not a picture"):
+            told.extend(model.classify_all([*samples[:3], damaged, samples[3]], ahead=7))
+        assert sizes[2:] == [3]  # those before it were seen
+    with qnn.load("fashion-cnv", "golden") as model:
+        assert model.together == 1

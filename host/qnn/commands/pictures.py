@@ -20,7 +20,7 @@ from qnn.pictures.picture import Source, check_readable
 
 Result = TypeVar("Result", Classification, Detections)
 Look = Callable[[Model, Iterable[Source], Skip, int], Iterator[Result]]
-AHEAD = 2  # pictures that are opened before they are needed; each costs memory
+AHEAD = 2  # pictures that are opened before they are needed, or a few small ones; each costs memory
 
 
 class Pictures(Generic[Result]):
@@ -66,7 +66,8 @@ class Pictures(Generic[Result]):
                 with self._bar, Model(self._network, self._args.backend, settings) as model:
                     self._model = model
                     # A pipe may be slow: what came before it is told first.
-                    ahead = 0 if len(names) == 1 or any(map(pipe.is_pipe, names)) else AHEAD
+                    slow = len(names) == 1 or any(map(pipe.is_pipe, names))
+                    ahead = 0 if slow else max(AHEAD, model.together - 1)
                     for result in self._look(model, self._sources(names), self._skip, ahead):
                         self._bar.clear()
                         self._found(result, tell)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,23 @@ class Offload:
     after_us: int = field(default=0, compare=False)
     between_us: int = field(default=0, compare=False)
     heads: tuple[NDArray[np.number[Any]], ...] = ()
+
+    def each(self) -> Iterator[Offload]:
+        """Of each picture, with its share of what they took together."""
+        count = len(self.maps)
+        for number in range(count):
+            one = slice(number, number + 1)
+            yield replace(
+                self,
+                maps=self.maps[one],
+                offload_us=self.offload_us // count,
+                packing_us=None if self.packing_us is None else self.packing_us // count,
+                cycles=None if self.cycles is None else self.cycles // count,
+                before_us=self.before_us // count,
+                after_us=self.after_us // count,
+                between_us=self.between_us // count,
+                heads=tuple(maps[one] for maps in self.heads),
+            )
 
 
 def since_us(began_ns: int) -> int:
