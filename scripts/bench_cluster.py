@@ -257,6 +257,7 @@ def measure(arguments: argparse.Namespace, tell: Any) -> dict[str, Any]:
     for run in (*runs, killed):
         run["agrees"] = run.pop("confusion") == expected[run["pictures"]]
     result: dict[str, Any] = {"model": network.name, "pictures": what, "runs": runs}
+    result["classes"], result["confusion"] = network.classes, expected[len(data.labels)]
     result["killed"] = killed
     if arguments.boards:
         caps = Capabilities()
@@ -280,10 +281,20 @@ def line(run: dict[str, Any]) -> str:
     )
 
 
+def totals(matrix: list[list[int]]) -> tuple[int, int]:
+    """Pictures on the diagonal, and all."""
+    return sum(row[i] for i, row in enumerate(matrix)), sum(map(sum, matrix))
+
+
 def print_result(result: dict[str, Any]) -> None:
     agreeing = [run["agrees"] for run in (*result["runs"], result["killed"])]
     print(f"\nmodel {result['model']}; pictures: {result['pictures']}")
     print(f"the confusion matrix of one machine: {sum(agreeing)} of {len(agreeing)} runs")
+    for name, row in zip(result["classes"], result["confusion"], strict=True):
+        if sum(row):
+            print(f"  {name[:15]:<16}{''.join(f'{count:>6}' for count in row)}")
+    right, total = totals(result["confusion"])
+    print(f"  {right} of {total} right, {right / total:.2%}")
     print(f"one of two workers killed: {'; '.join(result['killed']['told']) or 'too late'}")
     if (found := result.get("boards")) is not None:
         bound = f"{found['bound_per_s']:,.0f}" if found["bound_per_s"] else "no bound"

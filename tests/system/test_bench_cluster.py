@@ -31,8 +31,25 @@ def test_a_small_one(tmp_path):
     (run,), killed, boards = document["runs"], document["killed"], document["boards"]
     assert (run["backend"], run["workers"], run["agrees"]) == ("cpu", 1, True)
     assert (killed["workers"], killed["pictures"], killed["agrees"]) == (2, 200, True)
+    matrix = document["confusion"]
+    assert [sum(row) for row in matrix] == np.bincount(labels, minlength=10).tolist()
+    assert len(document["classes"]) == len(matrix) == 10
     assert boards["boards"] == 3 and 100 < boards["wire_bytes"] < 200
     assert boards["pictures_per_s"] <= boards["bound_per_s"]
+
+
+def test_what_is_printed(tmp_path):
+    images = np.zeros((4, 28, 28), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=[0, 1, 1, 9])
+    ended = call(
+        "--dataset", tmp_path / "a.npz", "--workers", "--pictures", "4",
+        "--sim-pictures", "0", "--boards", "0",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "the confusion matrix of one machine: 1 of 1 runs\n" in ended.stdout
+    rows = [line.split() for line in ended.stdout.splitlines() if line.startswith("  ")]
+    assert sum(map(int, rows[1][-10:])) == 2 and len(rows) == 4  # three classes, and the sum
+    assert rows[3][1:4] == ["of", "4", "right,"]
 
 
 def test_wrong_usage_and_models():
