@@ -234,6 +234,8 @@ WEIGHTY = {
             ["classify", "PICTURE", "--save", "TARGET"],
             {"numpy", "PIL.Image", "PIL.ImageDraw", "qnn.model", "qnn.pictures.draw"},
         ),
+        (["models"], {"numpy", "PIL.Image"}),
+        (["params", "info", "fashion-cnv"], {"numpy", "PIL.Image", "qnn.importers"}),
         (
             ["watch", "--model", "fashion-cnv", "--source", "FOLDER", "--frames", "1"],
             {"numpy", "PIL.Image", "qnn.model", "qnn.live.watch"},

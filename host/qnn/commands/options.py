@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,15 @@ from qnn.backends import BACKENDS, Settings
 from qnn.commands.progress import Bar
 from qnn.engine.placement import wish_for_first
 from qnn.errors import QnnError
-from qnn.model import Classification, Detections, Model
 from qnn.network import Network
 from qnn.network.result import FEATURE_SCALES
 from qnn.pictures import folder
 from qnn.store import library
 
-Result = TypeVar("Result", Classification, Detections)
+if TYPE_CHECKING:
+    from qnn.model import Classification, Detections, Model
+
+Result = TypeVar("Result", "Classification", "Detections")
 
 IMAGES = "picture files, and folders of them; also pipes, and - for standard input"
 AUTO = "auto"
@@ -103,6 +105,8 @@ def check_cluster(args: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def open_model(args: argparse.Namespace) -> Iterator[Model]:
     """What add_model's arguments name, with a bar while a simulated accelerator works."""
+    from qnn.model import Model
+
     network = library.find(args.model)
     with (
         Bar(f"simulating {network.name}", "cycles") as bar,

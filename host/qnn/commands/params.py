@@ -17,7 +17,6 @@ from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
 from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, describe
 from qnn.store import library
-from qnn.store.fetch import UPSTREAM, collect
 from qnn.store.sources import SOURCES, Source
 
 
@@ -100,8 +99,11 @@ def run_fetch(args: argparse.Namespace) -> None:
     _report(network, directory)
 
 
-def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tuple[Path, Network]:
+def fetch(source: Source, mirror: Path | None, base_url: str | None = None) -> tuple[Path, Network]:
     """Gathers, checks, imports and installs a source.
+
+    Args:
+        base_url: of the public repositories; None: where they are.
 
     Returns:
         The directory of the installed network, and the network.
@@ -109,6 +111,8 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
     Raises:
         QnnError: a file is missing or altered, or the disk is full; nothing is left behind.
     """
+    from qnn.store.fetch import UPSTREAM, collect
+
     target = library.models_directory() / source.name
     with (
         library.installing(source.name),
@@ -117,7 +121,9 @@ def fetch(source: Source, mirror: Path | None, base_url: str = UPSTREAM) -> tupl
     ):
         originals = partial / library.ORIGINALS
         originals.mkdir()
-        collect(source, originals, mirror=mirror, base_url=base_url, progress=bar.update)
+        collect(
+            source, originals, mirror=mirror, base_url=base_url or UPSTREAM, progress=bar.update
+        )
         network = replace(
             import_network(source.importer, originals / source.root, source.name),
             title=source.title,
