@@ -20,8 +20,8 @@ JOIN_S = 3.0  # a driver that does not answer keeps its thread no longer than th
 class Feed:
     """`with Feed(source, latest, 30, tell):` puts the frames of `source` into `latest`.
 
-    Where the source goes away after a frame, it is opened again and again for `wait_s` seconds;
-    then, or where it never gave one, `latest` ends with its error. At its end it ends without.
+    Where the source goes away after it was there, it is opened again and again for `wait_s`
+    seconds; then, or where it never was, `latest` ends with its error. At its end it ends without.
 
     Args:
         tell: called, in the thread, when the source went away and when it is back.
@@ -56,7 +56,7 @@ class Feed:
             self._latest.end()
 
     def _read(self) -> None:
-        number, gone_at = 0, None
+        number, gone_at, was_there = 0, None, False
         while not self._stop.is_set():
             try:
                 with closing(self._source.frames(self._stop)) as frames:
@@ -64,12 +64,15 @@ class Feed:
                         if gone_at is not None:
                             self._tell(f"{self._source.name} is back")
                             gone_at = None
+                        was_there = True
+                        if frame is None:
+                            continue
                         number += 1
                         if not self._latest.put(replace(frame, number=number, at_s=_now())):
                             return
                 return
             except SourceError as error:
-                if not number:
+                if not was_there:
                     raise
                 if gone_at is None:
                     gone_at = _now()

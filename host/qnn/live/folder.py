@@ -32,11 +32,13 @@ class Folder:
         self._given: dict[str, State] = {}
         self._before: dict[str, State] = {}
 
-    def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | None, None, None]:
         """See qnn.live.frame.FrameSource; it has no end."""
         while not stop.is_set():
-            for path in self.look():
-                yield Frame(path, path)
+            paths = self.look()
+            yield from (Frame(path, path) for path in paths)
+            if not paths:
+                yield None
             stop.wait(LOOK_S)
 
     def look(self) -> list[str]:

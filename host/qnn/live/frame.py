@@ -35,9 +35,9 @@ class FrameSource(Protocol):
     def name(self) -> str:
         """For people."""
 
-    def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | None, None, None]:
         """Opens it; frame after frame as they come, to its end, if it has one, or until `stop` is
-        set. What is open is closed with the generator.
+        set; None: it is there, and has no new frame. What is open is closed with the generator.
 
         Raises:
             SourceError: it cannot be opened, or went away.

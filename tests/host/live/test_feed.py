@@ -27,7 +27,7 @@ class Turns:
             for one in self._turns.pop(0) if len(self._turns) > 1 else self._turns[0]:
                 if isinstance(one, Exception):
                     raise one
-                yield Frame(one, one)
+                yield one and Frame(one, one)
         finally:
             self.closed += 1
 
@@ -69,6 +69,20 @@ def test_one_that_goes_away_and_comes_back():
     assert [(one.name, one.number) for one in frames] == [("a", 1), ("b", 2), ("c", 3)]
     went = "the camera gives no more frames; waiting for it, 60 s at most"
     assert told == [went, "the camera is back"] * 2
+
+
+def test_one_that_is_there_without_a_frame_is_waited_for():
+    frames, told = taken(Turns([None, SourceError("gone")], [SourceError("gone")], [None, "a"]))
+    assert [(one.name, one.number) for one in frames] == [("a", 1)]
+    assert told == ["gone; waiting for it, 60 s at most", "the camera is back"]
+
+
+def test_the_time_to_wait_begins_again_where_it_was_back_without_a_frame(monkeypatch):
+    gone, clock = SourceError("gone"), iter(range(0, 1000, 40))
+    monkeypatch.setattr(feed, "_now", lambda: float(next(clock)))
+    frames, told = taken(Turns(["a", gone], [None, gone], [None, gone], [None, gone], ["b"]))
+    assert [one.name for one in frames] == ["a", "b"]
+    assert told.count("the camera is back") == 4
 
 
 def test_one_that_stays_away():
