@@ -94,7 +94,7 @@ class _Arrays:
         self.report.fail(told, error)
 
     def _of_input(self, file: str, name: str, found: NDArray[Any], size: int) -> Iterator[Maps]:
-        label = file if Path(file).stem == name or pipe.is_pipe(file) else f"{file}: {name}"
+        label = file if name == arrays.own_name(file) else f"{file}: {name}"
         if name in self.sizes:
             self.fail(label, ArrayError(f"{label}: another array is called {name}; rename it"))
             return

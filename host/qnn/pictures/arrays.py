@@ -35,6 +35,13 @@ def check_readable(name: str) -> None:
         raise ArrayError(f"{name}: cannot be read ({reason})") from None
 
 
+def own_name(file: str) -> str:
+    """What the array of an .npy file or pipe is called."""
+    if pipe.is_pipe(file):
+        return "stdin" if file == pipe.STDIN else Path(file).name
+    return Path(file).stem
+
+
 def read(name: str) -> Iterator[tuple[str, NDArray[Any] | ArrayError]]:
     """The arrays of a file or pipe, each with its name: in an .npz its own, else that of the file.
 
@@ -47,10 +54,9 @@ def read(name: str) -> Iterator[tuple[str, NDArray[Any] | ArrayError]]:
     Raises:
         ArrayError: nothing of it can be read.
     """
-    own, piped = Path(name).stem, None
+    own, piped = own_name(name), None
     if pipe.is_pipe(name):
         piped = pipe.read(name, ArrayError, MAX_BYTES).data
-        own = "stdin" if name == pipe.STDIN else Path(name).name
     else:
         check_readable(name)
     with (

@@ -2,6 +2,7 @@
 """qnn run: arrays in, scores or maps out; one that is bad does not lose the others."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -137,7 +138,20 @@ def test_a_pipe(network, given, tmp_path):
         input=buffer.getvalue(), capture_output=True, timeout=120, env=dict(os.environ),
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, b"")
-    assert found.stdout.decode().startswith("-[0]\n") and found.stdout.count(b"-[") == 70
+    assert found.stdout.decode().startswith("-: x[0]\n") and found.stdout.count(b"-: x[") == 70
+
+
+def test_arrays_of_a_pipe_are_called_by_their_names(network, given, tmp_path):
+    archive = io.BytesIO()
+    np.savez(archive, a=given[0], bad=given[:2, :5], b=given[:2])
+    done = subprocess.run(
+        [sys.executable, "-m", "qnn.cli", "run", "--model", place(network, tmp_path),
+         "--input", "-", "--backend", "cpu", "--json"],
+        input=archive.getvalue(), capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    document = json.loads(done.stdout)
+    assert [one["array"] for one in document["results"]] == ["-: a", "-: b[0]", "-: b[1]"]
+    assert [one["array"] for one in document["errors"]] == ["-: bad"] and done.returncode == 1
 
 
 def test_maps(cli, tmp_path):
