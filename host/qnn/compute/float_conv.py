@@ -30,6 +30,7 @@ _DTYPES: dict[str, type[np.floating[Any]]] = {
     "float32-sequential": np.float32,
 }
 _LARGEST = 2.0**126  # of sums, so that none can overflow float32
+_BOTH = 3  # times the bound of a sum: of two sums, and the rounding of where they end
 _RECOMPUTED_AT_ONCE = 2048  # bounds the memory of a picture whose every output lies on a step
 
 
@@ -271,8 +272,22 @@ class Convolution:
         self, patches: NDArray[np.float32], output: NDArray[np.intp]
     ) -> NDArray[np.uint8]:
         """Codes, uint8 (N,), of patches (N, terms) in the order of the sum, each for one output."""
+        if not len(patches):
+            return np.zeros(0, np.uint8)
         products = patches * self._ordered_weight[output]
-        y = np.add.accumulate(products, axis=1)[:, -1] + self._bias[output, 0]
+        bias = self._exact_bias[output]
+        # Sums of any order first, which numpy has ten times as fast. They, too, keep the bound.
+        near = products.sum(axis=1, dtype=np.float64) + bias
+        error = _BOTH * self.error(float(np.abs(patches).max()))[output]
+        codes = self._passed_by(near - error)
+        doubts = np.flatnonzero(codes != self._passed_by(near + error))
+        if len(doubts):
+            sums = np.add.accumulate(products[doubts], axis=1)[:, -1]
+            codes[doubts] = self._passed_by(sums + self._bias[output[doubts], 0])
+        return codes
+
+    def _passed_by(self, y: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+        """How many steps are below each output, uint8 (N,)."""
         codes: NDArray[np.uint8] = (y.astype(np.float64)[:, None] > self.steps).sum(
             axis=1, dtype=np.uint8
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qnn.compute import float_conv
 from qnn.compute.float_conv import Convolution, Thresholds, Uniform, error_bound
 from qnn.errors import NetworkError, QnnError
 from qnn.pictures.geometry import letterbox, shrink_and_crop
@@ -179,6 +180,27 @@ def test_few_outputs_are_recomputed(monkeypatch):
     monkeypatch.setattr(layer, "_recompute", spy)
     codes = layer(rng.uniform(-0.5, 0.5, (224, 224, 3)).astype(np.float32))
     assert 0 < sum(counts) < codes.size / 200
+
+
+@arithmetics
+def test_codes_at_some_places(arithmetic, monkeypatch):
+    """Steps lie on outputs, so that a bound of nothing is noticed."""
+    rng = np.random.default_rng(3)
+    noticed = 0
+    for _ in range(20):
+        weight = rng.normal(size=(4, 5, 5, 3)).astype(np.float32)
+        x = rng.normal(size=(9, 9, 3)).astype(np.float32)
+        outputs = GOLDEN_CONV[arithmetic](x, weight, None, 2, 1)
+        steps = Thresholds(tuple(rng.choice(outputs.ravel().astype(np.float64), 7).tolist()))
+        conv = Convolution(weight, None, 2, 1, steps, arithmetic)
+        where = np.argwhere(np.ones(outputs.shape, bool))
+        right = golden_codes(x, weight, None, 2, 1, steps, arithmetic)[tuple(where.T)]
+        np.testing.assert_array_equal(conv.codes_at(x, where), right)
+        with monkeypatch.context() as patched:
+            patched.setattr(float_conv, "_BOTH", 0)
+            noticed += not np.array_equal(conv.codes_at(x, where), right)
+    assert noticed > 10
+    assert conv.codes_at(x, where[:0]).shape == (0,)
 
 
 def test_results_are_the_callers_own():
