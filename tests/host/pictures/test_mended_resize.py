@@ -77,15 +77,19 @@ def test_sizes_of_cameras(size):
 
 
 def test_the_bound_holds_and_is_not_far_off():
-    """Beside the defining order; at the edges of small pictures taps fall on one pixel."""
+    """Of products and of sums from the last tap to the first, beside the defining order; at the
+    edges of small pictures taps fall on one pixel."""
     rng = np.random.default_rng(1)
     for height, width in ((1, 1), (2, 3), (40, 60), (334, 500)):
         rgb = random_rgb(rng, height, width)
-        rows, columns = for_dorefanet(rgb)
-        near = [sums.copy() for _, sums in mended_resize._near(rgb, rows, columns, True)]
-        strays = np.abs(np.concatenate(near) - defined(rgb, rows, columns)).max()
-        assert strays <= bound(rows, columns)
-    assert strays > bound(rows, columns) / 100
+        axes = for_dorefanet(rgb)
+        expected = defined(rgb, *axes)
+        near = [sums.copy() for _, sums in mended_resize._near(rgb, *axes, True)]
+        assert np.abs(np.concatenate(near) - expected).max() <= bound(*axes)
+        backwards = (Taps(taps.index[:, ::-1], taps.weight[:, ::-1]) for taps in axes)
+        strays = np.abs(defined(rgb, *backwards) - expected).max()
+        assert strays <= bound(*axes)
+    assert strays > bound(*axes) / 100
 
 
 def test_a_bound_that_is_too_small_is_noticed(monkeypatch):
