@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import chosen_kernels
+import fresh_seeds
 import numpy as np
 import pace
 import pytest
@@ -17,6 +18,10 @@ from qnn_sim import run_options
 # The machine that runs the tests may be slow; a failure prints how to repeat it.
 settings.register_profile("qnn", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("qnn")
+
+
+def pytest_addoption(parser):
+    fresh_seeds.add_options(parser)
 
 
 def pytest_configure(config):
@@ -31,6 +36,8 @@ def pytest_configure(config):
         raise pytest.UsageError(str(problem)) from None
     if seed is not None and config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = seed  # read when the plugin of Hypothesis is configured
+    if config.option.fresh_seeds is not None:
+        config.pluginmanager.register(fresh_seeds.FreshSeeds(config), "fresh_seeds")
     config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(pace.Progress(config), "progress")

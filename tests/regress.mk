@@ -3,6 +3,9 @@ SEEDS   ?= 2#        seeds for each bench of `make regress`; SEED=... repeats a 
 FILTER  ?=#          of `make regress`: a regular expression on names of tests
 CLUSTER ?=#          of `make regress`: address of a Dask scheduler
 PREVIOUS ?=#         of `make regress`: JSON of the run to compare with
+RUNS    ?= 200#      of each seeded test in `make seeds`
+TESTS   ?= tests#    of `make seeds`: files and nodes of pytest
+SECONDS ?=#          then `make seeds` ends; called again, it goes on
 
 ##@ Every night
 regress: .venv/.dev         ## every bench, random layers, whole networks; build/regress/report.html
@@ -14,7 +17,9 @@ regress-smoke: .venv/.dev   ## the same in at most 10 minutes: one configuration
 regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=tcp://host:8786
 	@test -n "$(CLUSTER)" || { echo "say which: make regress-worker CLUSTER=tcp://host:8786"; exit 2; }
 	$(VENV)/dask worker $(CLUSTER) --nworkers $$(nproc) --nthreads 1 --local-directory build/dask
+seeds: .venv/.dev           ## RUNS fresh seeds for every seeded test: which fail, and what is left
+	$(VENV)/python scripts/seeds.py --count $(RUNS) --jobs $(JOBS) $(addprefix --seconds ,$(SECONDS)) $(TESTS)
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 
-.PHONY: regress regress-smoke regress-worker report
+.PHONY: regress regress-smoke regress-worker seeds report

@@ -44,19 +44,24 @@ def nodes(root: Path, folders: Iterable[str] = FOLDERS, broad: bool = True) -> l
     """
     there = [folder for folder in folders if (root / folder).is_dir()]
     env = {name: ",".join(values) if broad else "" for name, values in BREADTH.items()}
-    found = _collected(root, there, env) if there else []
+    found = collected(root, there, env) if there else []
     marked = [
         path.relative_to(root).as_posix()
         for path in sorted((root / "tests").rglob("test_*.py"))
         if f"mark.{NIGHTLY}" in path.read_text()
     ]
     if elsewhere := [name for name in marked if not name.startswith(tuple(folders))]:
-        found += _collected(root, ["-m", NIGHTLY, *elsewhere], env)
+        found += collected(root, ["-m", NIGHTLY, *elsewhere], env)
     # Parameters of other tests share one process.
     return list(dict.fromkeys(n if BENCHES.match(n) else n.partition("[")[0] for n in found))
 
 
-def _collected(root: Path, chosen: list[str], env: Mapping[str, str]) -> list[str]:
+def collected(root: Path, chosen: list[str], env: Mapping[str, str]) -> list[str]:
+    """The names of all tests that pytest finds with these arguments.
+
+    Raises:
+        QnnError: it cannot read them, or not what is chosen.
+    """
     command = [
         sys.executable, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q",
         "-p", "no:cacheprovider", *chosen,
@@ -83,6 +88,12 @@ def settings(name: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def fresh_seed(base: int, turn: int, name: str) -> int:
+    """SEED of one run of a node: of each node and each turn another one, all from `base`."""
+    entropy = [base, turn, *name.encode()]
+    return int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
+
+
 def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list[Case]:
     """Every node with every seed; the first seed of all comes before the second of any.
 
@@ -97,8 +108,7 @@ def cases(names: Iterable[str], base_seed: int, seeds: int, layers: int) -> list
         if network := NETWORKS.search(name):
             count = 1
         for turn in range(count):
-            entropy = [base_seed, turn, *name.encode()]
-            seed = int(np.random.default_rng(entropy).integers(1, 2**31 - 1000))
+            seed = fresh_seed(base_seed, turn, name)
             coverage = name.startswith("tests/rtl/") and not network
             case = Case(name, seed, coverage, LIMIT_S, settings(name))
             rounds.append((turn, len(rounds), case))

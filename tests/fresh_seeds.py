@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs every seeded test with many fresh seeds: options of pytest, which scripts/seeds.py gives.
+
+Seeded is a test that takes the fixture `seed`, and the bench of a module of cocotb tests. (Tests of
+Hypothesis draw a hundred examples in each run already.) A function has so many runs in all, shared
+by its parameters, each with a seed of its own. Functions take turns by the time that they need, so
+that a run that is ended early leaves few of them behind.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from unittest import mock
+
+import pace
+import pytest
+
+from qnn_sim.regress.collect import fresh_seed
+
+TURN = re.compile(r"(?:\[|(-))fresh(\d+)\]$")  # the end of the name of a run
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("fresh seeds")
+    group.addoption("--fresh-seeds", type=int, metavar="N", help="runs of each seeded function")
+    group.addoption("--fresh-base", type=int, default=0, help="all seeds follow from it")
+    group.addoption("--fresh-log", type=Path, help="a line of JSON for each run; these count too")
+
+
+def entries(log: Path | None) -> list[dict]:
+    """The runs in a log, in order; a last line that is cut off is none."""
+    if log is None or not log.exists():
+        return []
+    lines = log.read_text().split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def function(name: str) -> str:
+    """A node of pytest without its parameters."""
+    return name.partition("[")[0]
+
+
+def plain(name: str) -> tuple[str, int]:
+    """The name of a run without its turn, and that."""
+    found = TURN.search(name)
+    assert found is not None, name
+    return name[: found.start()] + "]" * bool(found[1]), int(found[2])
+
+
+def _seeded(metafunc: pytest.Metafunc) -> bool:
+    from qnn_sim.bench_runner import declared
+
+    marks = metafunc.definition.iter_markers("parametrize")
+    if any("seed" in str(mark.args[0]).split(",") for mark in marks):
+        return False
+    return "seed" in metafunc.fixturenames or bool(declared(metafunc.module.__name__))
+
+
+class FreshSeeds:
+    """Chooses what runs, gives each run its seed, and notes what came of it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._count, self._base = config.option.fresh_seeds, config.option.fresh_base
+        self._log = None if hasattr(config, "workerinput") else config.option.fresh_log
+        self._done = Counter(
+            function(entry["test"])
+            for entry in entries(config.option.fresh_log)
+            if entry["outcome"] != "skipped"
+        )
+        self._found: dict[str, dict] = {}
+
+    def _left(self, name: str) -> int:
+        return max(0, self._count - self._done[name])
+
+    @pytest.hookimpl(trylast=True)  # so that the turn ends the name
+    def pytest_generate_tests(self, metafunc):
+        if not _seeded(metafunc):
+            return
+        marks = metafunc.definition.iter_markers("parametrize")
+        variants = math.prod(max(1, len(mark.args[1])) for mark in marks)
+        turns = range(math.ceil(self._left(function(metafunc.definition.nodeid)) / variants))
+        metafunc.fixturenames.append("fresh_seed")
+        metafunc.parametrize(
+            "fresh_seed", turns, indirect=True, ids=[f"fresh{turn}" for turn in turns]
+        )
+
+    @pytest.fixture
+    def fresh_seed(self, request):
+        """The turn, which the name of the run ends with."""
+        return request.param
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        name, turn = plain(item.nodeid)
+        with mock.patch.dict(os.environ, SEED=str(fresh_seed(self._base, turn, name))):
+            return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config, items):
+        """Those that are left, in the order in which each would begin if all ran side by side."""
+        recorded, others = pace.recorded()
+        runs = defaultdict(list)
+        for item in items:
+            if TURN.search(item.nodeid):
+                runs[function(item.nodeid)].append(item)
+        begins = {}
+        for name, found in runs.items():
+            found.sort(key=lambda item: plain(item.nodeid)[1])
+            took = [recorded.get(plain(item.nodeid)[0], others) for item in found]
+            at = self._done[name] * sum(took) / len(took)
+            for item, seconds in list(zip(found, took, strict=True))[: self._left(name)]:
+                begins[item] = at
+                at += seconds
+        config.hook.pytest_deselected(items=[item for item in items if item not in begins])
+        items[:] = sorted(begins, key=begins.__getitem__)
+
+    def pytest_runtest_logreport(self, report):
+        if self._log is None or not TURN.search(report.nodeid):
+            return
+        name, turn = plain(report.nodeid)
+        run = self._found.setdefault(
+            report.nodeid,
+            {
+                "test": name, "seed": fresh_seed(self._base, turn, name), "outcome": "passed",
+                "seconds": 0.0,
+            },
+        )  # fmt: skip
+        run["seconds"] = round(run["seconds"] + report.duration, 2)
+        if not report.passed:
+            run["outcome"] = report.outcome
+            run["why"] = str(report.longreprtext)[-4000:]
+        if report.when == "teardown":
+            with self._log.open("a") as file:
+                file.write(json.dumps(self._found.pop(report.nodeid)) + "\n")
