@@ -16,8 +16,8 @@ from typing import Any, TypeAlias, Union
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from qnn.errors import PictureError
-from qnn.pictures import dataset, pipe
+from qnn.errors import FormatError, PictureError
+from qnn.pictures import dataset, folder, pipe
 from qnn.pictures.pipe import Piped
 
 Source: TypeAlias = Union[
@@ -210,7 +210,7 @@ def check_readable(name: str) -> None:
     try:
         mode = os.stat(name).st_mode if name else stat.S_IFDIR  # "" is the directory one is in
         if stat.S_ISDIR(mode):
-            raise PictureError(f"{name} is a directory: name one picture in it")
+            raise PictureError(f"{name} is a directory: {_advice(name)}")
         if not stat.S_ISREG(mode):  # it would block, or never end
             raise PictureError(f"{name} is neither a file nor a pipe: name a picture")
         Path(name).open("rb").close()
@@ -218,6 +218,15 @@ def check_readable(name: str) -> None:
         raise PictureError(f"there is no file {name}: check the path") from error
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _advice(name: str) -> str:
+    """What to do where a directory stands for a picture."""
+    try:
+        empty = bool(name) and not folder.files(Path(name))
+    except FormatError as error:
+        return str(error)
+    return "there is no file in it" if empty else "name one picture in it"
 
 
 def _of_dataset(name: str, piped: bytes | None) -> np.ndarray[Any, Any] | None:

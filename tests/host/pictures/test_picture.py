@@ -301,7 +301,12 @@ def refused(source, *words):
 
 def test_missing_file_and_directory(tmp_path):
     refused(tmp_path / "none.png", "no file", "none.png")
-    refused(tmp_path, "directory")
+    refused(tmp_path, "is a directory: there is no file in it")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / ".hidden").touch()
+    refused(tmp_path, "is a directory: there is no file in it")
+    (tmp_path / "below" / "a.png").touch()
+    refused(tmp_path, "is a directory: name one picture in it")
     refused("", "directory")
 
 
