@@ -12,7 +12,6 @@ target is missed.
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -62,8 +61,7 @@ def by_layer(parts: tuple[int, ...], account: list[CommandCycles]) -> list[dict[
 
 
 def measure(config: str, name: str, waves: Path | None) -> dict:
-    reference = os.environ.get("QNN_REFERENCE")
-    case = rtl_cases.case(name, Path(reference) if reference else None)
+    case = rtl_cases.case(name, run_options.reference())
     result: dict = {}
     board = SimulatedBoard(config, model=PUBLISHED, waves=waves)
     with Driver(board) as driver:
@@ -154,7 +152,8 @@ def main() -> int:
     names = arguments.networks or list(rtl_cases.NAMES)
     if unknown := set(names) - set(rtl_cases.NAMES):
         parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(rtl_cases.NAMES)}")
-    if "QNN_REFERENCE" not in os.environ:
+    reference = run_options.reference()
+    if reference is None:
         left_out = [name for name in names if name != "fashion-cnv"]
         names = [name for name in names if name == "fashion-cnv"]
         if left_out:
@@ -183,7 +182,7 @@ def main() -> int:
             resident = f", {most_resident} resident" if most_resident else ""
             print(f"  targets: {most} cycles{resident}")
     for name in [name for name in names if name in rtl_pictures.NAMES]:
-        reference = Path(os.environ["QNN_REFERENCE"])
+        assert reference is not None
         pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
         show_picture(name, pictures[name])
         failed |= pictures[name]["mismatches"] != 0

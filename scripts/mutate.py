@@ -35,7 +35,7 @@ import pytest
 from pyosys import libyosys
 
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine
+from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine, run_options
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
@@ -336,7 +336,10 @@ def main() -> int:
         epilog="example: python scripts/mutate.py --count 100 --seed 1 --jobs 2",
     )
     parser.add_argument("--count", type=int, default=100, help="faults (100)")
-    parser.add_argument("--seed", type=int, default=1, help="of their choice and of the tests (1)")
+    parser.add_argument(
+        "--seed", type=run_options.seed_argument, default=1,
+        help=f"of their choice and of the tests (1); {run_options.FRESH}: a fresh one",
+    )  # fmt: skip
     parser.add_argument("--only", type=int, metavar="NUMBER", help="try only this fault again")
     parser.add_argument("--jobs", type=int, default=2, help="faults at a time (2)")
     parser.add_argument("--out", type=Path, default=ROOT / "build/mutate", help="output folder")

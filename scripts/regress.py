@@ -20,7 +20,6 @@ import importlib.util
 import os
 import platform
 import re
-import secrets
 import shlex
 import shutil
 import signal
@@ -64,7 +63,10 @@ def parse() -> argparse.Namespace:
     add("--seeds", type=int, default=2, help="seeds for each test (2)")
     add("--layers", type=int, default=40, help="seeds for each test of random layers (40)")
     add("--filter", default="", help="regular expression: only tests whose name it matches")
-    add("--seed", type=int, help="all seeds follow from it; printed; fresh by default")
+    add(
+        "--seed", type=run_options.seed_argument, default=run_options.FRESH,
+        help=f"all seeds follow from it; printed; {run_options.FRESH} by default",
+    )  # fmt: skip
     add("--smoke", action="store_true", help="one configuration of each bench, few random layers")
     add("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="cases at a time")
     add("--limit", type=float, help="seconds after which a case is killed")
@@ -78,8 +80,6 @@ def parse() -> argparse.Namespace:
     for name in ("seeds", "layers", "jobs"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
-    if arguments.seed is not None and not 0 <= arguments.seed <= run_options.MOST_SEED:
-        parser.error(f"--seed is 0 to {run_options.MOST_SEED}")
     try:
         re.compile(arguments.filter)
     except re.error as problem:
@@ -232,12 +232,17 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     if arguments.cluster and (state.changed or not state.commit):
         raise QnnError("a cluster runs a commit, and this checkout has changes: commit them first")
     previous = read_previous(arguments.previous, out)
-    seed = secrets.randbelow(10**8) if arguments.seed is None else arguments.seed
+    seed = arguments.seed
     cases = choose(arguments, root, seed, previous)
     if arguments.list:
         print("\n".join(f"{case.name} seed {case.seed}" for case in cases))
         return 0
     outputs.make_folder(out)
+    # What is there is not touched before it is known that there is somebody to run the cases.
+    if arguments.cluster:
+        results = cluster.run(cases, arguments.cluster, state.commit)
+    else:
+        results = local.run(cases, root, out / "cases", arguments.jobs)
     shutil.rmtree(out / "waves", ignore_errors=True)
     shutil.rmtree(out / "cases", ignore_errors=True)
     run = Run(
@@ -252,10 +257,6 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     where = arguments.cluster or f"{arguments.jobs} at a time"
     print(f"{len(cases)} cases, {where}; base seed {seed}", file=sys.stderr)
     collector, begin = Collector(), time.monotonic()
-    if arguments.cluster:
-        results = cluster.run(cases, arguments.cluster, state.commit)
-    else:
-        results = local.run(cases, root, out / "cases", arguments.jobs)
     stopped = False
     try:
         follow(results, len(cases), run, collector, out)

@@ -87,7 +87,9 @@ def parse() -> argparse.Namespace:
         parser.error("--jobs must be at least 1")
     if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
         parser.error(f"the engine has the configurations {', '.join(ENGINES)}")
-    if "rtl" in arguments.implementations and (reason := rtl_build.unavailable()):
+    # The shell of an HLS kernel of streams is RTL, too.
+    simulated = "rtl" in arguments.implementations or set(STREAMS) & set(arguments.kernels)
+    if simulated and (reason := rtl_build.unavailable()):
         parser.error(reason)
     try:
         outputs.make_folder(arguments.out)
@@ -186,7 +188,7 @@ def verify(arguments: argparse.Namespace) -> int:
         status, output = run_tests(arguments, seed, report, Path(scratch))
         counts = agreement.read(Path(scratch))
     absent = [k for k in arguments.kernels if k in NETWORKS[1:]]
-    if absent and "QNN_REFERENCE" not in os.environ:
+    if absent and run_options.reference() is None:
         arguments.kernels = [k for k in arguments.kernels if k not in absent]
     else:
         absent = []

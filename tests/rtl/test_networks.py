@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whole networks with real parameters through the RTL, PYNQ-Z1 configuration: no value differs."""
 
-import os
 import re
 from pathlib import Path
 
@@ -39,9 +38,7 @@ def stated(name: str) -> tuple[int, int | None]:
 
 @pytest.mark.parametrize("name", rtl_cases.NAMES)
 def test_network_equals_its_expected_results(name, request):
-    if name != "fashion-cnv":
-        request.getfixturevalue("reference")
-    reference = Path(os.environ["QNN_REFERENCE"]) if name != "fashion-cnv" else None
+    reference = None if name == "fashion-cnv" else request.getfixturevalue("reference")
     case = rtl_cases.case(name, reference)
     most, most_resident = TARGETS[name]
     board = SimulatedBoard(model=PUBLISHED)

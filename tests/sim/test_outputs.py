@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qnn.errors import QnnError
-from qnn_sim import outputs
+from qnn_sim import hls_csim, hls_headers, outputs, rtl_build
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -25,6 +25,22 @@ def test_a_folder_that_cannot_be(tmp_path, monkeypatch, path):
     Path("file").touch()
     with pytest.raises(QnnError, match="cannot write into"):
         outputs.make_folder(Path(path))
+
+
+def test_where_build_is_a_file(tmp_path, monkeypatch):
+    (tmp_path / "build").touch()
+    for module in (rtl_build, hls_csim, hls_headers):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    for build in (rtl_build.build, hls_csim.build, hls_headers.vendor):
+        with pytest.raises(QnnError, match=f"^cannot write into {tmp_path}/build[^:]*: "):
+            build()
+    from qnn_sim import bench_runner
+
+    monkeypatch.setattr(bench_runner, "ROOT", tmp_path)
+    bench = Path(__file__).parents[1] / "rtl" / "test_qnn_fifo.py"
+    with pytest.raises(pytest.fail.Exception, match=r"^cannot write into "):
+        bench_runner.run_bench(str(bench), Width=8, Depth=4)
 
 
 def test_a_folder_where_nothing_can_be_written():

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the environment says about a run: switches, numbers, simulators."""
 
+import argparse
 import os
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +48,41 @@ def test_numbers(monkeypatch):
         monkeypatch.setenv("SEED", text)
         with pytest.raises(QnnError, match=r"SEED=.* is not a whole number from 0 to 2147483647,"):
             run_options.seed()
+
+
+def test_seeds_of_a_command_line_are_those_of_the_environment():
+    assert run_options.seed_argument("7") == 7
+    drawn = {run_options.seed_argument(text) for text in ("random", "Random", " RANDOM ") * 4}
+    assert len(drawn) > 6 and all(0 <= seed <= run_options.MOST_SEED for seed in drawn)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^-1 is not a whole .* and not random$"):
+        run_options.seed_argument("-1")
+
+
+@pytest.mark.parametrize("seed", ["Random", " random", "RANDOM", "5", "", " "])
+@pytest.mark.parametrize("target", ["regress", "regress-smoke", "mutate"])
+def test_make_hands_every_seed_on(target, seed):
+    make = ["make", "--dry-run", "--old-file=.venv/.dev", target, f"SEED={seed}"]
+    shown = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(shown.replace("\\\n", " "))
+    given = words[words.index("--seed") + 1] if "--seed" in words else None
+    assert given == (seed.strip() or ("1" if target == "mutate" else None))
+
+
+def test_reference(monkeypatch):
+    monkeypatch.delenv("QNN_REFERENCE", raising=False)
+    assert run_options.reference() is None
+    for text in ("", " "):
+        monkeypatch.setenv("QNN_REFERENCE", text)
+        assert run_options.reference() is None
+    monkeypatch.setenv("QNN_REFERENCE", "/there")
+    assert run_options.reference() == Path("/there")
+
+
+def test_nothing_but_run_options_reads_where_the_reference_is():
+    reads = re.compile(r"""environ[^\n]*["']QNN_REFERENCE""")
+    found = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True)
+    paths = [ROOT / name for name in found.stdout.splitlines()]
+    assert [path for path in paths if path.exists() and reads.search(path.read_text())] == []
 
 
 def test_simulators(monkeypatch):

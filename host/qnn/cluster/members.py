@@ -11,7 +11,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any
 
-from qnn.cluster.connection import close, connect
+from qnn.cluster.connection import close, connect, why
 from qnn.cluster.job import Job, Reply, work
 from qnn.errors import QnnError
 from qnn.network import Network
@@ -149,8 +149,7 @@ class Cluster:
 
     def gone(self, problem: Exception) -> QnnError:
         """The error to raise where the scheduler does not answer any more."""
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        return QnnError(f"the scheduler at {self.address} has gone: {reason}")
+        return QnnError(f"the scheduler at {self.address} has gone: {why(problem)}")
 
     def submit(self, job: Job, worker: Worker, done: Callable[[Any], None]) -> Any:
         """A future of Dask; `done` is called with it in another thread."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qnn.cluster.connection import close, connect, distributed
+from qnn.cluster.connection import close, connect, distributed, why
 from qnn.errors import QnnError
 from qnn_sim.regress import case as outcomes
 from qnn_sim.regress import checkout
@@ -52,17 +52,22 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
     """Results as they come; closing the iterator takes back what has not begun.
 
     Raises:
-        QnnError: `distributed` is not installed, nobody answers, or there is no worker.
+        QnnError: at once: `distributed` is not installed, nobody answers, or there is no worker.
     """
     client = connect(address)
     try:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS_S)
-        except TimeoutError:
-            raise QnnError(
-                f"the scheduler at {address} has no worker: start some with "
-                f"`make regress-worker CLUSTER={address}`"
-            ) from None
+        client.wait_for_workers(1, timeout=WORKERS_S)
+    except TimeoutError:
+        close(client)
+        raise QnnError(
+            f"the scheduler at {address} has no worker: start some with "
+            f"`make regress-worker CLUSTER={address}`"
+        ) from None
+    return _results(client, cases, commit)
+
+
+def _results(client: Any, cases: list[Case], commit: str) -> Iterator[Result]:
+    try:
         run_name = uuid.uuid4().hex[:8]  # another run may have the same cases
         pending = {
             client.submit(
@@ -74,7 +79,7 @@ def run(cases: list[Case], address: str, commit: str) -> Iterator[Result]:
         try:
             yield from _follow(client, pending)
         except Exception as problem:  # whatever the network does to what is waited for
-            reason = f"the cluster is gone: {problem or type(problem).__name__}"
+            reason = f"the cluster is gone: {why(problem)}"
             for case in pending.values():
                 yield Result(case, outcomes.LOST, message=reason)
     finally:

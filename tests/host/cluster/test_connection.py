@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Another version, or no package at all, is told before anything else happens."""
 
+import asyncio
+import socket
 import sys
 
 import pytest
@@ -23,6 +25,20 @@ def test_another_version_of_distributed(tmp_path, monkeypatch):
                 QnnError, match=r"runs distributed 2.*, this program 1\.2\.3: start"
             ):
                 call(cluster.address)
+
+
+def test_somebody_who_says_nothing(monkeypatch):
+    monkeypatch.setattr(connection, "CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(QnnError, match=r"no Dask scheduler answers at .*: there is somebody"):
+            connection.connect(address)
+
+
+def test_a_reason_is_no_name_of_a_class():
+    for problem in (TimeoutError(), asyncio.TimeoutError(), OSError(), asyncio.CancelledError()):
+        assert " " in connection.why(problem)
+    assert connection.why(OSError("no\n way")) == "no way"
 
 
 def test_without_the_package(monkeypatch):

@@ -2,8 +2,6 @@
 """The fast first layer gives the code of its defining arithmetic, above all where it is close."""
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,6 @@ from qnn.pictures.geometry import letterbox, shrink_and_crop
 from qnn.pictures.picture import Picture
 from qnn_sim import float_layers as golden
 
-needs_reference = pytest.mark.skipif(
-    "QNN_REFERENCE" not in os.environ, reason="QNN_REFERENCE does not name the reference data"
-)
 GOLDEN_CONV = {
     "float64": golden.conv_float64,
     "float32-sequential": golden.conv_float32_sequential,
@@ -272,24 +267,20 @@ def test_bad_layers():
             make()
 
 
-@needs_reference
-def test_tinier_yolo_first_layer_on_the_dog():
-    root = Path(os.environ["QNN_REFERENCE"])
-    params = root / "qnn-mo-pynq/qnn/params"
-    rgb = np.load(root / "derived/dog_rgb_darknet_decoder.npz")["rgb"]
+def test_tinier_yolo_first_layer_on_the_dog(reference):
+    params = reference / "qnn-mo-pynq/qnn/params"
+    rgb = np.load(reference / "derived/dog_rgb_darknet_decoder.npz")["rgb"]
     x = letterbox(rgb, 416).transpose(1, 0, 2)  # image x is the slow axis
     weight = np.load(params / "tinier-yolo-conv0-W.npy").transpose(3, 1, 0, 2)
     bias = np.load(params / "tinier-yolo-conv0-bias.npy")
-    want = np.load(root / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
+    want = np.load(reference / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
     layer = weight, bias, 2, 1, Uniform(4.0, 7), "float32-sequential"
     np.testing.assert_array_equal(Convolution(*layer)(x), want)
     np.testing.assert_array_equal(golden_codes(x, *layer), want)
 
 
-@needs_reference
-def test_dorefanet_first_layer_on_the_espresso():
-    root = Path(os.environ["QNN_REFERENCE"])
-    mo = root / "qnn-mo-pynq"
+def test_dorefanet_first_layer_on_the_espresso(reference):
+    mo = reference / "qnn-mo-pynq"
     picture = Picture.open(mo / "notebooks/imagenet-samples/n07920052_4.jpg")
     mean = np.load(mo / "qnn/params/ilsvrc_pp_mean.npy")[16:240, 16:240]
     x = (shrink_and_crop(picture.rgb()) - mean) / np.float32(255)
@@ -298,7 +289,7 @@ def test_dorefanet_first_layer_on_the_espresso():
     ).item()
     weight = stored["conv0/W"].transpose(0, 2, 3, 1)
     steps = Thresholds(tuple(float(v) for v in stored["conv0/T"]))
-    want = np.load(root / "derived/dorefanet_n07920052_4_tensors.npz")["conv0"]
+    want = np.load(reference / "derived/dorefanet_n07920052_4_tensors.npz")["conv0"]
     layer = weight, None, 4, 0, steps, "float64"
     np.testing.assert_array_equal(Convolution(*layer)(x), want)
     np.testing.assert_array_equal(golden_codes(x, *layer), want)

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The fast region layer finds the boxes of its definition, and those published for the dog."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,9 +9,6 @@ from qnn.compute.region import detect
 from qnn.errors import NetworkError, QnnError
 from qnn_sim import float_layers as golden
 
-needs_reference = pytest.mark.skipif(
-    "QNN_REFERENCE" not in os.environ, reason="QNN_REFERENCE does not name the reference data"
-)
 ANCHORS = np.array([[1.08, 1.19], [3.42, 4.41], [6.63, 11.38], [9.42, 5.11], [16.62, 10.52]])
 
 
@@ -98,11 +92,10 @@ def test_bad_arguments():
 
 
 @pytest.fixture
-def dog():
-    return np.load(Path(os.environ["QNN_REFERENCE"]) / "derived/tinier_yolo_dog_tensors.npz")
+def dog(reference):
+    return np.load(reference / "derived/tinier_yolo_dog_tensors.npz")
 
 
-@needs_reference
 def test_published_boxes(dog):
     found = assert_equals_golden(dog["conv8"].transpose(1, 2, 0), 20, ANCHORS, (768, 576))
     assert [(c, round(100 * p), box) for c, p, box in found] == [
@@ -112,9 +105,8 @@ def test_published_boxes(dog):
     ]
 
 
-@needs_reference
-def test_published_boxes_from_the_accelerators_output(dog):
-    params = Path(os.environ["QNN_REFERENCE"]) / "qnn-mo-pynq/qnn/params"
+def test_published_boxes_from_the_accelerators_output(dog, reference):
+    params = reference / "qnn-mo-pynq/qnn/params"
     weight = np.load(params / "tinier-yolo-conv8-W.npy").reshape(512, 125)
     conv8 = FloatDense(weight, np.load(params / "tinier-yolo-conv8-bias.npy"))
     features = conv8(dog["out_xyc"].transpose(1, 0, 2))  # image y becomes the slow axis again

@@ -2,8 +2,6 @@
 """The tensors that first layers read: against slow evaluations, and against published results."""
 
 import hashlib
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +16,6 @@ from qnn.pictures.geometry import (
     thumbnail_on_white,
 )
 from qnn.pictures.picture import Picture
-
-REFERENCE = Path(os.environ.get("QNN_REFERENCE", ""))
-needs_reference = pytest.mark.skipif(
-    "QNN_REFERENCE" not in os.environ, reason="QNN_REFERENCE does not name the reference data"
-)
 
 
 def random_pixels(seed, *shape):
@@ -111,10 +104,9 @@ def test_jpeg_on_its_side_is_reduced_and_turned(tmp_path):
     assert black_box(thumbnail_on_white(Picture.open(tmp_path / "a.jpg"), 32)) == (11, 0, 21, 32)
 
 
-@needs_reference
-def test_the_thumbnail_of_the_published_scores():
+def test_the_thumbnail_of_the_published_scores(reference):
     # With these pixels all three CNV networks give the scores that the authors' boards printed.
-    path = REFERENCE / "bnn-pynq/tests/Test_image/deer.jpg"
+    path = reference / "bnn-pynq/tests/Test_image/deer.jpg"
     square = thumbnail_on_white(Picture.open(path), 32)
     assert hashlib.sha256(square.tobytes()).hexdigest() == (
         "ef53249397dd694da63c2e45271abdda5cd8f33ea5caf56f9e1fdfe7536726e0"
@@ -228,14 +220,13 @@ def test_a_side_under_the_crop_is_stretched_alone(size, scaled):
         assert np.abs(got[row, column] - want).max() < 1e-3
 
 
-@needs_reference
 @pytest.mark.parametrize("name", ["n07920052_4", "n01484850_0"])
-def test_first_layer_of_dorefanet_is_reproduced(name):
-    folder = REFERENCE / "qnn-mo-pynq"
+def test_first_layer_of_dorefanet_is_reproduced(name, reference):
+    folder = reference / "qnn-mo-pynq"
     layer = np.load(folder / "qnn/params/dorefanet-conv0.npy", allow_pickle=True, encoding="latin1")
     weights, thresholds = layer.item()["conv0/W"], layer.item()["conv0/T"]
     mean = np.load(folder / "qnn/params/ilsvrc_pp_mean.npy")[16:240, 16:240]
-    want = np.load(REFERENCE / f"derived/dorefanet_{name}_tensors.npz")["conv0"]
+    want = np.load(reference / f"derived/dorefanet_{name}_tensors.npz")["conv0"]
     rgb = Picture.open(folder / f"notebooks/imagenet-samples/{name}.jpg").rgb()
     image = (shrink_and_crop(rgb) - mean) / 255
     windows = np.lib.stride_tricks.sliding_window_view(image, (12, 12), (0, 1))[::4, ::4]
@@ -328,11 +319,10 @@ def test_boxes_return_to_the_picture():
     assert np.allclose(top_edge, [0.5, 0, 0, 0])
 
 
-@needs_reference
-def test_first_layer_of_tinier_yolo_is_reproduced():
-    rgb = np.load(REFERENCE / "derived/dog_rgb_darknet_decoder.npz")["rgb"]
-    want = np.load(REFERENCE / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
-    params = REFERENCE / "qnn-mo-pynq/qnn/params"
+def test_first_layer_of_tinier_yolo_is_reproduced(reference):
+    rgb = np.load(reference / "derived/dog_rgb_darknet_decoder.npz")["rgb"]
+    want = np.load(reference / "derived/tinier_yolo_dog_tensors.npz")["conv0_xyc"]
+    params = reference / "qnn-mo-pynq/qnn/params"
     weights = np.load(params / "tinier-yolo-conv0-W.npy")
     bias = np.load(params / "tinier-yolo-conv0-bias.npy").ravel()
     padded = np.pad(letterbox(rgb), ((1, 1), (1, 1), (0, 0)))
@@ -344,13 +334,12 @@ def test_first_layer_of_tinier_yolo_is_reproduced():
     assert np.count_nonzero(codes.swapaxes(0, 1) != want) == 0
 
 
-@needs_reference
 @pytest.mark.parametrize(
     ("kind", "want"),
     [(6, (381, 116, 761, 154)), (11, (109, 236, 347, 545)), (1, (78, 72, 564, 496))],
 )
-def test_the_published_boxes_of_the_dog_picture(kind, want):
-    conv8 = np.load(REFERENCE / "derived/tinier_yolo_dog_tensors.npz")["conv8"]
+def test_the_published_boxes_of_the_dog_picture(kind, want, reference):
+    conv8 = np.load(reference / "derived/tinier_yolo_dog_tensors.npz")["conv8"]
     cells = conv8.reshape(5, 25, 13, 13).astype(np.float64)
     odds = np.exp(cells[:, 5:])
     score = odds[:, kind] / odds.sum(1) / (1 + np.exp(-cells[:, 4]))

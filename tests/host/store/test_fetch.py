@@ -462,10 +462,8 @@ def test_destination_in_the_way(source, destination, tmp_path):
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("below", ["", "qnn-mo-pynq", "bnn-pynq"])
-def test_reference_is_a_mirror_of_all_sources(name, below, destination):
-    if "QNN_REFERENCE" not in os.environ:
-        pytest.skip("QNN_REFERENCE does not name the reference data")
-    source, mirror = SOURCES[name], Path(os.environ["QNN_REFERENCE"], below)
+def test_reference_is_a_mirror_of_all_sources(name, below, destination, reference):
+    source, mirror = SOURCES[name], reference / below
     if below not in ("", source.repository.split("/")[1].lower()):
         with pytest.raises(FetchError, match="is no copy of"):
             fetch.collect(source, destination, mirror=mirror)

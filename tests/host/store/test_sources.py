@@ -2,7 +2,6 @@
 """The lists of fetchable files are those that git publishes."""
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -77,13 +76,6 @@ notebooks/imagenet-classes.pkl
   c16d0952567e651daff7a0b6c39fc5b069651bb58120b5b5f67045476dfaa77b
   2cf477bec8828f3e9cf7c96c3eccc6e94eb6a068 62464
 """
-
-
-@pytest.fixture
-def reference() -> Path:
-    if "QNN_REFERENCE" not in os.environ:
-        pytest.skip("QNN_REFERENCE does not name the reference data")
-    return Path(os.environ["QNN_REFERENCE"])
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)

@@ -142,10 +142,8 @@ def test_file_at_any_place_and_open_file(tmp_path):
 
 
 @pytest.fixture
-def reference() -> Path:
-    if "QNN_REFERENCE" not in os.environ:
-        pytest.skip("QNN_REFERENCE does not name the reference data")
-    return Path(os.environ["QNN_REFERENCE"], "qnn-mo-pynq")
+def reference(reference) -> Path:
+    return reference / "qnn-mo-pynq"
 
 
 def test_reference_arrays(reference):
