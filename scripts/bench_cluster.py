@@ -6,7 +6,7 @@ each) and on the simulated accelerator, and then workers that only sleep, for as
 accelerator would take. Every run but the last must give the confusion matrix of one machine, or the
 exit status is 1. On a machine that has other work, go by processor time: of all workers for a
 picture (where one is killed, of the other one), of scheduler and client for a job. Pictures are
-those of Fashion-MNIST, random ones where they are not there.
+those of Fashion-MNIST, random ones where these are not there; or those of --dataset.
 
     python scripts/bench_cluster.py --workers 1 2 4 --pictures 10000 --boards 100
 """
@@ -48,6 +48,7 @@ from qnn.pictures import dataset
 from qnn.pictures.dataset import Dataset
 from qnn.store import library
 from qnn.store.digest import digest
+from qnn_sim import script
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian: dataset-fashion-mnist
 CLOCK_HZ = 100e6
@@ -57,12 +58,7 @@ SECONDS = 8  # that a run of sleeping workers should take at best
 
 
 def parse() -> argparse.Namespace:
-    description, _, example = __doc__.partition("\n\n    ")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="    " + example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.parser(__doc__)
     add = parser.add_argument
     add("--model", default=library.DEFAULT, help=f"name or directory ({library.DEFAULT})")
     add("--dataset", type=Path, default=FASHION, help=f"labelled pictures of one size ({FASHION})")
@@ -173,7 +169,7 @@ def first(data: Dataset, count: int) -> Dataset:
 
 def labelled(path: Path, network: Network, count: int) -> tuple[Dataset, str]:
     """Pictures, and what they are."""
-    if path.exists():
+    if path != FASHION or path.exists():
         data = first(dataset.read(path), count)
         return data, f"the first {len(data.labels)} of {path}"
     rng = np.random.default_rng(1)
@@ -274,6 +270,12 @@ def boards_pictures(count: int, seconds: float) -> int:
     return int(min(max(count * SECONDS / max(seconds, 1e-6), count * 2), count * 64 * 5))
 
 
+HEADING = (
+    f"{'backend':<8}{'workers':>8}{'pictures':>10}{'seconds':>10}{'pictures/s':>14}"
+    f"{'CPU ms/picture':>18}"
+)
+
+
 def line(run: dict[str, Any]) -> str:
     return (
         f"{run['backend']:<8}{run['workers']:>8}{run['pictures']:>10}{run['seconds']:>10.2f}"
@@ -313,10 +315,19 @@ def main() -> int:
     if arguments.asleep:
         asyncio.run(sleep_on(**json.loads(arguments.asleep)))
         return 0
-    if not arguments.json:
-        heading = f"{'backend':<8}{'workers':>8}{'pictures':>10}{'seconds':>10}{'pictures/s':>14}"
-        print(f"{heading}{'CPU ms/picture':>18}")
-    result = measure(arguments, lambda run: arguments.json or print(line(run), flush=True))
+    shown: list[dict[str, Any]] = []
+
+    def tell(run: dict[str, Any]) -> None:
+        if not arguments.json:
+            print(line(run) if shown else f"{HEADING}\n{line(run)}", flush=True)
+        shown.append(run)
+
+    try:
+        result = measure(arguments, tell)
+    except KeyboardInterrupt:
+        if arguments.json:
+            print(json.dumps({"runs": shown}, indent=1))
+        raise
     if arguments.json:
         print(json.dumps(result, indent=1))
     else:
@@ -325,8 +336,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except QnnError as error:
-        print(f"bench_cluster: {error}", file=sys.stderr)
-        sys.exit(2)
+    script.end("bench_cluster", main)

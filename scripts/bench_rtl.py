@@ -24,7 +24,7 @@ from qnn.engine.driver import Driver
 from qnn.engine.passes import passes_of
 from qnn.errors import QnnError
 from qnn.network import Conv
-from qnn_sim import bench_against, outputs, rtl_cases, rtl_pictures, run_options
+from qnn_sim import bench_against, outputs, rtl_cases, rtl_pictures, run_options, script
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -130,6 +130,39 @@ def misses_target(name: str, picture: dict) -> bool:
     return picture["cycles"] > PICTURE_TARGETS[name] or on_host > MOST_ON_HOST
 
 
+def measure_all(
+    arguments: argparse.Namespace, names: list[str], networks: dict, pictures: dict
+) -> bool:
+    """Measures and shows every network and picture; the rows go into `networks` and `pictures`.
+
+    Whether a value differs, or a target is missed.
+    """
+    failed = False
+    for name in names:
+        waves = arguments.waves
+        if waves is None and run_options.waves():
+            waves = ROOT / "build" / f"{name}.vcd"
+        networks[name] = result = measure(arguments.config, name, waves)
+        show(name, result)
+        failed |= result["mismatches"] != 0
+        if arguments.config == "pynq-z1":
+            most, most_resident = TARGETS[name]
+            failed |= result["cycles"] > most
+            failed |= most_resident is not None and result["cycles_resident"] > most_resident
+            resident = f", {most_resident} resident" if most_resident else ""
+            print(f"  targets: {most} cycles{resident}")
+    for name in [name for name in names if name in rtl_pictures.NAMES]:
+        reference = run_options.reference()
+        assert reference is not None
+        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
+        show_picture(name, pictures[name])
+        failed |= pictures[name]["mismatches"] != 0
+        if arguments.config == "pynq-z1":
+            failed |= misses_target(name, pictures[name])
+            print(f"  targets: {PICTURE_TARGETS[name]} cycles, {MOST_ON_HOST:.0%} of the products")
+    return failed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -152,8 +185,7 @@ def main() -> int:
     names = arguments.networks or list(rtl_cases.NAMES)
     if unknown := set(names) - set(rtl_cases.NAMES):
         parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(rtl_cases.NAMES)}")
-    reference = run_options.reference()
-    if reference is None:
+    if run_options.reference() is None:
         left_out = [name for name in names if name != "fashion-cnv"]
         names = [name for name in names if name == "fashion-cnv"]
         if left_out:
@@ -167,28 +199,12 @@ def main() -> int:
     except QnnError as problem:
         parser.error(str(problem))
 
-    failed, networks, pictures = False, {}, {}
-    for name in names:
-        waves = arguments.waves
-        if waves is None and run_options.waves():
-            waves = ROOT / "build" / f"{name}.vcd"
-        networks[name] = result = measure(arguments.config, name, waves)
-        show(name, result)
-        failed |= result["mismatches"] != 0
-        if arguments.config == "pynq-z1":
-            most, most_resident = TARGETS[name]
-            failed |= result["cycles"] > most
-            failed |= most_resident is not None and result["cycles_resident"] > most_resident
-            resident = f", {most_resident} resident" if most_resident else ""
-            print(f"  targets: {most} cycles{resident}")
-    for name in [name for name in names if name in rtl_pictures.NAMES]:
-        assert reference is not None
-        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
-        show_picture(name, pictures[name])
-        failed |= pictures[name]["mismatches"] != 0
-        if arguments.config == "pynq-z1":
-            failed |= misses_target(name, pictures[name])
-            print(f"  targets: {PICTURE_TARGETS[name]} cycles, {MOST_ON_HOST:.0%} of the products")
+    networks, pictures = {}, {}
+    try:
+        failed, stopped = measure_all(arguments, names, networks, pictures), False
+    except KeyboardInterrupt:
+        failed, stopped = True, True
+        print(f"\nstopped: {arguments.out} has what is finished", file=sys.stderr)
     with Driver(SimulatedBoard(arguments.config)) as driver:
         caps = driver.capabilities
     config = {
@@ -196,13 +212,13 @@ def main() -> int:
         "lanes": lanes_of(caps), "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
     found = {"config": config, "networks": networks, "pictures": pictures}
-    if before is not None:
+    if before is not None and not stopped:
         compared = bench_against.rows(before, found)
         print(f"\n{bench_against.table(compared)}")
         found["against"] = [asdict(row) | {"ratio": row.ratio} for row in compared]
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")
-    return int(failed)
+    return script.STOPPED if stopped else int(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("bench_rtl", main)

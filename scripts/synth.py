@@ -14,14 +14,14 @@ where something stays a black box, or where a memory of qnn_ram became anything 
 import argparse
 import json
 import re
-import sys
+import signal
 from pathlib import Path
 
 from pyosys import libyosys
 
 import netlist_timing
 from qnn.errors import QnnError
-from qnn_sim import outputs, rtl_build
+from qnn_sim import outputs, rtl_build, script
 from qnn_sim.rtl_build import ROOT, sources
 
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
@@ -116,6 +116,8 @@ def main() -> int:
     if reason := rtl_build.wrong_path():
         parser.error(reason)
 
+    # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     design = libyosys.Design()
     files = " ".join(map(str, sources()))
     top = arguments.top
@@ -194,4 +196,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("synth", main)

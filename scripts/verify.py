@@ -27,7 +27,15 @@ from pathlib import Path
 
 from qnn.commands.progress import Bar
 from qnn.errors import FormatError, QnnError
-from qnn_sim import agreement, clean_environment, outputs, process_session, rtl_build, run_options
+from qnn_sim import (
+    agreement,
+    clean_environment,
+    outputs,
+    process_session,
+    rtl_build,
+    run_options,
+    script,
+)
 from qnn_sim.regress import pytest_report
 from qnn_sim.regress.case import FAILED, Case
 from qnn_sim.regress.collect import BREADTH, settings
@@ -59,12 +67,7 @@ def names(known: tuple[str, ...]):
 
 
 def parse() -> argparse.Namespace:
-    description, _, example = __doc__.partition("\n\n    ")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="    " + example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.parser(__doc__)
     for name, known in (
         ("kernels", KERNELS),
         ("implementations", IMPLEMENTATIONS),
@@ -110,8 +113,9 @@ def tests_of(kernels: Iterable[str]) -> list[str]:
 
 def run_tests(
     arguments: argparse.Namespace, seed: int, report: Path, counts: Path
-) -> tuple[int, list[str]]:
-    """Exit status of pytest, and what it said last; every result is shown as it comes."""
+) -> tuple[int | None, list[str]]:
+    """Exit status of pytest, None after Ctrl-C, and what it said last; every result is shown as it
+    comes."""
     print(f"SEED={seed} repeats this", file=sys.stderr)
     environment = clean_environment.for_pytest(
         {
@@ -128,20 +132,22 @@ def run_tests(
     ]  # fmt: skip
     output: deque[str] = deque(maxlen=60)
     live = sys.stderr.isatty()
-    with (
-        process_session.started(command, ROOT, environment, LIMIT_S) as pytest,
-        Bar("verify", "%") as bar,
-    ):
-        assert pytest.stdout is not None
-        for line in pytest.stdout:
-            output.append(line.rstrip())
-            if found := LINE.search(line):
-                done, outcome, name = found.groups()
-                if not live or outcome != "PASSED":
-                    print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
-                bar.update(int(done), 100)
-        pytest.wait(60)
-    return pytest.returncode, list(output)
+    try:
+        with (
+            process_session.started(command, ROOT, environment, LIMIT_S) as pytest,
+            Bar("verify", "%") as bar,
+        ):
+            assert pytest.stdout is not None
+            for line in pytest.stdout:
+                output.append(line.rstrip())
+                if found := LINE.search(line):
+                    done, outcome, name = found.groups()
+                    if not live or outcome != "PASSED":
+                        print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
+                    bar.update(int(done), 100)
+            return pytest.wait(60), list(output)
+    except KeyboardInterrupt:
+        return None, list(output)
 
 
 def rows_of(arguments: argparse.Namespace, counts: list[agreement.Count]) -> list[dict]:
@@ -196,6 +202,9 @@ def verify(arguments: argparse.Namespace) -> int:
     result = json.dumps({"rows": rows}, indent=1)
     (arguments.out / "verify.json").write_text(result + "\n")
     print(result if arguments.json else table(rows))
+    if status is None:
+        print("stopped: the table has what was compared until then", file=sys.stderr)
+        return script.STOPPED
 
     try:
         problems, ended = failures(report, seed), status in (0, 1)
@@ -222,7 +231,4 @@ def verify(arguments: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the benches end too
-    try:
-        sys.exit(verify(parse()))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.end("verify", lambda: verify(parse()))

@@ -56,3 +56,10 @@ def test_wrong_usage_and_models():
     assert "counts must be" in call("--pictures", "0").stderr
     ended = call("--model", "nothing")
     assert ended.returncode == 2 and ended.stderr.startswith("bench_cluster: unknown model")
+
+
+def test_a_data_set_that_is_not_there_is_one_sentence_and_nothing_starts(tmp_path):
+    ended = call("--dataset", tmp_path / "nothing", "--pictures", "5")
+    assert ended.returncode == 2 and ended.stdout == ""
+    (sentence,) = ended.stderr.splitlines()
+    assert sentence.startswith("bench_cluster: ") and str(tmp_path / "nothing") in sentence

@@ -26,7 +26,7 @@ sys.path.insert(0, sys.argv[1])
 import regress
 regress.ROOT = pathlib.Path(sys.argv[2])
 del sys.argv[1:3]
-sys.exit(regress.main())
+regress.script.end("regress", regress.main)
 """
 
 TESTS = """
@@ -172,7 +172,9 @@ def test_a_missing_simulator_is_one_sentence(root, missing, monkeypatch, capsys)
     monkeypatch.setattr(sys, "argv", ["regress.py", "--out", str(root / "out")])
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     try:
-        assert regress.main() == 2
+        with pytest.raises(SystemExit) as ended:
+            regress.script.end("regress", regress.main)
+        assert ended.value.code == 2
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
             signal.signal(number, handler)

@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 import seeds
 seeds.ROOT = pathlib.Path(sys.argv[2])
 del sys.argv[1:3]
-sys.exit(seeds.main())
+seeds.script.end("seeds", seeds.main)
 """
 TESTS = """
 import time, pytest

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How every script of the project reads its options and ends."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from qnn.errors import QnnError
+
+STOPPED = 130  # exit status after Ctrl-C, as shells have it
+
+
+def parser(documentation: str) -> argparse.ArgumentParser:
+    """Of a module's docstring, which ends with examples, indented by four."""
+    description, _, example = documentation.partition("\n\n    ")
+    return argparse.ArgumentParser(
+        description=description,
+        epilog="    " + example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def end(name: str, work: Callable[[], int]) -> None:
+    """Ends the process with the status that `work` returns; 2 and a sentence for a QnnError, and
+    STOPPED after Ctrl-C."""
+    try:
+        sys.exit(work())
+    except QnnError as problem:
+        print(f"{name}: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        sys.exit(STOPPED)
