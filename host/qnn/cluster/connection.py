@@ -13,6 +13,10 @@ from qnn.errors import QnnError
 
 CONNECT_S = 15.0
 CLOSE_S = 5.0
+# Loggers to which Dask gives a level and a way to standard error of their own.
+SPEAKERS = (
+    "distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application",
+)  # fmt: skip
 
 
 def distributed() -> Any:
@@ -27,7 +31,8 @@ def distributed() -> Any:
         raise QnnError(
             "a cluster needs the package distributed: pip install 'qnn[cluster]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in SPEAKERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return module
 
 

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from qnn.cluster.connection import why
 from qnn.cluster.job import Item, Job, Outcome, Reply, Unreadable
 from qnn.cluster.members import LOOK_S, Cluster, Worker
 from qnn.errors import BackendError, QnnError
@@ -201,7 +202,7 @@ class _Run:
         try:
             reply = reply or future.result(timeout=FETCH_S)
         except Exception as problem:  # whatever a worker, or the way to it, raises
-            reason = " ".join(str(problem).split()) or type(problem).__name__
+            reason = why(problem)
         else:
             assert reply is not None
             if reply.failure is not None:
@@ -260,6 +261,7 @@ class _Run:
                 reason, worker.given_up = f"it took more than {JOB_S:g} s", True
             else:
                 continue
-            self._cluster.tell(f"worker {worker.address} has failed: {reason}; others go on")
+            others = "; others go on" * any(not one.given_up for one in workers)
+            self._cluster.tell(f"worker {worker.address} has failed: {reason}{others}")
             for number in list(worker.jobs):
                 self._fail(number, reason)

@@ -2,6 +2,7 @@
 """Another version, or no package at all, is told before anything else happens."""
 
 import asyncio
+import logging
 import socket
 import sys
 
@@ -33,6 +34,18 @@ def test_somebody_who_says_nothing(monkeypatch):
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(QnnError, match=r"no Dask scheduler answers at .*: there is somebody"):
             connection.connect(address)
+
+
+def test_dask_itself_says_nothing_that_is_not_fatal():
+    connection.distributed()
+
+    speakers = [
+        name
+        for name in logging.root.manager.loggerDict
+        if name.split(".")[0] in ("distributed", "tornado")
+    ]
+    assert len(speakers) > 10 and "distributed.client" in speakers
+    assert [n for n in speakers if logging.getLogger(n).isEnabledFor(logging.ERROR)] == []
 
 
 def test_a_reason_is_no_name_of_a_class():

@@ -192,9 +192,11 @@ def test_nobody_is_left(cluster, network, entries, monkeypatch):
         threading.Thread(target=cluster.lose, args=(address,)).start()
         holder._stopped.wait(60)
 
-    cluster.add(Watched(network, leave))
+    told = []
+    only = cluster.add(Watched(network, leave))
     with pytest.raises(QnnError, match="no worker is left at tcp://127"):
-        found(cluster, network, entries, lambda _: None)
+        found(cluster, network, entries, told.append)
+    assert told == [f"worker {only} has failed: it was lost"]
 
 
 def test_the_scheduler_goes(cluster, network, entries):
