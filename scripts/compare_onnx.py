@@ -10,11 +10,11 @@ more than float32 sums in another order may.
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from qnn.commands.progress import Bar
+from qnn_sim import script
 from qnn_sim.onnx_reference import compare
 
 
@@ -57,4 +57,4 @@ def _line(one) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("compare_onnx", main)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn.platforms.overlay import BITSTREAM, read_design
-from qnn_sim import run_options
+from qnn_sim import run_options, script
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "python"  # links to them
@@ -235,4 +235,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("deploy", main)

@@ -26,7 +26,7 @@ import numpy as np
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.store import library
-from qnn_sim import hls_csim, kernel_frames, process_session
+from qnn_sim import hls_csim, kernel_frames, process_session, script
 from qnn_sim.golden_network import trace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -293,4 +293,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("hls", main)

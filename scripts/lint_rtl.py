@@ -6,11 +6,10 @@ Waivers with their reasons are in rtl/lint.vlt and tests/kernels/shells/lint.vlt
 
 import argparse
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qnn_sim import verilator_package
+from qnn_sim import script, verilator_package
 from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources, zynq_sources
 
 SHELLS = ROOT / "tests" / "kernels" / "shells"
@@ -44,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end("lint_rtl", main)

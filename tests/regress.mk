@@ -4,7 +4,7 @@ FILTER  ?=#          of `make regress`: a regular expression on names of tests
 CLUSTER ?=#          of `make regress`: address of a Dask scheduler
 PREVIOUS ?=#         of `make regress`: JSON of the run to compare with
 RUNS    ?= 200#      of each seeded test in `make seeds`
-TESTS   ?= tests#    of `make seeds`: files and nodes of pytest
+ONLY    ?= tests#    of `make seeds`: files and nodes of pytest
 SECONDS ?=#          then `make seeds` ends; called again, it goes on
 
 ##@ Every night
@@ -18,7 +18,7 @@ regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=t
 	@test -n "$(CLUSTER)" || { echo "say which: make regress-worker CLUSTER=tcp://host:8786"; exit 2; }
 	$(VENV)/dask worker $(CLUSTER) --nworkers $$(nproc) --nthreads 1 --local-directory build/dask
 seeds: .venv/.dev           ## RUNS fresh seeds for every seeded test: which fail, and what is left
-	$(VENV)/python scripts/seeds.py --count $(RUNS) --jobs $(JOBS) $(addprefix --seconds ,$(SECONDS)) $(TESTS)
+	$(VENV)/python scripts/seeds.py --count $(RUNS) --jobs $(JOBS) $(addprefix --seconds ,$(SECONDS)) $(ONLY)
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 

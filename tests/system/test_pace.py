@@ -138,7 +138,9 @@ def test_fast_leaves_out_what_compiles():
     assert "test_platform.py" not in done.stdout and "deselected" in done.stdout
 
 
-@pytest.mark.parametrize(("fast", "expected"), [("", True), ("off", True), ("1", False)])
+@pytest.mark.parametrize(
+    ("fast", "expected"), [("", True), ("off", True), ("No", True), ("1", False)]
+)
 def test_make(fast, expected):
     def shown(*arguments):
         command = ["make", "--dry-run", *arguments, f"FAST={fast}"]

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Products of matrices, mended where in doubt, have the bits of sums in the defining order."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.host.pictures.test_resize import assert_same_bits, random_rgb, whole
 
 from qnn.pictures import mended_resize
 from qnn.pictures.mended_resize import bound, resized
 from qnn.pictures.picture import Picture
 from qnn.pictures.resize import Taps, cubic
+from qnn_sim import run_options
 
-REFERENCE = Path(os.environ.get("QNN_REFERENCE", ""))
+from .test_resize import assert_same_bits, random_rgb, whole
+
 SAMPLES = Path(__file__).parents[3] / "params/samples"
 MEAN = np.random.default_rng(5).uniform(90, 130, (224, 224, 3)).astype(np.float32)
 
@@ -59,7 +59,7 @@ def test_random_sizes(monkeypatch, seed, few, block_bytes):
 
 
 def pictures_at_hand():
-    folders = [SAMPLES, REFERENCE] if "QNN_REFERENCE" in os.environ else [SAMPLES]
+    folders = [SAMPLES, *filter(None, [run_options.reference()])]
     kinds = (".jpg", ".jpeg", ".png")
     return sorted(one for at in folders for one in at.rglob("*") if one.suffix.lower() in kinds)
 
