@@ -102,22 +102,22 @@ class FreshSeeds:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config, items):
-        """Those that are left, in the order in which each would begin if all ran side by side."""
+        """Those that are left, in the order in which each would end if all ran side by side."""
         recorded, others = pace.recorded()
         runs = defaultdict(list)
         for item in items:
             if TURN.search(item.nodeid):
                 runs[function(item.nodeid)].append(item)
-        begins = {}
+        ends = {}
         for name, found in runs.items():
             found.sort(key=lambda item: plain(item.nodeid)[1])
             took = [recorded.get(plain(item.nodeid)[0], others) for item in found]
             at = self._done[name] * sum(took) / len(took)
             for item, seconds in list(zip(found, took, strict=True))[: self._left(name)]:
-                begins[item] = at
                 at += seconds
-        config.hook.pytest_deselected(items=[item for item in items if item not in begins])
-        items[:] = sorted(begins, key=begins.__getitem__)
+                ends[item] = at
+        config.hook.pytest_deselected(items=[item for item in items if item not in ends])
+        items[:] = sorted(ends, key=ends.__getitem__)
 
     def pytest_runtest_logreport(self, report):
         if self._log is None or not TURN.search(report.nodeid):
