@@ -7,9 +7,12 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from qnn.cluster import connection
@@ -17,6 +20,8 @@ from qnn.cluster.connection import CONNECT_S, distributed
 from qnn.cluster.holder import Holder
 from qnn.cluster.job import Job, Reply
 from qnn.errors import QnnError
+
+END_S = 60.0  # for what runs, and for Dask, from when the worker is told to end
 
 
 class Holds(Protocol):
@@ -65,6 +70,9 @@ def serve(
 ) -> None:
     """Works until the scheduler goes or somebody ends it, and leaves the accelerator quiet.
 
+    Once it is told to end it ends within END_S seconds, whatever a job, the accelerator or Dask is
+    waiting for; SIGINT tells it so also where a shell, which started it with `&`, had it ignored.
+
     Args:
         make_holder: opens what there is to hold.
         tell: called once with the address of the worker, when it can work.
@@ -73,19 +81,51 @@ def serve(
         QnnError: the holder cannot be made, no scheduler answers, or it has gone.
         KeyboardInterrupt: by Ctrl-C; SIGTERM ends it without an error.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     pool = ThreadPoolExecutor(1, "qnn-worker")
     try:
         connection.check(address)
         holder = pool.submit(make_holder).result()
-        try:
-            with tempfile.TemporaryDirectory(prefix="qnn-worker-") as folder:
-                asyncio.run(_serve(address, holder, pool, folder, tell))
-        finally:
-            holder.stop()
-            pool.shutdown()  # by now Dask takes no more; the job that runs is waited for
-            holder.close()
+        with _bounded() as ends:
+            try:
+                with tempfile.TemporaryDirectory(prefix="qnn-worker-") as folder:
+                    told = asyncio.run(_serve(address, holder, pool, folder, tell, ends))
+            finally:
+                holder.stop()
+                pool.shutdown()  # by now Dask takes no more; the job that runs is waited for
+                holder.close()
     finally:
         pool.shutdown()
+    if told == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _bounded() -> Iterator[Callable[[], None]]:
+    """What it gives is to be called when the worker begins to end.
+
+    Where the block is not left END_S seconds later, the process is cut off.
+    """
+
+    def cut_off() -> None:
+        print(f"qnn: the worker did not end within {END_S:g} s and is cut off", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(2)
+
+    limit = threading.Timer(END_S, cut_off)
+    limit.daemon = True
+    begun = threading.Event()
+
+    def begin() -> None:
+        if not begun.is_set():
+            begun.set()
+            limit.start()
+
+    try:
+        yield begin
+    finally:
+        limit.cancel()
 
 
 async def _serve(
@@ -94,18 +134,29 @@ async def _serve(
     pool: ThreadPoolExecutor,
     folder: str,
     tell: Callable[[str, Holder], None],
-) -> None:
+    ends: Callable[[], None],
+) -> int:
+    """Serves until it is told to end; the number of the signal that told it."""
     worker = await started(address, holder, pool, folder)
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
+
+    def end(number: int) -> None:
+        ends()
+        if not told.done():
+            told.set_result(number)
+
+    # A signal is an event, not the cancellation of whatever runs: it disturbs no closing.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
     try:
         tell(worker.address, holder)
         gone = asyncio.ensure_future(worker.finished())
-        told = asyncio.ensure_future(ended.wait())
         await asyncio.wait({gone, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
     finally:
+        ends()
         holder.stop()
         await worker.close(timeout=connection.CLOSE_S, executor_wait=False)
-    if not ended.is_set():
+    if not told.done():
         raise QnnError(f"the scheduler at {address} has gone: start it, then this worker again")
+    return told.result()

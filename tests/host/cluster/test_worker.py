@@ -31,10 +31,12 @@ def started(cluster):
     """started() is a process of `qnn worker` that has said what it has, and those two lines."""
     with contextlib.ExitStack() as stack:
 
-        def start():
+        def start(*program):
             command = [SCRIPT, "worker", "--cluster", cluster.address, "--backend", "cpu"]
             process = stack.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                subprocess.Popen(
+                    program or command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                )
             )
             stack.callback(process.kill)
             return process, [process.stdout.readline() for _ in range(2)]
@@ -78,15 +80,41 @@ def test_a_worker_is_killed_in_the_middle(started, cluster, tmp_path, samples):
     assert document | {"backend": "cpu"} == json.loads(alone.stdout)
 
 
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])
 @pytest.mark.parametrize(
     ("number", "status", "message"),
     [(signal.SIGTERM, 0, ""), (signal.SIGINT, 130, "qnn: interrupted\n")],
 )
-def test_told_to_end(started, number, status, message):
+def test_told_to_end(started, interruptible, number, status, message, before):
+    """Also where a shell has started it with `&`, and so had it ignore SIGINT."""
+    signal.signal(signal.SIGINT, before)
     process, _ = started()
     process.send_signal(number)
     _, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, err) == (status, message)
+
+
+STUCK = """
+import sys, threading
+from qnn.cluster import worker
+from qnn.cluster.holder import Holder
+from qnn.store import library
+worker.END_S = 0.5
+def tell(address, holder):
+    holder.close = lambda: threading.Event().wait()
+    print("ready\\n", flush=True)
+worker.serve(sys.argv[1], lambda: Holder([library.find("fashion-cnv")], "cpu"), tell)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_never_ends_is_cut_off(started, cluster, number):
+    process, _ = started(sys.executable, "-c", STUCK, cluster.address)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, err) == (
+        2, "qnn: the worker did not end within 0.5 s and is cut off\n",
+    )  # fmt: skip
 
 
 def test_the_scheduler_goes(started, cluster):
