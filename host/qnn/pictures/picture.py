@@ -208,14 +208,14 @@ def check_readable(name: str) -> None:
         PictureError: says what it is.
     """
     try:
-        mode = os.stat(name).st_mode if name else stat.S_IFDIR  # "" is the directory one is in
+        mode = os.stat(name).st_mode
         if stat.S_ISDIR(mode):
             raise PictureError(f"{name} is a directory: {_advice(name)}")
         if not stat.S_ISREG(mode):  # it would block, or never end
             raise PictureError(f"{name} is neither a file nor a pipe: name a picture")
         Path(name).open("rb").close()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise PictureError(f"there is no file {name}: check the path") from error
+        raise PictureError(f"there is no file {name or repr(name)}: check the path") from error
     except OSError as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
 
@@ -223,7 +223,7 @@ def check_readable(name: str) -> None:
 def _advice(name: str) -> str:
     """What to do where a directory stands for a picture."""
     try:
-        empty = bool(name) and not folder.files(Path(name))
+        empty = not folder.files(Path(name))
     except FormatError as error:
         return str(error)
     return "there is no file in it" if empty else "name one picture in it"

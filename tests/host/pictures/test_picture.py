@@ -307,7 +307,7 @@ def test_missing_file_and_directory(tmp_path):
     refused(tmp_path, "is a directory: there is no file in it")
     (tmp_path / "below" / "a.png").touch()
     refused(tmp_path, "is a directory: name one picture in it")
-    refused("", "directory")
+    refused("", "no file ''")
 
 
 def test_a_device_is_no_picture():
