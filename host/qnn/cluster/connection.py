@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import logging
 import warnings
+from concurrent import futures
 from typing import Any
 
 from qnn.errors import QnnError
@@ -86,8 +87,9 @@ def silent(address: str, problem: Exception) -> QnnError:
 
 def why(problem: BaseException) -> str:
     """The reason that an error of Dask, tornado or the system gives, on one line."""
-    if reason := " ".join(str(problem).split()):
+    reason = " ".join(str(problem).split())
+    if reason and not isinstance(problem, KeyError):  # that says only a key
         return reason
-    if isinstance(problem, (TimeoutError, asyncio.TimeoutError)):
+    if isinstance(problem, (TimeoutError, asyncio.TimeoutError, futures.TimeoutError)):
         return "there is somebody, who says nothing"
     return "the connection is broken"

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import socket
 import sys
+from concurrent import futures
 
 import pytest
 
@@ -52,6 +53,8 @@ def test_a_reason_is_no_name_of_a_class():
     for problem in (TimeoutError(), asyncio.TimeoutError(), OSError(), asyncio.CancelledError()):
         assert " " in connection.why(problem)
     assert connection.why(OSError("no\n way")) == "no way"
+    assert connection.why(futures.TimeoutError()) == connection.why(TimeoutError())
+    assert connection.why(KeyError("workers")) == connection.why(OSError())
 
 
 def test_without_the_package(monkeypatch):
