@@ -62,6 +62,18 @@ def balanced(weight: Array) -> Array:
     return np.stack(found, axis=3) if found else np.zeros((*left.shape, 0), np.int64)
 
 
+def ungrouped(weight: Array, groups: int) -> Array:
+    """Weights (O, KH, KW, C/groups) as those of one group, (O, KH, KW, C), 0 outside their own.
+
+    Channels that are the same code everywhere are then there for all outputs.
+    """
+    outputs, rows, columns, share = weight.shape
+    whole: Array = np.zeros((outputs, rows, columns, groups * share), weight.dtype)
+    for group, some in enumerate(np.split(np.arange(outputs), groups)):
+        whole[some, :, :, group * share : (group + 1) * share] = weight[some]
+    return whole
+
+
 def with_constants(layer: Conv, count: int, code: int) -> Conv:
     """The layer with so many outputs more, which are that code everywhere."""
     assert layer.thresholds is not None and layer.groups == 1

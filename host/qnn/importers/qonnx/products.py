@@ -30,7 +30,7 @@ from qnn.importers.qonnx.fold import last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, kind_of
 from qnn.importers.qonnx.layout import lying, places, standing
-from qnn.importers.qonnx.padding import balanced, code_of_zero
+from qnn.importers.qonnx.padding import balanced, code_of_zero, ungrouped
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import LARGEST, are_whole, integers
 from qnn.importers.qonnx.windows import strides_of, windows_of
@@ -102,6 +102,8 @@ def _convolution(
             f"it has {groups} groups and reads maps side by side; quantise what the Concat gives "
             "once more, with Quant"
         )
+    if groups > 1 and any(place.padding) and codes.zero and codes.zeros is None:
+        by_output, groups = ungrouped(by_output, groups), 1
     products = _products(node, by_output, codes, feature.shape, groups=groups)
     if any(place.padding) and codes.zeros is not None and codes.zeros.any():
         raise node.refuse(
@@ -109,7 +111,7 @@ def _convolution(
             "activations whose lowest level is 0 (ReLU)"
         )
     if any(place.padding) and codes.zero:
-        products = _padded(node, products, codes, groups, add)
+        products = _padded(node, products, codes, add)
     products = replace(
         products,
         strides=strides,
@@ -119,14 +121,9 @@ def _convolution(
     return _biased(node, Feature(products, shape, index), channel_bias)
 
 
-def _padded(node: Node, products: Products, codes: Codes, groups: int, add: Constants) -> Products:
+def _padded(node: Node, products: Products, codes: Codes, add: Constants) -> Products:
     """The sums of a map that is padded with the value 0, whose code is not 0 (see padding)."""
     code = code_of_zero(node, codes)
-    if groups > 1:
-        raise node.refuse(
-            f"it pads with 0 a map whose lowest level is {codes.zero:g}, and has {groups} groups; "
-            "use no padding, one group, or an activation whose lowest level is 0 (ReLU)"
-        )
     further = balanced(products.weight)
     sources = add(codes, further.shape[3], code)
     rows, columns, channels = products.in_shape

@@ -80,12 +80,16 @@ def test_balance(values, channels):
         assert not (weight % 2 == 1).all() or (further % 2 == 1).all()
 
 
-def test_groups(tmp_path):
-    rng = np.random.default_rng(1)
-    graph = Graph((1, 2, 6, 6)).quant(0.25, 3, signed=1)
-    graph.then("Conv", graph.weight(rng.normal(0, 1, (4, 1, 3, 3))), pads=[1] * 4, group=2)
-    with pytest.raises(NetworkError, match="has 2 groups; use no padding, one group, or"):
-        import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
+@pytest.mark.parametrize("groups", [2, 4])
+@pytest.mark.parametrize("bits", [1, 3])
+def test_groups(groups, bits, tmp_path):
+    """Of an array and between layers: the layer becomes one of a single group."""
+    rng = np.random.default_rng(groups)
+    graph = Graph((1, 4, 6, 6)).quant(0.25, 3, signed=1)
+    weight = graph.weight(rng.normal(0, 2, (8, 4 // groups, 3, 3)), 0.5, bits)
+    graph.then("Conv", weight, pads=[1] * 4, group=groups).quant(1.0, 3, signed=1)
+    weight = graph.weight(rng.normal(0, 2, (4, 8 // groups, 3, 3)), 0.5, bits)
+    compare(graph.then("Conv", weight, pads=[1] * 4, group=groups), tmp_path)
 
 
 def test_of_a_picture(tmp_path):
