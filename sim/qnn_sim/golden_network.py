@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network, Rearrange
 from qnn_sim import float_layers, golden
 
 Map: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C)
@@ -26,6 +26,10 @@ def run_layer(layer: Layer, values: Map) -> Map:
     if isinstance(layer, Lookup):
         codes = np.array([layer.table[int(code)] for code in values.ravel()], dtype=np.uint8)
         return codes.reshape(layer.out_shape)
+    if isinstance(layer, Rearrange):
+        flat = values.reshape(-1)
+        moved = np.array([flat[place] for place in layer.places.reshape(-1)], layer.out_dtype)
+        return moved.reshape(layer.out_shape)
     if isinstance(layer, FloatConv):
         return _run_float_conv(layer, values.astype(np.float32))
     y: NDArray[Any] = _run_matrix(layer, values, lambda part: part)

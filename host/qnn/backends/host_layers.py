@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qnn.backends.integer_conv import IntegerConv
 from qnn.backends.protocol import Maps
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Rearrange
 from qnn.network.layer import groups_of
 from qnn.network.wiring import Wiring, side_by_side
 
@@ -81,6 +81,8 @@ def host_step(layer: Layer) -> Step:
         return IntegerConv(layer)
     if isinstance(layer, Lookup):
         return lambda maps: layer.table[maps].reshape(len(maps), *layer.out_shape)
+    if isinstance(layer, Rearrange):
+        return lambda maps: maps.reshape(len(maps), -1)[:, layer.places]
     if isinstance(layer, FloatConv):
         return lambda maps: _each(layer, maps, lambda x: layer.convolution(x.astype(np.float32)))
     return lambda maps: _each(layer, maps, lambda x: _dense(layer, x))

@@ -15,7 +15,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, describe
+from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, Rearrange, describe
 from qnn.store import library
 from qnn.store.sources import SOURCES, Source
 
@@ -249,7 +249,13 @@ def _document(network: Network) -> dict[str, object]:
     }
 
 
-KINDS = {Conv: "integer", Lookup: "table", FloatConv: "float-convolution", Dense: "matrix"}
+KINDS = {
+    Conv: "integer",
+    Lookup: "table",
+    FloatConv: "float-convolution",
+    Dense: "matrix",
+    Rearrange: "places",
+}
 
 
 def _facts(layer: Layer) -> dict[str, object]:

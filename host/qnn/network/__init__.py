@@ -19,6 +19,7 @@ from qnn.network.layers import (
 )
 from qnn.network.network import Head, Network, check_name
 from qnn.network.picture_input import PictureInput
+from qnn.network.rearrange import Rearrange
 
 __all__ = [
     "MAX_BITS",
@@ -35,6 +36,7 @@ __all__ = [
     "Network",
     "Padding",
     "PictureInput",
+    "Rearrange",
     "Shape",
     "Windowed",
     "check_name",

@@ -10,8 +10,9 @@ from typing import TypeAlias
 
 from qnn.network.float_layers import Dense, FloatConv, Lookup
 from qnn.network.layers import Conv
+from qnn.network.rearrange import Rearrange
 
-Layer: TypeAlias = Conv | Lookup | FloatConv | Dense
+Layer: TypeAlias = Conv | Lookup | FloatConv | Dense | Rearrange
 
 
 def groups_of(layer: Layer) -> int:

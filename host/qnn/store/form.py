@@ -29,6 +29,7 @@ from qnn.network import (
     Lookup,
     Network,
     PictureInput,
+    Rearrange,
 )
 from qnn.network.picture_input import PIXEL_GEOMETRIES
 from qnn.network.result import (
@@ -53,7 +54,7 @@ from qnn.store.parts import (
 from qnn.store.tensor_file import TensorFile
 
 FORMAT, VERSION = "qnn-network", 2
-GRAPH_VERSION = 3  # of a network that is more than a chain, or has more than one output
+GRAPH_VERSION = 3  # more than a chain, more than one output, or a layer that moves values
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
 
 
@@ -74,7 +75,7 @@ def parts(network: Network) -> tuple[dict[str, Any], Tensors]:
     tensors: Tensors = {}
     document = {
         "format": FORMAT,
-        "version": GRAPH_VERSION if network.inputs or network.heads else VERSION,
+        "version": GRAPH_VERSION if _is_graph(network) else VERSION,
         "name": network.name,
         "title": network.title,
         "task": network.task,
@@ -99,6 +100,12 @@ def parts(network: Network) -> tuple[dict[str, Any], Tensors]:
         "classes": list(network.classes),
     }
     return document, tensors
+
+
+def _is_graph(network: Network) -> bool:
+    """Whether earlier packages do not know it."""
+    moved = any(isinstance(layer, Rearrange) for layer in network.layers)
+    return bool(network.inputs or network.heads or moved)
 
 
 def load(directory: Path) -> Network:
@@ -266,6 +273,14 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
     if isinstance(layer, Lookup):
         tensors[f"{layer.name}.table"] = layer.table
         return {**stated, "kind": "table", "output": list(layer.out_shape)}
+    if isinstance(layer, Rearrange):
+        tensors[f"{layer.name}.places"] = layer.places
+        return {
+            **stated,
+            "kind": "places",
+            "input_bits": layer.in_bits or 0,
+            "output": list(layer.out_shape),
+        }
     if isinstance(layer, FloatConv):
         tensors[f"{layer.name}.weight"] = layer.weight
         if layer.bias is not None:
@@ -300,7 +315,7 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
 
 
 def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
-    kind = entry.choice("kind", ("integer", "table", "float-convolution", "matrix"))
+    kind = entry.choice("kind", ("integer", "table", "float-convolution", "matrix", "places"))
     if kind == "integer":
         return conv_of_json(entry, tensors)
     name = entry.get("name", str)
@@ -310,6 +325,9 @@ def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
         table = tensors.get(f"{name}.table", np.uint8, (256,))
         rows, columns, channels = entry.integers("output", 3)
         return Lookup(name, shape, table, (rows, columns, channels))
+    if kind == "places":
+        bits, output = entry.get("input_bits", int) or None, entry.integers("output", 3)
+        return Rearrange(name, shape, bits, tensors.get(f"{name}.places", np.int32, output))
     outputs = entry.positive("outputs")
     if kind == "float-convolution":
         kernel = entry.integers("kernel", 2)

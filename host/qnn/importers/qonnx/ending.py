@@ -45,12 +45,25 @@ def layout_of(node: Node, feature: Feature) -> tuple[tuple[int, ...], tuple[int,
     Raises:
         NetworkError: in another order than a Transpose and a Reshape make.
     """
+    found = _layout(feature)
+    if found is not None:
+        return found
+    raise node.refuse(
+        f"the network ends with a tensor of {describe(feature.index.shape)} in another order than "
+        f"the map of {describe(feature.shape)}, and is not quantised; put a quantiser of 8 bits or "
+        "fewer behind it, or remove what moves its values"
+    )
+
+
+def lies_otherwise(feature: Feature) -> bool:
+    """Whether the last tensor has no `layout_of`."""
+    return _layout(feature) is None
+
+
+def _layout(feature: Feature) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     index = feature.index
     elements = np.arange(math.prod(feature.shape)).reshape(feature.shape)
     for axes in itertools.permutations(range(3)):
         if np.array_equal(elements.transpose(axes).reshape(-1), index.reshape(-1)):
             return axes, index.shape[1:] if index.shape[0] == 1 else index.shape
-    raise node.refuse(
-        f"the network ends with a tensor of {describe(index.shape)} in another order than the map "
-        f"of {describe(feature.shape)}; remove the Transpose or Reshape at its end"
-    )
+    return None

@@ -169,10 +169,17 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Maps that layers have given, side by side; several nodes may read them."""
+    """Maps that layers have given, side by side; several nodes may read them.
+
+    Attributes:
+        node: where they were ended.
+        parts: the maps.
+        shape: of them, where pools among the steps behind them give maps of another.
+    """
 
     node: Node
     parts: tuple[Part, ...]
+    shape: Shape | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -28,11 +28,11 @@ QUANTISED = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 _ATTRIBUTES = {  # of what type those are that the importer reads
     "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int largest "
-    "select_last_index training_mode block_size output_dtype keepdims count_include_pad",
+    "select_last_index training_mode block_size blocksize output_dtype keepdims count_include_pad",
     "INTS": "strides pads dilations kernel_shape perm axes shape value_ints",
     "FLOAT": "epsilon alpha beta out_scale out_bias min max value_float",
-    "FLOATS": "value_floats",
-    "STRING": "auto_pad rounding_mode data_layout",
+    "FLOATS": "value_floats scales",
+    "STRING": "auto_pad rounding_mode data_layout mode nearest_mode coordinate_transformation_mode",
     "TENSOR": "value",
 }
 _TYPES = {name: kind for kind, names in _ATTRIBUTES.items() for name in names.split()}

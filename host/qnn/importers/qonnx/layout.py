@@ -16,7 +16,17 @@ from qnn.errors import NetworkError
 from qnn.importers.qonnx.graph import MAX_MAP, Array, Node
 from qnn.network import describe
 
-LAYOUT = ("Identity", "Dropout", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+LAYOUT = (
+    "Identity",
+    "Dropout",
+    "Transpose",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "DepthToSpace",
+    "SpaceToDepth",
+)
 
 
 def rearrange(node: Node, x: Array, parameters: Sequence[Array | None]) -> Array:
@@ -53,10 +63,29 @@ def _rearranged(node: Node, x: Array, parameters: Sequence[Array | None]) -> Arr
         return x.squeeze(tuple(axes) if axes else None)
     if node.op == "Unsqueeze":
         return np.expand_dims(x, tuple(_integers(node, "axes", parameters)))
+    if node.op in ("DepthToSpace", "SpaceToDepth"):
+        return _blocks(node, x)
     training = parameters[1] if len(parameters) > 1 else None
     if node.op == "Dropout" and training is not None and training.any():
         raise node.refuse("it is in training mode; export the model in evaluation mode")
     return x  # Identity; Dropout is one when nothing is trained
+
+
+def _blocks(node: Node, x: Array) -> Array:
+    """Channels as squares of pixels, or the other way round; x is (N, C, H, W)."""
+    batch, channels, rows, columns = x.shape
+    size = int(node.attributes["blocksize"])
+    if node.op == "SpaceToDepth":
+        x = x.reshape(batch, channels, rows // size, size, columns // size, size)
+        x = x.transpose(0, 3, 5, 1, 2, 4)
+        return x.reshape(batch, channels * size * size, rows // size, columns // size)
+    if node.attributes.get("mode", "DCR") == "CRD":
+        x = x.reshape(batch, channels // size**2, size, size, rows, columns)
+        x = x.transpose(0, 1, 4, 2, 5, 3)
+    else:
+        x = x.reshape(batch, size, size, channels // size**2, rows, columns)
+        x = x.transpose(0, 3, 4, 1, 5, 2)
+    return x.reshape(batch, channels // size**2, rows * size, columns * size)
 
 
 def _integers(

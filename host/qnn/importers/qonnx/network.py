@@ -17,7 +17,7 @@ from qnn.engine.program import compile_layers
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers.qonnx.graph import read_graph
 from qnn.importers.qonnx.walk import Walk
-from qnn.network import Conv, Network
+from qnn.network import Conv, Network, Rearrange
 from qnn.network.result import FloatMap
 
 CLASSES = "classes.txt"
@@ -30,7 +30,7 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
     graph = read_graph(path)
     with np.errstate(all="ignore"):  # what is not finite is refused where it is found
         walk = Walk(graph, wish)
-    _check_accelerator(walk.convs, not walk.inputs)
+    on_host = _on_host(walk)
     network = Network(
         name=name,
         title=f"{path.stem} from QONNX, {_precision(walk.convs)}",
@@ -45,7 +45,7 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         output=walk.output,
         source="imported from QONNX",
         missing=tuple(walk.missing),
-        notes=(*_notes(walk.undecided), *_of_heads(walk)),
+        notes=(*_notes(walk.undecided), *on_host, *_of_heads(walk)),
     )
     if isinstance(walk.result, FloatMap):
         return replace(network, result=walk.result)
@@ -94,16 +94,32 @@ def _classes(path: Path, count: int) -> tuple[str, ...]:
     return names
 
 
-def _check_accelerator(layers: Sequence[Conv], chain: bool) -> None:
-    """Layers of a graph that do not fit together run on the host, where a session says so."""
-    for layer in layers:
+def _on_host(walk: Walk) -> tuple[str, ...]:
+    """What to know of the layers that the accelerator cannot take.
+
+    Raises:
+        NetworkError: it can take none of the integer layers, or not a chain of them together.
+    """
+    convs, refusals = walk.convs, dict[str, str]()
+    for layer in convs:
         try:
             compile_layers([layer])
         except QnnError as error:
-            node = layer.parts[0] if layer.parts else layer.name
-            raise NetworkError(
-                f"node {node!r} does not fit the accelerator: {error}; make its kernel, its "
-                "channels or its map smaller"
-            ) from None
-    if chain:
-        compile_layers(layers)
+            refusals[layer.name] = str(error).removeprefix(f"layer {layer.name}: ")
+    if len(refusals) == len(convs):
+        first = convs[0]
+        node = first.parts[0] if first.parts else first.name
+        raise NetworkError(
+            f"node {node!r} does not fit the accelerator: layer {first.name}: "
+            f"{refusals[first.name]}; make its kernel, its channels or its map smaller"
+        )
+    moved = any(isinstance(layer, Rearrange) for layer in walk.layers)
+    if not refusals and not walk.inputs and not moved:
+        compile_layers(convs)
+    if not refusals:
+        return ()
+    each = "; ".join(f"{name} ({reason})" for name, reason in refusals.items())
+    return (
+        f"the accelerator cannot take these layers, which run on the host: {each}; make their "
+        "kernels, their channels or their maps smaller",
+    )

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from qnn.compute.dense import FloatDense
-from qnn.engine.capabilities import Capabilities
 from qnn.importers.qonnx.averages import spread_over
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.feature import (
@@ -176,11 +175,6 @@ def _connection(
     in_shape = feature.shape
     if isinstance(feature.source, Input):
         feature, in_shape = flattened(node, feature, feature.source), (1, 1, inputs)
-    if in_shape[0] > Capabilities().kernel_rows:
-        raise node.refuse(
-            f"it is fully connected to a map of {describe(in_shape)}, and the accelerator has "
-            f"kernels of at most {Capabilities().kernel_rows} rows; pool the map first"
-        )
     moved = np.empty_like(weight)
     moved[:, feature.index[0]] = weight
     moved = moved.reshape(outputs, *in_shape)

@@ -87,7 +87,7 @@ def as_products(node: Node, feature: Feature, held: Held) -> Products:
 def of_values(node: Node, feature: Feature, held: Held, values: Array) -> Products:
     """The same, where the codes of each channel stand for others, float32 (codes, C)."""
     channels, top = values.shape[1], len(values) - 1
-    rows, columns, _ = feature.shape
+    rows, columns, _ = held.shape or feature.shape
     return Products(
         node=node,
         in_shape=(rows, columns, channels),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ from qnn.importers.qonnx.averages import AVERAGES, average
 from qnn.importers.qonnx.constants import fold
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.ending import layout_of, parted
+from qnn.importers.qonnx.ending import layout_of, lies_otherwise, parted
 from qnn.importers.qonnx.feature import (
     Codes,
     Feature,
@@ -44,11 +44,12 @@ from qnn.importers.qonnx.fold import (
 )
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.inputs import as_map, flattened, read_input
-from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange
+from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange, standing
 from qnn.importers.qonnx.padding import with_constants
 from qnn.importers.qonnx.pools import copying, pools_of
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
+from qnn.importers.qonnx.resize import RESIZING, resized
 from qnn.importers.qonnx.steps import Clip, Count, Step
 from qnn.importers.qonnx.sums import (
     as_products,
@@ -65,6 +66,7 @@ from qnn.network import (
     Layer,
     MaxPool,
     PictureInput,
+    Rearrange,
     Shape,
     describe,
     windows,
@@ -73,6 +75,7 @@ from qnn.network.result import Arithmetic, FloatMap, FloatScores
 from qnn.network.wiring import INPUT
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
+MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")  # want the tensor to be the map
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
 FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
@@ -305,6 +308,12 @@ class Walk:
             return replace(feature, index=rearrange(node, feature.index, parameters[1:]))
         if node.op in ELEMENTWISE:
             return feature.then(*ELEMENTWISE[node.op](node, feature, parameters))
+        if node.op in RESIZING:
+            return self._moved(
+                node, feature, lambda x: resized(node, x, parameters[1:], self._opset)
+            )
+        if node.op in MAPS and _lies_apart(node, feature):
+            feature = self._moved(node, feature, lambda x: x)
         if node.op == "MaxPool":
             return _pooled(node, feature)
         if node.op in AVERAGES:
@@ -319,6 +328,34 @@ class Walk:
             )
         advice = ADVICE.get(node.op, "params/README.md lists those that are")
         raise node.refuse(f"this operator is not supported; {advice}")
+
+    def _moved(self, node: Node, feature: Feature, move: Callable[[Array], Array]) -> Feature:
+        """What `move` makes of the tensor, as a map in whose order it lies: a layer of the host."""
+        feature = self._settled(node, feature, required=True)
+        held = feature.source
+        assert isinstance(held, Held)
+        if len(held.parts) > 1:
+            held = self._as_one(node, feature)
+        (part,) = held.parts
+        last = _channels_last(feature)
+        moved = standing(move(feature.index), last)
+        if moved.ndim != 4 or moved.shape[0] != 1:
+            raise node.refuse(f"it reads a tensor of shape {feature.index.shape}, which is no map")
+        where = moved[0].transpose(1, 2, 0)
+        if part.levels.ndim > 1 and (where % part.channels != np.arange(where.shape[2])).any():
+            raise node.refuse(
+                "it moves values between channels whose scales differ; use one for all channels"
+            )
+        bits = max(len(part.levels) - 1, 1).bit_length()
+        name = f"move{len(self.layers) + 1}"
+        layer = Rearrange(name, feature.shape, bits, np.ascontiguousarray(where, np.int32))
+        self._append([layer], (part.layer,))
+        index = lying(places(layer.out_shape), feature.index.ndim, last)
+        return Feature(
+            Held(node, (replace(part, layer=name, channels=layer.out_shape[2]),)),
+            layer.out_shape,
+            index,
+        )
 
     def _read(self, node: Node, feature: Feature, in_shape: Shape) -> Codes:
         """Ends the layer whose map `node` reads in the shape `in_shape`."""
@@ -426,6 +463,8 @@ class Walk:
 
     def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | FloatMap, str]:
         """What an output is, and the name of the layer whose map that is."""
+        if last_quantizer(feature.steps) is not None and lies_otherwise(feature):
+            feature = self._moved(node, feature, lambda x: x)
         source = feature.source
         if isinstance(source, FloatProducts):
             kept = [step for step in feature.steps if isinstance(step, Arithmetic | Clip)]
@@ -533,6 +572,20 @@ def _input(graph: Graph, wish: str | None) -> Feature:
     return Feature(source, (1, 1, count), np.arange(count).reshape(graph.input_shape))
 
 
+def _channels_last(feature: Feature) -> bool:
+    """Whether the tensor is the map with its channels last."""
+    return np.array_equal(feature.index, lying(places(feature.shape), feature.index.ndim, True))
+
+
+def _lies_apart(node: Node, feature: Feature) -> bool:
+    """Whether a layer reads codes as a map that lies in an order of its own."""
+    settled = isinstance(feature.source, Held) or last_quantizer(feature.steps) is not None
+    if isinstance(feature.source, Input) or not settled or feature.index.ndim not in (3, 4):
+        return False
+    tensor = standing(feature.index, node.channels_last)
+    return tensor.shape[0] == 1 and not np.array_equal(tensor, places(feature.shape))
+
+
 def _what(source: Source) -> str:
     """What a feature map comes from, for an error."""
     return "the input" if isinstance(source, Input) else f"what node {source.node.name!r} gives"
@@ -554,6 +607,8 @@ def _quantised(node: Node, products: Products, steps: tuple[Step, ...]) -> tuple
 def _pooled(node: Node, feature: Feature) -> Feature:
     sides = feature.index.ndim
     feature = as_map(node, feature)
+    if isinstance(feature.source, Held) and feature.source.shape is None:
+        feature = replace(feature, source=replace(feature.source, shape=feature.shape))
     rows, columns, channels = feature.shape
     pools = pools_of(node, (rows, columns))
     for pool in pools:

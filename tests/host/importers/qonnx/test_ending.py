@@ -121,8 +121,10 @@ def test_an_order_of_its_own(tmp_path):
     graph = start().then("Transpose", perm=[0, 2, 1, 3])
     graph.tensor = graph.node("Reshape", graph.tensor, graph.constant([1, 2, 6, 4], np.int64))
     graph.then("Transpose", perm=[0, 2, 1, 3])
-    with pytest.raises(NetworkError, match=r"in another order than the map of 3x4x4; remove"):
+    with pytest.raises(NetworkError, match="and is not quantised; put a quantiser of 8 bits"):
         import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net")
+    path = graph.quant(1.0, 4).save(tmp_path / "quantised.onnx")  # as it says
+    assert import_network("qonnx", path, "net").result.shape == (6, 2, 4)
 
 
 def test_a_pool_behind_a_negative_gain(tmp_path):

@@ -379,10 +379,6 @@ REFUSED = {
         lambda: conv(start((1, 1, 20, 20)), np.ones((1, 1, 17, 17))).quant(1.0, 2),
         r"node 'conv' does not fit the accelerator: .*kernel.*smaller",
     ),
-    "map too large": (
-        lambda: connect(conv(start((1, 1, 20, 20))).quant(1.0, 2).then("Flatten"), 648),
-        r"'fc'.*fully connected to a map of 18x18x2.*pool the map first",
-    ),
     "pool size": (
         lambda: conv(start()).quant(1.0, 2).then("MaxPool", kernel_shape=[2, 3], name="pool"),
         r"'pool'.*kernel of 2x3 with strides \(1, 1\).*squares of 1, 2 and 3.*use a square",
@@ -484,3 +480,16 @@ def test_the_helper_makes_every_kind_of_node():
         *("Quant", "IntQuant", "BipolarQuant", "MultiThreshold"),
     }
     assert foreign.QONNX == "qonnx.custom_op.general"
+
+
+def test_a_layer_too_large_runs_on_the_host(tmp_path):
+    """The others run on the accelerator, and a note says why."""
+    graph = connect(conv(start((1, 1, 20, 20))).quant(1.0, 2).then("Flatten"), 648)
+    network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net", "array")
+    (note,) = network.notes
+    assert note.startswith("the accelerator cannot take these layers, which run on the host: fc2 (")
+    arrays = np.random.default_rng(1).integers(0, 256, (2, 1, 20, 20)) / np.float32(255)
+    want = [execute(graph.model(), x[None].astype(np.float32))[graph.tensor][0] for x in arrays]
+    with Model(network, "sim") as model:
+        assert [place.where for place in model.places] == ["accelerator", "host"]
+        assert np.allclose(model.evaluate(arrays), want, rtol=1e-6)
