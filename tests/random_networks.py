@@ -21,7 +21,8 @@ from qnn.network import (
     Network,
     PictureInput,
 )
-from qnn.network.result import Arithmetic, Boxes, FloatMap, FloatScores, Probabilities, Scores
+from qnn.network.arithmetic import Arithmetic
+from qnn.network.result import Boxes, FloatMap, FloatScores, Probabilities, Scores
 
 
 def random_conv(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
 from qnn.engine.word_conv import WordConv
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, MaxPool, Network, Rearrange
+from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Lookup, MaxPool, Network, Rearrange
 from qnn_sim import float_layers, golden
 
 Map: TypeAlias = "NDArray[np.number[Any]]"  # (H, W, C)
@@ -26,6 +27,8 @@ def run_layer(layer: Layer, values: Map) -> Map:
     if isinstance(layer, Lookup):
         codes = np.array([layer.table[int(code)] for code in values.ravel()], dtype=np.uint8)
         return codes.reshape(layer.out_shape)
+    if isinstance(layer, Floats):
+        return _run_floats(layer, values)
     if isinstance(layer, Rearrange):
         flat = values.reshape(-1)
         moved = np.array([flat[place] for place in layer.places.reshape(-1)], layer.out_dtype)
@@ -48,6 +51,8 @@ def rounding(layer: Layer, values: Map, leeway: Map | float = 0.0) -> Map:
     exact sum, g(m) = m u / (1 - m u) and u half the spacing of floats at 1 (Higham, "Accuracy and
     Stability of Numerical Algorithms", 2002, section 3.1). Codes and accumulators have no leeway.
     """
+    if isinstance(layer, Floats):
+        return _rounding_of_floats(layer, values, leeway)
     if not isinstance(layer, Dense) or layer.out_bits is not None:
         return np.zeros(layer.out_shape)
     steps = (layer.inputs + 3) * np.finfo(np.float64).eps / 2
@@ -55,6 +60,23 @@ def rounding(layer: Layer, values: Map, leeway: Map | float = 0.0) -> Map:
     own = 2 * steps / (1 - steps) * _run_matrix(layer, abs(values) + off, abs)
     passed_on = _run_matrix(layer, off, abs) - abs(layer.matrix.bias) if off.any() else 0.0
     return (own + passed_on).reshape(layer.out_shape)
+
+
+def _rounding_of_floats(layer: Floats, values: Map, leeway: Map | float) -> Map:
+    """The same of a layer of floats, whose steps round what they read once more."""
+    if layer.out_bits is not None:
+        return np.zeros(layer.out_shape)
+    off = np.broadcast_to(np.asarray(leeway, np.float64), values.shape)
+    x, low, high = (y.astype(np.float32) for y in (values, values - off, values + off))
+    for step in layer.steps:
+        x, low, high = step(x), step(low), step(high)
+    moved = np.maximum(abs(high - x), abs(low - x)) + np.spacing(abs(x)) * off.any()
+    plain = replace(layer, steps=(), in_bits=None)
+    if layer.weight is None:
+        return _run_floats(plain, moved.astype(np.float64))
+    steps = (layer.weight[0].size + 3) * np.finfo(np.float64).eps / 2
+    plain = replace(plain, weight=abs(layer.weight))
+    return 2 * steps / (1 - steps) * _run_floats(plain, abs(x) + moved) + _run_floats(plain, moved)
 
 
 def trace(layers: Iterable[Layer | WordConv], values: Map) -> Iterator[Map]:
@@ -72,7 +94,7 @@ def trace(layers: Iterable[Layer | WordConv], values: Map) -> Iterator[Map]:
 def joined(layer: Layer, maps: Sequence[Map]) -> Map:
     """What a layer reads of maps (H, W, C) of the same rows and columns: each of its groups the
     same share of every map, one behind the other."""
-    groups = layer.groups if isinstance(layer, Conv) else 1
+    groups = layer.groups if isinstance(layer, Conv | Floats) else 1
     shares = [
         one[..., group * one.shape[2] // groups : (group + 1) * one.shape[2] // groups]
         for group in range(groups)
@@ -126,6 +148,33 @@ def _run_float_conv(layer: FloatConv, x: NDArray[np.float32]) -> NDArray[np.uint
     if isinstance(layer.quantizer, Uniform):
         return float_layers.quantize_uniform(out, layer.quantizer.top, layer.quantizer.levels)
     return float_layers.count_thresholds(out, np.array(layer.quantizer.values))
+
+
+def _run_floats(layer: Floats, values: Map) -> Map:
+    x = values.astype(np.float32)
+    for step in layer.steps:
+        x = step(x)
+    (top, left, bottom, right), (rows, columns) = layer.padding, layer.kernel
+    outside = 0.0 if layer.pool is None else -np.inf
+    padded = np.pad(
+        x.astype(np.float64), ((top, bottom), (left, right), (0, 0)), constant_values=outside
+    )
+    y = np.empty(layer.out_shape)
+    share = layer.in_shape[2] // layer.groups
+    per_group = layer.out_shape[2] // layer.groups
+    for row, column, output in np.ndindex(layer.out_shape):
+        i, j = row * layer.strides[0], column * layer.strides[1]
+        seen = padded[i : i + rows, j : j + columns]
+        if layer.weight is None:
+            y[row, column, output] = seen[..., output].max()
+        else:
+            group = output // per_group
+            own = seen[..., group * share : (group + 1) * share]
+            y[row, column, output] = (own * layer.weight[output].astype(np.float64)).sum()
+    if layer.thresholds is None:
+        return y
+    limits = np.broadcast_to(layer.thresholds, (y.shape[2], layer.thresholds.shape[1]))
+    return (y.astype(np.float32)[..., None] >= limits).sum(axis=-1).astype(np.uint8)
 
 
 def _run_matrix(

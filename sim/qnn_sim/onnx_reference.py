@@ -135,6 +135,8 @@ def _arrays(array: Any, rng: np.random.Generator, count: int) -> NDArray[np.floa
     if array.grid is not None:
         steps = rng.integers(0, array.grid.count, shape)
         return (array.grid.low + array.grid.step * steps).astype(np.float32)
+    if array.thresholds is None:
+        return rng.normal(0, 1, shape).astype(np.float32)
     thresholds = array.thresholds[np.isfinite(array.thresholds)]
     low, high = thresholds.min(), thresholds.max()
     beyond = _BEYOND * max(high - low, 1.0)

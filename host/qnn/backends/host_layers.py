@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.backends.floats import floats
 from qnn.backends.integer_conv import IntegerConv
 from qnn.backends.protocol import Maps
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Rearrange
+from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Lookup, Rearrange
 from qnn.network.layer import groups_of
 from qnn.network.wiring import Wiring, side_by_side
 
@@ -83,6 +84,8 @@ def host_step(layer: Layer) -> Step:
         return lambda maps: layer.table[maps].reshape(len(maps), *layer.out_shape)
     if isinstance(layer, Rearrange):
         return lambda maps: maps.reshape(len(maps), -1)[:, layer.places]
+    if isinstance(layer, Floats):
+        return lambda maps: _each(layer, maps, lambda x: floats(layer, x))
     if isinstance(layer, FloatConv):
         return lambda maps: _each(layer, maps, lambda x: layer.convolution(x.astype(np.float32)))
     return lambda maps: _each(layer, maps, lambda x: _dense(layer, x))

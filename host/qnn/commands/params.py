@@ -15,7 +15,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
-from qnn.network import Conv, Dense, FloatConv, Layer, Lookup, Network, Rearrange, describe
+from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Lookup, Network, Rearrange, describe
 from qnn.store import library
 from qnn.store.sources import SOURCES, Source
 
@@ -222,6 +222,13 @@ def _cells(layer: Layer) -> dict[str, str]:
             "stride": str(layer.stride),
             "weights": str(layer.weight.size),
         }
+    if isinstance(layer, Floats):
+        return cells | {
+            "kernel": describe(layer.kernel),
+            "stride": describe(layer.strides),
+            "groups": str(layer.groups),
+            "weights": str(0 if layer.weight is None else layer.weight.size),
+        }
     if isinstance(layer, Dense):
         return cells | {"weights": str(layer.inputs * layer.out_shape[2])}
     return cells
@@ -255,6 +262,7 @@ KINDS = {
     FloatConv: "float-convolution",
     Dense: "matrix",
     Rearrange: "places",
+    Floats: "floats",
 }
 
 

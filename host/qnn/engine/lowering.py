@@ -14,7 +14,7 @@ from qnn.engine.float_first import FloatFirst
 from qnn.engine.parameters import Layer
 from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
-from qnn.network import Conv, Dense, FloatConv, Rearrange
+from qnn.network import Conv, Dense, FloatConv, Floats, Rearrange
 from qnn.network import Layer as AnyLayer
 
 Lowered: TypeAlias = Layer | FloatFirst | RowFolding
@@ -50,6 +50,8 @@ def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
         if isinstance(layer.matrix, BinaryDense):
             return DenseSums(layer, layer.matrix)
         raise DoesNotFitError(f"layer {layer.name}: float64 sums; the accelerator sums integers")
+    if isinstance(layer, Floats):
+        raise DoesNotFitError(f"layer {layer.name}: sums of floats; the accelerator sums integers")
     if isinstance(layer, Rearrange):
         raise DoesNotFitError(f"layer {layer.name}: it only moves values; the accelerator has none")
     raise DoesNotFitError(f"layer {layer.name}: a table of pixels; the accelerator has none")

@@ -3,6 +3,7 @@
 
 from qnn.network.array_input import ArrayInput, Grid
 from qnn.network.float_layers import Dense, FloatConv, Lookup
+from qnn.network.floats import Floats
 from qnn.network.layer import Layer
 from qnn.network.layers import (
     MAX_BITS,
@@ -28,6 +29,7 @@ __all__ = [
     "Conv",
     "Dense",
     "FloatConv",
+    "Floats",
     "Grid",
     "Head",
     "Layer",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.compute.thresholds import count_thresholds
 from qnn.errors import ArrayError, NetworkError
 from qnn.network.layers import MAX_BITS, Shape, describe
 
@@ -53,7 +54,8 @@ class ArrayInput:
             what is transposed so is reshaped to `map_shape`.
         map_shape: (H, W, C) of the codes.
         thresholds: float32 (channels, K), ascending along K, 1 <= K <= 255; or (1, K) for all
-            channels. Channels are the last side of the transposed array.
+            channels. Channels are the last side of the transposed array. None: the numbers go in as
+            they are, and the map is one of floats.
         low, step: value = low + step * code, as the first layer counts.
         grid: None where any finite number may go in.
         constants: codes of channels that the map has behind those of the array, the same
@@ -63,7 +65,7 @@ class ArrayInput:
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     map_shape: Shape
-    thresholds: NDArray[np.float32]
+    thresholds: NDArray[np.float32] | None
     low: float
     step: float
     grid: Grid | None = None
@@ -81,6 +83,9 @@ class ArrayInput:
             min(self.map_shape) > 0 and np.prod(self.map_shape) == np.prod(shape),
             f"{describe(shape)} numbers do not fill a map of {describe(self.map_shape)}",
         )
+        require(thresholds is not None or not self.constants, "floats have no constant codes")
+        if thresholds is None:
+            thresholds = np.zeros((1, 1), np.float32)
         require(
             thresholds.ndim == 2 and thresholds.dtype == np.float32,
             "thresholds are not 2-dimensional float32",
@@ -115,12 +120,16 @@ class ArrayInput:
         return rows, columns, channels + len(self.constants)
 
     @property
-    def bits(self) -> int:
-        """Planes that hold the codes."""
+    def bits(self) -> int | None:
+        """Planes that hold the codes; None for floats."""
+        if self.thresholds is None:
+            return None
         return max(int(self.thresholds.shape[1]), *self.constants, 1).bit_length()
 
     def describe(self) -> str:
         """What goes in, in a few words: "arrays of 16 numbers from -1 to 0.992, in 256 steps"."""
+        if self.thresholds is None:
+            return f"arrays of {describe(self.shape)} numbers, as they are"
         count = self.thresholds.shape[1]
         wanted = (
             f"{self.grid.kind} numbers from {self.grid.low:g} to {self.grid.high:g}"
@@ -132,14 +141,14 @@ class ArrayInput:
             f"{self.low:.6g} + code x {self.step:.6g}"
         )
 
-    def codes(self, arrays: NDArray[Any]) -> NDArray[np.uint8]:
+    def codes(self, arrays: NDArray[Any]) -> NDArray[Any]:
         """The maps of arrays.
 
         Args:
             arrays: of any type of numbers, shape (N, *shape).
 
         Returns:
-            uint8, (N, *out_shape).
+            uint8, (N, *out_shape); float32 where they go in as they are.
 
         Raises:
             ArrayError: another shape, no real numbers, some that are not finite, or some that the
@@ -158,13 +167,11 @@ class ArrayInput:
         self._check_grid(values)
         with np.errstate(over="ignore"):
             x = values.astype(np.float32).transpose(0, *(axis + 1 for axis in self.axes))
-        found = np.empty(x.shape, np.uint8)
-        if len(self.thresholds) == 1:
-            found[...] = np.searchsorted(self.thresholds[0], x, side="right")
-        else:
-            for channel, row in enumerate(self.thresholds):
-                found[..., channel] = np.searchsorted(row, x[..., channel], side="right")
-        maps = found.reshape(len(arrays), *self.map_shape)
+        if self.thresholds is None:
+            if not np.isfinite(x).all():
+                raise ArrayError("it has values that are too large for float32")
+            return x.reshape(len(arrays), *self.map_shape)
+        maps = count_thresholds(x, self.thresholds).reshape(len(arrays), *self.map_shape)
         if not self.constants:
             return maps
         constant = np.array(self.constants, np.uint8)

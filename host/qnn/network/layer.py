@@ -9,12 +9,13 @@ for codes, int32 for accumulators, float64 for floats; `macs`: products for one 
 from typing import TypeAlias
 
 from qnn.network.float_layers import Dense, FloatConv, Lookup
+from qnn.network.floats import Floats
 from qnn.network.layers import Conv
 from qnn.network.rearrange import Rearrange
 
-Layer: TypeAlias = Conv | Lookup | FloatConv | Dense | Rearrange
+Layer: TypeAlias = Conv | Lookup | FloatConv | Dense | Rearrange | Floats
 
 
 def groups_of(layer: Layer) -> int:
     """Parts that the channels of a layer fall into."""
-    return layer.groups if isinstance(layer, Conv) else 1
+    return layer.groups if isinstance(layer, Conv | Floats) else 1

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from qnn.compute.region import Detection, detect
 from qnn.errors import NetworkError
+from qnn.network.arithmetic import OPERATIONS, Arithmetic
 from qnn.network.layer import Layer
 from qnn.network.layers import describe
 
@@ -59,53 +59,6 @@ class Scores:
     def probabilities(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float64]:
         """Probabilities, float64 (N, classes), of accumulators (N, 1, 1, classes)."""
         return softmax(self.scores(maps) * self.scale)
-
-
-def _sigmoid(x: NDArray[np.float32], _: NDArray[np.float32]) -> NDArray[np.float32]:
-    exact = np.asarray(x, np.float64)
-    y: NDArray[np.float32] = (0.5 * (1 + np.tanh(exact / 2))).astype(np.float32)
-    return y
-
-
-def _tanh(x: NDArray[np.float32], _: NDArray[np.float32]) -> NDArray[np.float32]:
-    y: NDArray[np.float32] = np.tanh(np.asarray(x, np.float64)).astype(np.float32)
-    return y
-
-
-def _leaky(x: NDArray[np.float32], slope: NDArray[np.float32]) -> NDArray[np.float32]:
-    y: NDArray[np.float32] = np.where(x < 0, x * slope, x)
-    return y
-
-
-OPERATIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "divide": np.divide,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "leaky": _leaky,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Arithmetic:
-    """One operation for each channel: y = x op values, rounded to float32.
-
-    Attributes:
-        op: a key of OPERATIONS; "leaky" multiplies what is below 0, "sigmoid" and "tanh" use no
-            values.
-        values: float32 (channels,), finite; what is divided by is not 0.
-    """
-
-    op: str
-    values: NDArray[np.float32]
-
-    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """y, float32 (..., channels), of x of that shape."""
-        return OPERATIONS[self.op](x, self.values)
 
 
 def _values(

@@ -23,6 +23,7 @@ from qnn.network import (
     Conv,
     Dense,
     FloatConv,
+    Floats,
     Grid,
     Head,
     Layer,
@@ -31,9 +32,9 @@ from qnn.network import (
     PictureInput,
     Rearrange,
 )
+from qnn.network.arithmetic import Arithmetic
 from qnn.network.picture_input import PIXEL_GEOMETRIES
 from qnn.network.result import (
-    Arithmetic,
     Boxes,
     FloatMap,
     FloatScores,
@@ -47,6 +48,8 @@ from qnn.store.parts import (
     Tensors,
     conv_of_json,
     conv_to_json,
+    floats_of_json,
+    floats_to_json,
     matrix_of_tensors,
     quantizer_of_json,
     quantizer_to_json,
@@ -55,6 +58,7 @@ from qnn.store.tensor_file import TensorFile
 
 FORMAT, VERSION = "qnn-network", 2
 GRAPH_VERSION = 3  # more than a chain, more than one output, or a layer that moves values
+KINDS = ("integer", "table", "float-convolution", "matrix", "places", "floats")  # of layers
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
 
 
@@ -104,7 +108,7 @@ def parts(network: Network) -> tuple[dict[str, Any], Tensors]:
 
 def _is_graph(network: Network) -> bool:
     """Whether earlier packages do not know it."""
-    moved = any(isinstance(layer, Rearrange) for layer in network.layers)
+    moved = any(isinstance(layer, Rearrange | Floats) for layer in network.layers)
     return bool(network.inputs or network.heads or moved)
 
 
@@ -225,14 +229,15 @@ def _picture_of_json(entry: Fields, tensors: TensorFile) -> PictureInput:
 
 
 def _array_to_json(array: ArrayInput, tensors: Tensors) -> dict[str, Any]:
-    tensors["array"] = array.thresholds
+    if array.thresholds is not None:
+        tensors["array"] = array.thresholds
     grid = array.grid
     return {
         "shape": list(array.shape),
         "axes": list(array.axes),
         "map": list(array.map_shape),
-        "channels": len(array.thresholds),
-        "thresholds": array.thresholds.shape[1],
+        "channels": 1 if array.thresholds is None else len(array.thresholds),
+        "thresholds": 0 if array.thresholds is None else array.thresholds.shape[1],
         "low": array.low,
         "step": array.step,
         "values": None
@@ -243,7 +248,7 @@ def _array_to_json(array: ArrayInput, tensors: Tensors) -> dict[str, Any]:
 
 
 def _array_of_json(entry: Fields, tensors: TensorFile) -> ArrayInput:
-    size = entry.positive("channels"), entry.positive("thresholds")
+    size = entry.positive("channels"), entry.get("thresholds", int)
     grid = None
     if entry.optional("values", dict) is not None:
         stated = entry.entry("values")
@@ -258,7 +263,7 @@ def _array_of_json(entry: Fields, tensors: TensorFile) -> ArrayInput:
         shape=entry.integers("shape"),
         axes=entry.integers("axes"),
         map_shape=(rows, columns, channels),
-        thresholds=tensors.get("array", np.float32, size),
+        thresholds=tensors.get("array", np.float32, size) if size[1] else None,
         low=entry.number("low"),
         step=entry.number("step"),
         grid=grid,
@@ -273,6 +278,8 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
     if isinstance(layer, Lookup):
         tensors[f"{layer.name}.table"] = layer.table
         return {**stated, "kind": "table", "output": list(layer.out_shape)}
+    if isinstance(layer, Floats):
+        return stated | floats_to_json(layer, tensors)
     if isinstance(layer, Rearrange):
         tensors[f"{layer.name}.places"] = layer.places
         return {
@@ -315,7 +322,9 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
 
 
 def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
-    kind = entry.choice("kind", ("integer", "table", "float-convolution", "matrix", "places"))
+    kind = entry.choice(
+        "kind", ("integer", "table", "float-convolution", "matrix", "places", "floats")
+    )
     if kind == "integer":
         return conv_of_json(entry, tensors)
     name = entry.get("name", str)
@@ -325,6 +334,8 @@ def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
         table = tensors.get(f"{name}.table", np.uint8, (256,))
         rows, columns, channels = entry.integers("output", 3)
         return Lookup(name, shape, table, (rows, columns, channels))
+    if kind == "floats":
+        return floats_of_json(entry, name, shape, tensors)
     if kind == "places":
         bits, output = entry.get("input_bits", int) or None, entry.integers("output", 3)
         return Rearrange(name, shape, bits, tensors.get(f"{name}.places", np.int32, output))

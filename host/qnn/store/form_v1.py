@@ -12,7 +12,8 @@ import numpy as np
 
 from qnn.compute.dense import FloatDense
 from qnn.network import Dense, FloatConv, Layer, Lookup, PictureInput
-from qnn.network.result import Arithmetic, Boxes, FloatScores, Probabilities, Result, Scores
+from qnn.network.arithmetic import Arithmetic
+from qnn.network.result import Boxes, FloatScores, Probabilities, Result, Scores
 from qnn.store.fields import Fields
 from qnn.store.parts import conv_of_json, matrix_of_tensors, quantizer_of_json
 from qnn.store.tensor_file import TensorFile

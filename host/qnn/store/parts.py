@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Quantizer, Thresholds, Uniform
-from qnn.network import Conv, MaxPool
+from qnn.network import Conv, Floats, MaxPool, Shape
+from qnn.network.arithmetic import Arithmetic
 from qnn.store.fields import Fields
 from qnn.store.tensor_file import TensorFile
 
@@ -76,6 +77,56 @@ def conv_of_json(entry: Fields, tensors: TensorFile) -> Conv:
         pool=pool,
         parts=entry.strings("parts"),
         across=None if entry.optional("across", int) is None else entry.positive("across"),
+    )
+
+
+def floats_to_json(layer: Floats, tensors: Tensors) -> dict[str, Any]:
+    """The fields of a layer of floats behind its name and its input."""
+    tensors |= {f"{layer.name}.step{i}": step.values for i, step in enumerate(layer.steps)}
+    if layer.weight is not None:
+        tensors[f"{layer.name}.weight"] = layer.weight
+    if layer.thresholds is not None:
+        tensors[f"{layer.name}.thresholds"] = layer.thresholds
+    return {
+        "kind": "floats",
+        "input_bits": layer.in_bits or 0,
+        "steps": [step.op for step in layer.steps],
+        "outputs": 0 if layer.weight is None else len(layer.weight),
+        "pool": layer.pool is not None,
+        "kernel": list(layer.kernel),
+        "strides": list(layer.strides),
+        "padding": list(layer.padding),
+        "groups": layer.groups,
+        "thresholds": [] if layer.thresholds is None else list(layer.thresholds.shape),
+    }
+
+
+def floats_of_json(entry: Fields, name: str, shape: Shape, tensors: TensorFile) -> Floats:
+    """A layer of floats."""
+    rows, columns = entry.integers("kernel", 2)
+    down, across = entry.integers("strides", 2)
+    top, left, bottom, right = entry.integers("padding", 4)
+    outputs, groups = entry.get("outputs", int), entry.positive("groups")
+    weight, thresholds, size = None, None, entry.integers("thresholds")
+    if outputs:
+        sides = (outputs, rows, columns, shape[2] // groups)
+        weight = tensors.get(f"{name}.weight", np.float32, sides)
+    if size:
+        thresholds = tensors.get(f"{name}.thresholds", np.float32, size)
+    return Floats(
+        name=name,
+        in_shape=shape,
+        in_bits=entry.get("input_bits", int) or None,
+        steps=tuple(
+            Arithmetic(op, tensors.get(f"{name}.step{i}", np.float32, (shape[2],)))
+            for i, op in enumerate(entry.strings("steps"))
+        ),
+        weight=weight,
+        pool=(rows, columns) if entry.get("pool", bool) else None,
+        strides=(down, across),
+        padding=(top, left, bottom, right),
+        groups=groups,
+        thresholds=thresholds,
     )
 
 

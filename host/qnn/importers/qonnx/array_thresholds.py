@@ -24,8 +24,8 @@ from qnn.importers.qonnx.fold import (
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.steps import Count, Quantizer, Step, select, sign
 from qnn.network import Grid
+from qnn.network.arithmetic import Arithmetic
 from qnn.network.array_input import MAX_THRESHOLDS
-from qnn.network.result import Arithmetic
 
 LARGEST = np.finfo(np.float32).max
 _BITS = 0x7F7FFFFF  # of the largest float32

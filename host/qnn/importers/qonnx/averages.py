@@ -21,7 +21,7 @@ from qnn.importers.qonnx.layout import lying, places
 from qnn.importers.qonnx.rounding import ROUNDINGS
 from qnn.importers.qonnx.windows import Windows, strides_of, windows_of
 from qnn.network import Shape, describe
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 LINEAR = ("add", "subtract", "multiply", "divide")
 AVERAGES = ("AveragePool", "GlobalAveragePool", "ReduceMean")

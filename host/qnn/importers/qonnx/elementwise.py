@@ -11,7 +11,7 @@ from qnn.importers.qonnx.feature import Feature, Input
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.linear import dequantize_linear, quantize_linear
 from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 Parameters = list[Array | None]  # the other inputs of a node
 

@@ -13,7 +13,7 @@ from qnn.importers.qonnx.feature import Feature
 from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.steps import Clip, Step, sign
 from qnn.network import MaxPool, describe
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 
 def parted(

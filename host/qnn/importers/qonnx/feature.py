@@ -14,7 +14,7 @@ from qnn.importers.qonnx.steps import Step
 from qnn.network import Dense, Grid, Padding, Shape, describe
 from qnn.network.wiring import INPUT
 
-Source = Union["Input", "Products", "FloatSums", "FloatProducts", "Held", "Sum"]
+Source = Union["Input", "Products", "FloatSums", "FloatProducts", "Held", "Sum", "FloatMap"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +201,14 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
+class FloatMap:
+    """Floats that a layer of the host has given, or that go in; `layer` is its name, or INPUT."""
+
+    node: Node
+    layer: str
+
+
+@dataclass(frozen=True, eq=False)
 class Sum:
     """Two maps of the same shape, added value by value.
 
@@ -221,7 +229,8 @@ class Feature:
     """One tensor of the graph that depends on the picture.
 
     Attributes:
-        source: what it starts from: Input, Products, FloatSums, FloatProducts, Held or Sum.
+        source: what it starts from: Input, Products, FloatSums, FloatProducts, Held, Sum or
+            FloatMap.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.

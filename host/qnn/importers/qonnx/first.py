@@ -16,7 +16,7 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
 from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform
 from qnn.network import FloatConv, MaxPool, Padding
-from qnn.network.result import OPERATIONS, Arithmetic
+from qnn.network.arithmetic import OPERATIONS, Arithmetic
 
 LARGEST = 2.0**125  # no sum of a picture with sensible weights is larger
 

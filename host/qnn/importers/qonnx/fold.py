@@ -19,7 +19,7 @@ from qnn.importers.qonnx.pools import leaves_out, pool_layers
 from qnn.importers.qonnx.steps import Bipolar, Clip, Quantizer, Step, Uniform, select, sign
 from qnn.importers.qonnx.weights import planes
 from qnn.network import MAX_BITS, Conv, MaxPool
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 MAX_LEVELS = 1 << MAX_BITS
 MAX_GRID = 1 << 20  # levels of a quantiser before later steps merge them

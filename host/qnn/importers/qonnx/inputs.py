@@ -22,7 +22,7 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import places, standing
 from qnn.importers.qonnx.steps import Count, Quantizer, Step, select
 from qnn.network import ArrayInput, Layer, Lookup, MaxPool, PictureInput, Shape, describe
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 _FINER = 64  # a quantiser with so many times the values of a picture was made for others
 
@@ -210,6 +210,23 @@ def read_input(node: Node, feature: Feature, source: Input, in_shape: Shape) -> 
     )
     other = " (--input picture reads pictures)" if _may_be_picture(source) else ""
     return Stage(codes, f"{array.describe()}, because {kind.why}{other}", array=array)
+
+
+def as_it_is(node: Node, source: Input, shape: Shape) -> Stage | None:
+    """An array of floats that no quantiser follows; None where the input has another meaning.
+
+    Args:
+        node: the one that reads it.
+        source: the input, which `as_map` or `flattened` made a map of.
+        shape: of that map.
+    """
+    assert source.order is not None
+    kind = kind_of(node, source, ())
+    if kind.picture or source.grid is not None:
+        return None
+    array = ArrayInput(source.shape, _axes(node, source.shape, source.order), shape, None, 0.0, 1.0)
+    reads = f"{array.describe()}, because {kind.why} and no quantiser follows it"
+    return Stage(Codes(0.0, 1.0, 1), reads, array=array)
 
 
 def _may_be_picture(source: Input) -> bool:

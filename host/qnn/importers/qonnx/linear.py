@@ -9,7 +9,7 @@ from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.feature import Feature
 from qnn.importers.qonnx.graph import WHOLE_TYPES, Array, Node
 from qnn.importers.qonnx.steps import Linear, Step, given, only
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 
 def linear(node: Node, parameters: list[Array | None]) -> Linear:

@@ -17,7 +17,7 @@ from qnn.engine.program import compile_layers
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers.qonnx.graph import read_graph
 from qnn.importers.qonnx.walk import Walk
-from qnn.network import Conv, Network, Rearrange
+from qnn.network import Conv, Floats, Network, Rearrange
 from qnn.network.result import FloatMap
 
 CLASSES = "classes.txt"
@@ -45,7 +45,7 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         output=walk.output,
         source="imported from QONNX",
         missing=tuple(walk.missing),
-        notes=(*_notes(walk.undecided), *on_host, *_of_heads(walk)),
+        notes=(*_notes(walk.undecided), *on_host, *_of_floats(walk), *_of_heads(walk)),
     )
     if isinstance(walk.result, FloatMap):
         return replace(network, result=walk.result)
@@ -64,6 +64,19 @@ def _notes(undecided: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def _of_floats(walk: Walk) -> tuple[str, ...]:
+    """What to know of the layers that compute in floats."""
+    names = [layer.name for layer in walk.layers if isinstance(layer, Floats)]
+    if not names:
+        return ()
+    alone = "" if walk.convs else ", and with them the whole network"
+    return (
+        f"what is not quantised runs on the host, in floats: {', '.join(names)}{alone}; quantise "
+        "the input, the weights and what lies between the layers to 8 bits or fewer to have them "
+        "on the accelerator",
+    )
+
+
 def _of_heads(walk: Walk) -> tuple[str, ...]:
     """What to know of a network with several outputs."""
     if not walk.heads:
@@ -74,6 +87,8 @@ def _of_heads(walk: Walk) -> tuple[str, ...]:
 
 def _precision(layers: Sequence[Conv]) -> str:
     """The most bits of weights and of activations between layers: "W1A2"."""
+    if not layers:
+        return "floats"
     weights = max(sum(layer.coefficients).bit_length() for layer in layers)
     activations = max((layer.in_bits for layer in layers[1:]), default=layers[0].in_bits)
     return f"W{weights}A{activations}"
@@ -106,6 +121,8 @@ def _on_host(walk: Walk) -> tuple[str, ...]:
             compile_layers([layer])
         except QnnError as error:
             refusals[layer.name] = str(error).removeprefix(f"layer {layer.name}: ")
+    if not convs:
+        return ()
     if len(refusals) == len(convs):
         first = convs[0]
         node = first.parts[0] if first.parts else first.name
@@ -113,7 +130,7 @@ def _on_host(walk: Walk) -> tuple[str, ...]:
             f"node {node!r} does not fit the accelerator: layer {first.name}: "
             f"{refusals[first.name]}; make its kernel, its channels or its map smaller"
         )
-    moved = any(isinstance(layer, Rearrange) for layer in walk.layers)
+    moved = any(isinstance(layer, Rearrange | Floats) for layer in walk.layers)
     if not refusals and not walk.inputs and not moved:
         compile_layers(convs)
     if not refusals:

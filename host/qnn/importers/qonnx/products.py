@@ -34,7 +34,7 @@ from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import LARGEST, are_whole, integers
 from qnn.importers.qonnx.windows import strides_of, windows_of
 from qnn.network import Dense, Shape, describe
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 _SAME = 1 / (1 << 20)  # of a step: float32 rounds a multiple of a scale
 
@@ -232,6 +232,19 @@ def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> P
 
 def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:
     return _then(node, feature, "Add", bias[0]) if bias else feature
+
+
+def biased(node: Node, feature: Feature, given: Parameters) -> Feature:
+    """Sums, and the bias behind them that a node of type Conv, Gemm or MatMul has, if any."""
+    bias = [x for x in given if x is not None]
+    if not bias:
+        return feature
+    along = [1] * feature.index.ndim
+    along[-1 if node.channels_last else 1] = -1
+    beta = np.float32(node.attributes.get("beta", 1.0))
+    return _then(
+        node, feature, "Add", bias[0].reshape(along) if node.op == "Conv" else bias[0] * beta
+    )
 
 
 def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:

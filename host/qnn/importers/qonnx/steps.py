@@ -17,7 +17,7 @@ import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.network import MaxPool
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 MAX_WIDTH = 32  # bits of a quantiser
 

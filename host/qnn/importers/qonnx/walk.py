@@ -24,6 +24,7 @@ from qnn.importers.qonnx.ending import layout_of, lies_otherwise, parted
 from qnn.importers.qonnx.feature import (
     Codes,
     Feature,
+    FloatMap,
     FloatProducts,
     FloatSums,
     Held,
@@ -34,6 +35,7 @@ from qnn.importers.qonnx.feature import (
     Sum,
 )
 from qnn.importers.qonnx.first import fold_first
+from qnn.importers.qonnx.floats import operations, pooled, quantised, sums, values_of
 from qnn.importers.qonnx.fold import (
     arithmetic,
     even,
@@ -43,11 +45,11 @@ from qnn.importers.qonnx.fold import (
     through,
 )
 from qnn.importers.qonnx.graph import Array, Graph, Node
-from qnn.importers.qonnx.inputs import as_map, flattened, read_input
+from qnn.importers.qonnx.inputs import as_it_is, as_map, flattened, kind_of, read_input
 from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange, standing
 from qnn.importers.qonnx.padding import with_constants
 from qnn.importers.qonnx.pools import copying, pools_of
-from qnn.importers.qonnx.products import multiply
+from qnn.importers.qonnx.products import biased, multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.resize import RESIZING, resized
 from qnn.importers.qonnx.steps import Clip, Count, Step
@@ -59,9 +61,11 @@ from qnn.importers.qonnx.sums import (
     of_values,
     require_equal,
 )
+from qnn.importers.qonnx.weights import are_whole
 from qnn.network import (
     ArrayInput,
     Conv,
+    Floats,
     Head,
     Layer,
     MaxPool,
@@ -71,7 +75,9 @@ from qnn.network import (
     describe,
     windows,
 )
-from qnn.network.result import Arithmetic, FloatMap, FloatScores
+from qnn.network import result as results
+from qnn.network.arithmetic import Arithmetic
+from qnn.network.result import FloatScores
 from qnn.network.wiring import INPUT
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
@@ -114,7 +120,7 @@ class Walk:
         self.picture: PictureInput | None = None
         self.array: ArrayInput | None = None
         self.reads = ""
-        self.result: FloatScores | FloatMap | None = None
+        self.result: FloatScores | results.FloatMap | None = None
         self.inputs: dict[str, tuple[str, ...]] = {}
         self.heads: list[Head] = []
         self.missing: list[str] = []
@@ -314,6 +320,10 @@ class Walk:
             )
         if node.op in MAPS and _lies_apart(node, feature):
             feature = self._moved(node, feature, lambda x: x)
+        if node.op in (*PRODUCTS, "MaxPool"):
+            found = self._in_floats(node, feature, parameters)
+            if found is not None:
+                return found
         if node.op == "MaxPool":
             return _pooled(node, feature)
         if node.op in AVERAGES:
@@ -328,6 +338,80 @@ class Walk:
             )
         advice = ADVICE.get(node.op, "params/README.md lists those that are")
         raise node.refuse(f"this operator is not supported; {advice}")
+
+    def _in_floats(self, node: Node, feature: Feature, parameters: Parameters) -> Feature | None:
+        """What a node makes of floats, on the host; None where it reads no floats."""
+        weight = parameters[1] if node.op != "MaxPool" and len(parameters) > 1 else None
+        source, last = feature.source, last_quantizer(feature.steps)
+        sides = feature.index.ndim
+        if isinstance(source, FloatProducts) and node.op != "MaxPool" and last is None:
+            last_one = replace(source.layer, name=f"{source.layer.name}{len(self.layers)}")
+            self._append([last_one], source.sources)
+            feature = replace(feature, source=FloatMap(source.node, last_one.name))
+        elif isinstance(source, Input) and node.op != "MaxPool" and last is None:
+            given = self._input_as_it_is(node, feature, source)
+            if given is None:
+                return self._of_floats(node, feature, parameters, weight)
+            feature = given
+        elif not isinstance(source, FloatMap):
+            return self._of_floats(node, feature, parameters, weight)
+        elif last is not None:
+            return None
+        read = feature.source
+        assert isinstance(read, FloatMap)
+        if node.op not in ("Gemm", "MatMul"):
+            feature = as_map(node, feature)
+        before = operations(node, feature.steps, feature.shape[2])
+        name = f"float{len(self.layers) + 1}"
+        if node.op == "MaxPool":
+            layer, index = pooled(node, feature, before, name, sides)
+        else:
+            layer, index = sums(node, feature, parameters, before, None, name, sides)
+        self._append([layer], (read.layer,))
+        made = Feature(FloatMap(node, name), layer.out_shape, index)
+        return made if node.op == "MaxPool" else biased(node, made, parameters[2:])
+
+    def _of_floats(
+        self, node: Node, feature: Feature, parameters: Parameters, weight: Array | None
+    ) -> Feature | None:
+        """The sums of codes and float weights; None where a convolution of the picture or the last
+        layer takes them, or the weights are whole numbers."""
+        source = feature.source
+        settled = isinstance(source, Held) or last_quantizer(feature.steps) is not None
+        if node.op != "Conv" or weight is None or weight.ndim not in (3, 4):
+            return None
+        if isinstance(source, Input):
+            placed = as_map(node, feature)
+            assert isinstance(placed.source, Input)
+            picture = kind_of(node, placed.source, placed.steps).picture
+            if picture and (placed.shape[2] != 1 or placed.shape[0] != placed.shape[1]):
+                return None
+        elif not settled:
+            return None
+        first = np.moveaxis(weight, -1, 1) if node.channels_last else weight
+        if are_whole(first) or not np.isfinite(weight).all():
+            return None
+        feature = as_map(node, feature)
+        codes = self._read(node, feature, feature.shape)
+        before = values_of(codes, feature.shape[2])
+        name = f"float{len(self.layers) + 1}"
+        layer, index = sums(node, feature, parameters, before, codes.bits, name, weight.ndim)
+        self._append([layer], codes.sources)
+        return biased(node, Feature(FloatMap(node, name), layer.out_shape, index), parameters[2:])
+
+    def _input_as_it_is(self, node: Node, feature: Feature, source: Input) -> Feature | None:
+        """The input as floats, as `node` reads it; None where it is something else."""
+        if node.op == "Conv":
+            placed = as_map(node, feature)
+        else:
+            placed = flattened(node, feature, source)
+        assert isinstance(placed.source, Input)
+        stage = as_it_is(node, placed.source, placed.shape)
+        if stage is None:
+            return None
+        self._require_first(node)
+        self.array, self.reads = stage.array, stage.reads
+        return replace(placed, source=FloatMap(node, INPUT))
 
     def _moved(self, node: Node, feature: Feature, move: Callable[[Array], Array]) -> Feature:
         """What `move` makes of the tensor, as a map in whose order it lies: a layer of the host."""
@@ -371,6 +455,8 @@ class Walk:
             return codes_of(node, Held(node, self._parts))
         if isinstance(source, FloatProducts):
             raise self._float_before(source, node)
+        if isinstance(source, FloatMap):
+            return self._quantised_floats(node, feature, source)
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
             self._require_first(node)
@@ -383,6 +469,20 @@ class Walk:
         self.picture, self.array, self.reads = stage.picture, stage.array, stage.reads
         self.layers += stage.layers
         return replace(stage.codes, sources=(self.layers[-1].name if self.layers else INPUT,))
+
+    def _quantised_floats(self, node: Node, feature: Feature, source: FloatMap) -> Codes:
+        """The codes that the quantiser behind floats gives."""
+        if last_quantizer(feature.steps) is None:
+            raise node.refuse(
+                f"what it reads from node {source.node.name!r} is not quantised; put an activation "
+                "quantiser of 8 bits or fewer between them"
+            )
+        name = f"codes{len(self.layers) + 1}"
+        layer, codes = quantised(node, feature, name)
+        self._append([layer], (source.layer,))
+        levels = (codes.zero + codes.step * np.arange(codes.top + 1)).astype(np.float32)
+        self._parts = (Part(name, feature.shape[2], levels),)
+        return replace(codes, sources=(name,))
 
     def _require_first(self, node: Node) -> None:
         """NetworkError where the input was read already."""
@@ -452,18 +552,21 @@ class Walk:
         self.output = output if others else ""
         for name, end in reversed(others):
             result, layer = self._end(graph.nodes[-1], end)
-            assert isinstance(result, FloatScores | FloatMap)
+            assert isinstance(result, FloatScores | results.FloatMap)
             self.heads.insert(0, Head(name, layer, result))
         self.result, _ = self._end(graph.nodes[-1], first)
-        if isinstance(self.result, FloatMap):
+        if isinstance(self.result, results.FloatMap):
             self.missing.append(
                 f"no classes come out: it ends with a map of {describe(self.result.shape)} "
                 "numbers, which Model.run gives, and qnn run where it reads arrays"
             )
 
-    def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | FloatMap, str]:
+    def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | results.FloatMap, str]:
         """What an output is, and the name of the layer whose map that is."""
-        if last_quantizer(feature.steps) is not None and lies_otherwise(feature):
+        floats = isinstance(feature.source, FloatMap)
+        if last_quantizer(feature.steps) is not None and (floats or lies_otherwise(feature)):
+            feature = self._settled(node, feature, required=True)
+        if isinstance(feature.source, Held) and lies_otherwise(feature):
             feature = self._moved(node, feature, lambda x: x)
         source = feature.source
         if isinstance(source, FloatProducts):
@@ -478,6 +581,8 @@ class Walk:
             classes = feature.shape[2]
             steps = tuple(a for step in kept for a in arithmetic(step, classes))
             return FloatScores(steps), name
+        if isinstance(source, FloatMap):
+            return self._end_of_floats(node, feature, source)
         if isinstance(source, Held):
             source = as_products(node, feature, source)
             feature = replace(feature, source=source, steps=_quantised(node, source, feature.steps))
@@ -503,7 +608,22 @@ class Walk:
         name = self.layers[-1].name
         if feature.shape[:2] == (1, 1):
             return FloatScores(steps, levels), name
-        return FloatMap(steps, levels, *layout_of(node, feature)), name
+        return results.FloatMap(steps, levels, *layout_of(node, feature)), name
+
+    def _end_of_floats(
+        self, node: Node, feature: Feature, source: FloatMap
+    ) -> tuple[FloatScores | results.FloatMap, str]:
+        """An output that a layer of floats gives, and the name of that layer."""
+        name = source.layer
+        if not self.layers or name == INPUT:
+            raise node.refuse("no layer comes before it; export the whole network")
+        if self.layers[-1].name != name:
+            name = f"float{len(self.layers) + 1}"
+            self._append([Floats(name, feature.shape)], (source.layer,))
+        steps = operations(node, feature.steps, feature.shape[2])
+        if feature.shape[:2] == (1, 1):
+            return FloatScores(steps), name
+        return results.FloatMap(steps, None, *layout_of(node, feature)), name
 
     def _float_before(self, source: FloatProducts, node: Node) -> NetworkError:
         """The error to raise where something but arithmetic follows a layer of float weights."""

@@ -12,7 +12,7 @@ from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.layout import places
 from qnn.importers.qonnx.steps import Bipolar, Clip, Count, Uniform
 from qnn.network import MaxPool
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 NODE = Node("Conv", "conv", (), (), {})
 OUTPUTS = 6

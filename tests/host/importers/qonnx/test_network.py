@@ -291,11 +291,6 @@ def residual() -> Graph:
     return conv(graph, np.ones((2, 2, 1, 1))).then("Add", branch, name="join")
 
 
-def float_weights() -> Graph:
-    graph = start().then("Conv", np.ones((2, 1, 3, 3))).quant(1.0, 2)
-    return graph.then("Conv", np.random.default_rng(0).normal(0, 1, (2, 2, 3, 3)), name="conv")
-
-
 def inner(bits: int) -> Graph:
     """A layer behind another one, its weights of many bits."""
     graph = start().then("Conv", np.ones((2, 1, 3, 3))).quant(1.0, 2)
@@ -333,14 +328,6 @@ REFUSED = {
     "residual": (
         residual,
         r"'conv' gives is not quantised, and meets.*put an activation quantiser",
-    ),
-    "float weights": (float_weights, r"'conv'.*not whole numbers of steps.*at most 8 bits"),
-    "9-bit weights": (lambda: inner(9), r"'conv'.*not whole numbers of steps.*at most 8 bits"),
-    "float weights on a grey picture": (
-        lambda: Graph((1, 1, 8, 8)).then(
-            "Conv", np.random.default_rng(0).normal(0, 50, (2, 1, 3, 3)), name="conv"
-        ),
-        r"'conv'.*host only, on a square RGB picture.*to 8 bits or fewer",
     ),
     "float weights on a quantised picture": (
         lambda: start((1, 3, 8, 8)).then(

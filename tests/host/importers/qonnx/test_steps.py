@@ -9,7 +9,7 @@ import pytest
 from qnn.errors import NetworkError
 from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.steps import ROUNDINGS, Bipolar, Clip, Count, quantizer, sign
-from qnn.network.result import Arithmetic
+from qnn.network.arithmetic import Arithmetic
 
 intquant = pytest.importorskip(
     "qonnx.custom_op.general.intquant", reason="the reference executor is not installed"
