@@ -10,7 +10,7 @@ import numpy as np
 from qnn.importers.qonnx.feature import Feature, Input
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.linear import dequantize_linear, quantize_linear
-from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer
+from qnn.importers.qonnx.steps import QUANTIZERS, Clip, Count, Step, only, quantizer, truncation
 from qnn.network.arithmetic import Arithmetic
 
 Parameters = list[Array | None]  # the other inputs of a node
@@ -130,6 +130,10 @@ def _quantize(node: Node, feature: Feature, parameters: Parameters) -> list[Step
     return [quantizer(node, [_scale(node, feature, parameters[1]), moved, *parameters[3:]])]
 
 
+def _truncate(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
+    return [truncation(node, parameters[1:])]
+
+
 def _scale(node: Node, feature: Feature, scale: Array | None) -> Array | None:
     """The scale of a quantiser, float32: one, or where they differ one for each channel."""
     if scale is None or not scale.size:
@@ -179,5 +183,6 @@ ELEMENTWISE: dict[str, Callable[[Node, Feature, Parameters], list[Step]]] = {
     "MultiThreshold": _count,
     "QuantizeLinear": quantize_linear,
     "DequantizeLinear": dequantize_linear,
+    "Trunc": _truncate,
     **dict.fromkeys(QUANTIZERS, _quantize),
 }

@@ -15,6 +15,7 @@ from qnn.importers.qonnx.fold import even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
 from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform
+from qnn.importers.qonnx.truncation import Truncated
 from qnn.network import FloatConv, MaxPool, Padding
 from qnn.network.arithmetic import OPERATIONS, Arithmetic
 
@@ -124,6 +125,11 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
 
 def _borders(node: Node, quantizer: Quantizer) -> Array:
     """Values above which the codes 1, 2, ... begin, float64."""
+    if isinstance(quantizer, Truncated):
+        raise node.refuse(
+            "it has float weights and runs on the host, where no Trunc follows; quantise with "
+            "Quant, or quantise its weights to 8 bits or fewer"
+        )
     if isinstance(quantizer, Uniform):
         if quantizer.rounding is not np.rint:
             raise node.refuse(

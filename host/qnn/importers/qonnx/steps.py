@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.truncation import Truncated
 from qnn.network import MaxPool
 from qnn.network.arithmetic import Arithmetic
 
@@ -137,7 +138,7 @@ class Count:
         return self.values(self.codes(x))
 
 
-Quantizer = Uniform | Linear | Bipolar | Count
+Quantizer = Uniform | Linear | Bipolar | Count | Truncated
 Step = Arithmetic | Clip | Quantizer | MaxPool
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
 
@@ -200,8 +201,39 @@ def quantizer(node: Node, parameters: list[Array | None]) -> Uniform | Bipolar:
     return Uniform(scale, zero, low, high, _rounding(node))
 
 
-def _rounding(node: Node) -> Callable[[Array], Array]:
-    mode = str(node.attributes.get("rounding_mode", "ROUND"))
+def truncation(node: Node, parameters: list[Array | None]) -> Truncated:
+    """The step of a Trunc node; errors as of `quantizer`.
+
+    Args:
+        node: the one.
+        parameters: its inputs after the first: scale, zero point, bits; then bits (version 1 of the
+            operator), or scale and bits (version 2); one number each.
+    """
+    names: tuple[str, ...] = ("scale", "zero point", "width", "width behind it")
+    if len(parameters) > len(names):
+        names = (*names[:3], "scale behind it", "width behind it")
+    scale, zero, width, *behind = (
+        only(node, name, given(node, name, parameters, i)) for i, name in enumerate(names)
+    )
+    numbers = np.array([scale, width, *behind])
+    if not (numbers > 0).all() or not np.isfinite([*numbers, zero]).all() or width > MAX_WIDTH:
+        raise node.refuse("its scale, its zero point or its widths have no meaning here")
+    rounding = _rounding(node, "FLOOR")
+    if len(behind) == 1:
+        parts = np.float32(2.0 ** float(width - behind[0]))
+        return Truncated(scale, zero, parts, -np.inf, np.inf, rounding, np.float32(zero),
+                         np.float32(scale))  # fmt: skip
+    step, bits = behind
+    parts = np.float32(2.0 ** np.rint(np.log2(step / scale)))
+    signed, narrow = node.attributes.get("signed", 1), int(node.attributes.get("narrow", 0))
+    half = 2.0 ** (float(bits) - 1)
+    low, high = (narrow - half, half - 1) if signed else (0.0, 2 * half - 1 - narrow)
+    moved = np.float32(zero / parts)
+    return Truncated(scale, zero, parts, low, high, rounding, moved, np.float32(step))
+
+
+def _rounding(node: Node, default: str = "ROUND") -> Callable[[Array], Array]:
+    mode = str(node.attributes.get("rounding_mode", default))
     rounding = ROUNDINGS.get(mode.upper())
     if rounding is None:
         same = ", which is called DOWN there" if mode.upper() == "ROUND_TO_ZERO" else ""

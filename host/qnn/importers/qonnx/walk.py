@@ -88,7 +88,6 @@ ADVICE = {
     "ArgMin": "multiply the scores by -1 and use ArgMax",
     "ConvTranspose": "the accelerator only makes maps smaller",
     "Pad": "put the padding into the convolution",
-    "Trunc": "quantise the average with Quant instead",
 }
 
 

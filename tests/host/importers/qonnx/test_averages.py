@@ -13,7 +13,7 @@ from qnn.network import Conv
 pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 pytest.importorskip("qonnx", reason="the reference executor is not installed")
 
-from foreign_qonnx import Graph, execute
+from foreign_qonnx import QONNX, Graph, execute
 
 GLOBAL = {
     "GlobalAveragePool": lambda g: g.then("GlobalAveragePool").then("Flatten"),
@@ -93,6 +93,17 @@ def test_of_sums(kernel, groups, tmp_path):
     attributes = {"group": groups, "strides": [kernel] * 2, "pads": [kernel // 2] * 4}
     graph.then("Conv", graph.weight(value), np.arange(6) / 8, **attributes).then("Mul", 0.5)
     compare(graph.then("GlobalAveragePool").then("Flatten"), tmp_path)
+
+
+@pytest.mark.parametrize("rounding", ["FLOOR", "ROUND"])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("kind", GLOBAL)
+def test_truncated(kind, signed, rounding, tmp_path):
+    """As Brevitas writes a TruncAvgPool2d: sums of 16 codes, of which the highest bits stay."""
+    graph = GLOBAL[kind](start(signed, 3)).then("Mul", 16.0)
+    graph.then("Trunc", 0.25, 0.0, 8.0, 5.0, domain=QONNX, rounding_mode=rounding, signed=signed)
+    network = compare(connect(graph, 4), tmp_path)
+    assert len(network.layers) == 3
 
 
 def test_an_average_of_averages(tmp_path):
