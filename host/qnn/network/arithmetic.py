@@ -26,6 +26,12 @@ def _leaky(x: NDArray[np.float32], slope: NDArray[np.float32]) -> NDArray[np.flo
     return y
 
 
+def _elu(x: NDArray[np.float32], size: NDArray[np.float32]) -> NDArray[np.float32]:
+    below = size * np.expm1(np.minimum(x, 0).astype(np.float64))
+    y: NDArray[np.float32] = np.where(x > 0, x, below).astype(np.float32)
+    return y
+
+
 OPERATIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
     "add": np.add,
     "subtract": np.subtract,
@@ -34,6 +40,7 @@ OPERATIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
     "leaky": _leaky,
+    "elu": _elu,
     "sigmoid": _sigmoid,
     "tanh": _tanh,
 }
@@ -44,8 +51,8 @@ class Arithmetic:
     """One operation for each channel: y = x op values, rounded to float32.
 
     Attributes:
-        op: a key of OPERATIONS; "leaky" multiplies what is below 0, "sigmoid" and "tanh" use no
-            values.
+        op: a key of OPERATIONS; "leaky" multiplies what is below 0, "elu" makes it values *
+            (exp(x) - 1), "sigmoid" and "tanh" use no values.
         values: float32 (channels,), finite; what is divided by is not 0.
     """
 

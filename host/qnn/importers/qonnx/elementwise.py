@@ -97,6 +97,18 @@ def _leaky(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     return [Arithmetic("leaky", slope)]
 
 
+def _elu(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
+    """Elu; and Selu, which is larger by gamma."""
+    selu = node.op == "Selu"
+    alpha = float(node.attributes.get("alpha", 1.67326319217681884765625 if selu else 1.0))
+    gamma = float(node.attributes.get("gamma", 1.05070102214813232421875))
+    if not (0 <= alpha < np.inf and 0 < gamma < np.inf):
+        raise node.refuse(f"its alpha is {alpha:g} and its gamma {gamma:g}; use positive ones")
+    ones = np.ones(feature.shape[2], np.float32)
+    steps: list[Step] = [Arithmetic("elu", np.float32(alpha) * ones)]
+    return [*steps, Arithmetic("multiply", np.float32(gamma) * ones)] if selu else steps
+
+
 def _second(node: Node, parameters: Parameters) -> Array:
     given = parameters[1] if len(parameters) > 1 else None
     if given is None:
@@ -177,6 +189,8 @@ ELEMENTWISE: dict[str, Callable[[Node, Feature, Parameters], list[Step]]] = {
     "Clip": _clip,
     "LeakyRelu": _leaky,
     "PRelu": _leaky,
+    "Elu": _elu,
+    "Selu": _elu,
     "Sigmoid": _squash,
     "Tanh": _squash,
     "HardSigmoid": _hard_sigmoid,

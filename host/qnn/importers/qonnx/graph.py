@@ -30,7 +30,7 @@ _ATTRIBUTES = {  # of what type those are that the importer reads
     "INT": "axis group to signed narrow transA transB ceil_mode allowzero value_int largest "
     "select_last_index training_mode block_size blocksize output_dtype keepdims count_include_pad",
     "INTS": "strides pads dilations kernel_shape perm axes shape value_ints",
-    "FLOAT": "epsilon alpha beta out_scale out_bias min max value_float",
+    "FLOAT": "epsilon alpha beta gamma out_scale out_bias min max value_float",
     "FLOATS": "value_floats scales",
     "STRING": "auto_pad rounding_mode data_layout mode nearest_mode coordinate_transformation_mode",
     "TENSOR": "value",

@@ -65,10 +65,23 @@ def floats_in_the_middle():
     return graph.then("Conv", graph.weight(RNG.integers(-1, 2, (3, 4, 3, 3)), 0.5, 2))
 
 
+def self_normalising():
+    graph = dense(dense(Graph((1, 16)), 16, 12).then("Selu"), 12, 8).then("Elu", alpha=0.5)
+    graph.quant(0.25, 5, signed=1)
+    return graph.then("MatMul", graph.weight(RNG.integers(-3, 4, (8, 3)), 0.25, 3)).then("Selu")
+
+
 MAKE = {
     make.__name__: make
-    for make in (perceptron, quantised_behind_the_first, line, grey, floats_in_the_middle)
-}
+    for make in (
+        self_normalising,
+        perceptron,
+        quantised_behind_the_first,
+        line,
+        grey,
+        floats_in_the_middle,
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MAKE)
@@ -128,6 +141,7 @@ def test_no_layer_for_the_accelerator(tmp_path):
             lambda: Graph((1, 4, 9)).then("Conv", np.ones((2, 4, 3)), dilations=[2]),
             r"dilations \(1, 2\); use a dense kernel",
         ),
+        (lambda: dense(Graph((1, 4)), 4, 3).then("Elu", alpha=-1.0), "alpha is -1 and"),
         (
             lambda: dense(dense(Graph((1, 4)), 4, 4).quant(0.01, 16), 4, 2),
             r"input of \d+ levels; quantise it to 1 to 8 bits",
