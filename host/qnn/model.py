@@ -248,18 +248,8 @@ class Model:
         Raises:
             QnnError: a result is missing, or gives boxes.
         """
-        network, result = self.network, self.network.result
-        if not isinstance(result, Classifier | FloatMap):
-            raise _incomplete(network)
         (offload,) = self._session.stream([maps])
-        given = {network.output: (result, offload.maps)} | {
-            head.name: (head.result, found)
-            for head, found in zip(network.heads, offload.heads, strict=True)
-        }
-        return {
-            name: one.values(found) if isinstance(one, FloatMap) else one.scores(found)
-            for name, (one, found) in given.items()
-        }
+        return outputs_of(self.network, offload)
 
     def run(self, maps: Maps) -> Maps:
         """What the layers make of what the first of them reads, (N, H, W, C); see
@@ -426,6 +416,21 @@ def check_arrays(network: Network) -> tuple[ArrayInput, Classifier | FloatMap]:
     if not isinstance(network.result, Classifier | FloatMap):
         raise _incomplete(network)
     return network.array, network.result
+
+
+def outputs_of(network: Network, offload: Offload) -> dict[str, NDArray[Any]]:
+    """What `Model.outputs` gives, of what the layers made; the output of the last layer first."""
+    result = network.result
+    if not isinstance(result, Classifier | FloatMap):
+        raise _incomplete(network)
+    given = {network.output: (result, offload.maps)} | {
+        head.name: (head.result, found)
+        for head, found in zip(network.heads, offload.heads, strict=True)
+    }
+    return {
+        name: one.values(found) if isinstance(one, FloatMap) else one.scores(found)
+        for name, (one, found) in given.items()
+    }
 
 
 def _reads_arrays(network: Network) -> QnnError:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,15 @@ from qnn.commands import options
 from qnn.commands.progress import Bar
 from qnn.commands.report import Report
 from qnn.errors import ArrayError
-from qnn.model import Model, check_arrays
-from qnn.network import ArrayInput, describe
-from qnn.network.result import Classifier, FloatMap
+from qnn.model import Model, check_arrays, outputs_of
+from qnn.network import ArrayInput, Network, describe
+from qnn.network.result import FloatMap
 from qnn.pictures import arrays, pipe
 from qnn.store import library
 
 ON_HOST = 64  # arrays run together where there is no accelerator
+
+_Outputs: TypeAlias = "dict[str, NDArray[Any]]"  # of one array: by the name of an output
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -47,8 +49,8 @@ def add_parser(commands: options.Commands) -> None:
         "--output",
         metavar="NPZ",
         type=Path,
-        help="write the scores, or maps, of each array read under its name; what could not be run "
-        "is not a number there",
+        help="write the scores, or maps, of each array read under its name, of several outputs "
+        "under name:output; what could not be run is not a number there",
     )
     parser.add_argument(
         "--top", metavar="K", type=options.positive, default=5, help="classes to tell of (5)"
@@ -130,11 +132,11 @@ class _Arrays:
 
 def run(args: argparse.Namespace) -> int:
     network = library.find(args.model)
-    array, result = check_arrays(network)
+    array, _ = check_arrays(network)
     options.check_targets([args.output] if args.output else [], args.input)
     given = _Arrays(args, array)
     report, model = given.report, None
-    found: dict[tuple[str, int], NDArray[Any]] = {}
+    found: dict[tuple[str, int], _Outputs] = {}
     documents: list[dict[str, Any]] = []
     names = [name for name in args.input if _is_readable(name, given)]
     with report.keeping(), Bar(f"running {network.name}", "arrays") as bar:
@@ -145,11 +147,12 @@ def run(args: argparse.Namespace) -> int:
                 document, clock_mhz = options.what_ran(network, model)
                 for offload in model.stream(given.batches(names, size)):
                     items = given.under_way.popleft()
-                    values = _values(result, offload.maps)
-                    for item, one in zip(items, values, strict=True):
+                    outputs = outputs_of(network, offload)
+                    for place, item in enumerate(items):
+                        one = {name: values[place] for name, values in outputs.items()}
                         found[item.name, item.number] = one
                         bar.clear()
-                        told = _document(item, one, result, network.classes, args.top)
+                        told = _document(item, one, network, args.top)
                         if offload.cycles is not None and clock_mhz is not None:
                             told["cycles"] = offload.cycles
                             told["accelerator_ms"] = offload.cycles / clock_mhz / 1e3
@@ -160,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
                         bar.update(report.done, report.total)
     if found and args.output:
         with report.keeping():
-            options.save_arrays(_outputs(given, found), args.output)
+            options.save_arrays(_by_name(given, found), args.output)
     if args.json:
         document, _ = options.what_ran(network, model)
         options.print_json(document | {"results": documents} | report.document())
@@ -177,50 +180,49 @@ def _is_readable(name: str, given: _Arrays) -> bool:
     return True
 
 
-def _values(result: Classifier | FloatMap, maps: Maps) -> NDArray[Any]:
-    return result.values(maps) if isinstance(result, FloatMap) else result.scores(maps)
-
-
-def _document(
-    item: _Item,
-    values: NDArray[Any],
-    result: Classifier | FloatMap,
-    classes: tuple[str, ...],
-    top: int,
-) -> dict[str, Any]:
-    if isinstance(result, FloatMap):
-        return {"array": item.told, "values": values.tolist()}
-    order = np.argsort(-values, kind="stable")[:top]
-    return {
-        "array": item.told,
-        "scores": values.tolist(),
-        "classes": [
-            {"index": int(i), "name": classes[i], "score": float(values[i])} for i in order
-        ],
-    }
+def _document(item: _Item, outputs: _Outputs, network: Network, top: int) -> dict[str, Any]:
+    """The first output as scores and classes, or values; all by name where there are several."""
+    told: dict[str, Any] = {"array": item.told}
+    values = outputs[network.output]
+    if isinstance(network.result, FloatMap):
+        told["values"] = values.tolist()
+    else:
+        order = np.argsort(-values, kind="stable")[:top]
+        told["scores"] = values.tolist()
+        told["classes"] = [
+            {"index": int(i), "name": network.classes[i], "score": float(values[i])} for i in order
+        ]
+    if network.heads:
+        told["outputs"] = {name: one.tolist() for name, one in outputs.items()}
+    return told
 
 
 def _print(told: dict[str, Any]) -> None:
     if "classes" in told:
         lines = [f"  {one['score']:12.6g}  {one['name']}" for one in told["classes"]]
-        print(told["array"], *lines, sep="\n", flush=True)
-        return
-    values = np.array(told["values"])
-    print(
-        f"{told['array']}: {describe(values.shape)} values from {values.min():.6g} to "
-        f"{values.max():.6g}",
-        flush=True,
-    )
+        lines.insert(0, told["array"])
+    else:
+        lines = [f"{told['array']}: {_span(told['values'])}"]
+    _, *others = told.get("outputs", {None: None}).items()
+    lines += [f"  {name}: {_span(values)}" for name, values in others]
+    print(*lines, sep="\n", flush=True)
 
 
-def _outputs(given: _Arrays, found: dict[tuple[str, int], NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _span(values: Any) -> str:
+    found = np.array(values)
+    return f"{describe(found.shape)} values from {found.min():.6g} to {found.max():.6g}"
+
+
+def _by_name(given: _Arrays, found: dict[tuple[str, int], _Outputs]) -> dict[str, NDArray[Any]]:
     """What came of each input, under its name; not a number where nothing did."""
-    example = next(iter(found.values()))
-    outputs = {}
+    examples = next(iter(found.values()))
+    arrays = {}
     for name, count in given.sizes.items():
-        rows = np.full((count, *example.shape), np.nan, example.dtype)
-        for number in range(count):
-            if (name, number) in found:
-                rows[number] = found[name, number]
-        outputs[name] = rows[0] if name in given.single else rows
-    return outputs
+        for output, example in examples.items():
+            rows = np.full((count, *example.shape), np.nan, example.dtype)
+            for number in range(count):
+                if (name, number) in found:
+                    rows[number] = found[name, number][output]
+            key = name if len(examples) == 1 else f"{name}:{output}"
+            arrays[key] = rows[0] if name in given.single else rows
+    return arrays

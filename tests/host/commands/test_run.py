@@ -15,8 +15,8 @@ from random_networks import network_of, random_conv
 
 from qnn import store
 from qnn.model import Model
-from qnn.network import ArrayInput
-from qnn.network.result import FloatScores
+from qnn.network import ArrayInput, Head
+from qnn.network.result import FloatMap, FloatScores
 
 
 @pytest.fixture
@@ -163,6 +163,46 @@ def test_maps(cli, tmp_path):
     assert [one["values"] for one in document["results"]] == want.tolist()
     line = cli("run", "--model", folder, "--input", path).out.splitlines()[1]
     assert line == f"{path}[1]: 2x2x3 values from {want[1].min():.6g} to {want[1].max():.6g}"
+
+
+def test_several_outputs(cli, tmp_path):
+    """Scores, and the map of a layer before them, each under its name."""
+    rng = np.random.default_rng(7)
+    conv = random_conv(rng, (3, 4, 2), 3, (2, 2), name="conv1", in_bits=2, levels=2)
+    last = random_conv(rng, conv.out_shape, 2, conv.out_shape[:2], name="fc2", levels=None)
+    boxes = FloatMap((), np.float32([0, 0.5, 1, 1]), (2, 0, 1), (3, 2, 3))
+    thresholds = np.float32([[-1, 0, 1]])
+    network = network_of(
+        conv,
+        last,
+        classes=("cat", "dog"),
+        array=ArrayInput((2, 3, 4), (1, 2, 0), (3, 4, 2), thresholds, -2.0, 1.0),
+        result=FloatScores(()),
+        heads=(Head("boxes", "conv1", boxes),),
+        output="scores",
+    )
+    arrays = rng.normal(0, 2, (3, 2, 3, 4)).astype(np.float32)
+    arrays[1, 0, 0, 0] = np.nan
+    with Model(network, "cpu") as model:
+        want = model.outputs(network.array.codes(arrays[[0, 2]]))
+    assert list(want) == ["scores", "boxes"] and np.ptp(want["boxes"]) > 0
+    folder, output = place(network, tmp_path), tmp_path / "y.npz"
+    path = saved(tmp_path, "x.npz", batch=arrays, one=arrays[2])
+    run = ("run", "--model", folder, "--input", path)
+    document = cli(*run, "--json", "--output", output).partial_document
+    found = [one["outputs"] for one in document["results"]]
+    for number, row in enumerate((0, 1, 1)):
+        assert found[number] == {name: values[row].tolist() for name, values in want.items()}
+        assert document["results"][number]["scores"] == want["scores"][row].tolist()
+    with np.load(output) as archive:
+        assert sorted(archive.files) == ["batch:boxes", "batch:scores", "one:boxes", "one:scores"]
+        for name, values in want.items():
+            np.testing.assert_array_equal(archive[f"batch:{name}"][[0, 2]], values)
+            assert np.isnan(archive[f"batch:{name}"][1]).all()
+            np.testing.assert_array_equal(archive[f"one:{name}"], values[1])
+    span = f"{want['boxes'][1].min():.6g} to {want['boxes'][1].max():.6g}"
+    lines = cli(*run).out.splitlines()
+    assert lines[-1] == f"  boxes: 3x2x3 values from {span}"
 
 
 def test_what_is_refused(cli, network, given, tmp_path):

@@ -82,7 +82,8 @@ def _of_heads(walk: Walk) -> tuple[str, ...]:
     if not walk.heads:
         return ()
     names = ", ".join(head.name for head in walk.heads)
-    return (f"beside {walk.output} it gives {names}: Model.outputs has all by name",)
+    also = ", and qnn run" if walk.array is not None else ""
+    return (f"beside {walk.output} it gives {names}: Model.outputs{also} has all by name",)
 
 
 def _precision(layers: Sequence[Conv]) -> str:
