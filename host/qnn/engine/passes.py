@@ -114,15 +114,15 @@ def passes_of(layer: Conv) -> Passes:
     if layer.coefficients == (1,):
         return Passes(layer.weight, 0)
     total = sum(layer.coefficients)
-    level = np.zeros(layer.weight.shape[1:], np.int32)  # (weight + total) / 2
+    level = np.zeros(layer.weight.shape[1:], np.int16)  # (weight + total) / 2
     for plane, coefficient in zip(layer.weight, layer.coefficients, strict=True):
-        level += coefficient * plane.astype(np.int32)
+        level += np.int16(coefficient) * plane
     largest = max(total - 2 * int(level.min()), 2 * int(level.max()) - total)
     passes, exponent = shape_of(largest)
     each = factors(passes, exponent)
-    level += (int(each.sum()) - total) // 2
+    level += np.int16((int(each.sum()) - total) // 2)
     bits = np.empty((passes, *level.shape), np.uint8)
     for plane, factor in zip(bits, each, strict=True):
         np.greater_equal(level, factor, out=plane, casting="unsafe")
-        level -= np.int32(factor) * plane
+        level -= np.int16(factor) * plane
     return Passes(bits, exponent)

@@ -174,15 +174,21 @@ class Conv(Windowed):
     @cached_property
     def signed_weight(self) -> NDArray[np.int16]:
         """The weights as integers, shape (O, KH, KW, C/groups)."""
-        coefficients = np.array(self.coefficients, dtype=np.int16).reshape(-1, 1, 1, 1, 1)
-        signs = 2 * self.weight.astype(np.int16) - 1
-        return (coefficients * signs).sum(axis=0, dtype=np.int16)
+        return _signed(self)
 
     @cached_property
     def bound(self) -> int:
         """No accumulator of this layer is larger in magnitude."""
-        fan_in = np.abs(self.signed_weight.astype(np.int64)).sum(axis=(1, 2, 3)).max()
+        signed = _signed(self)  # not kept: who describes a network needs no more of it
+        fan_in = np.abs(signed, out=signed).sum(axis=(1, 2, 3), dtype=np.int64).max()
         return int(fan_in) * (2**self.in_bits - 1)
+
+
+def _signed(layer: Conv) -> NDArray[np.int16]:
+    total = np.full(layer.weight.shape[1:], -sum(layer.coefficients), np.int16)
+    for coefficient, plane in zip(layer.coefficients, layer.weight, strict=True):
+        total += np.int16(2 * coefficient) * plane
+    return total
 
 
 def _check_layer(layer: Conv) -> None:

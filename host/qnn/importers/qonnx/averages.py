@@ -84,6 +84,8 @@ def spread_over(products: Products, weight: Array) -> Array:
     top, left, _, _ = products.padding
     rows, columns, channels = products.in_shape
     height, width = products.weight.shape[1:3]
+    if weight.shape[1:3] == (1, 1) and (height, width) == (rows, columns):
+        return np.broadcast_to(weight, (len(weight), rows, columns, channels))
     spread: Array = np.zeros((len(weight), rows, columns, channels), np.float64)
     for down in range(weight.shape[1]):
         for across in range(weight.shape[2]):

@@ -74,7 +74,7 @@ class Products:
     Attributes:
         node: the convolution or fully connected layer.
         in_shape, in_bits: of the codes it reads, whose largest is `top`.
-        weight: int64 (O, KH, KW, C/groups).
+        weight: integers, int16 where they are of the file, (O, KH, KW, C/groups).
         unit, offset: float64 (O,), unit above 0.
         strides: in rows and in columns.
         padding, groups: as in qnn.network.Conv.
@@ -122,7 +122,8 @@ class Products:
         exact = self.unit * acc + self.offset
         if side:
             rows = np.abs(self.weight).reshape(len(self.weight), -1)
-            on_the_way = rows.max(axis=1) * self.top * rows.shape[1] ** 0.5  # of partial sums
+            largest = rows.max(axis=1).astype(np.float64)
+            on_the_way = largest * self.top * rows.shape[1] ** 0.5  # of partial sums
             size = self.unit * (np.abs(acc) + on_the_way) + np.abs(self.offset)
             exact = exact + side * self.stray * size
         y = exact.astype(np.float32)

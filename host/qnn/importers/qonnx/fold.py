@@ -124,7 +124,8 @@ def fold_layer(
     found = _least(lambda acc: ranks(acc) >= wanted[:, None], low, high, len(wanted))
     beside = np.clip([found - 1, found], low, high)  # sums on both sides of each threshold
     undecided = ranks(beside, -1) != ranks(beside, 1)
-    bits, coefficients, factor = planes(products.node, flip[:, None, None, None] * products.weight)
+    turned = flip.astype(products.weight.dtype)[:, None, None, None] * products.weight
+    bits, coefficients, factor = planes(products.node, turned)
     thresholds = np.ascontiguousarray((factor * found).T.astype(np.int32))
     layer = _layer(products, name, bits, coefficients, thresholds, own[0] if own else None)
     top = thresholds.shape[1]

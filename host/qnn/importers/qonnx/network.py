@@ -27,9 +27,8 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
     """See qnn.importers.import_network."""
     if not path.is_file():
         raise FormatError(f"{path}: not a file; name the .onnx file")
-    graph = read_graph(path)
     with np.errstate(all="ignore"):  # what is not finite is refused where it is found
-        walk = Walk(graph, wish)
+        walk = Walk(read_graph(path), wish)
     on_host = _on_host(walk)
     network = Network(
         name=name,

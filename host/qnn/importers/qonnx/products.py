@@ -293,7 +293,7 @@ def _of_steps(node: Node, weight: Array, steps: Array) -> tuple[Array, Array]:
     if (abs(steps - multiples) <= _SAME * multiples).all():
         whole, scale = integers(node, weight)
         if abs(whole * multiples).max(initial=0) <= LARGEST:
-            return (whole * multiples).astype(np.int64), scale
+            return (whole * multiples).astype(np.int16), scale
     product = weight * steps
     if not are_whole(product):
         raise node.refuse(

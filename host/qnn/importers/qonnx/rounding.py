@@ -22,7 +22,7 @@ def stray(weight: Array, whole: Array, scale: Array, codes: Codes, start: Array)
 
     Args:
         weight: float32 (O, ...), as in the graph.
-        whole, scale: int64 (O, ...) and float64 (O,), whose product is about the weight.
+        whole, scale: integers (O, ...) and float64 (O,), whose product is about the weight.
         codes: what is multiplied.
         start: float32 (O,), what a Gemm adds the products to; 0 elsewhere.
 
@@ -30,7 +30,10 @@ def stray(weight: Array, whole: Array, scale: Array, codes: Codes, start: Array)
         0 where they are exact, else ROUNDINGS.
     """
     rows = whole.reshape(len(whole), -1)
-    multiples = (rows * scale[:, None] == weight.reshape(rows.shape)).all(axis=1)
+    given = weight.reshape(rows.shape)
+    multiples = np.array(
+        [(row * by == one).all() for row, by, one in zip(rows, scale, given, strict=True)]
+    )
     largest = max(abs(codes.zero), abs(codes.zero + codes.step * codes.top))
     total = np.abs(rows).sum(axis=1) * scale * largest + np.abs(start)
     terms = scale * codes.zero, scale * codes.step, start.astype(np.float64)

@@ -141,6 +141,8 @@ class Walk:
             result = self._result(node)
             self._tensors.update(dict.fromkeys(filter(None, node.outputs), result))
         self._finish(graph)
+        self._tensors.clear()  # as large as the layers, several times
+        self._ended.clear()
 
     def _result(self, node: Node) -> Array | Feature:
         inputs: list[Array | Feature | None] = []

@@ -19,16 +19,16 @@ def integers(node: Node, weight: Array) -> tuple[Array, Array]:
         weight: float32 (O, ...), quantised.
 
     Returns:
-        int64 of the same shape, and scales, float64 (O,), above 0.
+        int16 of the same shape, and scales, float64 (O,), above 0.
 
     Raises:
         NetworkError: they are no small multiples of one number.
     """
     if not np.isfinite(weight).all():
         raise node.refuse("it has weights that are not finite")
-    rows = weight.reshape(len(weight), -1).astype(np.float64)
-    whole, scales = np.zeros(rows.shape, np.int64), np.ones(len(rows))
-    for number, row in enumerate(rows):
+    rows = weight.reshape(len(weight), -1)
+    whole, scales = np.zeros(rows.shape, np.int16), np.ones(len(rows))
+    for number, row in enumerate(row.astype(np.float64) for row in rows):
         scale = _scale(row, LARGEST)
         if scale is None:
             raise node.refuse(
@@ -41,8 +41,8 @@ def integers(node: Node, weight: Array) -> tuple[Array, Array]:
 
 def are_whole(weight: Array) -> bool:
     """Whether the weights of each output are whole numbers of steps, as `integers` wants them."""
-    rows = weight.reshape(len(weight), -1).astype(np.float64)
-    return all(_scale(row, LARGEST) is not None for row in rows)
+    rows = weight.reshape(len(weight), -1)
+    return all(_scale(row.astype(np.float64), LARGEST) is not None for row in rows)
 
 
 def _scale(row: Array, largest: int) -> float | None:
@@ -86,10 +86,12 @@ def planes(node: Node, weight: Array) -> tuple[Array, tuple[int, ...], int]:
         powers.append(1 << len(powers))
     left = total - sum(powers)
     coefficients = (*([left] if left else []), *reversed(powers))
-    rest = (factor * weight + total) // 2
-    bits = []
-    for coefficient in coefficients:
-        taken = rest >= coefficient
-        bits.append(taken)
-        rest = rest - coefficient * taken
-    return np.stack(bits).astype(np.uint8), coefficients, factor
+    rest: Array = weight.astype(np.int16)
+    rest *= np.int16(factor)
+    rest += np.int16(total)
+    rest //= np.int16(2)
+    bits = np.empty((len(coefficients), *weight.shape), np.uint8)
+    for taken, coefficient in zip(bits, coefficients, strict=True):
+        np.greater_equal(rest, coefficient, out=taken)
+        rest -= np.int16(coefficient) * taken
+    return bits, coefficients, factor
