@@ -18,12 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from qnn.engine import estimate
-from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
-from qnn.engine.passes import passes_of
 from qnn.errors import QnnError
-from qnn.network import Conv
 from qnn_sim import bench_against, outputs, rtl_cases, rtl_pictures, run_options, script
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
@@ -43,14 +40,6 @@ MOST_ON_HOST = 0.01  # of the products of a whole picture
 WAITS = ("wait_weights", "wait_input", "wait_output")
 
 
-def ideal(layer: Conv, lanes: int) -> float:
-    return layer.macs * layer.in_bits * len(passes_of(layer)) / lanes
-
-
-def lanes_of(caps: Capabilities) -> int:
-    return caps.simd * caps.pe * caps.pixels
-
-
 def by_layer(parts: tuple[int, ...], account: list[CommandCycles]) -> list[dict[str, int]]:
     """Accounts of the commands of each layer added up."""
     found, commands = [], iter(account)
@@ -65,12 +54,12 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
     result: dict = {}
     board = SimulatedBoard(config, model=PUBLISHED, waves=waves)
     with Driver(board) as driver:
-        lanes = lanes_of(driver.capabilities)
+        caps = driver.capabilities
         driver.load(case.layers)
         begin = time.perf_counter()
         result["cycles"] = driver.run(case.codes).cycles
         result["seconds"] = round(time.perf_counter() - begin, 2)
-        result["ideal_cycles"] = round(sum(ideal(layer, lanes) for layer in case.layers))
+        result["ideal_cycles"] = round(sum(estimate.ideal(layer, caps) for layer in case.layers))
         parts = driver.layout.program.parts
         published = by_layer(parts, driver.account())
         result["mismatches"] = case.mismatches(driver.map)
@@ -86,7 +75,7 @@ def measure(config: str, name: str, waves: Path | None) -> dict:
         {
             "name": layer.name,
             **account,
-            "ideal_cycles": round(ideal(layer, lanes)),
+            "ideal_cycles": round(estimate.ideal(layer, caps)),
             "beats": sum(next(moved) for _ in range(part)),
             "busy_percent": round(100 * account["busy"] / account["cycles"], 1),
             "cycles_ideal_memory": other["cycles"],
@@ -209,7 +198,7 @@ def main() -> int:
         caps = driver.capabilities
     config = {
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
-        "lanes": lanes_of(caps), "memory_ports": caps.ports, "latency": PUBLISHED.latency,
+        "lanes": caps.lanes, "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
     found = {"config": config, "networks": networks, "pictures": pictures}
     if before is not None and not stopped:

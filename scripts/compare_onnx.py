@@ -2,10 +2,12 @@
 """Imports QONNX and ONNX files and compares their scores with those of the reference executor.
 
 A line for each file: how far its scores are from those of the reference, in parts of their range,
-and how often the best one is the same; or why it is refused. Exit status 1 where scores differ by
-more than float32 sums in another order may.
+and how often the best one is the same; or why it is refused. With --verify each layer and the whole
+output of a backend are compared with the golden model, too: how many tensors, how many values in
+them differ, and the cycles of one input. Exit status 1 where scores differ by more than float32
+sums in another order may, or a layer differs at all.
 
-    python scripts/compare_onnx.py [--inputs 50] [--seed 1] [--json] FILE...
+    python scripts/compare_onnx.py [--inputs 50] [--seed 1] [--verify sim] [--json] FILE...
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from qnn.backends import BACKENDS
 from qnn.commands.progress import Bar
 from qnn_sim import script
 from qnn_sim.onnx_reference import compare
@@ -27,6 +30,12 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an .onnx file")
     parser.add_argument("--inputs", type=int, default=50, metavar="N", help="of each network (50)")
     parser.add_argument("--seed", type=int, default=1, help="of the random inputs (1)")
+    parser.add_argument(
+        "--verify",
+        metavar="BACKEND",
+        choices=BACKENDS,
+        help="compare each layer with the golden model, too: sim is the RTL",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     arguments = parser.parse_args()
     if arguments.inputs < 1 or arguments.seed < 0:
@@ -35,7 +44,7 @@ def main() -> int:
     with Bar("comparing", "networks") as bar:
         for number, path in enumerate(arguments.files):
             bar.update(number, len(arguments.files))
-            found.append(compare(path, arguments.inputs, arguments.seed))
+            found.append(compare(path, arguments.inputs, arguments.seed, arguments.verify))
             if not arguments.json:
                 bar.clear()
                 print(_line(found[-1]), flush=True)
@@ -53,7 +62,11 @@ def _line(one) -> str:
     if one.refusal is not None:
         return f"{one.name:26} refused: {one.refusal}"
     verdict = "agrees" if one.good else "DIFFERS"
-    return f"{one.name:26} {verdict:8}{one.error:>9.1e}{one.same_class:>6} of {one.inputs}"
+    line = f"{one.name:26} {verdict:8}{one.error:>9.1e}{one.same_class:>6} of {one.inputs}"
+    if one.tensors is None:
+        return line
+    cycles = "" if one.cycles is None else f"{one.cycles:>12,} cycles, bound {one.bound:,}"
+    return f"{line}{one.tensors:>6} tensors,{one.mismatches:>4} values differ{cycles}"
 
 
 if __name__ == "__main__":

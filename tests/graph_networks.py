@@ -38,8 +38,10 @@ class Branches:
         graph, rng = self.graph, self.rng
         graph.tensor = tensor
         inputs = self.channels[tensor] // options.get("group", 1)
+        bits = max(self.bits, 2)
+        top = 2 ** (bits - 1) - 1
         weight = graph.weight(
-            rng.integers(-1, 2, (outputs, inputs, kernel, kernel)), self.scale(), max(self.bits, 2)
+            rng.integers(-top, top + 1, (outputs, inputs, kernel, kernel)), self.scale(), bits
         )
         graph.then(
             "Conv", weight, strides=[stride] * 2, pads=[kernel // 2] * 4, kernel_shape=[kernel] * 2,
@@ -158,6 +160,40 @@ def resnet8(rng: np.random.Generator, dyadic: bool = True, side: int = 32) -> Gr
     graph = made.graph
     graph.tensor = tensor
     graph.then("AveragePool", kernel_shape=[side // 4] * 2)
+    made.channels[graph.tensor] = 64
+    made.scores(graph.tensor, 1)
+    return graph
+
+
+def resnet18(rng: np.random.Generator) -> Graph:
+    """ResNet-18 for pictures of 224x224, with weights and activations of 4 bits."""
+    made = Branches(rng, (1, 3, 224, 224), 4)
+    graph = made.graph
+    graph.tensor = made.quant(made.conv(made.start, 64, 7, 2))
+    graph.then("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    tensor = graph.tensor
+    made.channels[tensor] = 64
+    for outputs, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        tensor = made.block(made.block(tensor, outputs, stride), outputs)
+    graph.tensor = tensor
+    graph.then("GlobalAveragePool")
+    made.channels[graph.tensor] = 512
+    made.scores(graph.tensor, 1, 1000)
+    return graph
+
+
+def mobilenet(rng: np.random.Generator, side: int = 32) -> Graph:
+    """Depthwise layers and 1x1 layers in turn, with weights and activations of 4 bits, and a global
+    average pool."""
+    made = Branches(rng, (1, 3, side, side), 4)
+    tensor = made.quant(made.conv(made.start, 8, stride=2))
+    for outputs, stride in ((16, 1), (32, 2), (32, 1), (64, 2)):
+        channels = made.channels[tensor]
+        deep = made.quant(made.conv(tensor, channels, stride=stride, group=channels))
+        tensor = made.quant(made.conv(deep, outputs, 1))
+    graph = made.graph
+    graph.tensor = tensor
+    graph.then("GlobalAveragePool")
     made.channels[graph.tensor] = 64
     made.scores(graph.tensor, 1)
     return graph

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import estimate
 from qnn.errors import QnnError
 from qnn.importers import import_network
+from qnn.measure.verify import verify
 from qnn.model import Model
-from qnn.network import Network
+from qnn.network import Conv, Network
 
 CLOSE = 1e-5  # of the range of the scores: what float32 sums in another order may differ by
 _BEYOND = 0.2  # beyond the outermost thresholds, in parts of what lies between them
@@ -53,6 +55,11 @@ class Agreement:
         inputs: how many were compared.
         error: largest difference of any score, in parts of the range of the scores of its output.
         same_class: inputs with the same largest score of each output.
+        tensors: compared with the golden model, layer by layer, and the whole output; None where
+            that was not asked for.
+        mismatches: values of these that differ.
+        cycles, bound: of one input on an accelerator, and of the products that its layers have,
+            were all lanes busy; None where there is none.
     """
 
     name: str
@@ -60,20 +67,26 @@ class Agreement:
     inputs: int = 0
     error: float = 0.0
     same_class: int = 0
+    tensors: int | None = None
+    mismatches: int = 0
+    cycles: int | None = None
+    bound: int | None = None
 
     @property
     def good(self) -> bool:
         """It was imported, and nothing differs by more than the order of sums."""
-        return self.refusal is None and self.error <= CLOSE and self.same_class == self.inputs
+        alike = self.error <= CLOSE and self.same_class == self.inputs
+        return self.refusal is None and alike and not self.mismatches
 
 
-def compare(path: Path, inputs: int, seed: int) -> Agreement:
+def compare(path: Path, inputs: int, seed: int, backend: str | None = None) -> Agreement:
     """One .onnx file: imported and run on the CPU, and by the reference executor.
 
     Args:
         path: of the file.
         inputs: how many, random; of arrays every second one has values on thresholds.
         seed: of these.
+        backend: on which every layer is compared with the golden model, too.
     """
     import onnx
 
@@ -94,7 +107,30 @@ def compare(path: Path, inputs: int, seed: int) -> Agreement:
         spread = max(float(np.ptp(want)), float(np.finfo(np.float32).tiny))
         worst = max(worst, float(abs(found - want).max()) / spread)
         same &= found.argmax(axis=1) == want.argmax(axis=1)
-    return Agreement(path.stem, None, inputs, worst, int(same.sum()))
+    agreement = Agreement(path.stem, None, inputs, worst, int(same.sum()))
+    if backend is None:
+        return agreement
+    return _verified(agreement, network, backend, maps[:1])
+
+
+def _verified(found: Agreement, network: Network, backend: str, maps: NDArray[Any]) -> Agreement:
+    """Every layer by itself, and the whole network at once."""
+    with Model(network, backend) as model, Model(network, "cpu") as cpu:
+        rows = verify(model)
+        (whole,), (wanted,) = model.stream([maps]), cpu.stream([maps])
+        caps, places = model.capabilities, model.places
+    tensors = list(zip((whole.maps, *whole.heads), (wanted.maps, *wanted.heads), strict=True))
+    wrong = sum(int((one != other).sum()) for one, other in tensors)
+    wrong += sum(row.mismatches for row in rows)
+    found = replace(found, tensors=len(rows) + len(tensors), mismatches=wrong)
+    if caps is None or whole.cycles is None:
+        return found
+    ideal = [
+        estimate.ideal(layer, caps)
+        for layer, place in zip(network.layers, places, strict=True)
+        if isinstance(layer, Conv) and place.where == "accelerator"
+    ]
+    return replace(found, cycles=whole.cycles, bound=round(sum(ideal)))
 
 
 def _first_of_batch(model: Any, x: NDArray[Any]) -> dict[str, NDArray[Any]]:

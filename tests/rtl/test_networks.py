@@ -89,7 +89,7 @@ def test_defaults_of_the_host_are_those_of_the_rtl():
 def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
     with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:
         caps = driver.capabilities
-    lanes = caps.simd * caps.pe * caps.pixels
+    lanes = caps.lanes
     stores = caps.weight_words, caps.window_words
     sizes = caps.pe, caps.pixels, lanes, *stores, caps.requantiser
     cells = " | ".join(f"{size:,}" for size in sizes)

@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,23 @@ def test_what_differs_is_seen(tmp_path, monkeypatch):
             lambda *args, by=change: {name: by(y) for name, y in execute(*args).items()},
         )  # fmt: skip
         assert not onnx_reference.compare(path, 4, 1).good
+
+
+def test_layers_on_the_simulated_accelerator(tmp_path, monkeypatch):
+    path = random_model(np.random.default_rng(1)).save(tmp_path / "model.onnx")
+    ended = call("--inputs", "2", "--verify", "sim", path)
+    found = onnx_reference.compare(path, 2, 1, "sim")
+    assert found.good and found.tensors > 3 and 0 < found.bound < found.cycles
+    line, *_ = ended.stdout.splitlines()
+    told = f"{found.tensors} tensors,   0 values differ"
+    assert told in line and line.endswith(f"{found.cycles:,} cycles, bound {found.bound:,}")
+    verify = onnx_reference.verify
+    monkeypatch.setattr(
+        onnx_reference, "verify",
+        lambda model: [replace(row, mismatches=1) for row in verify(model)],
+    )  # fmt: skip
+    wrong = onnx_reference.compare(path, 2, 1, "sim")
+    assert not wrong.good and wrong.mismatches == found.tensors - 1
 
 
 def test_no_inputs_are_no_comparison():

@@ -49,6 +49,11 @@ class Capabilities:
     ports: int = 2
     requantiser: int = 1
 
+    @property
+    def lanes(self) -> int:
+        """Products of one bit in a cycle."""
+        return self.simd * self.pe * self.pixels
+
     @classmethod
     def read(cls, read: Callable[[int], int]) -> Capabilities:
         """Ask the hardware; `read` gives the 32-bit register at a byte address.

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from qnn.engine import command_cycles
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
+from qnn.engine.passes import passes_of
 from qnn.engine.program import Program
+from qnn.network import Conv
 
 
 def cycles(program: Program, caps: Capabilities) -> int:
@@ -34,6 +36,11 @@ def beats(program: Program, caps: Capabilities) -> NDArray[np.int64]:
     """64-bit words that each command reads and writes; the list itself is not counted."""
     total: NDArray[np.int64] = command_cycles.by_port(_fields(program), caps).sum(axis=0)
     return total
+
+
+def ideal(layer: Conv, caps: Capabilities) -> float:
+    """Cycles of a layer if every lane worked in each: products x planes of both / lanes."""
+    return layer.macs * layer.in_bits * len(passes_of(layer)) / caps.lanes
 
 
 def _fields(program: Program) -> command_cycles.Get:

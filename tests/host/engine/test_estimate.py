@@ -15,14 +15,28 @@ from qnn.store import library
 PAGE = Path(__file__).parents[3] / "rtl/README.md"  # tests/rtl/test_networks.py proves its cycles
 
 
+def stated(title: str) -> tuple[int, int]:
+    """Ideal cycles, and those of the RTL, that the page states."""
+    number = r"([\d,]+) \|"
+    row = re.search(rf"^\| {re.escape(title)} \| {number} {number}", PAGE.read_text(), re.M)
+    ideal, cycles = (int(found.replace(",", "")) for found in row.groups())
+    return ideal, cycles
+
+
 def ratio(network, title: str) -> float:
     """Of estimated cycles to those that the page states."""
-    row = re.search(rf"^\| {re.escape(title)} \| [\d,]+ \| ([\d,]+) \|", PAGE.read_text(), re.M)
     caps = Capabilities()
     layout = laid_out(folded(integer_layers(network.layers), caps), caps)
-    return estimate.cycles(layout.program, caps) / int(row[1].replace(",", ""))
+    return estimate.cycles(layout.program, caps) / stated(title)[1]
 
 
 def test_near_the_cycles_of_the_rtl():
     assert 0.8 < ratio(random_dorefanet(), "DoReFa-Net") < 1.25  # bound by arithmetic
     assert 0.8 < ratio(library.find("fashion-cnv"), "fashion-cnv (shipped)") < 1.5  # by memory
+
+
+def test_the_ideal_of_all_lanes():
+    caps, layers = Capabilities(), integer_layers(random_dorefanet().layers)
+    assert caps.lanes == 8192
+    found = round(sum(estimate.ideal(layer, caps) for layer in layers))
+    assert found == stated("DoReFa-Net")[0]
