@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qnn.importers.qonnx.graph import Array, Node
+from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.layout import LAYOUT, rearrange
 from qnn.importers.qonnx.linear import dequantized, linear
 from qnn.importers.qonnx.steps import QUANTIZERS, quantizer
 
-MAX_CONSTANT = 1 << 28  # elements
+# Elements of all that is computed: what weights pass through on their way, and what is small.
+_PASSES, _SMALL = 16, 1 << 22
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
@@ -27,13 +28,24 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
 _UNARY: dict[str, Callable[[Array], Array]] = {"Neg": np.negative, "Sqrt": np.sqrt}
 
 
-def fold(node: Node, inputs: list[Array | None]) -> Array:
+def room_for(graph: Graph) -> int:
+    """How many elements all constants that are computed may have together, by those of the file."""
+    inside = (node.attributes.get("value") for node in graph.nodes if node.op == "Constant")
+    held = [*graph.constants.values(), *(x for x in inside if x is not None)]
+    return _PASSES * sum(x.size for x in held) + _SMALL
+
+
+def fold(node: Node, inputs: list[Array | None], room: int) -> Array:
     """The output of a node whose inputs are constants.
+
+    Args:
+        node, inputs: what is computed.
+        room: elements that it may have.
 
     Raises:
         NetworkError: an operator that constants do not need, or inputs that do not fit it.
     """
-    _check_size(node, inputs)
+    _check_size(node, inputs, room)
     try:
         with np.errstate(all="ignore"):
             folded = _fold(node, inputs)
@@ -47,16 +59,21 @@ def fold(node: Node, inputs: list[Array | None]) -> Array:
     return folded
 
 
-def _check_size(node: Node, inputs: list[Array | None]) -> None:
+def _check_size(node: Node, inputs: list[Array | None], room: int) -> None:
     given = [x for x in inputs if x is not None]
     if node.op == "Gather":
         count = math.prod(max(x.size, 1) for x in given)
+    elif node.op == "Concat":
+        count = sum(x.size for x in given)
     else:  # no other operator gives more than its inputs broadcast against each other
         rank = max((x.ndim for x in given), default=0)
         shapes = ((1,) * (rank - x.ndim) + x.shape for x in given)
         count = math.prod(max(side) for side in zip(*shapes, strict=True))
-    if count > MAX_CONSTANT:
-        raise node.refuse("its constants are larger than any here")
+    if count > room:
+        raise node.refuse(
+            f"it makes a constant of {count} elements, many times what the file holds; store what "
+            "it computes"
+        )
 
 
 def _fold(node: Node, inputs: list[Array | None]) -> Array | None:

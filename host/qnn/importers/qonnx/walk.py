@@ -17,7 +17,7 @@ import numpy as np
 
 from qnn.errors import FormatError, NetworkError
 from qnn.importers.qonnx.averages import AVERAGES, average
-from qnn.importers.qonnx.constants import fold
+from qnn.importers.qonnx.constants import fold, room_for
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
 from qnn.importers.qonnx.ending import layout_of, lies_otherwise, parted
@@ -44,7 +44,7 @@ from qnn.importers.qonnx.fold import (
     last_quantizer,
     through,
 )
-from qnn.importers.qonnx.graph import Array, Graph, Node
+from qnn.importers.qonnx.graph import MAX_MAP, Array, Graph, Node
 from qnn.importers.qonnx.inputs import as_it_is, as_map, flattened, kind_of, read_input
 from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange, standing
 from qnn.importers.qonnx.padding import with_constants
@@ -83,6 +83,7 @@ from qnn.network.wiring import INPUT
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")  # want the tensor to be the map
 EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
+MAX_SIDE_BY_SIDE = 256  # maps
 FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
     "ArgMin": "multiply the scores by -1 and use ArgMax",
@@ -127,6 +128,7 @@ class Walk:
         self._tensors: dict[str, Array | Feature] = dict(graph.constants)
         self._tensors[graph.input_name] = _input(graph, wish)
         self._opset = graph.opset
+        self._room = room_for(graph)  # elements of constants that are computed from now on
         self._parts: tuple[Part, ...] = ()  # the map that was ended last
         self._alone = False  # what was read last is read by that node alone
         self._ended: dict[tuple[object, ...], tuple[Part, ...]] = {}
@@ -153,7 +155,9 @@ class Walk:
         parameters: Parameters = [None if isinstance(x, Feature) else x for x in inputs]
         features = [x for x in inputs if isinstance(x, Feature)]
         if not features:
-            return fold(node, parameters)
+            folded = fold(node, parameters, self._room)
+            self._room -= folded.size
+            return folded
         if node.op == "Shape":
             return np.array(features[0].index.shape)
         if parameters[0] is not None and node.op not in EITHER_SIDE + PRODUCTS:
@@ -269,7 +273,13 @@ class Walk:
                 f"it lays maps of {', '.join(describe(one.shape) for one in settled)} side by "
                 "side; use maps of the same rows and columns"
             )
+        count = sum(len(one.source.parts) for one in settled if isinstance(one.source, Held))
         channels, before, found = sum(one.shape[2] for one in settled), 0, list[Array]()
+        if count > MAX_SIDE_BY_SIDE or rows * columns * channels > MAX_MAP:
+            raise node.refuse(
+                f"it lays {count} maps side by side, {rows}x{columns}x{channels} together; at most "
+                f"{MAX_SIDE_BY_SIDE} of {MAX_MAP} values can be: leave some out"
+            )
         for one in settled:
             pixel, channel = np.divmod(one.index, one.shape[2])
             found.append(pixel * channels + before + channel)

@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Operators on constants give what the reference implementation of ONNX gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from qnn.errors import NetworkError
-from qnn.importers.qonnx.constants import fold
-from qnn.importers.qonnx.graph import Node
+from qnn.importers.qonnx.constants import fold, room_for
+from qnn.importers.qonnx.graph import Node, read_graph
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
+
+from foreign_qonnx import Graph  # noqa: E402
 
 A = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 8 + 1
 B = np.float32([[0.5], [-1.5], [3]])
 INDEXES = np.array([2, -1, 0])
+ROOM = 1 << 22
+
+
+def folded(node, inputs):
+    return fold(node, inputs, ROOM)
+
+
 CASES = {
     "Add": ({}, A, B),
     "Sub": ({}, A, B),
@@ -51,24 +62,24 @@ def test_operators(op):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     (want,) = ReferenceEvaluator(model).run(None, dict(zip(names, inputs, strict=True)))
-    found = fold(Node(op, "node", (), (), attributes), list(inputs))
+    found = folded(Node(op, "node", (), (), attributes), list(inputs))
     assert found.dtype == want.dtype and found.shape == want.shape
     np.testing.assert_array_equal(found, want)
 
 
 def test_whole_numbers_are_divided_as_such():
-    found = fold(Node("Div", "div", (), (), {}), [np.array([7, 8]), np.array(2)])
+    found = folded(Node("Div", "div", (), (), {}), [np.array([7, 8]), np.array(2)])
     assert found.tolist() == [3, 4] and found.dtype.kind == "i"
 
 
 def test_old_operator_sets_give_axes_as_attributes():
-    assert fold(Node("Unsqueeze", "u", (), (), {"axes": [0]}), [A]).shape == (1, 2, 3, 4)
-    assert fold(Node("Squeeze", "s", (), (), {"axes": [1]}), [A[:, :1]]).shape == (2, 4)
+    assert folded(Node("Unsqueeze", "u", (), (), {"axes": [0]}), [A]).shape == (1, 2, 3, 4)
+    assert folded(Node("Squeeze", "s", (), (), {"axes": [1]}), [A[:, :1]]).shape == (2, 4)
 
 
 def test_constant():
     for name, value in (("value", A), ("value_float", 0.5), ("value_ints", [1, 2])):
-        found = fold(Node("Constant", "c", (), (), {name: value}), [])
+        found = folded(Node("Constant", "c", (), (), {name: value}), [])
         np.testing.assert_array_equal(found, value)
 
 
@@ -76,9 +87,9 @@ def test_weights_with_a_scale_for_each_output():
     x = np.float32([[0.4, -0.6], [3, -9]])
     scale = np.float32([[0.5], [2]])
     node = Node("Quant", "q", (), (), {"signed": 1, "narrow": 1})
-    found = fold(node, [x, scale, np.float32(0), np.float32(2)])
+    found = folded(node, [x, scale, np.float32(0), np.float32(2)])
     assert found.tolist() == [[0.5, -0.5], [2, -2]]
-    found = fold(Node("BipolarQuant", "b", (), (), {}), [x, scale])
+    found = folded(Node("BipolarQuant", "b", (), (), {}), [x, scale])
     assert found.tolist() == [[0.5, -0.5], [2, -2]]
 
 
@@ -100,4 +111,20 @@ def test_weights_with_a_scale_for_each_output():
 )
 def test_refused(op, attributes, inputs):
     with pytest.raises(NetworkError, match="node 'node'"):
-        fold(Node(op, "node", (), (), attributes), inputs)
+        folded(Node(op, "node", (), (), attributes), inputs)
+
+
+def test_room(tmp_path):
+    """What is computed may be several times as large as the file, and small things any size."""
+    graph = Graph((1, 4)).quant(1.0, 2)
+    graph.then("Gemm", graph.weight(np.ones((1 << 10, 4)), bits=2), transB=1)
+    held = (1 << 12) + 6
+    node = Node("Constant", "c", (), (), {"value": np.ones(9, np.float32)})
+    read = read_graph(graph.save(tmp_path / "model.onnx"))
+    small = room_for(replace(read, nodes=(), constants={}))
+    assert room_for(read) == small + 16 * held
+    assert room_for(replace(read, nodes=(*read.nodes, node))) == small + 16 * (held + 9)
+    two = np.ones(ROOM // 2, np.float32)
+    assert folded(Node("Concat", "c", (), (), {"axis": 0}), [two, two]).size == ROOM
+    with pytest.raises(NetworkError, match=f"constant of {ROOM + 9} elements"):
+        folded(Node("Concat", "c", (), (), {"axis": 0}), [two, two, np.ones(9, np.float32)])

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Damaged, hostile and foreign .onnx files are one sentence; nothing outside is read."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -180,6 +183,100 @@ def test_a_node_that_reads_itself_is_refused(refused):
     )
     added.input[1] = added.output[0]
     assert "which no node before it gives" in refused(model)
+
+
+# Small files that state, or make, what no memory has.
+def announced(side: int, beside: bool = False):
+    graph = Graph((1, 1, 4, 4)).quant(1 / 255, 8).then("Flatten")
+    model = graph.then("Gemm", graph.weight(np.ones((3, 16))), transB=1).model()
+    tensor = weights(model)
+    tensor.dims[:] = [side, side]
+    if beside:
+        outside(model, location="model.onnx")
+    return model
+
+
+def multiplied():
+    graph = Graph((1, 1, 4, 4)).quant(1 / 255, 8).then("Flatten")
+    column, row = np.ones((16000, 1)), np.ones((1, 16000))
+    product = graph.node("Mul", graph.constant(column), graph.constant(row))
+    return graph.then("Gemm", graph.quantised(product, 1.0, 2, signed=1)).model()
+
+
+def doubled_constants():
+    graph = Graph((1, 1, 4, 4)).quant(1 / 255, 8).then("Flatten")
+    name = graph.constant(np.ones((3, 16)))
+    for _ in range(40):
+        name = graph.node("Concat", name, name, axis=1)
+    return graph.then("Gemm", graph.quantised(name, 1.0, 2, signed=1), transB=1).model()
+
+
+def doubled_maps():
+    made = graph_networks.Branches(np.random.default_rng(0), (1, 3, 8, 8))
+    tensor = made.quant(made.conv(made.start, 8))
+    for _ in range(40):
+        tensor = made.concat(tensor, tensor)
+    made.graph.tensor = tensor
+    return made.graph.then("GlobalAveragePool").then("Flatten").model()
+
+
+def far_padded():
+    model = graph_networks.residual(np.random.default_rng(0)).model()
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "pads":
+                attribute.ints[:] = [1 << 16] * 4
+    return model
+
+
+LARGE = {
+    "announced": lambda: announced(1 << 14),
+    "announced-beside": lambda: announced(1 << 14, beside=True),
+    "announced-beyond": lambda: announced(1 << 31),
+    "multiplied": multiplied,
+    "doubled-constants": doubled_constants,
+    "doubled-maps": doubled_maps,
+    "far-padded": far_padded,
+}
+IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import onnx
+from qnn.errors import QnnError
+from qnn.importers import import_network
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (256 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+for path in sys.argv[1:]:
+    try:
+        import_network("qonnx", Path(path), "net")
+        print("imported")
+    except QnnError as error:
+        print(error)
+"""
+
+
+def test_small_files_of_large_networks_take_little(tmp_path):
+    """In a process that may have little more memory: each is refused for what it is."""
+    for name, make in LARGE.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.onnx").write_bytes(make().SerializeToString())
+    paths = [tmp_path / name / "model.onnx" for name in LARGE]
+    assert all(path.stat().st_size < 200_000 for path in paths)
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE_MEMORY, *paths],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = dict(zip(LARGE, ended.stdout.splitlines(), strict=True))
+    assert "does not fit into the memory" not in ended.stdout
+    assert "is truncated" in lines["announced"]
+    assert "model.onnx is too short" in lines["announced-beside"]
+    assert "the impossible shape" in lines["announced-beyond"]
+    assert "a constant of 256000000 elements" in lines["multiplied"]
+    assert "many times what the file holds" in lines["doubled-constants"]
+    assert "at most 256 of" in lines["doubled-maps"]
+    assert "is larger than any here" in lines["far-padded"]
 
 
 def test_shapes_of_inputs(model, refused):
