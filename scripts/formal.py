@@ -49,6 +49,8 @@ class Proof:
         parts: beginnings of names of properties. Those of a part are proven by themselves, from all
             properties in the cycles before; what is in no part is a part, too. Needs z3.
         cover: cycles within which all covers are reached; 0: another proof of the module has them.
+        free: a selection of cells of Yosys; what they compute is any value, only the same for the
+            same inputs where Yosys has made one cell of them.
         faults: each makes the proof fail.
     """
 
@@ -57,6 +59,7 @@ class Proof:
     engine: str = "z3"
     cover: int = 0
     parts: tuple[str, ...] = ()
+    free: str = ""
     parameters: dict[str, int] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
@@ -67,6 +70,7 @@ class Proof:
 
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
+REQUANT = "core/qnn_requant.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
 BRIDGE = "zynq/qnn_axi3_lite.sv"
@@ -147,6 +151,28 @@ PROOFS = [
             Fault(POPCOUNT, "equal[63], a", "equal[62], a"),
         ),
     ),
+    Proof(
+        "qnn_requant",
+        cover=20,
+        engine="minisat",
+        free="t:$mul",
+        parameters={"Channel": 0},
+        faults=(
+            Fault(REQUANT, "high <= x_late * high_factor;", "high <= x * high_factor;"),
+            Fault(REQUANT, "if (difference[32]) x <= '0;", ""),
+            Fault(REQUANT, "if (k >= 32'(planes_i))", "if (k > 32'(planes_i))"),
+            Fault(REQUANT, "int i = 1; i < 5; i++) shift", "int i = 1; i < 4; i++) shift"),
+            Fault(REQUANT, "(48'(addend) <<<", "(48'(unsigned'(addend)) <<<"),
+            Fault(REQUANT, "line[(Groups-1-g)*Slot-1]", "line[(Groups-1-g)*Slot-2]"),
+            Fault(REQUANT, "valid[Latency-1] && last[Latency-1]", "valid[Latency-1]"),
+        ),
+    ),
+    Proof(
+        "qnn_requant",
+        engine="minisat",
+        free="t:$mul",
+        parameters={"Pe": 32, "Channel": 7},
+    ),
     Proof("qnn_write_dma", depth=2, cover=21, parameters={"Depth": 32}),
     Proof(
         "qnn_write_dma",
@@ -226,6 +252,7 @@ def elaborate(proof: Proof, rtl: Path) -> list[str]:
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",
         f"prep -flatten -top {top}",
+        *([f"cutpoint {proof.free}"] if proof.free else []),
         "async2sync",
         "dffunmap",
     ]
@@ -235,6 +262,9 @@ def induction(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> tuple[str,
     """Base and step: "proven" or what went wrong, and the names of the properties."""
     model = folder / "model.smt2"
     write = ["opt_clean", f"write_smt2 -wires {model}"]
+    if proof.cover:  # what only properties look at makes it slow
+        write += ["chformal -assert -remove", "opt_clean"]
+        write += [f"write_smt2 -wires {folder / 'cover.smt2'}"]
     code, _ = tools.yosys(elaborate(proof, rtl) + write, folder / "elaborate.log")
     if code:
         return f"it does not elaborate: see {folder / 'elaborate.log'}", []
@@ -302,7 +332,7 @@ def covered(proof: Proof, tools: Tools, folder: Path) -> tuple[bool, list[str]]:
     code, text = tools.run(
         [
             *(tools.smtbmc, "-s", "z3", "--noprogress", "-c", "-t", str(proof.cover)),
-            str(folder / "model.smt2"),
+            str(folder / "cover.smt2"),
         ],
         folder / "cover.log",
     )

@@ -2,7 +2,7 @@
 N ?= 100#            faults of `make mutate`
 
 ##@ The accelerator, every night
-formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control, registers, popcount; build/formal.json
+formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control, registers, popcount, requantiser; build/formal.json
 	$(VENV)/python scripts/formal.py --self-check --jobs $(JOBS)
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
 	$(VENV)/python scripts/mutate.py --count $(N) --seed '$(or $(strip $(SEED)),1)' --jobs $(JOBS)
