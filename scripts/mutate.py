@@ -31,16 +31,14 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 
-import pytest
 from pyosys import libyosys
 
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, rtl_build, rtl_engine, run_options, script
+from qnn_sim import engine_battery, outputs, rtl_build, run_options, script
 from qnn_sim.process_session import INTERRUPTS
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
-BATTERY = ["tests/rtl/test_engine.py", "tests/rtl/test_random_layers.py"]
 HANGS = 5
 PROOF_S = 120
 LEAST_SHARE = 0.95  # of the faults that are not proven equivalent
@@ -197,12 +195,8 @@ def build(folder: Path, faults: list[str]) -> Path:
 
 def battery(chosen: str, number: int, library: Path, seed: int) -> int:
     """Runs the chosen tests on the library with this fault (0: none); exit status of pytest."""
-    for name in (*clean_environment.SELECTION, "WAVES", "RTL_COVERAGE"):
-        os.environ.pop(name, None)
-    os.environ |= {"QNN_FAULT": str(number), "SEED": str(seed)}
-    rtl_engine.build = lambda *_: library
-    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    return int(pytest.main([*options, "-k", chosen, *BATTERY]))
+    os.environ["QNN_FAULT"] = str(number)
+    return engine_battery.run(library, seed, "-x", "--tb=line", "-k", chosen)
 
 
 def check_battery(folder: Path, library: Path, seed: int) -> float:

@@ -54,9 +54,18 @@ struct Port {
   size_t pending() const { return reads.size() + writes.size() + answers.size(); }
 };
 
+/// Registers and memories of a model with `--x-initial unique` begin with random values, in each
+/// engine of a process with others.
+VerilatedContext *begun(VerilatedContext &context) {
+  static int engines = 0;
+  context.randReset(2);
+  context.randSeed(++engines);
+  return &context;
+}
+
 struct Engine {
   VerilatedContext context;
-  Vengine top{&context, ""};
+  Vengine top{begun(context), ""};
   ReadChannels first_read{top.m_axi_arvalid, top.m_axi_arready, top.m_axi_araddr, top.m_axi_arlen,
                           top.m_axi_rvalid, top.m_axi_rready, top.m_axi_rdata, top.m_axi_rresp,
                           top.m_axi_rlast};
@@ -195,8 +204,13 @@ void *engine_new(uint8_t *memory, uint64_t bytes, const char *waves) {
   (void)waves;
 #endif
   e->latency = 1, e->period = 0, e->shared = e->chaos = false;
+  auto &t = e->top;
+  t.s_axi_ctrl_awvalid = t.s_axi_ctrl_wvalid = t.s_axi_ctrl_bready = 0;
+  t.s_axi_ctrl_arvalid = t.s_axi_ctrl_rready = 0;
   e->top.aresetn = 0;
   for (int i = 0; i < 4; i++) e->step();
+  e->first = e->second = {};          // the memory is reset, too: nothing was asked of it
+  e->violations = 0;
   e->top.aresetn = 1;
   e->step();
   return e;

@@ -19,6 +19,13 @@ from qnn_sim import run_options
 from qnn_sim.regress import recorder
 from qnn_sim.rtl_build import build
 
+_instead: list[Path] = []
+
+
+def use(library: Path) -> None:
+    """From now on every engine of this process is of this library, whatever its configuration."""
+    _instead[:] = [library]
+
 
 @cache
 def _load(library: Path) -> ctypes.CDLL:
@@ -93,7 +100,7 @@ class RtlEngine:
         base: int = 0,
     ) -> None:
         records, covers = waves is not None or run_options.waves(), run_options.coverage()
-        library = build(configuration, records, covers)
+        library = _instead[0] if _instead else build(configuration, records, covers)
         if records and waves is None:
             waves = run_options.folder(library.parent) / "engine.vcd"
         self._lib = _load(library)
