@@ -15,6 +15,7 @@ import argparse
 import json
 import re
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyosys import libyosys
@@ -90,6 +91,24 @@ def merge_copies(design: libyosys.Design) -> None:
                 cell.type = libyosys.IdString(renamed[kind])
 
 
+def synthesised(
+    folder: Path, top: str = "qnn_engine", parameters: Mapping[str, int] | None = None
+) -> libyosys.Design:
+    """The netlist of cells of the device, module by module; what Yosys says is in yosys.log."""
+    design = libyosys.Design()
+    log = f"tee -q -a {folder / 'yosys.log'}"
+    values = " ".join(f"-G {name}={value}" for name, value in (parameters or {}).items())
+    files = " ".join(map(str, sources()))
+    libyosys.run_pass(f"{log} read_slang --keep-hierarchy --top {top} {values} {files}", design)
+    merge_copies(design)
+    for command in (
+        f"hierarchy -check -top {top}",
+        f"synth_xilinx -family xc7 -noiopad -noclkbuf -top {top}",
+    ):
+        libyosys.run_pass(f"{log} {command}", design)
+    return design
+
+
 def longest_path(design: libyosys.Design, module: str, folder: Path) -> int:
     """Cells in a row between registers, ports and submodules."""
     log = folder / "ltp.txt"
@@ -118,19 +137,13 @@ def main() -> int:
 
     # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    design = libyosys.Design()
-    files = " ".join(map(str, sources()))
-    top = arguments.top
-    log = f"tee -q -a {folder / 'yosys.log'}"
-    libyosys.run_pass(f"{log} read_slang --keep-hierarchy --top {top} {files}", design)
-    merge_copies(design)
+    design = synthesised(folder, arguments.top)
     for command in (
-        f"hierarchy -check -top {top}",
-        f"synth_xilinx -family xc7 -noiopad -noclkbuf -top {top}",
         f"write_json {folder / 'netlist.json'}",
         f"tee -q -o {folder / 'stat.json'} stat -json -tech xilinx",
     ):
-        libyosys.run_pass(f"{log} {command}", design)
+        libyosys.run_pass(f"tee -q -a {folder / 'yosys.log'} {command}", design)
+    top = arguments.top
     modules = json.loads((folder / "stat.json").read_text())["modules"]
     cells = {name: module["num_cells_by_type"] for name, module in modules.items()}
     cells = {name.lstrip("\\"): kinds for name, kinds in cells.items()}
