@@ -125,7 +125,7 @@ def main() -> int:
             f"{NETWORK} {number}/{arguments.runs}: {run['cycles']:,} cycles,"
             f" {run['mismatches']} values differ, {run['cycles_per_s']:,} cycles a second"
         )
-    status = engine_battery.run(library, arguments.seed, "-k", CHOSEN)
+    status = engine_battery.run(library, arguments.configuration, arguments.seed, CHOSEN)
     tell(f"tests of the engine and random layers: {'failed' if status else 'passed'}")
     result = {
         "configuration": arguments.configuration,

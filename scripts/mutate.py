@@ -196,7 +196,7 @@ def build(folder: Path, faults: list[str]) -> Path:
 def battery(chosen: str, number: int, library: Path, seed: int) -> int:
     """Runs the chosen tests on the library with this fault (0: none); exit status of pytest."""
     os.environ["QNN_FAULT"] = str(number)
-    return engine_battery.run(library, seed, "-x", "--tb=line", "-k", chosen)
+    return engine_battery.run(library, CONFIGURATION, seed, chosen, "-x", "--tb=line")
 
 
 def check_battery(folder: Path, library: Path, seed: int) -> float:
