@@ -115,11 +115,9 @@ def _bounded() -> Iterator[Callable[[], None]]:
 
     limit = threading.Timer(END_S, cut_off)
     limit.daemon = True
-    begun = threading.Event()
 
     def begin() -> None:
-        if not begun.is_set():
-            begun.set()
+        if not limit.is_alive():
             limit.start()
 
     try:

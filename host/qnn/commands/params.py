@@ -15,7 +15,8 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
-from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Lookup, Network, Rearrange, describe
+from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Network, describe
+from qnn.network.layer import KINDS
 from qnn.store import library
 from qnn.store.sources import SOURCES, Source
 
@@ -254,16 +255,6 @@ def _document(network: Network) -> dict[str, object]:
             for layer, one in zip(network.layers, found, strict=True)
         ],
     }
-
-
-KINDS = {
-    Conv: "integer",
-    Lookup: "table",
-    FloatConv: "float-convolution",
-    Dense: "matrix",
-    Rearrange: "places",
-    Floats: "floats",
-}
 
 
 def _facts(layer: Layer) -> dict[str, object]:

@@ -203,7 +203,7 @@ def _print(told: dict[str, Any]) -> None:
         lines.insert(0, told["array"])
     else:
         lines = [f"{told['array']}: {_span(told['values'])}"]
-    _, *others = told.get("outputs", {None: None}).items()
+    others = list(told.get("outputs", {}).items())[1:]
     lines += [f"  {name}: {_span(values)}" for name, values in others]
     print(*lines, sep="\n", flush=True)
 

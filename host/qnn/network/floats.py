@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.errors import NetworkError
 from qnn.network.arithmetic import OPERATIONS, Arithmetic
 from qnn.network.layers import (
     MAX_BITS,
     MAX_FAN_IN,
+    Checked,
     Padding,
     Shape,
-    check_layer_name,
     describe,
     windows,
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Floats:
+class Floats(Checked):
     """See above.
 
     Attributes:
@@ -56,14 +55,9 @@ class Floats:
     thresholds: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        check_layer_name(self.name)
-
-        def require(holds: object, reason: str) -> None:
-            if not holds:
-                raise NetworkError(f"layer {self.name}: {reason}")
-
-        weight, thresholds, channels = self.weight, self.thresholds, self.in_shape[2]
-        require(len(self.in_shape) == 3 and min(self.in_shape) > 0, f"bad input {self.in_shape}")
+        self.check_input()
+        require, channels = self.require, self.in_shape[2]
+        weight, thresholds = self.weight, self.thresholds
         require(self.in_bits is None or 1 <= self.in_bits <= MAX_BITS, f"{self.in_bits}-bit codes")
         for step in self.steps:
             require(

@@ -15,6 +15,15 @@ from qnn.network.rearrange import Rearrange
 
 Layer: TypeAlias = Conv | Lookup | FloatConv | Dense | Rearrange | Floats
 
+KINDS: dict[type, str] = {  # as files and commands call them
+    Conv: "integer",
+    Lookup: "table",
+    FloatConv: "float-convolution",
+    Dense: "matrix",
+    Rearrange: "places",
+    Floats: "floats",
+}
+
 
 def groups_of(layer: Layer) -> int:
     """Parts that the channels of a layer fall into."""

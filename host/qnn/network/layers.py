@@ -56,11 +56,27 @@ class MaxPool:
     padding: Padding = (0, 0, 0, 0)
 
 
-class Windowed:
-    """Shapes of a layer whose outputs each see a window of its input, and what all such keep."""
+class Checked:
+    """A layer that says what is wrong with it."""
 
     name: str
     in_shape: Shape
+
+    def require(self, holds: object, reason: str) -> None:
+        """NetworkError where it does not hold."""
+        if not holds:
+            raise NetworkError(f"layer {self.name}: {reason}")
+
+    def check_input(self) -> None:
+        """The name, and the shape of what it reads."""
+        check_layer_name(self.name)
+        shape = self.in_shape
+        self.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
+
+
+class Windowed(Checked):
+    """Shapes of a layer whose outputs each see a window of its input, and what all such keep."""
+
     thresholds: NDArray[np.int32] | None
     stride: int
     across: int | None = None
@@ -109,11 +125,6 @@ class Windowed:
     def out_bits(self) -> int | None:
         """Planes that hold the codes 0..K; None for accumulators."""
         return None if self.thresholds is None else int(self.thresholds.shape[1]).bit_length()
-
-    def require(self, holds: object, reason: str) -> None:
-        """NetworkError where it does not hold."""
-        if not holds:
-            raise NetworkError(f"layer {self.name}: {reason}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,9 +239,8 @@ def _check_layer(layer: Conv) -> None:
 
 def check_windows(layer: Windowed) -> None:
     """The name, and what the windows of a layer are taken of."""
-    check_layer_name(layer.name)
-    shape, padding = layer.in_shape, layer.padding
-    layer.require(len(shape) == 3 and min(shape) > 0, f"bad input {shape}")
+    layer.check_input()
+    padding = layer.padding
     layer.require(min(layer.strides) >= 1, f"stride {min(layer.strides)} is not positive")
     layer.require(len(padding) == 4 and min(padding) >= 0, f"bad padding {padding}")
 

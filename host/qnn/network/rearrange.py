@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.errors import NetworkError
-from qnn.network.layers import MAX_BITS, Shape, check_layer_name, describe
+from qnn.network.layers import MAX_BITS, Checked, Shape, describe
 
 
 @dataclass(frozen=True, eq=False)
-class Rearrange:
+class Rearrange(Checked):
     """Each value is one of the map it reads: out[y, x, o] = in.flat[places[y, x, o]].
 
     Attributes:
@@ -30,15 +29,9 @@ class Rearrange:
     places: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        check_layer_name(self.name)
-
-        def require(holds: object, reason: str) -> None:
-            if not holds:
-                raise NetworkError(f"layer {self.name}: {reason}")
-
+        self.check_input()
+        require, places = self.require, self.places
         require(self.in_bits is None or 1 <= self.in_bits <= MAX_BITS, f"{self.in_bits}-bit codes")
-        require(len(self.in_shape) == 3 and min(self.in_shape) > 0, f"bad input {self.in_shape}")
-        places = self.places
         require(
             places.dtype == np.int32 and places.ndim == 3 and places.size,
             f"places {places.dtype} {describe(places.shape)}",

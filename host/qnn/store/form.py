@@ -33,6 +33,7 @@ from qnn.network import (
     Rearrange,
 )
 from qnn.network.arithmetic import Arithmetic
+from qnn.network.layer import KINDS
 from qnn.network.picture_input import PIXEL_GEOMETRIES
 from qnn.network.result import (
     Boxes,
@@ -58,7 +59,6 @@ from qnn.store.tensor_file import TensorFile
 
 FORMAT, VERSION = "qnn-network", 2
 GRAPH_VERSION = 3  # more than a chain, more than one output, or a layer that moves values
-KINDS = ("integer", "table", "float-convolution", "matrix", "places", "floats")  # of layers
 DESCRIPTION, TENSORS = "network.json", "tensors.npz"
 
 
@@ -272,19 +272,19 @@ def _array_of_json(entry: Fields, tensors: TensorFile) -> ArrayInput:
 
 
 def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
+    kind = KINDS[type(layer)]
     if isinstance(layer, Conv):
-        return {"name": layer.name, "kind": "integer", **conv_to_json(layer, tensors)}
-    stated: dict[str, Any] = {"name": layer.name, "kind": "", "input": list(layer.in_shape)}
+        return {"name": layer.name, "kind": kind, **conv_to_json(layer, tensors)}
+    stated: dict[str, Any] = {"name": layer.name, "kind": kind, "input": list(layer.in_shape)}
     if isinstance(layer, Lookup):
         tensors[f"{layer.name}.table"] = layer.table
-        return {**stated, "kind": "table", "output": list(layer.out_shape)}
+        return {**stated, "output": list(layer.out_shape)}
     if isinstance(layer, Floats):
         return stated | floats_to_json(layer, tensors)
     if isinstance(layer, Rearrange):
         tensors[f"{layer.name}.places"] = layer.places
         return {
             **stated,
-            "kind": "places",
             "input_bits": layer.in_bits or 0,
             "output": list(layer.out_shape),
         }
@@ -294,7 +294,6 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
             tensors[f"{layer.name}.bias"] = layer.bias
         return {
             **stated,
-            "kind": "float-convolution",
             "kernel": list(layer.weight.shape[1:3]),
             "outputs": len(layer.weight),
             "stride": layer.stride,
@@ -311,7 +310,6 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
         tensors[f"{name}.weight"] = matrix.weight
     return {
         **stated,
-        "kind": "matrix",
         "input_bits": layer.in_bits or 0,
         "inputs": layer.inputs,
         "outputs": len(matrix.bias),
@@ -322,9 +320,7 @@ def _layer_to_json(layer: Layer, tensors: Tensors) -> dict[str, Any]:
 
 
 def _layer_of_json(entry: Fields, tensors: TensorFile) -> Layer:
-    kind = entry.choice(
-        "kind", ("integer", "table", "float-convolution", "matrix", "places", "floats")
-    )
+    kind = entry.choice("kind", tuple(KINDS.values()))
     if kind == "integer":
         return conv_of_json(entry, tensors)
     name = entry.get("name", str)

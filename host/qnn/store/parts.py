@@ -88,7 +88,6 @@ def floats_to_json(layer: Floats, tensors: Tensors) -> dict[str, Any]:
     if layer.thresholds is not None:
         tensors[f"{layer.name}.thresholds"] = layer.thresholds
     return {
-        "kind": "floats",
         "input_bits": layer.in_bits or 0,
         "steps": [step.op for step in layer.steps],
         "outputs": 0 if layer.weight is None else len(layer.weight),

@@ -14,7 +14,7 @@ from qnn.importers.qonnx.steps import Step
 from qnn.network import Dense, Grid, Padding, Shape, describe
 from qnn.network.wiring import INPUT
 
-Source = Union["Input", "Products", "FloatSums", "FloatProducts", "Held", "Sum", "FloatMap"]
+Source = Union["Input", "Products", "FloatSums", "FloatProducts", "Held", "Sum", "HostFloats"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class FloatMap:
+class HostFloats:
     """Floats that a layer of the host has given, or that go in; `layer` is its name, or INPUT."""
 
     node: Node
@@ -231,7 +231,7 @@ class Feature:
 
     Attributes:
         source: what it starts from: Input, Products, FloatSums, FloatProducts, Held, Sum or
-            FloatMap.
+            HostFloats.
         shape: of the map (rows, columns, channels) that holds its elements.
         index: int64, as the tensor is shaped in the graph: where in the map each element lies.
         steps: what follows the source.

@@ -15,8 +15,8 @@ from qnn.importers.qonnx.fold import arithmetic
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.steps import Clip, Quantizer, Step
-from qnn.importers.qonnx.windows import Windows, windows_of
-from qnn.network import Floats, Shape, describe
+from qnn.importers.qonnx.windows import check_counts, kernels_of, windows_of
+from qnn.network import Floats
 from qnn.network.arithmetic import Arithmetic
 
 
@@ -73,24 +73,14 @@ def sums(
         raise node.refuse("it has weights that are not finite")
     if node.op != "Conv":
         return _connection(node, feature, weight, steps, bits, name)
-    groups = int(node.attributes.get("group", 1))
-    if weight.ndim != sides or sides not in (3, 4) or 0 in weight.shape:
-        raise node.refuse(f"weights of {weight.ndim} dimensions do not fit a tensor of {sides}")
-    if node.channels_last:
-        weight = np.moveaxis(weight, -1, 1)
-    outputs, channels, *kernel = weight.shape
-    if groups < 1 or channels * groups != feature.shape[2] or outputs % groups:
-        raise node.refuse(
-            f"{groups} groups of {channels} channels and {outputs} outputs do not fit its input of "
-            f"{feature.shape[2]} channels"
-        )
-    place = windows_of(node, feature.shape[:2], tuple(kernel))
+    weight, groups = kernels_of(node, weight, sides, feature.shape[2])
+    place = windows_of(node, feature.shape[:2], weight.shape[2:])
     if place.dilations != (1, 1):
         raise node.refuse(
             f"it has float weights and dilations {place.dilations}; use a dense kernel, or "
             "quantise its weights and its input to 8 bits or fewer"
         )
-    _check_windows(node, place, feature.shape)
+    check_counts(node, place, feature.shape)
     layer = Floats(
         name=name,
         in_shape=feature.shape,
@@ -132,19 +122,11 @@ def pooled(
     place = windows_of(node, feature.shape[:2], tuple(node.attributes.get("kernel_shape", ())))
     if place.dilations != (1, 1) or node.attributes.get("ceil_mode"):
         raise node.refuse("it pools floats with dilations or ceil_mode; use neither")
-    _check_windows(node, place, feature.shape)
+    check_counts(node, place, feature.shape)
     layer = Floats(
         name, feature.shape, None, steps, None, place.kernel, place.strides, place.padding
     )
     return layer, lying(places(layer.out_shape), sides, node.channels_last)
-
-
-def _check_windows(node: Node, place: Windows, shape: Shape) -> None:
-    if min(place.counts(shape[:2])) < 1:
-        raise node.refuse(
-            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(shape)} "
-            f"with pads {place.padding}"
-        )
 
 
 def quantised(node: Node, feature: Feature, name: str) -> tuple[Floats, Codes]:

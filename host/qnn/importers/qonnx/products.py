@@ -7,7 +7,7 @@ to where their inputs lie in the map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,8 +32,8 @@ from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.padding import balanced, code_of_zero, ungrouped
 from qnn.importers.qonnx.rounding import ROUNDINGS, stray
 from qnn.importers.qonnx.weights import LARGEST, are_whole, integers
-from qnn.importers.qonnx.windows import strides_of, windows_of
-from qnn.network import Dense, Shape, describe
+from qnn.importers.qonnx.windows import check_counts, kernels_of, strides_of, windows_of
+from qnn.network import Dense, Shape
 from qnn.network.arithmetic import Arithmetic
 
 _SAME = 1 / (1 << 20)  # of a step: float32 rounds a multiple of a scale
@@ -65,36 +65,16 @@ def _convolution(
 ) -> Feature:
     sides = feature.index.ndim
     feature = as_map(node, feature)
-    groups = int(node.attributes.get("group", 1))
-    if weight.ndim not in (3, 4) or weight.ndim != sides or 0 in weight.shape:
-        raise node.refuse(
-            f"it wants weights of as many dimensions as its input, 3 or 4, and has {weight.ndim} "
-            f"for {sides}; use Conv2d or Conv1d"
-        )
-    if node.channels_last:
-        weight = np.moveaxis(weight, -1, 1)
-    outputs, channels, *kernel = weight.shape
-    if groups < 1 or channels * groups != feature.shape[2] or outputs % groups:
-        raise node.refuse(
-            f"{groups} groups of {channels} channels and {outputs} outputs do not fit its input of "
-            f"{feature.shape[2]} channels"
-        )
-    place = windows_of(node, feature.shape[:2], tuple(kernel))
-    shape = (*place.counts(feature.shape[:2]), outputs)
-    if min(shape) < 1:
-        raise node.refuse(
-            f"its kernel of {describe(place.kernel)} does not fit into a map of "
-            f"{describe(feature.shape)} with pads {place.padding}"
-        )
+    weight, groups = kernels_of(node, weight, sides, feature.shape[2])
+    place = windows_of(node, feature.shape[:2], weight.shape[2:])
+    check_counts(node, place, feature.shape)
+    shape = (*place.counts(feature.shape[:2]), len(weight))
     strides = strides_of(node, place, feature.shape[:2])
     by_output = _spread(standing(weight, False).transpose(0, 2, 3, 1), place.dilations)
-    along = [1] * sides
-    along[-1 if node.channels_last else 1] = -1
-    channel_bias = [x.reshape(along) for x in bias if x is not None]
     index = lying(places(shape), sides, node.channels_last)
     if groups == 1 and _of_floats(node, feature, by_output):
         sums = float_sums(node, feature, by_output, place.padding, strides)
-        return _biased(node, Feature(sums, shape, index), channel_bias)
+        return biased(node, Feature(sums, shape, index), bias)
     codes = read(feature, feature.shape)
     if groups > 1 and len(codes.sources) > 1:
         raise node.refuse(
@@ -117,7 +97,7 @@ def _convolution(
         padding=place.padding,
         groups=groups,
     )
-    return _biased(node, Feature(products, shape, index), channel_bias)
+    return biased(node, Feature(products, shape, index), bias)
 
 
 def _padded(node: Node, products: Products, codes: Codes, add: Constants) -> Products:
@@ -160,8 +140,7 @@ def _of_floats(node: Node, feature: Feature, weight: Array) -> bool:
 def _connection(
     node: Node, feature: Feature, weight: Array, bias: Parameters, read: Read
 ) -> Feature:
-    # MatMul has none of these attributes.
-    alpha, beta = (node.attributes.get(name, 1.0) for name in ("alpha", "beta"))
+    alpha = node.attributes.get("alpha", 1.0)  # MatMul has none
     if weight.ndim != 2 or node.attributes.get("transA", 0):
         raise node.refuse("it wants a matrix of weights, and the feature map not transposed")
     if not node.attributes.get("transB", 0):
@@ -179,24 +158,22 @@ def _connection(
     moved[:, feature.index[0]] = weight
     moved = moved.reshape(outputs, *in_shape)
     result = Feature(feature.source, (1, 1, outputs), np.arange(outputs)[None])
-    start = [result.per_channel(node, x * np.float32(beta)) for x in bias if x is not None]
     source = feature.source
     summed = isinstance(source, Products) and source.averaged is not None
     if isinstance(source, Products | Held | Sum) and not summed and not are_whole(moved):
         floats = _of_floats_at_last(node, moved * np.float32(alpha), read(feature, in_shape))
-        return _biased(node, replace(result, source=floats), start)
+        return biased(node, replace(result, source=floats), bias)
     if isinstance(source, Products) and source.averaged is not None and not feature.steps:
         products = _of_averages(node, moved, source, source.averaged)
     else:
-        products = _products(
-            node, moved, read(feature, in_shape), in_shape, next(iter(start), None)
-        )
+        codes = read(feature, in_shape)
+        products = _products(node, moved, codes, in_shape, _bias(node, result, bias))
     if alpha != 1:  # rounded with the sums, not behind them
         products = replace(products, stray=np.full(outputs, ROUNDINGS))
     result = replace(result, source=products)
     if alpha != 1:
         result = _then(node, result, "Mul", np.array(alpha, np.float32))
-    return _biased(node, result, start)
+    return biased(node, result, bias)
 
 
 def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts:
@@ -230,21 +207,22 @@ def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> P
     )
 
 
-def _biased(node: Node, feature: Feature, bias: Sequence[Array]) -> Feature:
-    return _then(node, feature, "Add", bias[0]) if bias else feature
-
-
 def biased(node: Node, feature: Feature, given: Parameters) -> Feature:
     """Sums, and the bias behind them that a node of type Conv, Gemm or MatMul has, if any."""
-    bias = [x for x in given if x is not None]
-    if not bias:
-        return feature
+    bias = _bias(node, feature, given)
+    return feature if bias is None else _then(node, feature, "Add", bias)
+
+
+def _bias(node: Node, feature: Feature, given: Parameters) -> Array | None:
+    """The bias of such a node, as it lies beside its sums."""
+    bias = next((x for x in given if x is not None), None)
+    if bias is None:
+        return None
+    if node.op != "Conv":
+        return feature.per_channel(node, bias * np.float32(node.attributes.get("beta", 1.0)))
     along = [1] * feature.index.ndim
     along[-1 if node.channels_last else 1] = -1
-    beta = np.float32(node.attributes.get("beta", 1.0))
-    return _then(
-        node, feature, "Add", bias[0].reshape(along) if node.op == "Conv" else bias[0] * beta
-    )
+    return bias.reshape(along)
 
 
 def _then(node: Node, feature: Feature, op: str, constant: Array) -> Feature:

@@ -24,10 +24,10 @@ from qnn.importers.qonnx.ending import layout_of, lies_otherwise, parted
 from qnn.importers.qonnx.feature import (
     Codes,
     Feature,
-    FloatMap,
     FloatProducts,
     FloatSums,
     Held,
+    HostFloats,
     Input,
     Part,
     Products,
@@ -75,9 +75,8 @@ from qnn.network import (
     describe,
     windows,
 )
-from qnn.network import result as results
 from qnn.network.arithmetic import Arithmetic
-from qnn.network.result import FloatScores
+from qnn.network.result import FloatMap, FloatScores
 from qnn.network.wiring import INPUT
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
@@ -120,7 +119,7 @@ class Walk:
         self.picture: PictureInput | None = None
         self.array: ArrayInput | None = None
         self.reads = ""
-        self.result: FloatScores | results.FloatMap | None = None
+        self.result: FloatScores | FloatMap | None = None
         self.inputs: dict[str, tuple[str, ...]] = {}
         self.heads: list[Head] = []
         self.missing: list[str] = []
@@ -352,52 +351,58 @@ class Walk:
 
     def _in_floats(self, node: Node, feature: Feature, parameters: Parameters) -> Feature | None:
         """What a node makes of floats, on the host; None where it reads no floats."""
-        weight = parameters[1] if node.op != "MaxPool" and len(parameters) > 1 else None
-        source, last = feature.source, last_quantizer(feature.steps)
-        sides = feature.index.ndim
-        if isinstance(source, FloatProducts) and node.op != "MaxPool" and last is None:
-            last_one = replace(source.layer, name=f"{source.layer.name}{len(self.layers)}")
-            self._append([last_one], source.sources)
-            feature = replace(feature, source=FloatMap(source.node, last_one.name))
-        elif isinstance(source, Input) and node.op != "MaxPool" and last is None:
-            given = self._input_as_it_is(node, feature, source)
-            if given is None:
-                return self._of_floats(node, feature, parameters, weight)
-            feature = given
-        elif not isinstance(source, FloatMap):
-            return self._of_floats(node, feature, parameters, weight)
-        elif last is not None:
+        as_codes = last_quantizer(feature.steps) is not None
+        if as_codes and isinstance(feature.source, HostFloats):
             return None
-        read = feature.source
-        assert isinstance(read, FloatMap)
+        given = None if as_codes else self._as_floats(node, feature)
+        if given is None:
+            return self._by_float_weights(node, feature, parameters)
+        read, sides, name = given.source, feature.index.ndim, self._new_name("float")
+        assert isinstance(read, HostFloats)
         if node.op not in ("Gemm", "MatMul"):
-            feature = as_map(node, feature)
-        before = operations(node, feature.steps, feature.shape[2])
-        name = f"float{len(self.layers) + 1}"
+            given = as_map(node, given)
+        before = operations(node, given.steps, given.shape[2])
         if node.op == "MaxPool":
-            layer, index = pooled(node, feature, before, name, sides)
+            layer, index = pooled(node, given, before, name, sides)
         else:
-            layer, index = sums(node, feature, parameters, before, None, name, sides)
+            layer, index = sums(
+                node, given, parameters, before, None, self._new_name("float"), sides
+            )
         self._append([layer], (read.layer,))
-        made = Feature(FloatMap(node, name), layer.out_shape, index)
+        made = Feature(HostFloats(node, name), layer.out_shape, index)
         return made if node.op == "MaxPool" else biased(node, made, parameters[2:])
 
-    def _of_floats(
-        self, node: Node, feature: Feature, parameters: Parameters, weight: Array | None
+    def _as_floats(self, node: Node, feature: Feature) -> Feature | None:
+        """What a node reads without a quantiser, as the floats of a layer or of the input; None
+        where it is neither."""
+        source = feature.source
+        if isinstance(source, HostFloats):
+            return feature
+        if node.op == "MaxPool":
+            return None
+        if isinstance(source, Input):
+            return self._input_as_it_is(node, feature, source)
+        if not isinstance(source, FloatProducts):
+            return None
+        layer = replace(source.layer, name=f"{source.layer.name}{len(self.layers)}")
+        self._append([layer], source.sources)
+        return replace(feature, source=HostFloats(source.node, layer.name))
+
+    def _by_float_weights(
+        self, node: Node, feature: Feature, parameters: Parameters
     ) -> Feature | None:
         """The sums of codes and float weights; None where a convolution of the picture or the last
         layer takes them, or the weights are whole numbers."""
-        source = feature.source
-        settled = isinstance(source, Held) or last_quantizer(feature.steps) is not None
+        weight = parameters[1] if len(parameters) > 1 else None
         if node.op != "Conv" or weight is None or weight.ndim not in (3, 4):
             return None
-        if isinstance(source, Input):
+        if isinstance(feature.source, Input):
             placed = as_map(node, feature)
             assert isinstance(placed.source, Input)
             picture = kind_of(node, placed.source, placed.steps).picture
             if picture and (placed.shape[2] != 1 or placed.shape[0] != placed.shape[1]):
                 return None
-        elif not settled:
+        elif not _are_codes(feature):
             return None
         first = np.moveaxis(weight, -1, 1) if node.channels_last else weight
         if are_whole(first) or not np.isfinite(weight).all():
@@ -405,10 +410,14 @@ class Walk:
         feature = as_map(node, feature)
         codes = self._read(node, feature, feature.shape)
         before = values_of(codes, feature.shape[2])
-        name = f"float{len(self.layers) + 1}"
+        name = self._new_name("float")
         layer, index = sums(node, feature, parameters, before, codes.bits, name, weight.ndim)
         self._append([layer], codes.sources)
-        return biased(node, Feature(FloatMap(node, name), layer.out_shape, index), parameters[2:])
+        return biased(node, Feature(HostFloats(node, name), layer.out_shape, index), parameters[2:])
+
+    def _new_name(self, kind: str) -> str:
+        """Of the next layer, which has no name in the file."""
+        return f"{kind}{len(self.layers) + 1}"
 
     def _input_as_it_is(self, node: Node, feature: Feature, source: Input) -> Feature | None:
         """The input as floats, as `node` reads it; None where it is something else."""
@@ -422,7 +431,7 @@ class Walk:
             return None
         self._require_first(node)
         self.array, self.reads = stage.array, stage.reads
-        return replace(placed, source=FloatMap(node, INPUT))
+        return replace(placed, source=HostFloats(node, INPUT))
 
     def _moved(self, node: Node, feature: Feature, move: Callable[[Array], Array]) -> Feature:
         """What `move` makes of the tensor, as a map in whose order it lies: a layer of the host."""
@@ -442,7 +451,7 @@ class Walk:
                 "it moves values between channels whose scales differ; use one for all channels"
             )
         bits = max(len(part.levels) - 1, 1).bit_length()
-        name = f"move{len(self.layers) + 1}"
+        name = self._new_name("move")
         layer = Rearrange(name, feature.shape, bits, np.ascontiguousarray(where, np.int32))
         self._append([layer], (part.layer,))
         index = lying(places(layer.out_shape), feature.index.ndim, last)
@@ -466,7 +475,7 @@ class Walk:
             return codes_of(node, Held(node, self._parts))
         if isinstance(source, FloatProducts):
             raise self._float_before(source, node)
-        if isinstance(source, FloatMap):
+        if isinstance(source, HostFloats):
             return self._quantised_floats(node, feature, source)
         if isinstance(source, FloatSums):
             first, codes = fold_first(node, feature, source, "conv0")
@@ -481,14 +490,14 @@ class Walk:
         self.layers += stage.layers
         return replace(stage.codes, sources=(self.layers[-1].name if self.layers else INPUT,))
 
-    def _quantised_floats(self, node: Node, feature: Feature, source: FloatMap) -> Codes:
+    def _quantised_floats(self, node: Node, feature: Feature, source: HostFloats) -> Codes:
         """The codes that the quantiser behind floats gives."""
         if last_quantizer(feature.steps) is None:
             raise node.refuse(
                 f"what it reads from node {source.node.name!r} is not quantised; put an activation "
                 "quantiser of 8 bits or fewer between them"
             )
-        name = f"codes{len(self.layers) + 1}"
+        name = self._new_name("codes")
         layer, codes = quantised(node, feature, name)
         self._append([layer], (source.layer,))
         levels = (codes.zero + codes.step * np.arange(codes.top + 1)).astype(np.float32)
@@ -563,18 +572,18 @@ class Walk:
         self.output = output if others else ""
         for name, end in reversed(others):
             result, layer = self._end(graph.nodes[-1], end)
-            assert isinstance(result, FloatScores | results.FloatMap)
+            assert isinstance(result, FloatScores | FloatMap)
             self.heads.insert(0, Head(name, layer, result))
         self.result, _ = self._end(graph.nodes[-1], first)
-        if isinstance(self.result, results.FloatMap):
+        if isinstance(self.result, FloatMap):
             self.missing.append(
                 f"no classes come out: it ends with a map of {describe(self.result.shape)} "
                 "numbers, which Model.run gives, and qnn run where it reads arrays"
             )
 
-    def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | results.FloatMap, str]:
+    def _end(self, node: Node, feature: Feature) -> tuple[FloatScores | FloatMap, str]:
         """What an output is, and the name of the layer whose map that is."""
-        floats = isinstance(feature.source, FloatMap)
+        floats = isinstance(feature.source, HostFloats)
         if last_quantizer(feature.steps) is not None and (floats or lies_otherwise(feature)):
             feature = self._settled(node, feature, required=True)
         if isinstance(feature.source, Held) and lies_otherwise(feature):
@@ -592,7 +601,7 @@ class Walk:
             classes = feature.shape[2]
             steps = tuple(a for step in kept for a in arithmetic(step, classes))
             return FloatScores(steps), name
-        if isinstance(source, FloatMap):
+        if isinstance(source, HostFloats):
             return self._end_of_floats(node, feature, source)
         if isinstance(source, Held):
             source = as_products(node, feature, source)
@@ -619,22 +628,22 @@ class Walk:
         name = self.layers[-1].name
         if feature.shape[:2] == (1, 1):
             return FloatScores(steps, levels), name
-        return results.FloatMap(steps, levels, *layout_of(node, feature)), name
+        return FloatMap(steps, levels, *layout_of(node, feature)), name
 
     def _end_of_floats(
-        self, node: Node, feature: Feature, source: FloatMap
-    ) -> tuple[FloatScores | results.FloatMap, str]:
+        self, node: Node, feature: Feature, source: HostFloats
+    ) -> tuple[FloatScores | FloatMap, str]:
         """An output that a layer of floats gives, and the name of that layer."""
         name = source.layer
         if not self.layers or name == INPUT:
             raise node.refuse("no layer comes before it; export the whole network")
         if self.layers[-1].name != name:
-            name = f"float{len(self.layers) + 1}"
+            name = self._new_name("float")
             self._append([Floats(name, feature.shape)], (source.layer,))
         steps = operations(node, feature.steps, feature.shape[2])
         if feature.shape[:2] == (1, 1):
             return FloatScores(steps), name
-        return results.FloatMap(steps, None, *layout_of(node, feature)), name
+        return FloatMap(steps, None, *layout_of(node, feature)), name
 
     def _float_before(self, source: FloatProducts, node: Node) -> NetworkError:
         """The error to raise where something but arithmetic follows a layer of float weights."""
@@ -708,10 +717,16 @@ def _channels_last(feature: Feature) -> bool:
     return np.array_equal(feature.index, lying(places(feature.shape), feature.index.ndim, True))
 
 
+def _are_codes(feature: Feature) -> bool:
+    """Whether what is read there was quantised."""
+    return isinstance(feature.source, Held) or last_quantizer(feature.steps) is not None
+
+
 def _lies_apart(node: Node, feature: Feature) -> bool:
     """Whether a layer reads codes as a map that lies in an order of its own."""
-    settled = isinstance(feature.source, Held) or last_quantizer(feature.steps) is not None
-    if isinstance(feature.source, Input) or not settled or feature.index.ndim not in (3, 4):
+    if isinstance(feature.source, Input) or not _are_codes(feature):
+        return False
+    if feature.index.ndim not in (3, 4):
         return False
     tensor = standing(feature.index, node.channels_last)
     return tensor.shape[0] == 1 and not np.array_equal(tensor, places(feature.shape))

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qnn.importers.qonnx.graph import Node
-from qnn.network import Padding, windows
+import numpy as np
+
+from qnn.importers.qonnx.graph import Array, Node
+from qnn.network import Padding, Shape, describe, windows
 
 MAX_STRIDE = 4
 
@@ -61,6 +63,44 @@ def windows_of(node: Node, sides: tuple[int, int], kernel: tuple[int, ...]) -> W
         padding=_padding(node, sides, whole, strides, flat),
         dilations=dilations,
     )
+
+
+def kernels_of(node: Node, weight: Array, sides: int, channels: int) -> tuple[Array, int]:
+    """The weights of a convolution as (O, C/groups, *kernel), and its groups.
+
+    Args:
+        node: the convolution.
+        weight: as the file has them.
+        sides: of the tensor that it reads, 4 for maps, 3 for lines.
+        channels: of that tensor.
+
+    Raises:
+        NetworkError: they do not fit what it reads.
+    """
+    groups = int(node.attributes.get("group", 1))
+    if weight.ndim not in (3, 4) or weight.ndim != sides or 0 in weight.shape:
+        raise node.refuse(
+            f"it wants weights of as many dimensions as its input, 3 or 4, and has {weight.ndim} "
+            f"for {sides}; use Conv2d or Conv1d"
+        )
+    if node.channels_last:
+        weight = np.moveaxis(weight, -1, 1)
+    outputs, share = weight.shape[:2]
+    if groups < 1 or share * groups != channels or outputs % groups:
+        raise node.refuse(
+            f"{groups} groups of {share} channels and {outputs} outputs do not fit its input of "
+            f"{channels} channels"
+        )
+    return weight, groups
+
+
+def check_counts(node: Node, place: Windows, shape: Shape) -> None:
+    """NetworkError where a map of this shape has no window."""
+    if min(place.counts(shape[:2])) < 1:
+        raise node.refuse(
+            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(shape)} "
+            f"with pads {place.padding}"
+        )
 
 
 def strides_of(node: Node, place: Windows, sides: tuple[int, int]) -> tuple[int, int]:
