@@ -13,6 +13,8 @@ PYTEST := $(VENV)/pytest -n $(JOBS)
 # Nothing is compiled to bytecode before it is imported.
 INSTALL := install --quiet --disable-pip-version-check --no-compile
 export FAST
+# Options of scripts that take a seed, where one is asked for.
+SEED_OPTION = $(if $(strip $(SEED)),--seed '$(strip $(SEED))')
 FAST_ON := $(filter-out 0 no false off,$(shell echo "$(FAST)" | tr A-Z a-z))
 # With it the asserts of what the tests share would say nothing.
 unexport PYTHONOPTIMIZE

@@ -9,7 +9,6 @@ where something is not proven. Needs the extra `formal`.
     python scripts/formal.py qnn_fifo qnn_pool --self-check
 """
 
-import argparse
 import json
 import os
 import re
@@ -407,10 +406,7 @@ def check_fault(proof: Proof, number: int, tools: Tools, out: Path) -> dict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog="example: python scripts/formal.py qnn_fifo qnn_pool --self-check",
-    )
+    parser = script.parser(__doc__)
     units = sorted({proof.unit for proof in PROOFS})
     parser.add_argument("units", nargs="*", metavar="MODULE", help=f"of {', '.join(units)}; or all")
     parser.add_argument("--self-check", action="store_true", help="plant faults, too")

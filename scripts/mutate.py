@@ -14,7 +14,6 @@ with what was changed. Needs the extra `dev`.
     python scripts/mutate.py --count 100 --seed 1 --only 17
 """
 
-import argparse
 import hashlib
 import json
 import multiprocessing
@@ -196,7 +195,7 @@ def build(folder: Path, faults: list[str]) -> Path:
 def battery(chosen: str, number: int, library: Path, seed: int) -> int:
     """Runs the chosen tests on the library with this fault (0: none); exit status of pytest."""
     os.environ["QNN_FAULT"] = str(number)
-    return engine_battery.run(library, CONFIGURATION, seed, chosen, "-x", "--tb=line")
+    return engine_battery.run(library, seed, "-x", "--tb=line", "-k", chosen)
 
 
 def check_battery(folder: Path, library: Path, seed: int) -> float:
@@ -343,10 +342,7 @@ def described(number: int, fault: str, seed: int, count: int) -> dict[str, objec
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog="example: python scripts/mutate.py --count 100 --seed 1 --jobs 2",
-    )
+    parser = script.parser(__doc__)
     parser.add_argument("--count", type=int, default=100, help="faults (100)")
     parser.add_argument(
         "--seed", type=run_options.seed_argument, default=1,

@@ -13,22 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import secrets
 import signal
 import sys
-from collections import deque
 from pathlib import Path
 
 from qnn.commands.options import positive
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, process_session, script
-from qnn_sim.regress import collect
+from qnn_sim import clean_environment, outputs, pytest_run, script
+from qnn_sim.regress import collect, seed_log
 from qnn_sim.regress.case import FAILED, SKIPPED, Case
 
 ROOT = Path(__file__).resolve().parent.parent
-LINE = re.compile(r"\[ *(\d+)%\] (PASSED|FAILED|ERROR|SKIPPED) ")
 
 
 def parse() -> argparse.Namespace:
@@ -55,30 +52,21 @@ def options(count: int, log: Path | None, jobs: int) -> list[str]:
 
 def run_tests(arguments: argparse.Namespace, log: Path) -> str:
     """Runs what is left; why it did not come to its end, if so. Also after Ctrl-C."""
-    command = [
-        sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "--tb=short", "--no-header",
-        *options(arguments.count, log, arguments.jobs), "--maxschedchunk=1", *arguments.tests,
-    ]  # fmt: skip
-    output: deque[str] = deque(maxlen=20)
-    environment = clean_environment.for_pytest({"SEED": ""})
-    try:
-        with (
-            process_session.started(command, ROOT, environment, arguments.seconds) as pytest,
-            Bar("seeds", "%") as bar,
-        ):
-            assert pytest.stdout is not None
-            for line in pytest.stdout:
-                output.append(line.rstrip())
-                if found := LINE.search(line):
-                    bar.update(int(found[1]), 100)
-            status = pytest.wait(60)
-    except KeyboardInterrupt:
+    chosen = ["--tb=short", "--no-header", "--maxschedchunk=1", *arguments.tests]
+    status, output = pytest_run.follow(
+        ROOT,
+        [*options(arguments.count, log, arguments.jobs), *chosen],
+        clean_environment.for_pytest({"SEED": ""}),
+        arguments.seconds,
+        Bar("seeds", "%"),
+    )
+    if status is None:
         return "stopped"
     if status == -signal.SIGKILL and arguments.seconds:
         return f"ended after {arguments.seconds} s"
     if status in (0, 1, 5):
         return ""
-    return "\n".join(["the tests did not come to their end:", *output])
+    return "\n".join(["the tests did not come to their end:", *output[-20:]])
 
 
 def rows_of(functions: list[str], log: Path, count: int) -> list[dict]:
@@ -87,9 +75,8 @@ def rows_of(functions: list[str], log: Path, count: int) -> list[dict]:
         name: {"test": name, "runs": 0, "seconds": 0.0, "skipped": "", "failures": []}
         for name in functions
     }
-    lines = log.read_text().split("\n")[:-1] if log.exists() else []
-    for entry in map(json.loads, lines):
-        row = rows.get(entry["test"].partition("[")[0])
+    for entry in seed_log.entries(log):
+        row = rows.get(seed_log.function(entry["test"]))
         if row is None:  # of a test that was not asked for
             continue
         row["seconds"] = round(row["seconds"] + entry["seconds"], 2)
@@ -137,7 +124,7 @@ def seeds(arguments: argparse.Namespace) -> int:
     log = outputs.make_folder(arguments.out).resolve() / "seeds.jsonl"
     chosen = [*options(1, None, 0), *arguments.tests]
     names = [n for n in collect.collected(ROOT, chosen, {"SEED": ""}) if "fresh0]" in n]
-    functions = list(dict.fromkeys(name.partition("[")[0] for name in names))
+    functions = list(dict.fromkeys(map(seed_log.function, names)))
     if not functions:
         raise QnnError(f"no seeded test in {' '.join(arguments.tests)}")
     if arguments.new:

@@ -15,13 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import secrets
 import signal
 import sys
 import tempfile
 import textwrap
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +29,7 @@ from qnn_sim import (
     agreement,
     clean_environment,
     outputs,
-    process_session,
+    pytest_run,
     rtl_build,
     run_options,
     script,
@@ -49,7 +47,6 @@ KERNELS = (*STREAMS, "engine", *NETWORKS)
 IMPLEMENTATIONS = ("rtl", "hls")
 LIMIT_S = 3600  # then the benches are ended
 COLUMNS = ("kernel", "implementation", "configurations", "values", "mismatches")
-LINE = re.compile(r"\[ *(\d+)%\] (PASSED|FAILED|ERROR|SKIPPED) (?:\S*/)?(\S+)")
 
 
 def names(known: tuple[str, ...]):
@@ -126,28 +123,15 @@ def run_tests(
             "NETWORKS": ",".join(k for k in arguments.kernels if k in NETWORKS),
         }
     )
-    command = [
-        sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-ra", "-n", str(arguments.jobs),
-        f"--junitxml={report}", *tests_of(arguments.kernels),
-    ]  # fmt: skip
-    output: deque[str] = deque(maxlen=60)
+    tests = tests_of(arguments.kernels)
+    options = ["-ra", "-n", str(arguments.jobs), f"--junitxml={report}", *tests]
     live = sys.stderr.isatty()
-    try:
-        with (
-            process_session.started(command, ROOT, environment, LIMIT_S) as pytest,
-            Bar("verify", "%") as bar,
-        ):
-            assert pytest.stdout is not None
-            for line in pytest.stdout:
-                output.append(line.rstrip())
-                if found := LINE.search(line):
-                    done, outcome, name = found.groups()
-                    if not live or outcome != "PASSED":
-                        print(f"[{done:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
-                    bar.update(int(done), 100)
-            return pytest.wait(60), list(output)
-    except KeyboardInterrupt:
-        return None, list(output)
+
+    def show(percent: int, outcome: str, name: str) -> None:
+        if not live or outcome != "PASSED":
+            print(f"[{percent:>3}%] {outcome.lower():7} {name}", file=sys.stderr)
+
+    return pytest_run.follow(ROOT, options, environment, LIMIT_S, Bar("verify", "%"), show)
 
 
 def rows_of(arguments: argparse.Namespace, counts: list[agreement.Count]) -> list[dict]:

@@ -5,9 +5,9 @@ N ?= 100#            faults of `make mutate`
 formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control, registers, popcount, requantiser; build/formal.json
 	$(VENV)/python scripts/formal.py --self-check --jobs $(JOBS)
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
-	$(VENV)/python scripts/mutate.py --count $(N) --seed '$(or $(strip $(SEED)),1)' --jobs $(JOBS)
+	$(VENV)/python scripts/mutate.py --count $(N) $(SEED_OPTION) --jobs $(JOBS)
 gates: .venv/.dev           ## the netlist of synth in place of the RTL, beginning with random values; build/gates.json
-	$(VENV)/python scripts/gates.py --seed $(or $(SEED),1)
+	$(VENV)/python scripts/gates.py $(SEED_OPTION)
 .venv/.formal: .venv/.dev
 	$(PIP) $(INSTALL) --editable '.[formal]'
 	@touch $@

