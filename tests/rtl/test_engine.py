@@ -167,6 +167,23 @@ def test_largest_words_and_ties(unsigned, at):
     assert (expected == (at <= 0)).all()
 
 
+def test_every_step_of_a_sum_of_words_shows(seed):
+    """Sums of few steps, and a threshold at each: the code is the sum, so none is off by one."""
+    rng = np.random.default_rng(seed)
+    for unsigned in (False, True):
+        shape, outputs = (20, 24, 3), 16
+        weight = rng.integers(-7, 8, (outputs, 3, 3, 3)).astype(np.int16)
+        numbers = rng.integers(0 if unsigned else -1500, 1500, shape)
+        middle = int(numbers.mean()) * weight.sum(axis=(1, 2, 3), dtype=np.int64) >> 10
+        thresholds = (middle[:, None] + np.arange(-127, 128)).astype(np.int32)
+        layer = WordConv("words", shape, unsigned, weight, thresholds)
+        driver, _ = loaded([layer])
+        with driver:
+            driver.run(numbers)
+            expected = compare(driver, [layer], numbers)
+        assert len(np.unique(expected)) > 50
+
+
 def corner(weight_bit, level) -> Conv:
     """All weights 256 or -256, the largest ones of 8 bits, doubled; one threshold."""
     weight = np.full((9, 17, 3, 3, 96), weight_bit, np.uint8)
