@@ -24,10 +24,12 @@ module hls_kernel (
     input chandle handle, output bit [63:0] data, output bit last);
 
   chandle handle;
+  bit     begun;                     // before the first reset what comes in means nothing
   string  name;
   initial begin
     if ($value$plusargs("kernel=%s", name) == 0) $fatal(1, "hls_kernel: +kernel=<name> is missing");
     handle = hls_open(name);
+    begun = 1'b0;
   end
 
   assign in_ready_o = !out_valid_o || out_ready_i;
@@ -36,8 +38,9 @@ module hls_kernel (
     bit        last;
     if (rst_i) begin
       hls_reset(handle);
+      begun <= 1'b1;
       out_valid_o <= 1'b0;
-    end else begin
+    end else if (begun) begin
       if (in_valid_i && in_ready_o && hls_push(handle, in_data_i, in_last_i) == 0) begin
         $fatal(1, "hls_kernel: %s failed", name);
       end
