@@ -59,13 +59,20 @@ def test_seeds_of_a_command_line_are_those_of_the_environment():
 
 
 @pytest.mark.parametrize("seed", ["Random", " random", "RANDOM", "5", "", " "])
-@pytest.mark.parametrize("target", ["regress", "regress-smoke", "mutate"])
+@pytest.mark.parametrize("target", ["regress", "regress-smoke", "mutate", "gates"])
 def test_make_hands_every_seed_on(target, seed):
     make = ["make", "--dry-run", "--old-file=.venv/.dev", target, f"SEED={seed}"]
     shown = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     words = shlex.split(shown.replace("\\\n", " "))
     given = words[words.index("--seed") + 1] if "--seed" in words else None
-    assert given == (seed.strip() or ("1" if target == "mutate" else None))
+    assert given == (seed.strip() or None)
+
+
+@pytest.mark.parametrize("script", ["mutate", "gates"])
+def test_without_a_seed_they_repeat_themselves(script):
+    command = [sys.executable, ROOT / "scripts" / f"{script}.py", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"--seed SEED +of [a-z ]+ \(1\); random: a\s+fresh one", shown), shown
 
 
 def test_reference(monkeypatch):
