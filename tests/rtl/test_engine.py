@@ -521,6 +521,21 @@ def test_dead_memory_times_out_and_recovers(running):
     runs_well()
 
 
+def test_each_beat_that_comes_is_progress(seed):
+    """Of a memory that is slow to begin, a burst ends later than a memory that is silent would."""
+    rng = np.random.default_rng(seed)
+    layer = random_networks.random_conv(rng, (6, 6, 64), 32, (3, 3), in_bits=2)
+    model = MemoryModel(latency=200, period=2, shared=False)
+    driver, board = loaded([layer], model)
+    with driver:
+        board.write(regs.TIMEOUT, model.latency + 4)
+        driver.start()
+        assert ended(driver, board.engine, 100_000).code == "NONE"
+        board.write(regs.TIMEOUT, model.latency - 4)
+        driver.start()
+        assert ended(driver, board.engine, 100_000).code == "TIMED_OUT"
+
+
 def test_reset_while_the_memory_is_dead(running):
     """It stays silent, also after TIMEOUT cycles, and busy until the memory has answered."""
     driver, engine, runs_well = running
