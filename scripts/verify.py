@@ -43,7 +43,8 @@ BENCHES = ROOT / "tests" / "kernels"
 STREAMS = ("popcount", "window", "matvec", "threshold", "max_pool", "pack", "conv")
 NETWORKS, CONFIGURATIONS = BREADTH["NETWORKS"], BREADTH["CONFIGURATIONS"]
 ENGINES = tuple(rtl_build.CONFIGURATIONS)  # configurations of the engine
-KERNELS = (*STREAMS, "engine", *NETWORKS)
+WHOLE = {"engine": "test_random_networks", "graph": "test_random_graphs"}  # many layers
+KERNELS = (*STREAMS, *WHOLE, *NETWORKS)
 IMPLEMENTATIONS = ("rtl", "hls")
 LIMIT_S = 3600  # then the benches are ended
 COLUMNS = ("kernel", "implementation", "configurations", "values", "mismatches")
@@ -85,7 +86,7 @@ def parse() -> argparse.Namespace:
         parser.error(str(problem))
     if arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
-    if arguments.kernels == ["engine"] and not set(ENGINES) & set(arguments.configurations):
+    if set(arguments.kernels) <= set(WHOLE) and not set(ENGINES) & set(arguments.configurations):
         parser.error(f"the engine has the configurations {', '.join(ENGINES)}")
     # The shell of an HLS kernel of streams is RTL, too.
     simulated = "rtl" in arguments.implementations or set(STREAMS) & set(arguments.kernels)
@@ -101,8 +102,7 @@ def parse() -> argparse.Namespace:
 def tests_of(kernels: Iterable[str]) -> list[str]:
     """What pytest has to run for these kernels."""
     chosen = [f"test_{kernel}.py" for kernel in kernels if kernel in STREAMS]
-    if "engine" in kernels:
-        chosen.append("test_engine_kernel.py::test_random_networks")
+    chosen += [f"test_engine_kernel.py::{WHOLE[kernel]}" for kernel in kernels if kernel in WHOLE]
     if set(NETWORKS) & set(kernels):
         chosen.append("test_engine_kernel.py::test_real_networks")
     return [str(BENCHES / test) for test in chosen]
