@@ -199,6 +199,27 @@ def mobilenet(rng: np.random.Generator, side: int = 32) -> Graph:
     return graph
 
 
+def u_net(rng: np.random.Generator, dyadic: bool = True) -> Graph:
+    """Two times to half the size and back, each time beside what was there before."""
+    made = Branches(rng, (1, 3, 8, 8), 2, dyadic)
+    graph, scale = made.graph, made.scale()
+    tensor = made.quant(made.conv(made.start, 6), scale)
+    shortcuts = []
+    for outputs in (10, 20):
+        shortcuts.append(tensor)
+        tensor = made.quant(made.conv(tensor, outputs, stride=2), scale)
+    for shortcut in reversed(shortcuts):
+        graph.tensor = tensor
+        twice = graph.constant([1, 1, 2, 2])
+        graph.then("Resize", "", twice, mode="nearest", nearest_mode="floor",
+                   coordinate_transformation_mode="asymmetric")  # fmt: skip
+        made.channels[graph.tensor] = made.channels[tensor]
+        joined = made.concat(graph.tensor, shortcut)
+        tensor = made.quant(made.conv(joined, made.channels[shortcut]), scale)
+    made.scores(tensor, 8)
+    return graph
+
+
 def scale_of_each_channel(rng: np.random.Generator, dyadic: bool = True) -> Graph:
     """Channels in steps of their own, read by a depthwise layer, or with steps that are multiples
     of one by any layer; averaged, too."""
@@ -218,5 +239,5 @@ def scale_of_each_channel(rng: np.random.Generator, dyadic: bool = True) -> Grap
 
 KINDS = {
     make.__name__: make
-    for make in (residual, signed_sum, side_by_side, of_the_input, scale_of_each_channel)
+    for make in (residual, signed_sum, side_by_side, of_the_input, scale_of_each_channel, u_net)
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The session of every backend that has an accelerator: a run of layers on the driver, the others
-on the host, which computes them for the next picture while the accelerator works on one."""
+on the host, which computes them for the next picture while the accelerator works on one. Layers of
+the host between those of the run go to the driver, too."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qnn.backends.host_layers import HostLayers
+from qnn.backends.host_layers import HostLayers, host_step
 from qnn.backends.protocol import Maps, Settings, check_maps, empty_outputs
 from qnn.engine import placement
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
-from qnn.engine.lowering import lower, lower_layer
+from qnn.engine.lowering import Limits, Lowered, lower, lower_layer
 from qnn.engine.stages import Codes
 from qnn.errors import BackendError
 from qnn.network import Layer, Network
@@ -55,7 +56,6 @@ class AcceleratorSession:
                     f"no layer of network {network.name} can run on the accelerator ({name}: "
                     f"{why}); use backend cpu"
                 )
-            self._lowered = lower(taken, placement.limits_of(network))
             self._reads = np.dtype(np.float32 if taken[0].in_bits is None else np.uint8)
             self._before = self._on_host(network.layers[: self._run.start])
             self._after = self._on_host(network.layers[self._run.stop :], self._run.stop)
@@ -77,7 +77,13 @@ class AcceleratorSession:
     def _load(self) -> None:
         """Loads the layers that the accelerator has."""
         kept = [number - self._run.start for number in self._kept]
-        self._driver.load(self._lowered, part(self._network.wiring, self._run), kept, together=True)
+        lowered = self._lowered(self._run, placement.limits_of(self._network))
+        self._driver.load(lowered, part(self._network.wiring, self._run), kept, together=True)
+
+    def _lowered(self, run: slice, limits: Limits = None) -> list[Lowered]:
+        """Layers of the run, for the driver."""
+        own = placement.hosted(self.places, run)
+        return lower(self._network.layers[run], limits, own, host_step)
 
     def run(self, maps: Maps) -> Maps:
         check_maps(self._network, maps)
@@ -148,8 +154,8 @@ class AcceleratorSession:
         network, run = self._network, self._run
         live = {skip - 1: given}
         everything = range(OUTSIDE, len(network.layers))
-        yield from self._on_host(network.layers[skip : run.start], skip).through(live, everything)
-        begin = max(skip, run.start)
+        begin = self._first_from(skip)
+        yield from self._on_host(network.layers[skip:begin], skip).through(live, everything)
         if begin < run.stop:
             maps = live[network.wiring[begin][0]]
             with self._beginning_with(begin) as reads:
@@ -160,6 +166,16 @@ class AcceleratorSession:
         begin = max(begin, run.stop)
         yield from self._on_host(network.layers[begin:], begin).through(live)
 
+    def _first_from(self, number: int) -> int:
+        """The first layer from that one on with which the run of the accelerator can begin; where
+        there is none, the end of the run, or that number behind it."""
+        run, wiring = self._run, self._network.wiring
+        for begin in range(max(number, run.start), run.stop):
+            behind = wiring[begin + 1 : run.stop]
+            if self.places[begin].where == "accelerator" and all(min(r) >= begin for r in behind):
+                return begin
+        return max(number, run.stop)
+
     @contextmanager
     def _beginning_with(self, number: int) -> Iterator[np.dtype[Any]]:
         """The accelerator has the layers of its run from this one on; what that one reads."""
@@ -167,7 +183,7 @@ class AcceleratorSession:
             yield self._reads
             return
         shorter = slice(number, self._run.stop)
-        self._driver.load(lower(self._network.layers[shorter]), part(self._network.wiring, shorter))
+        self._driver.load(self._lowered(shorter), part(self._network.wiring, shorter))
         try:
             yield np.dtype(np.uint8)
         finally:

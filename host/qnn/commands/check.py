@@ -12,7 +12,7 @@ from qnn.commands import options, places
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.lowering import folded, lower
-from qnn.engine.placement import Place, accelerated, limits_of, place_network
+from qnn.engine.placement import Place, accelerated, hosted, limits_of, place_network
 from qnn.engine.stages import laid_out
 from qnn.errors import QnnError
 from qnn.importers import import_network
@@ -73,7 +73,7 @@ def cycles_of(network: Network, found: Sequence[Place], caps: Capabilities) -> i
     run = accelerated(found)
     if not run.stop:
         return 0
-    layers = folded(lower(network.layers[run], limits_of(network)), caps)
+    layers = folded(lower(network.layers[run], limits_of(network), hosted(found, run)), caps)
     return estimate.cycles(laid_out(layers, caps, part(network.wiring, run)).program, caps)
 
 

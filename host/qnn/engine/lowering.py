@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeAlias
 
 from qnn.compute.dense import BinaryDense
@@ -11,28 +11,41 @@ from qnn.engine import float_first
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
+from qnn.engine.hosted import Hosted, Step
 from qnn.engine.parameters import Layer
 from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, Dense, FloatConv, Floats, Rearrange
 from qnn.network import Layer as AnyLayer
 
-Lowered: TypeAlias = Layer | FloatFirst | RowFolding
+Lowered: TypeAlias = Layer | FloatFirst | RowFolding | Hosted
 Limits: TypeAlias = "tuple[float, float] | None"
 
 
-def lower(layers: Sequence[AnyLayer], limits: Limits = None) -> list[Lowered]:
+def lower(
+    layers: Sequence[AnyLayer],
+    limits: Limits = None,
+    hosted: Container[int] = (),
+    step_of: Callable[[AnyLayer], Step] | None = None,
+) -> list[Lowered]:
     """A run of layers for a driver.
 
     Args:
         layers: one after the other.
         limits: least and largest value of what the first one reads, where that are floats; None:
             not known.
+        hosted: numbers of those that the host computes, not the first one and not the last one.
+        step_of: how; None: it does not, for they are only laid out.
 
     Raises:
         DoesNotFitError: the accelerator has no such layer.
     """
-    return [lower_layer(layer, None if n else limits) for n, layer in enumerate(layers)]
+    return [
+        Hosted(layer, step_of and step_of(layer))
+        if number in hosted
+        else lower_layer(layer, None if number else limits)
+        for number, layer in enumerate(layers)
+    ]
 
 
 def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
@@ -66,8 +79,8 @@ def folded(layers: Sequence[Lowered], capabilities: Capabilities) -> list[Lowere
     return [*first, *layers[1:]]
 
 
-def compiled(layer: Lowered) -> Layer:
-    """What of it runs on the accelerator."""
+def compiled(layer: Lowered) -> Layer | Hosted:
+    """What of it has its place in a program."""
     if isinstance(layer, FloatFirst):
         return layer.words
     return layer.conv if isinstance(layer, RowFolding) else layer

@@ -154,6 +154,23 @@ class BlockMap:
             np.bitwise_and.at(data, byte, ~mask)
             np.bitwise_or.at(data, byte, mask * (codes >> (plane - 1) & 1))
 
+    def pack(self, codes: NDArray[np.integer]) -> bytes:
+        """Codes, integers of shape (rows, columns, channels), as they lie in memory.
+
+        Raises:
+            QnnError: shape, dtype or a value does not fit.
+        """
+        check_codes(codes, (self.rows, self.columns, self.channels), self.planes)
+        share = 64 // self.pe
+        whole = np.zeros(
+            (len(self.blocks), self.rows, -(-self.columns // share) * share, self.pe), np.uint8
+        )
+        for block, (first, count) in zip(whole, self.blocks, strict=True):
+            block[:, : self.columns, :count] = codes[..., first : first + count]
+        pixels = whole.reshape(len(self.blocks), self.rows, -1, 1, 64)
+        planes = np.arange(self.planes, dtype=np.uint8)[:, None]
+        return _bits_to_bytes(pixels >> planes & np.uint8(1))
+
     def unpack(self, data: bytes) -> NDArray[np.uint8]:
         """Codes, uint8 (rows, columns, channels), of what lies in memory.
 

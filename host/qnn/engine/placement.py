@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where each layer of a network runs, and why: decided when a network is opened.
 
-The accelerator takes one run of consecutive layers, for it keeps one program: of those that it
-could take the run with the most products. The first of them alone reads what lies outside the run,
-which is one map. What it can take, its capabilities say; what it should take, the user's wish. All
-else runs on the host.
+The accelerator takes one run of layers, for it keeps one program: of those that it could take the
+one with the most products. Between its layers there may be such as the host computes. The first of
+a run, and it alone, reads what lies outside of it, which is one map. What the accelerator can take,
+its capabilities say; what it should take, the user's wish. All else runs on the host.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.lowering import Lowered, compiled, lower_layer
+from qnn.engine.lowering import Lowered, compiled, lower, lower_layer
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
 from qnn.network import Conv, Dense, FloatConv, Layer, Network
@@ -78,8 +79,11 @@ def place(
     wiring = wiring or chain(len(layers))
     while True:
         best = _best(layers, wiring, refusals, wished)
-        lowered = [lower_layer(layer, limits if not n else None) for n, layer in enumerate(layers)
-                   if best.start <= n < best.stop]  # fmt: skip
+        lowered = lower(
+            layers[best],
+            None if best.start else limits,
+            [n for n, refusal in enumerate(refusals[best]) if refusal is not None],
+        )
         refused = _refused_together(lowered, part(wiring, best), capabilities)
         if refused is None:
             break
@@ -101,14 +105,32 @@ def _best(
     layers: Sequence[Layer], wiring: Wiring, refusals: Sequence[str | None], wished: Sequence[int]
 ) -> slice:
     """The run of layers that the accelerator takes; an empty one where it can take none."""
-    runs = _runs(layers, [refusal is None for refusal in refusals], wiring)
+    able = [refusal is None for refusal in refusals]
+    runs = [_from(start, able, wiring) for start, one in enumerate(able)
+            if one and len(wiring[start]) == 1]  # fmt: skip
     fitting = [run for run in runs if all(run.start <= number < run.stop for number in wished)]
     if wished and not fitting:
         raise BackendError(
             f"layers {', '.join(layers[number].name for number in wished)} cannot run on the "
-            "accelerator together: others between them run on the host"
+            "accelerator together: between them a layer reads what lies before the first of them"
         )
-    return fitting[0] if fitting else slice(0, 0)
+
+    def macs(run: slice) -> int:
+        return sum(layers[n].macs for n in range(run.start, run.stop) if able[n])
+
+    return max(fitting, key=macs, default=slice(0, 0))
+
+
+def _from(start: int, able: Sequence[bool], wiring: Wiring) -> slice:
+    """The longest run that begins there: to the last layer that is able, while none of them reads
+    what lies before."""
+    stop = start + 1
+    for number in range(start + 1, len(able)):
+        if min(wiring[number]) < start:
+            break
+        if able[number]:
+            stop = number + 1
+    return slice(start, stop)
 
 
 def _refused_together(
@@ -161,10 +183,19 @@ def accelerated(places: Sequence[Place]) -> slice:
     return slice(numbers[0], numbers[-1] + 1) if numbers else slice(0, 0)
 
 
+def hosted(places: Sequence[Place], run: slice) -> list[int]:
+    """The layers of a run that the host computes, counted from its first one on."""
+    return [number for number, one in enumerate(places[run]) if one.where == "host"]
+
+
 def integer_run(layers: Sequence[Layer]) -> slice:
     """The run of integer layers with the most products; an empty one where there are none."""
-    runs = _runs(layers, [isinstance(layer, Conv) for layer in layers])
-    return runs[0] if runs else slice(0, 0)
+    runs = [
+        slice(own[0], own[-1] + 1)
+        for is_conv, group in groupby(range(len(layers)), lambda n: isinstance(layers[n], Conv))
+        if is_conv and (own := list(group))
+    ]
+    return max(runs, key=lambda run: sum(one.macs for one in layers[run]), default=slice(0, 0))
 
 
 def integer_layers(layers: Sequence[Layer]) -> tuple[Conv, ...]:
@@ -193,28 +224,3 @@ def _reason(layer: Layer) -> str:
     if isinstance(layer, FloatConv):
         return AS_WORDS
     return AS_SUMS if isinstance(layer, Dense) else AS_CODES
-
-
-def _runs(
-    layers: Sequence[Layer], able: Sequence[bool], wiring: Wiring | None = None
-) -> list[slice]:
-    """The longest runs of layers that are able, the one with the most products first.
-
-    The first layer of a run alone reads what lies before it, which is one map.
-    """
-    runs: list[slice] = []
-    start: int | None = None
-    for number, (one, reads) in enumerate(zip(able, wiring or chain(len(layers)), strict=True)):
-        goes_on = start is not None and min(reads) >= start
-        if start is not None and not (one and goes_on):
-            runs.append(slice(start, number))
-            start = None
-        if one and not goes_on and len(reads) == 1:
-            start = number
-    if start is not None:
-        runs.append(slice(start, len(layers)))
-
-    def macs(run: slice) -> int:
-        return sum(layer.macs for layer in layers[run])
-
-    return sorted(runs, key=macs, reverse=True)

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeAlias
 
 from qnn.engine import parameters, regs
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.blocks import blocks_of, borders_of
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, encode
+from qnn.engine.hosted import Hosted
 from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
 from qnn.engine.parameters import Layer
 from qnn.engine.reading import Reading, read_blocks, read_tight, read_words
@@ -23,6 +25,7 @@ from qnn.network.wiring import OUTSIDE, Wiring, chain, readers
 
 PAGE = 4096
 LINE = 128  # no burst crosses a multiple of it: parameters and maps begin there
+Compiled: TypeAlias = Layer | Hosted
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Program:
             take.
         commands: entries of the list, which begins at `base`.
         names: for each command, its layer, with /number where it has more than one.
-        parts: for each layer, how many commands it has.
-        maps: for each layer, the map it writes, and `places` its address.
+        parts: for each layer, how many commands it has: none, where it is one of the host.
+        maps: for each layer, the map it writes, and `places` its address; that of a layer of the
+            host has no blocks where the accelerator does not read it.
         inputs: of the first layer, and of each behind one whose sums the host finishes.
         wiring: what each layer reads.
     """
@@ -93,13 +97,24 @@ def fill(size: int, to: int) -> int:
     return -(-size // to) * to
 
 
-def _blocks_of_layers(layers: Sequence[Layer], wiring: Wiring, caps: Capabilities) -> list[Blocks]:
+def _readers(layers: Sequence[Compiled], wiring: Wiring) -> list[list[int]]:
+    """By layer: the numbers of those on the accelerator that read it."""
+    of_host = {number for number, layer in enumerate(layers) if isinstance(layer, Hosted)}
+    return [[number for number in own if number not in of_host] for own in readers(wiring)]
+
+
+def _blocks_of_layers(
+    layers: Sequence[Compiled], wiring: Wiring, caps: Capabilities
+) -> list[Blocks]:
     """The blocks of what each layer gives, as its readers want them.
 
     Of maps that are read side by side only the first block and the last can be read in part.
     """
-    found = []
-    for layer, own in zip(layers, readers(wiring), strict=True):
+    found: list[Blocks] = []
+    for layer, own in zip(layers, _readers(layers, wiring), strict=True):
+        if isinstance(layer, Hosted) and not own:
+            found.append(())
+            continue
         cuts, borders = borders_of(layer.outputs, layer.groups), set[int]()
         for reader in own if not isinstance(layer, DenseSums) else ():
             into = cuts if len(wiring[reader]) > 1 else borders
@@ -186,8 +201,10 @@ def _command(name: str, fields: dict[str, int]) -> bytes:
         raise DoesNotFitError(f"layer {name}: {error}") from None
 
 
-def _parts(layer: Layer, blocks: Blocks) -> list[Blocks]:
+def _parts(layer: Compiled, blocks: Blocks) -> list[Blocks]:
     """The output blocks of each command of a layer."""
+    if isinstance(layer, Hosted):
+        return []
     if isinstance(layer, WordConv):
         return runs(blocks)
     share = layer.outputs // layer.groups
@@ -205,11 +222,13 @@ def _input_map(layer: Layer) -> TightMap | WordMap:
     return TightMap(rows, columns, channels // layer.groups, layer.in_bits, layer.groups)
 
 
-def _inputs(layers: Sequence[Layer], wiring: Wiring) -> list[Input]:
+def _inputs(layers: Sequence[Compiled], wiring: Wiring) -> list[Input]:
     """What the host hands in, one after the other from address 0 on."""
     inputs: list[Input] = []
     address = 0
     for number, layer in enumerate(layers):
+        if isinstance(layer, Hosted):
+            continue
         given = [r for r in wiring[number] if r == OUTSIDE or isinstance(layers[r], DenseSums)]
         if not given:
             continue
@@ -222,19 +241,22 @@ def _inputs(layers: Sequence[Layer], wiring: Wiring) -> list[Input]:
     return inputs
 
 
-def _of_equal_planes(layers: Sequence[Layer], wiring: Wiring) -> list[Layer]:
+def _of_equal_planes(layers: Sequence[Compiled], wiring: Wiring) -> list[Compiled]:
     """The layers, reading as many planes as the others that read the same maps."""
-    planes = [0 if isinstance(layer, WordConv) else layer.in_bits for layer in layers]
+    planes = [0 if isinstance(layer, WordConv | Hosted) else layer.in_bits for layer in layers]
     while True:
-        most = [max((planes[n] for n in own), default=0) for own in readers(wiring)]  # of each map
+        # of each map
+        most = [max((planes[n] for n in own), default=0) for own in _readers(layers, wiring)]
         wider = [
-            max(count, *(most[read] for read in reads if read != OUTSIDE), 0)
-            for count, reads in zip(planes, wiring, strict=True)
+            0
+            if isinstance(layer, Hosted)
+            else max(count, *(most[read] for read in reads if read != OUTSIDE), 0)
+            for layer, count, reads in zip(layers, planes, wiring, strict=True)
         ]
         if wider == planes:
             break
         planes = wider
-    found: list[Layer] = []
+    found: list[Compiled] = []
     for layer, count in zip(layers, planes, strict=True):
         if isinstance(layer, Conv) and layer.in_bits != count:
             layer = replace(layer, in_bits=count)
@@ -245,7 +267,7 @@ def _of_equal_planes(layers: Sequence[Layer], wiring: Wiring) -> list[Layer]:
 
 
 def _places(
-    layers: Sequence[Layer], wiring: Wiring, maps: Sequence[BlockMap | RawMap], begin: int
+    layers: Sequence[Compiled], wiring: Wiring, maps: Sequence[BlockMap | RawMap], begin: int
 ) -> tuple[list[int], int]:
     """Where each map lies, from address `begin` on, and where the last of them ends.
 
@@ -254,7 +276,8 @@ def _places(
     """
     after: dict[int, int] = {}
     for layer, reads in zip(layers, wiring, strict=True):
-        if len(reads) == 1 or sum(len(maps[read].blocks) for read in reads) <= 2 * layer.groups:
+        count = sum(len(maps[read].blocks) for read in reads)
+        if len(reads) == 1 or isinstance(layer, Hosted) or count <= 2 * layer.groups:
             continue
         for one, other in pairwise(reads):
             if after.setdefault(one, other) != other or list(after.values()).count(other) > 1:
@@ -278,15 +301,16 @@ def _places(
 
 
 def _output_map(
-    layer: Layer, own: Sequence[Layer], blocks: Blocks, caps: Capabilities
+    layer: Compiled, own: Sequence[Compiled], blocks: Blocks, caps: Capabilities
 ) -> BlockMap | RawMap:
     """What a layer writes, with as many planes as its readers read, which are `own`."""
     rows, columns, _ = layer.out_shape
-    if not isinstance(layer, WordConv) and layer.out_bits is None:
+    if not isinstance(layer, WordConv | Hosted) and layer.out_bits is None:
         offsets = parameters.offsets(layer, parameters.passes(layer))
         return RawMap(rows, columns, caps.pe, blocks, tuple(offsets.tolist()))
     planes = layer.out_bits or 0
     for reader in own:
+        assert not isinstance(reader, Hosted)
         if isinstance(reader, WordConv):
             raise DoesNotFitError(
                 f"layer {reader.name}: only the first layer can be one of 16-bit words"
@@ -303,7 +327,7 @@ def _output_map(
 
 
 def _read_maps(
-    layers: Sequence[Layer],
+    layers: Sequence[Compiled],
     reads: Sequence[int],
     maps: Sequence[BlockMap | RawMap],
     places: Sequence[int],
@@ -331,7 +355,7 @@ def _read_maps(
 
 
 def compile_layers(
-    layers: Sequence[Layer],
+    layers: Sequence[Compiled],
     caps: Capabilities | None = None,
     base: int = 0,
     wiring: Wiring | None = None,
@@ -341,7 +365,7 @@ def compile_layers(
     Args:
         layers: each reads what others before it write, or what the host makes of that where it is a
             DenseSums; what one reads may hand out no other accumulators, and only the first may be
-            a WordConv.
+            a WordConv. Neither the first nor the last is one of the host.
         caps: of the accelerator; None for the PYNQ-Z1 configuration.
         base: address where the program will lie, a multiple of 4096.
         wiring: what each layer reads; None: the one before it.
@@ -369,7 +393,9 @@ def compile_layers(
     names: list[str] = []
     maps = [
         _output_map(layer, [layers[n] for n in own], blocks, caps)
-        for layer, own, blocks in zip(layers, readers(wiring), blocks_by_layer, strict=True)
+        for layer, own, blocks in zip(
+            layers, _readers(layers, wiring), blocks_by_layer, strict=True
+        )
     ]
     inputs = _inputs(layers, wiring)
     given = {one.layer: one for one in inputs}
@@ -377,6 +403,8 @@ def compile_layers(
     begin = inputs[-1].address + fill(inputs[-1].map.size, LINE)
     places, work_bytes = _places(layers, wiring, maps, begin)
     for number, layer in enumerate(layers):
+        if isinstance(layer, Hosted):
+            continue
         blocks, parts = blocks_by_layer[number], parts_by_layer[number]
         weights = None if isinstance(layer, WordConv) else parameters.passes(layer)
         out, place, written = maps[number], places[number], 0

@@ -3,8 +3,9 @@
 
 A stage ends behind each layer whose map the host has to do with: of a float first layer it corrects
 codes where they lie in memory (qnn.engine.float_first); out of the sums of a fully connected layer
-it makes what the next stage reads (qnn.engine.binary_dense). While it does, the accelerator can
-have a stage of another picture, in the other place (qnn.engine.layout).
+it makes what the next stage reads (qnn.engine.binary_dense); and layers between those of the
+accelerator it computes itself (qnn.engine.hosted). While it does, the accelerator can have a stage
+of another picture, in the other place (qnn.engine.layout).
 One ends, too, where a list of commands would be longer than the accelerator takes.
 """
 
@@ -26,6 +27,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.control import CommandCycles, Control, Progress
 from qnn.engine.float_first import FloatFirst
+from qnn.engine.hosted import Hosted
 from qnn.engine.layout import Layout
 from qnn.engine.lowering import Lowered, compiled
 from qnn.engine.maps import BlockMap
@@ -50,7 +52,8 @@ def laid_out(
         if commands > capabilities.commands:  # a list holds no more
             breaks.add(number - 1)
             commands = parts
-        if isinstance(layer, FloatFirst | DenseSums):
+        of_host = isinstance(layer, FloatFirst | DenseSums | Hosted)
+        if of_host and not (number + 1 < len(layers) and isinstance(layers[number + 1], Hosted)):
             breaks.add(number)
             commands = 0
     return Layout(program, breaks)
@@ -177,15 +180,18 @@ class Stages:
     def prepare(self, run: Run) -> None:
         """The work of the host behind a stage that has ended, and was not the last one."""
         began = time.perf_counter_ns()
-        number = self.layout.stages[run.stage].layers[-1]
-        if isinstance(first := self._layers[number], FloatFirst):
-            self._mend(first, run)
-        elif isinstance(self._layers[number], DenseSums):
-            made = cast("NDArray[np.integer[Any]]", self._map(number, run))
-            run.made[number] = made
-            for one in self.layout.program.inputs:
-                if one.source == number:
-                    self._hand_in(one.layer, made, self.layout.made[one.layer][run.place])
+        for number in self.layout.stages[run.stage].layers:
+            layer = self._layers[number]
+            if isinstance(layer, FloatFirst):
+                self._mend(layer, run)
+            elif isinstance(layer, DenseSums):
+                made = cast("NDArray[np.integer[Any]]", self._map(number, run))
+                run.made[number] = made
+                for one in self.layout.program.inputs:
+                    if one.source == number:
+                        self._hand_in(one.layer, made, self.layout.made[one.layer][run.place])
+            elif isinstance(layer, Hosted):
+                self._compute(number, layer, run)
         run.between_us += since_us(began)
 
     def go_on(self, run: Run) -> None:
@@ -253,6 +259,21 @@ class Stages:
         if len(where):
             out.mend(data, where, codes)
             write.flush(begin, end)
+
+    def _compute(self, number: int, layer: Hosted, run: Run) -> None:
+        """Makes the map of a layer of the host, and puts it where the accelerator reads it."""
+        program, write = self.layout.program, self._write
+        made = run.made[number] = layer([self._map(read, run) for read in program.wiring[number]])
+        out = program.maps[number]
+        if not out.blocks:
+            return
+        assert isinstance(out, BlockMap)
+        data = out.pack(cast("NDArray[np.integer[Any]]", made))
+        begin = self._begin(number, run)
+        end = begin + len(data)
+        write.invalidate(begin, end)  # at its ends it may share cache lines with other maps
+        write.array[begin:end] = np.frombuffer(data, np.uint8)
+        write.flush(begin, end)
 
     def _hand_in(self, number: int, codes: NDArray[np.integer[Any]], begin: int) -> None:
         """Packs what layer `number` reads."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,7 +30,7 @@ from qnn.backends.host_layers import HostLayers
 from qnn.backends.protocol import Maps
 from qnn.compute.dense import FloatDense
 from qnn.compute.float_conv import Uniform
-from qnn.engine.placement import Place, Where, accelerated, integer_run
+from qnn.engine.placement import Place, Where, accelerated, hosted, integer_run
 from qnn.measure import baseline
 from qnn.network import Conv, Dense, FloatConv, Layer, Network, PictureInput
 from qnn.network.layer import groups_of
@@ -166,7 +166,8 @@ def bench(network: Network, backend: str, repeat: int, settings: Settings = DEFA
             side_by_side([live[read][0] for read in own], groups_of(layer))
             for layer, own in zip(layers[run], network.wiring[run], strict=True)
         ]
-        rows += _offload_rows(session, layers[run], given, reads, repeat)
+        own = set(hosted(session.places, run)) if accelerator else set[int]()
+        rows += _offload_rows(session, layers[run], own, given, reads, repeat)
         if after or network.result is not None:
             rows.append(_last_row(network, run.stop, live, repeat))
         if accelerator:
@@ -235,29 +236,36 @@ def _first_row(network: Network, layers: Sequence[Layer], given: Maps, repeat: i
 def _offload_rows(
     session: Session,
     layers: Sequence[Layer],
+    of_host: Container[int],
     given: Maps,
     reads: Sequence[NDArray[Any]],
     repeat: int,
 ) -> list[Row]:
-    """The run of a backend; `reads` is what each of its layers reads."""
+    """The run of a backend; `reads` is what each of its layers reads, `of_host` the numbers of
+    those between that the host computes."""
     runs = 1 if session.simulated else repeat
     offloads = [offload for _ in range(runs) for offload in session.stream([given])]
     ms = float(np.median([offload.offload_us for offload in offloads])) / 1e3
     between_ms = float(np.median([offload.between_us for offload in offloads])) / 1e3
     packing = [one.packing_us for one in offloads if one.packing_us is not None]
     rows = [Row("packing", float(np.median(packing)) / 1e3, None)] if packing else []
-    stages = [_stage_of(layer) for layer in layers] or ["offload"]
-    names = sorted(set(stages), key=("first_layer", "offload", "fully_connected").index)
+    between = [layer for number, layer in enumerate(layers) if number in of_host]
+    stages = [
+        "between" if number in of_host else _stage_of(layer) for number, layer in enumerate(layers)
+    ] or ["offload"]
+    order = ("first_layer", "offload", "fully_connected")
+    names = sorted(set(stages) - {"between"}, key=order.index)
     main = "offload" if "offload" in names else names[-1]  # has what belongs to no layer
     groups: dict[str, list[tuple[Layer, NDArray[Any]]]] = {name: [] for name in names}
     for name, layer, x in zip(stages, layers, reads, strict=False):  # no layers: no groups
-        groups[name].append((layer, x))
+        if name in groups:
+            groups[name].append((layer, x))
     compared_ms = {name: _baseline_ms(group, repeat) for name, group in groups.items()}
     macs = {name: _macs([layer for layer, _ in group]) for name, group in groups.items()}
     cycles, clock_mhz = offloads[-1].cycles, session.clock_mhz
     if cycles is None or clock_mhz is None:
         return [*rows, Row(main, ms, compared_ms[main], macs=macs[main])]
-    taken = dict.fromkeys(names, 0)
+    taken = dict.fromkeys([*names, "between"], 0)
     for name, own in zip(stages, session.layer_cycles(), strict=True):
         taken[name] += own
     taken[main] += cycles - sum(taken.values())
@@ -274,7 +282,7 @@ def _offload_rows(
             )
         )  # fmt: skip
     if between_ms:
-        rows.append(Row("between", between_ms, None))
+        rows.append(Row("between", between_ms, None, macs=_macs(between)))
     return rows
 
 

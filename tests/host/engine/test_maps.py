@@ -43,6 +43,9 @@ def test_every_bit_of_a_block_map(pe, columns):
             position = np.uint64(x % share * pe + c)
             bits = shaped[b, y, x // share] >> position & np.uint64(1)
             assert codes[y, x, first + c] == (bits.astype(int) << np.arange(planes)).sum()
+    packed = np.frombuffer(image.pack(codes), np.uint8)
+    np.testing.assert_array_equal(image.unpack(packed.tobytes()), codes)
+    assert np.count_nonzero(np.unpackbits(packed)) == np.unpackbits(codes).sum()  # no other is set
 
 
 @pytest.mark.parametrize("pe", [8, 16, 32])
@@ -79,6 +82,8 @@ def test_what_does_not_fit_is_refused():
         tight.pack(np.zeros((2, 2, 3)))
     with pytest.raises(QnnError, match="do not fit 2 planes"):
         tight.pack(np.full((2, 2, 3), 4))
+    with pytest.raises(QnnError, match="do not fit 2 planes"):
+        BlockMap(2, 2, 2, 8, ((0, 3),)).pack(np.full((2, 2, 3), 4))
     with pytest.raises(QnnError, match="expected a map of 64 bytes, got 3"):
         BlockMap(2, 4, 2, 32, ((0, 32),)).unpack(b"abc")
     with pytest.raises(QnnError, match="expected accumulators of 128 bytes, got 3"):

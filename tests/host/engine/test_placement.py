@@ -12,6 +12,7 @@ from qnn.compute.dense import BinaryDense
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import (
     accelerated,
+    hosted,
     integer_layers,
     integer_run,
     on_host,
@@ -21,6 +22,7 @@ from qnn.engine.placement import (
 from qnn.errors import BackendError
 from qnn.measure.random_dorefanet import random_dorefanet
 from qnn.network import Conv, Dense
+from qnn.network.wiring import OUTSIDE
 
 CAPABILITIES = Capabilities()
 RNG = np.random.default_rng(1)
@@ -86,24 +88,40 @@ def test_every_kind(kind):
         ("ccc", "AAA"),
         ("xcc", "hAA"),
         ("ccx", "AAh"),
-        ("cxcc", "hhAA"),
-        ("ccxc", "AAhh"),
-        ("Cxcc", "Ahhh"),  # one run, that with the most products
-        ("xcxcx", "hAhhh"),  # of equals the first
+        ("cxcc", "AhAA"),
+        ("ccxc", "AAhA"),
+        ("xcxxcx", "hAhhAh"),
         ("xx", "hh"),
     ],
 )
-def test_the_accelerator_takes_the_run_with_the_most_products(kinds, expected):
+def test_the_accelerator_takes_all_that_it_can(kinds, expected):
     layers = chain(kinds)
     places = place(layers, CAPABILITIES)
     assert where(places) == expected
     for layer, one in zip(layers, places, strict=True):
         if layer.name[0] == "x":
             assert "17 kernel rows" in one.why
-        elif one.where == "host":
-            run = accelerated(places)
-            first, last = layers[run.start].name, layers[run.stop - 1].name
-            span = first if first == last else f"{first} to {last}"
+    run = accelerated(places)
+    inside = expected[run]
+    assert inside == expected.strip("h")
+    assert hosted(places, run) == [n for n, letter in enumerate(inside) if letter == "h"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "reads", "expected", "span"),
+    [
+        ("cccC", [(0,), (1,), (OUTSIDE,)], "hhhA", "C3"),  # the run with the most products
+        ("ccCc", [(0,), (OUTSIDE,), (2,)], "hhAA", "C2 to c3"),
+        ("cccc", [(0,), (OUTSIDE,), (2,)], "AAhh", "c0 to c1"),  # of equals the first
+        ("cxcc", [(0,), (1,), (OUTSIDE,)], "AhAh", "c0 to c2"),
+    ],
+)
+def test_only_the_first_of_a_run_reads_what_lies_outside(kinds, reads, expected, span):
+    layers = chain(kinds)
+    places = place(layers, CAPABILITIES, wiring=((OUTSIDE,), *reads))
+    assert where(places) == expected
+    for layer, one in zip(layers, places, strict=True):
+        if one.where == "host" and layer.name[0] != "x":
             assert one.why == f"the accelerator takes one run of layers, here {span}"
 
 
@@ -119,7 +137,7 @@ def test_capabilities_decide():
 def test_a_wish_for_the_host():
     layers = chain("cCcc")
     assert where(place(layers, CAPABILITIES, {"c0": "host"})) == "hAAA"
-    assert where(place(layers, CAPABILITIES, {"C1": "host"})) == "hhAA"
+    assert where(place(layers, CAPABILITIES, {"C1": "host"})) == "AhAA"
     assert place(layers, CAPABILITIES, {"C1": "host"})[1].why == "as wished"
 
 
@@ -142,20 +160,21 @@ def test_a_fully_connected_layer_that_is_too_large_runs_on_the_host(shape, less,
 def test_fully_connected_layers_stay_on_the_host_where_that_is_wished():
     layers = random_dorefanet().layers
     places = place(layers, CAPABILITIES, {"fc0": "host"})
-    assert where(places) == "hAAAAhhh"
+    assert where(places) == "hAAAAhAh"
     assert places[5].why == "as wished"
-    assert places[6].why == "the accelerator takes one run of layers, here conv1 to conv4"
     assert where(place(layers, CAPABILITIES, {"fc1": "host"})) == "hAAAAAhh"
 
 
 def test_a_wish_for_the_accelerator():
     layers = chain("Cxc")
-    assert where(place(layers, CAPABILITIES)) == "Ahh"
-    assert where(place(layers, CAPABILITIES, {"c2": "accelerator"})) == "hhA"
+    wiring = ((OUTSIDE,), (0,), (OUTSIDE,))
+    assert where(place(layers, CAPABILITIES, wiring=wiring)) == "Ahh"
+    assert where(place(layers, CAPABILITIES, {"c2": "accelerator"}, wiring=wiring)) == "hhA"
     with pytest.raises(BackendError, match=r"layer x1 cannot run on the accelerator: .*17 kernel"):
         place(layers, CAPABILITIES, {"x1": "accelerator"})
     with pytest.raises(BackendError, match="layers C0, c2 cannot run on the accelerator together"):
-        place(layers, CAPABILITIES, {"C0": "accelerator", "c2": "accelerator"})
+        wish = {"C0": "accelerator", "c2": "accelerator"}
+        place(layers, CAPABILITIES, wish, wiring=wiring)
 
 
 def test_a_wish_for_a_layer_that_is_not_there():

@@ -138,6 +138,21 @@ def test_a_first_layer_on_the_simulated_accelerator(sim, kind):
     assert [row.stage for row in report.rows if row.simulation_s is not None] == ["offload"]
 
 
+def test_layers_of_the_host_between_those_of_the_accelerator(sim):
+    rng = np.random.default_rng(2)
+    first, middle, last = (
+        random_networks.random_conv(rng, (4, 4, 4), 4, (3, 3), name=name, padding=(1, 1, 1, 1))
+        for name in "abc"
+    )
+    network = random_networks.network_of(first, middle, last)
+    report = bench(network, "sim", 1, Settings(wish={"b": "host"}))
+    assert [place.where for place in report.places] == ["accelerator", "host", "accelerator"]
+    packing, offload, between = report.rows
+    assert [row.stage for row in report.rows] == ["packing", "offload", "between"]
+    assert (packing.macs, offload.macs, between.macs) == (0, first.macs + last.macs, middle.macs)
+    assert between.where == "host" and between.ms > 0
+
+
 def test_fully_connected_layers_alone_on_an_accelerator_that_is_measured(sim):
     """As on a board: cycles are counted by it, the rest of the time is the host's around them."""
     rng = np.random.default_rng(1)
@@ -146,7 +161,7 @@ def test_fully_connected_layers_alone_on_an_accelerator_that_is_measured(sim):
 
     session = AcceleratorSession(SimulatedBoard("small"), network, DEFAULTS, simulated=False)
     given = random_networks.random_codes(rng, network, 1)
-    packing, row = _offload_rows(session, network.layers, given, [given[0]], 2)
+    packing, row = _offload_rows(session, network.layers, (), given, [given[0]], 2)
     session.close()
     assert (packing.stage, row.stage, row.kind) == ("packing", "fully_connected", "measured")
     assert row.cycles > 0 and row.simulation_s is None
@@ -171,7 +186,7 @@ def test_the_time_of_a_run_that_is_measured_is_that_of_its_rows():
             return 290_000, 200_000
 
     reads = [random_networks.random_codes(rng, layer, 1)[0] for layer in network.layers]
-    rows = _offload_rows(Measured(), network.layers, reads[0][None], reads, 1)
+    rows = _offload_rows(Measured(), network.layers, (), reads[0][None], reads, 1)
     assert [(row.stage, row.ms, row.cycles) for row in rows] == [
         ("packing", 0.01, None),
         ("offload", pytest.approx(6.0), 300_000),

@@ -9,7 +9,7 @@ from qnn.importers import import_network
 from qnn.importers.qonnx.graph import Node
 from qnn.importers.qonnx.resize import resized
 from qnn.model import Model
-from qnn.network import Rearrange
+from qnn.network import Conv, Rearrange
 
 pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 pytest.importorskip("qonnx", reason="the reference executor is not installed")
@@ -161,5 +161,11 @@ def test_in_a_network(make, tmp_path):
     assert len(np.unique(want)) > 4
     assert found.tolist() == np.array(want).tolist()
     with Model(network, "sim") as model:
-        assert {place.where for place in model.places} == {"host", "accelerator"}
+        where = {place.where for place in model.places[:-1]}
+        assert where == {"host", "accelerator"}
+        assert all(
+            place.where == "accelerator"
+            for layer, place in zip(network.layers, model.places, strict=True)
+            if isinstance(layer, Conv)
+        ), model.places
         assert np.array_equal(model.evaluate(arrays[:1].astype(np.float32)), found[:1])
