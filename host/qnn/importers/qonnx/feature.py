@@ -66,6 +66,12 @@ class Codes:
         """Planes that hold the codes."""
         return max(1, self.top.bit_length())
 
+    @property
+    def levels(self) -> Array:
+        """What the codes stand for where channels have no steps of their own, float32 (codes,)."""
+        y: Array = (self.zero + self.step * np.arange(self.top + 1)).astype(np.float32)
+        return y
+
 
 @dataclass(frozen=True, eq=False)
 class Products:

@@ -16,6 +16,7 @@ import numpy as np
 from qnn.engine.program import compile_layers
 from qnn.errors import FormatError, NetworkError, QnnError
 from qnn.importers.qonnx.graph import read_graph
+from qnn.importers.qonnx.layers import Layers
 from qnn.importers.qonnx.walk import Walk
 from qnn.network import Conv, Floats, Network, Rearrange
 from qnn.network.result import FloatMap
@@ -29,26 +30,27 @@ def import_network(path: Path, name: str, wish: str | None = None) -> Network:
         raise FormatError(f"{path}: not a file; name the .onnx file")
     with np.errstate(all="ignore"):  # what is not finite is refused where it is found
         walk = Walk(read_graph(path), wish)
-    on_host = _on_host(walk)
+    made, outputs = walk.made, walk.outputs
+    on_host = _on_host(made)
     network = Network(
         name=name,
-        title=f"{path.stem} from QONNX, {_precision(walk.convs)}",
+        title=f"{path.stem} from QONNX, {_precision(made.convs)}",
         task="classify",
         classes=(),
-        layers=tuple(walk.layers),
-        picture=walk.picture,
-        array=walk.array,
-        reads=walk.reads,
-        inputs=walk.inputs,
-        heads=tuple(walk.heads),
-        output=walk.output,
+        layers=tuple(made.layers),
+        picture=made.picture,
+        array=made.array,
+        reads=made.reads,
+        inputs=made.inputs,
+        heads=outputs.heads,
+        output=outputs.name,
         source="imported from QONNX",
-        missing=tuple(walk.missing),
-        notes=(*_notes(walk.undecided), *on_host, *_of_floats(walk), *_of_heads(walk)),
+        missing=outputs.missing,
+        notes=(*_notes(made.undecided), *on_host, *_of_floats(made), *_of_heads(walk)),
     )
-    if isinstance(walk.result, FloatMap):
-        return replace(network, result=walk.result)
-    return replace(network, classes=_classes(path, network.out_shape[2]), result=walk.result)
+    if isinstance(outputs.result, FloatMap):
+        return replace(network, result=outputs.result)
+    return replace(network, classes=_classes(path, network.out_shape[2]), result=outputs.result)
 
 
 def _notes(undecided: Sequence[str]) -> tuple[str, ...]:
@@ -63,12 +65,12 @@ def _notes(undecided: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _of_floats(walk: Walk) -> tuple[str, ...]:
+def _of_floats(made: Layers) -> tuple[str, ...]:
     """What to know of the layers that compute in floats."""
-    names = [layer.name for layer in walk.layers if isinstance(layer, Floats)]
+    names = [layer.name for layer in made.layers if isinstance(layer, Floats)]
     if not names:
         return ()
-    alone = "" if walk.convs else ", and with them the whole network"
+    alone = "" if made.convs else ", and with them the whole network"
     return (
         f"what is not quantised runs on the host, in floats: {', '.join(names)}{alone}; quantise "
         "the input, the weights and what lies between the layers to 8 bits or fewer to have them "
@@ -78,11 +80,12 @@ def _of_floats(walk: Walk) -> tuple[str, ...]:
 
 def _of_heads(walk: Walk) -> tuple[str, ...]:
     """What to know of a network with several outputs."""
-    if not walk.heads:
+    made, outputs = walk.made, walk.outputs
+    if not outputs.heads:
         return ()
-    names = ", ".join(head.name for head in walk.heads)
-    also = ", and qnn run" if walk.array is not None else ""
-    return (f"beside {walk.output} it gives {names}: Model.outputs{also} has all by name",)
+    names = ", ".join(head.name for head in outputs.heads)
+    also = ", and qnn run" if made.array is not None else ""
+    return (f"beside {outputs.name} it gives {names}: Model.outputs{also} has all by name",)
 
 
 def _precision(layers: Sequence[Conv]) -> str:
@@ -109,13 +112,13 @@ def _classes(path: Path, count: int) -> tuple[str, ...]:
     return names
 
 
-def _on_host(walk: Walk) -> tuple[str, ...]:
+def _on_host(made: Layers) -> tuple[str, ...]:
     """What to know of the layers that the accelerator cannot take.
 
     Raises:
         NetworkError: it can take none of the integer layers, or not a chain of them together.
     """
-    convs, refusals = walk.convs, dict[str, str]()
+    convs, refusals = made.convs, dict[str, str]()
     for layer in convs:
         try:
             compile_layers([layer])
@@ -130,8 +133,8 @@ def _on_host(walk: Walk) -> tuple[str, ...]:
             f"node {node!r} does not fit the accelerator: layer {first.name}: "
             f"{refusals[first.name]}; make its kernel, its channels or its map smaller"
         )
-    moved = any(isinstance(layer, Rearrange | Floats) for layer in walk.layers)
-    if not refusals and not walk.inputs and not moved:
+    moved = any(isinstance(layer, Rearrange | Floats) for layer in made.layers)
+    if not refusals and not made.inputs and not moved:
         compile_layers(convs)
     if not refusals:
         return ()
