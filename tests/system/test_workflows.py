@@ -37,7 +37,7 @@ def test_the_gate_and_the_nightly_runs_are_there():
     texts = {path.stem: path.read_text() for path in WORKFLOWS}
     assert "- run: .ci/run" in texts["ci"] and targets(texts["ci"]) >= {"regress-smoke", "verify"}
     assert targets(texts["nightly"]) == {
-        "regress", "formal", "gates", "mutate", "setup", "test-armhf", "test-pynq",
+        "regress", "formal", "gates", "mutate", "setup", "test-armhf", "test-brevitas", "test-pynq",
     }  # fmt: skip
 
 
