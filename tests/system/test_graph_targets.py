@@ -49,10 +49,10 @@ def test_a_resnet18_takes_little_memory(tmp_path):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("make", [resnet8, mobilenet])
-def test_whole_on_the_simulated_accelerator(make, tmp_path):
+@pytest.mark.parametrize(("make", "inputs"), [(resnet8, 4), (mobilenet, 4), (resnet18, 1)])
+def test_whole_on_the_simulated_accelerator(make, inputs, tmp_path):
     path = make(np.random.default_rng(1)).save(tmp_path / f"{make.__name__}.onnx")
-    found = compare(path, 4, 1, "sim")
+    found = compare(path, inputs, 1, "sim")
     print(f"\n{make.__name__}: {found.cycles:,} cycles, bound {found.bound:,}")
     assert found.good, found
     assert found.tensors > 10
