@@ -18,7 +18,6 @@ from qnn_sim.rtl_build import ROOT
 # Of the generated networks beside the reference data: what the accelerator cannot run.
 REFUSED = {
     "act_per_channel": "it reads channels in steps of their own",
-    "maxpool2x1": "a kernel of 2x1",
 }
 
 
@@ -28,14 +27,14 @@ def call(*arguments):
 
 
 def test_the_generated_networks(reference):
-    """All but two are taken, and score as the reference does."""
+    """All but one are taken, and score as the reference does."""
     folder = reference.parent / "cases/networks"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     ended = call("--json", "--inputs", "3", *sorted(folder.glob("*.onnx")))
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    assert (document["accepted"], document["agree"]) == (47, 47)
+    assert (document["accepted"], document["agree"]) == (48, 48)
     refused = {one["name"]: one["refusal"] for one in document["networks"] if one["refusal"]}
     assert refused.keys() == REFUSED.keys()
     assert all(REFUSED[name] in sentence for name, sentence in refused.items())

@@ -15,8 +15,8 @@ from qnn.importers.qonnx.fold import arithmetic
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.layout import lying, places, standing
 from qnn.importers.qonnx.steps import Clip, Quantizer, Step
-from qnn.importers.qonnx.windows import check_counts, kernels_of, windows_of
-from qnn.network import Floats
+from qnn.importers.qonnx.windows import Windows, check_counts, kernels_of, windows_of
+from qnn.network import Floats, Shape
 from qnn.network.arithmetic import Arithmetic
 
 
@@ -127,6 +127,15 @@ def pooled(
         name, feature.shape, None, steps, None, place.kernel, place.strides, place.padding
     )
     return layer, lying(places(layer.out_shape), sides, node.channels_last)
+
+
+def pooled_codes(place: Windows, shape: Shape, top: int, name: str) -> Floats:
+    """The largest codes, up to `top`, of any windows of a map of that shape."""
+    steps = np.arange(max(top, 1), dtype=np.float32)[None] + np.float32(0.5)
+    return Floats(
+        name, shape, max(top, 1).bit_length(), (), None, place.kernel, place.strides,
+        place.padding, thresholds=steps,
+    )  # fmt: skip
 
 
 def quantised(node: Node, feature: Feature, name: str) -> tuple[Floats, Codes]:

@@ -34,17 +34,15 @@ class _Stage:
         return windows(side, self.before, self.after, self.size, self.stride)
 
 
-def pools_of(node: Node, sides: tuple[int, int]) -> tuple[MaxPool, ...]:
-    """The pools that do what a MaxPool node does; windows that ceil_mode adds become padding.
-
-    One of size 1 and a stride that no pool of the accelerator has (3 or 4) only leaves out pixels.
+def windows_pooled(node: Node, sides: tuple[int, int]) -> Windows:
+    """The windows of a MaxPool node; those that ceil_mode adds become padding.
 
     Args:
         node: the pool.
         sides: rows and columns of what it reads.
 
     Raises:
-        NetworkError: no pools of the accelerator do that.
+        NetworkError: they contradict each other, or have holes.
     """
     kernel = tuple(int(n) for n in node.attributes.get("kernel_shape", ()))
     if not kernel:
@@ -61,6 +59,16 @@ def pools_of(node: Node, sides: tuple[int, int]) -> tuple[MaxPool, ...]:
     top, left, bottom, right = place.padding
     if max(top, bottom) >= place.kernel[0] or max(left, right) >= place.kernel[1]:
         raise node.refuse(f"pads {place.padding} are not smaller than its kernel")
+    return place
+
+
+def pools_of(place: Windows, sides: tuple[int, int]) -> tuple[MaxPool, ...] | None:
+    """The pools of the accelerator that do what one with these windows does; None: none do.
+
+    One of size 1 and a stride that no pool of the accelerator has (3 or 4) only leaves out pixels.
+    """
+    rows, columns = place.counts(sides)
+    top, left, _, _ = place.padding
     if _is_whole(place, sides):
         return _whole(sides)
     # A side of one pixel that stays one takes any window that holds nothing else.
@@ -72,12 +80,7 @@ def pools_of(node: Node, sides: tuple[int, int]) -> tuple[MaxPool, ...]:
         across = [_Stage(s.size, s.stride, 0, s.size - 1) for s in down]
     shapes = [None if one is None else [(s.size, s.stride) for s in one] for one in (down, across)]
     if down is None or across is None or shapes[0] != shapes[1]:
-        raise node.refuse(
-            f"a kernel of {describe(place.kernel)} with strides {place.strides} and pads "
-            f"{place.padding}; the accelerator pools squares of 1, 2 and 3 with strides 1 and 2, "
-            "and what can be made of them: use a square kernel with the same stride both ways, "
-            "such as 2x2 with strides (2, 2)"
-        )
+        return None
     return tuple(
         MaxPool(one.size, one.stride, (one.before, other.before, one.after, other.after))
         for one, other in zip(down, across, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.importers.qonnx.feature import Feature, FloatSums, Held, Input, Source
+from qnn.importers.qonnx.feature import Feature, FloatSums, Held, Input, Part, Source
 from qnn.importers.qonnx.fold import last_quantizer
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map, flattened
@@ -62,6 +62,21 @@ def as_one(reading: Reading, node: Node, feature: Feature) -> Held:
     return reading.made.copy(node, plain.shape, codes)
 
 
+def in_one_map(reading: Reading, node: Node, feature: Feature) -> tuple[Feature, Part]:
+    """A feature that is ended here, in the map of one layer.
+
+    Raises:
+        NetworkError: it is not quantised.
+    """
+    feature = settled(reading, node, feature, required=True)
+    held = feature.source
+    assert isinstance(held, Held)
+    if len(held.parts) > 1:
+        held = as_one(reading, node, feature)
+    (part,) = held.parts
+    return feature, part
+
+
 def moved(
     reading: Reading, node: Node, feature: Feature, move: Callable[[Array], Array]
 ) -> Feature:
@@ -70,12 +85,7 @@ def moved(
     Raises:
         NetworkError: it is not quantised, no map, or has scales that no move can follow.
     """
-    feature = settled(reading, node, feature, required=True)
-    held = feature.source
-    assert isinstance(held, Held)
-    if len(held.parts) > 1:
-        held = as_one(reading, node, feature)
-    (part,) = held.parts
+    feature, part = in_one_map(reading, node, feature)
     last = _channels_last(feature)
     found = standing(move(feature.index), last)
     if found.ndim != 4 or found.shape[0] != 1:

@@ -17,21 +17,19 @@ from qnn.importers.qonnx.averages import AVERAGES, average
 from qnn.importers.qonnx.constants import fold, room_for
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Feature, Held, Input
+from qnn.importers.qonnx.feature import Feature, Input
 from qnn.importers.qonnx.float_layers import in_floats
 from qnn.importers.qonnx.graph import Array, Graph, Node
-from qnn.importers.qonnx.inputs import as_map
 from qnn.importers.qonnx.joining import added, side_by_side
 from qnn.importers.qonnx.layers import Layers
-from qnn.importers.qonnx.layout import LAYOUT, lying, places, rearrange
+from qnn.importers.qonnx.layout import LAYOUT, rearrange
 from qnn.importers.qonnx.outputs import outputs_of
-from qnn.importers.qonnx.pools import pools_of
+from qnn.importers.qonnx.pooling import max_pool
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.reading import Reading
 from qnn.importers.qonnx.resize import RESIZING, resized
 from qnn.importers.qonnx.settling import lies_apart, moved, settled
-from qnn.network import windows
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")  # want the tensor to be the map
@@ -158,7 +156,7 @@ class Walk:
             if found is not None:
                 return found
         if node.op == "MaxPool":
-            return _pooled(node, feature)
+            return max_pool(reading, node, feature)
         if node.op in AVERAGES:
             return average(node, feature, parameters, lambda f, s: reading.read(node, f, s))
         if node.op in PRODUCTS:
@@ -178,19 +176,3 @@ def _input(graph: Graph, wish: str | None) -> Feature:
     count = math.prod(graph.input_shape)
     source = Input(graph.input_shape[1:], grid_of(graph.input_type), wish)
     return Feature(source, (1, 1, count), np.arange(count).reshape(graph.input_shape))
-
-
-def _pooled(node: Node, feature: Feature) -> Feature:
-    sides = feature.index.ndim
-    feature = as_map(node, feature)
-    if isinstance(feature.source, Held) and feature.source.shape is None:
-        feature = replace(feature, source=replace(feature.source, shape=feature.shape))
-    rows, columns, channels = feature.shape
-    pools = pools_of(node, (rows, columns))
-    for pool in pools:
-        top, left, bottom, right = pool.padding
-        rows = windows(rows, top, bottom, pool.size, pool.stride)
-        columns = windows(columns, left, right, pool.size, pool.stride)
-    shape = (rows, columns, channels)
-    index = lying(places(shape), sides, node.channels_last)
-    return replace(feature, shape=shape, index=index).then(*pools)
