@@ -13,7 +13,7 @@ import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Graph, Node
 from qnn.importers.qonnx.layout import LAYOUT, rearrange
-from qnn.importers.qonnx.linear import dequantized, linear
+from qnn.importers.qonnx.linear import dequantized, quantized
 from qnn.importers.qonnx.steps import QUANTIZERS, quantizer
 
 # Elements of all that is computed: what weights pass through on their way, and what is small.
@@ -101,7 +101,7 @@ def _fold(node: Node, inputs: list[Array | None]) -> Array | None:
         high = node.attributes.get("max") if high is None else high
         return np.clip(given[0], low, high).astype(given[0].dtype)
     if node.op == "QuantizeLinear":
-        return linear(node, inputs[1:])(given[0].astype(np.float32)).astype(np.int64)
+        return quantized(node, given[0], *inputs[1:])
     if node.op == "DequantizeLinear":
         return dequantized(node, *inputs)
     if node.op in QUANTIZERS:

@@ -52,6 +52,25 @@ def dequantize_linear(node: Node, feature: Feature, parameters: list[Array | Non
     return [*steps, Arithmetic("multiply", np.full(feature.shape[2], scale, np.float32))]
 
 
+def quantized(node: Node, x: Array, *parameters: Array | None) -> Array:
+    """Constants as whole numbers, int64; scale and zero point may have a value each along an axis.
+
+    Raises:
+        NetworkError: parameters without a meaning.
+    """
+    scale = given(node, "scale", [*parameters], 0)
+    zero = parameters[1] if len(parameters) > 1 else None
+    if scale.size == 1:
+        return linear(node, [scale, zero])(x.astype(np.float32)).astype(np.int64)
+    if node.attributes.get("block_size"):
+        raise node.refuse("it has a scale for each block; use one for each output")
+    axis = int(node.attributes.get("axis", 1))
+    zeros = np.broadcast_to(0 if zero is None else zero.reshape(-1), scale.size)
+    parts = zip(np.moveaxis(x, axis, 0), scale.reshape(-1), zeros, strict=True)
+    whole = [linear(node, [own, at])(part.astype(np.float32)) for part, own, at in parts]
+    return np.stack(whole, axis=axis).astype(np.int64)
+
+
 def dequantized(
     node: Node, x: Array | None, scale: Array | None, zero: Array | None = None
 ) -> Array:

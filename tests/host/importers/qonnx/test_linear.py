@@ -6,6 +6,8 @@ import pytest
 
 from qnn.errors import FormatError, NetworkError
 from qnn.importers import import_network
+from qnn.importers.qonnx.graph import Node
+from qnn.importers.qonnx.linear import quantized
 from qnn.model import Model
 from qnn.network import FloatConv
 
@@ -101,6 +103,23 @@ def test_quantised_twice_with_a_pool_between(tmp_path):
     quantised(graph, "INT8", 0.25, -128)
     graph.then("Gemm", weights(graph, rng, "INT8", (3, 36), False), transB=1)
     compare(quantised(graph, "INT8", 4.0, 3), tmp_path)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_constants_with_a_scale_for_each_along_an_axis(axis):
+    rng = np.random.default_rng(3)
+    x, shape = rng.normal(0, 3, (4, 5, 3)).astype(np.float32), [1, 1, 1]
+    shape[axis] = x.shape[axis]
+    scale = rng.uniform(0.1, 1, x.shape[axis]).astype(np.float32)
+    zero = rng.integers(-9, 9, x.shape[axis])
+    found = quantized(Node("QuantizeLinear", "q", (), (), {"axis": axis, "output_type": 3}),
+                      x, scale, zero)  # fmt: skip
+    graph = Graph(x.shape, OPSET)
+    graph.then("QuantizeLinear", graph.constant(scale), typed(graph, "INT8", zero), axis=axis)
+    graph.then("DequantizeLinear", graph.constant(1.0), typed(graph, "INT8", 0))
+    (want,) = execute(graph.model(), x).values()
+    assert found.dtype == np.int64 and found.tolist() == want.tolist()
+    assert len(np.unique(found)) > 20
 
 
 def test_an_input_of_whole_numbers(tmp_path):
