@@ -193,7 +193,8 @@ def main() -> int:
         failed, stopped = measure_all(arguments, names, networks, pictures), False
     except KeyboardInterrupt:
         failed, stopped = True, True
-        print(f"\nstopped: {arguments.out} has what is finished", file=sys.stderr)
+        place = outputs.place(arguments.out, whole=False)
+        print(f"\nstopped: {place} has what is finished", file=sys.stderr)
     with Driver(SimulatedBoard(arguments.config)) as driver:
         caps = driver.capabilities
     config = {
@@ -205,7 +206,7 @@ def main() -> int:
         compared = bench_against.rows(before, found)
         print(f"\n{bench_against.table(compared)}")
         found["against"] = [asdict(row) | {"ratio": row.ratio} for row in compared]
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    outputs.write(arguments.out, json.dumps(found, indent=1) + "\n", whole=not stopped)
     return script.STOPPED if stopped else int(failed)
 
 

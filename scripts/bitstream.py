@@ -324,8 +324,6 @@ def build(
     toolchain = VIVADO if isinstance(tools, str) else OPENXC7
     work = out / toolchain
     shutil.rmtree(work, ignore_errors=True)
-    for stale in OUTPUTS:
-        (out / stale).unlink(missing_ok=True)
     work.mkdir(parents=True)
     version = commit()
     result = {
@@ -352,11 +350,13 @@ def build(
             problem = flow.build(tools, told, work, result, clocked())
     except QnnError as error:
         problem = str(error)
+    for stale in OUTPUTS:  # not before: a build that is stopped leaves what is there
+        (out / stale).unlink(missing_ok=True)
     if "timing" in result:
         result["vlnv"] = told["vlnv"]
         for report in REPORTS[toolchain]:
             shutil.copy(work / report, out)
-        (out / "bitstream.json").write_text(json.dumps(result, indent=1) + "\n")
+        outputs.write(out / "bitstream.json", json.dumps(result, indent=1) + "\n")
         print(summary(result))
     if problem:
         raise QnnError(f"{problem} (all output: {work / 'output.log'})")

@@ -450,9 +450,9 @@ def main() -> int:
             tools.processes.stop()
     stopped = len(rows) < len(jobs)
     rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
-    report = arguments.out.with_suffix(".json")
     good = not stopped and all(row["good"] for row in rows)
-    report.write_text(json.dumps({"good": good, "proofs": rows}, indent=1))
+    text = json.dumps({"good": good, "proofs": rows}, indent=1) + "\n"
+    outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
 
     print(f"{'unit':15}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}  result")
     for row in rows:

@@ -132,7 +132,7 @@ def main() -> int:
         "networks": {NETWORK: networks},
         "tests": {"files": engine_battery.FILES, "chosen": CHOSEN, "passed": status == 0},
     }
-    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    outputs.write(arguments.out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     return int(status != 0 or any(run["mismatches"] for run in networks))
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from qnn.engine.program import compile_layers
 from qnn.errors import QnnError
 from qnn.store import library
-from qnn_sim import hls_csim, kernel_frames, process_session, script
+from qnn_sim import hls_csim, kernel_frames, outputs, process_session, script
 from qnn_sim.golden_network import trace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -277,19 +277,22 @@ def main(arguments: list[str] | None = None) -> int:
     if vitis() is None:
         print("no Vitis HLS: neither v++ and vitis-run nor vitis_hls is in PATH", file=sys.stderr)
         return 2
-    reports, failed = [], 0
-    for kernel in options.kernels or NAMES:
-        try:
-            reports.append(synthesise(kernel, not options.no_cosim, options.timeout))
-        except QnnError as error:
-            print(f"hls: {error}", file=sys.stderr)
-            failed += 1
+    out = outputs.make_folder(ROOT / "build") / "hls.json"
+    reports, failed, stopped = [], 0, False
+    try:
+        for kernel in options.kernels or NAMES:
+            try:
+                reports.append(synthesise(kernel, not options.no_cosim, options.timeout))
+            except QnnError as error:
+                print(f"hls: {error}", file=sys.stderr)
+                failed += 1
+    except KeyboardInterrupt:
+        stopped = True
+        print("hls: stopped: the table has what is finished", file=sys.stderr)
     text = json.dumps({"rows": [asdict(report) for report in reports]}, indent=2)
-    out = ROOT / "build" / "hls.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n")
+    outputs.write(out, text + "\n", whole=not stopped)
     print(text if options.json else table(reports))
-    return int(failed > 0)
+    return script.STOPPED if stopped else int(failed > 0)
 
 
 if __name__ == "__main__":

@@ -251,18 +251,18 @@ def find_dead(folder: Path) -> dict[str, list[int]]:
         raise SystemExit(f"mutate.py: Yosys fails: see {folder / 'gates.log'}")
     module = json.loads((folder / "gates.json").read_text())["modules"]["gold"]
     ports = {name: facts["bits"] for name, facts in module["ports"].items()}
-    outputs = {n for n, facts in module["ports"].items() if facts["direction"] == "output"}
+    givers = {n for n, facts in module["ports"].items() if facts["direction"] == "output"}
     needs = {}
     for cell in module["cells"].values():
         bits = {"input": [], "output": []}
         for port, direction in cell["port_directions"].items():
             bits[direction] += cell["connections"][port]
         needs |= dict.fromkeys(bits["output"], bits["input"])
-    registers = {name for name in outputs if name.endswith(".D")}
+    registers = {name for name in givers if name.endswith(".D")}
     for name in registers:
         needs |= {q: [d] for q, d in zip(ports[name[:-1] + "Q"], ports[name], strict=True)}
 
-    alive, left = set(), [bit for name in outputs - registers for bit in ports[name]]
+    alive, left = set(), [bit for name in givers - registers for bit in ports[name]]
     while left:
         bit = left.pop()
         if bit not in alive:
@@ -272,7 +272,7 @@ def find_dead(folder: Path) -> dict[str, list[int]]:
         name: [i for i, bit in enumerate(ports[name]) if not (bit in alive or isinstance(bit, str))]
         for name in sorted(registers)
     }
-    path.write_text(json.dumps({name: bits for name, bits in dead.items() if bits}))
+    outputs.write(path, json.dumps({name: bits for name, bits in dead.items() if bits}))
     return json.loads(path.read_text())
 
 
@@ -416,7 +416,8 @@ def main() -> int:
         "seed": seed,
     }
     if only is None:
-        arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        text = json.dumps(result, indent=1) + "\n"
+        outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
     share = killed / max(1, killed + len(survivors))
     print(
         f"{tried} faults: {killed} killed (of these {verdicts['hangs']} hang),"

@@ -148,10 +148,28 @@ def machine() -> dict[str, str]:
     }
 
 
-def row(result: Result, out: Path) -> dict:
-    """For Run.cases; writes the log where it was made elsewhere."""
+def new_folder(out: Path) -> Path:
+    """Not there yet: for what the cases of this run leave."""
+    there = [int(path.name[4:]) for path in out.glob("run-*") if path.name[4:].isdigit()]
+    return out / f"run-{max(there, default=0) + 1}"
+
+
+def remove_others(out: Path, *kept: Run) -> None:
+    """The folders of runs whose results are there no more."""
+    names = {Path(case["log"]).parts[0] for run in kept for case in run.cases}
+    for path in out.glob("run-*"):
+        if path.name not in names:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def row(result: Result, out: Path, own: Path) -> dict:
+    """For Run.cases; writes the log where it was made elsewhere.
+
+    Args:
+        own: the folder of this run, in `out`.
+    """
     case = result.case
-    log = out / "cases" / case.key / "log.txt"
+    log = own / "cases" / case.key / "log.txt"
     if not log.exists():
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(result.log)
@@ -169,33 +187,33 @@ def row(result: Result, out: Path) -> dict:
 
 
 def follow(
-    results: Iterator[Result], total: int, run: Run, collector: Collector, out: Path
+    results: Iterator[Result], total: int, run: Run, collector: Collector, out: Path, own: Path
 ) -> None:
     """Take the results as they come, and show them."""
     live = sys.stderr.isatty()
     with Bar("regress", "cases") as bar:
         for number, result in enumerate(results, 1):
             collector.add(result)
-            run.cases.append(row(result, out))
+            run.cases.append(row(result, out, own))
             if not (live and result.good):
                 line = f"{result.outcome:9} {result.seconds:7.1f} s  {result.case.name}"
                 print(f"\r\033[K{line}" if live else f"[{number}/{total}] {line}", file=sys.stderr)
             bar.update(number, total)
 
 
-def record_waves(run: Run, cases: list[Case], count: int, root: Path, out: Path) -> None:
+def record_waves(run: Run, cases: list[Case], count: int, root: Path, out: Path, own: Path) -> None:
     """Repeat the first failures with waves, for the page."""
     by_key = {(case.name, case.seed): case for case in cases}
     for failed in run.failed[:count]:
         case = by_key[failed["name"], failed["seed"]]
-        folder = out / "waves" / case.key
+        folder = own / "waves" / case.key
         print(f"recording waves: {case.name} seed {case.seed}", file=sys.stderr)
         execute.run_case(case, root, folder, waves=True)
         if found := sorted(p for p in folder.rglob("*") if p.suffix in (".vcd", ".fst")):
             failed["waves"] = str(found[0].relative_to(out))
 
 
-def summary(run: Run, out: Path) -> str:
+def summary(run: Run, page: Path) -> str:
     """What is printed at the end."""
     lines = [""]
     for case in run.failed:
@@ -209,7 +227,7 @@ def summary(run: Run, out: Path) -> str:
     covered = [f"{value:.1f}% of {what}" for what, value in shown.items() if value is not None]
     if covered:
         lines.append("covered: " + ", ".join(covered))
-    lines.append(f"{out / 'report.html'}")
+    lines.append(str(page))
     return "\n".join(lines)
 
 
@@ -232,14 +250,12 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     if arguments.list:
         print("\n".join(f"{case.name} seed {case.seed}" for case in cases))
         return 0
-    outputs.make_folder(out)
+    own = new_folder(outputs.make_folder(out))
     # What is there is not touched before it is known that there is somebody to run the cases.
     if arguments.cluster:
         results = cluster.run(cases, arguments.cluster, state.commit)
     else:
-        results = local.run(cases, root, out / "cases", arguments.jobs)
-    shutil.rmtree(out / "waves", ignore_errors=True)
-    shutil.rmtree(out / "cases", ignore_errors=True)
+        results = local.run(cases, root, own / "cases", arguments.jobs)
     run = Run(
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         kind="smoke" if arguments.smoke else "part" if arguments.filter else "full",
@@ -254,7 +270,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
     collector, begin = Collector(), time.monotonic()
     stopped = False
     try:
-        follow(results, len(cases), run, collector, out)
+        follow(results, len(cases), run, collector, out, own)
     except KeyboardInterrupt:
         stopped = True
         run.kind = "part"
@@ -263,7 +279,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
         results.close()
     run.seconds = round(time.monotonic() - begin, 1)
     if not stopped:
-        record_waves(run, cases, arguments.waves, root, out)
+        record_waves(run, cases, arguments.waves, root, out, own)
     files = code_coverage.by_file(collector.points)
     run.code, run.bins = code_table(files), dict(sorted(collector.bins.items()))
     run.networks = read_json(root / "build" / "bench-rtl.json")
@@ -273,12 +289,14 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
         exclusions.read(root / EXCLUSIONS), files, run.bins, root, run.kind == "full"
     )
     finish(run, verdict, previous)
-    run.write(out / "result.json")
-    junit.write(run, out / "junit.xml")
-    report.write(run, out / "report.html")
-    print(summary(run, out), file=sys.stderr)
+    result = run.write(out / "result.json", not stopped)
+    junit.write(run, out / "junit.xml", not stopped)
+    page = report.write(run, out / "report.html", not stopped)
+    last = read_previous(None, out) if stopped else None
+    remove_others(out, run, *([last] if last else []))
+    print(summary(run, page), file=sys.stderr)
     if arguments.json:
-        print((out / "result.json").read_text(), end="")
+        print(result.read_text(), end="")
     return script.STOPPED if stopped else int(run.bad)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from qnn.errors import QnnError
+from qnn_sim import outputs
 from qnn_sim.regress import report
 from qnn_sim.regress.run import Run
 
@@ -22,9 +23,10 @@ def main() -> int:
     parser.add_argument("result", nargs="?", type=Path, default=RESULT, help="JSON of the run")
     parser.add_argument("--out", type=Path, help="the page (report.html beside the JSON)")
     arguments = parser.parse_args()
-    page = arguments.out or arguments.result.with_name("report.html")
+    whole = not arguments.result.stem.endswith(".partial")
+    page = arguments.out or outputs.place(arguments.result.with_name("report.html"), whole)
     try:
-        report.write(Run.read(arguments.result), page)
+        outputs.write(page, report.render(Run.read(arguments.result), whole))
     except (QnnError, OSError) as problem:
         print(f"regress_report: {problem}", file=sys.stderr)
         return 2

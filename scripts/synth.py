@@ -192,7 +192,7 @@ def main() -> int:
         "modules": rows,
         "timing": netlist_timing.report(json.loads((folder / "netlist.json").read_text()), top),
     }
-    (folder.parent / "synth.json").write_text(json.dumps(result, indent=1) + "\n")
+    outputs.write(folder.parent / "synth.json", json.dumps(result, indent=1) + "\n")
 
     print(f"{'module (with all below it)':28}{'times':>6}{'LUT':>8}{'FF':>8}{'BRAM36':>8}"
           f"{'DSP':>5}{'path':>6}")  # fmt: skip

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from qnn.pictures.dataset import read_idx
+from qnn_sim.outputs import writing
 
 DATASET = Path("/usr/share/datasets/fashion-mnist")
 ACT_LEVELS = 3  # 2-bit codes 0..3
@@ -156,7 +157,8 @@ def train(args: argparse.Namespace) -> None:
         line = f"epoch {epoch:3d}  loss {total / len(x):.4f}  minutes {minutes:.1f}"
         if epoch % args.every == 0 or epoch == args.epochs:
             line += f"  test accuracy {100 * accuracy(model, test_x, test_y):.2f}%"
-            torch.save(model.state_dict(), args.checkpoint)
+            with writing(args.checkpoint, whole=epoch == args.epochs) as part:
+                torch.save(model.state_dict(), part)
         print(line, flush=True)
 
 
@@ -166,7 +168,10 @@ def main() -> None:
         epilog="example: python scripts/train_fashion.py --epochs 30 --checkpoint build/fashion.pt",
     )
     parser.add_argument("--dataset", type=Path, default=DATASET, help=f"IDX files ({DATASET})")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="file to write")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True,
+        help="file to write; before the last epoch a .partial one beside it",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=4e-3)

@@ -172,11 +172,15 @@ def failures(report: Path, seed: int) -> list[str]:
 def verify(arguments: argparse.Namespace) -> int:
     chosen = run_options.seed(default=None)
     seed = secrets.randbelow(2**31) if chosen is None else chosen
-    report = arguments.out / "verify.xml"
-    report.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "verify.xml"
         status, output = run_tests(arguments, seed, report, Path(scratch))
         counts = agreement.read(Path(scratch))
+        try:
+            problems, ended = failures(report, seed), status in (0, 1)
+            outputs.write(arguments.out / report.name, report.read_text(), whole=ended)
+        except FormatError:
+            problems, ended = [], False
     absent = [k for k in arguments.kernels if k in NETWORKS[1:]]
     if absent and run_options.reference() is None:
         arguments.kernels = [k for k in arguments.kernels if k not in absent]
@@ -184,16 +188,12 @@ def verify(arguments: argparse.Namespace) -> int:
         absent = []
     rows = rows_of(arguments, counts)
     result = json.dumps({"rows": rows}, indent=1)
-    (arguments.out / "verify.json").write_text(result + "\n")
+    outputs.write(arguments.out / "verify.json", result + "\n", whole=ended)
     print(result if arguments.json else table(rows))
     if status is None:
         print("stopped: the table has what was compared until then", file=sys.stderr)
         return script.STOPPED
 
-    try:
-        problems, ended = failures(report, seed), status in (0, 1)
-    except FormatError:
-        problems, ended = [], False
     problems += [
         f"{row['kernel']}, {row['implementation']}: nothing was compared"
         for row in rows

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Folders to write into are made, or refused in one sentence, before a script works."""
+"""Folders to write into are made, or refused in one sentence, before a script works; a result is
+written whole or not at all, and a partial one does not take the place of a whole one."""
 
 import subprocess
 import sys
@@ -64,3 +65,40 @@ def test_scripts_say_it_before_they_work(tmp_path, script):
     assert (done.returncode, done.stdout) == (2, "")
     assert f"cannot write into {tmp_path / 'file'}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_partial_result_lies_beside_the_whole_one(tmp_path):
+    path, partial = tmp_path / "a.json", tmp_path / "a.partial.json"
+    assert outputs.write(path, "é") == path
+    assert outputs.write(path, "half", whole=False) == partial
+    assert path.read_text(encoding="utf-8") == "é" and partial.read_text() == "half"
+    outputs.write(path, "whole")
+    assert path.read_text() == "whole" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_ends_in_the_middle_changes_nothing(tmp_path, error):
+    path = tmp_path / "a.json"
+    outputs.write(path, "before")
+    with pytest.raises(error), outputs.writing(path) as part:
+        part.write_text("half")
+        raise error
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_result_that_cannot_be_written(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(QnnError, match=f"^cannot write {tmp_path / 'a.json'}: "):
+        outputs.write(tmp_path / "a.json", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_no_script_writes_a_result_of_its_own_below_build():
+    """All JSON that is for others goes through qnn_sim.outputs."""
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in SCRIPTS.glob("*.py")
+        for line in path.read_text().splitlines()
+        if "write_text(json.dumps(" in line or "json.dump(" in line
+    ]
+    assert found == []

@@ -264,7 +264,10 @@ def test_help_ends_with_an_example():
     assert lines[-1].startswith("example: python scripts/bitstream.py")
 
 
-def test_interrupting_ends_vivado(tmp_path, interruptible):
+def test_interrupting_ends_vivado_and_leaves_the_build_before(tmp_path, interruptible):
+    (tmp_path / "out").mkdir()
+    for name in ("qnn.bit", "qnn.hwh", "bitstream.json", "timing.rpt"):
+        (tmp_path / "out" / name).write_text("of the build before")
     command = tmp_path / "vivado"
     command.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\nwait\n")
     command.chmod(0o755)
@@ -281,6 +284,8 @@ def test_interrupting_ends_vivado(tmp_path, interruptible):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
     assert_gone(int((tmp_path / "child").read_text()))
+    for name in ("qnn.bit", "qnn.hwh", "bitstream.json", "timing.rpt"):
+        assert (tmp_path / "out" / name).read_text() == "of the build before"
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,9 @@ def test_nothing_stops_at_a_failure(root):
         if case["outcome"] != "passed"
     )
     assert "base seed 5" in done.stderr
-    assert {"report.html", "result.json", "junit.xml", "cases"} <= {
-        path.name for path in (root / "out").iterdir()
-    }
+    assert {path.name for path in (root / "out").iterdir()} == {
+        "report.html", "result.json", "junit.xml", "run-1",
+    }  # fmt: skip
     suite = ElementTree.parse(root / "out" / "junit.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
     for case in result["cases"]:
@@ -79,6 +79,8 @@ def test_nothing_stops_at_a_failure(root):
     seeds = {case["seed"] for case in result["cases"] if case["name"].endswith("good")}
     assert {case["seed"] for case in again["cases"]} == seeds
     assert [row["cases"] for row in again["history"]] == [3, 1]
+    assert not (root / "out/run-1").exists()
+    assert all((root / "out" / case["log"]).stat().st_size for case in again["cases"])
 
 
 def test_nothing_is_lost_where_no_scheduler_answers(root, monkeypatch):
@@ -115,7 +117,12 @@ def test_a_part_that_passes_is_good_and_its_page_can_be_written_again(root):
     assert none.returncode == 2 and "is not there" in none.stderr
 
 
-def test_ctrl_c_ends_all_and_still_writes_the_page(root):
+def test_ctrl_c_ends_all_and_writes_a_page_beside_that_of_the_last_whole_run(root):
+    assert run(root, "--filter", "good", "--seeds", "1").returncode == 0
+    out, names = root / "out", ("result.json", "report.html", "junit.xml")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert {path.name for path in before} >= {*names, "log.txt"}
+    (out / "run-7").mkdir()  # of a run that was killed
     process = subprocess.Popen(
         command(root, "--jobs", "2", "--seeds", "1"), stderr=subprocess.PIPE, text=True
     )
@@ -127,9 +134,21 @@ def test_ctrl_c_ends_all_and_still_writes_the_page(root):
     rest = process.stderr.read()
     assert process.wait(30) == 130 and time.monotonic() - begin < 30
     assert "stopped" in rest
-    result = json.loads((root / "out" / "result.json").read_text())
+    result = json.loads((out / "result.partial.json").read_text())
     assert result["kind"] == "part" and result["cases"]
-    assert (root / "out" / "report.html").exists()
+    assert all((out / case["log"]).exists() for case in result["cases"])
+    page = (out / "report.partial.html").read_text()
+    assert str(out / "report.partial.html") in rest and (out / "junit.partial.xml").exists()
+    assert 'href="result.partial.json"' in page and 'href="junit.partial.xml"' in page
+    assert {path: path.read_bytes() for path in before} == before
+    assert {path.name for path in out.glob("run-*")} == {"run-1", "run-8"}
+    script = [sys.executable, str(ROOT / "scripts" / "regress_report.py")]
+    (out / "report.partial.html").unlink()
+    subprocess.run([*script, str(out / "result.partial.json")], check=True)
+    assert (out / "report.partial.html").read_text() == page
+    # a whole one takes the place of both
+    assert run(root, "--filter", "good", "--seeds", "1").returncode == 0
+    assert {path.name for path in out.iterdir()} == {*names, "run-9"}
     left = subprocess.run(["pgrep", "-f", str(root / "out")], capture_output=True, check=False)
     assert left.stdout == b""
 

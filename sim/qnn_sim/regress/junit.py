@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from qnn_sim import outputs
 from qnn_sim.regress.case import FAILED, GOOD, SKIPPED
 from qnn_sim.regress.run import Run
 
@@ -14,7 +15,7 @@ from qnn_sim.regress.run import Run
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(run: Run, path: Path) -> None:
+def write(run: Run, path: Path, whole: bool = True) -> None:
     """One test case for each case; its message names the command that repeats it."""
     suite = ElementTree.Element(
         "testsuite",
@@ -44,4 +45,5 @@ def write(run: Run, path: Path) -> None:
             )
             child.text = NOT_XML.sub("?", case["message"])
     ElementTree.indent(suite)
-    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    with outputs.writing(path, whole) as part:
+        ElementTree.ElementTree(suite).write(part, encoding="utf-8", xml_declaration=True)

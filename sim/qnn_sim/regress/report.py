@@ -6,6 +6,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from qnn_sim import outputs
 from qnn_sim.regress import sections
 from qnn_sim.regress.run import Run
 
@@ -24,8 +25,9 @@ PARTS = {  # id -> title and the section
 }
 
 
-def render(run: Run) -> str:
-    """The whole page."""
+def render(run: Run, whole: bool = True) -> str:
+    """The page of a run, or of what was done when it was stopped."""
+    data, junit = (outputs.place(Path(name), whole) for name in ("result.json", "junit.xml"))
     shown = {name: (title, make(run)) for name, (title, make) in PARTS.items()}
     shown = {name: part for name, part in shown.items() if part[1]}
     contents = " ".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in shown.items())
@@ -49,8 +51,8 @@ def render(run: Run) -> str:
 <main>
 {body}
 </main>
-<footer>Written by <code>{escape(run.command)}</code>; the same as JSON: <a href="result.json">\
-result.json</a>, for CI servers: <a href="junit.xml">junit.xml</a>.</footer>
+<footer>Written by <code>{escape(run.command)}</code>; the same as JSON: <a href="{data}">\
+{data}</a>, for CI servers: <a href="{junit}">{junit}</a>.</footer>
 <script>
 {script}</script>
 </body>
@@ -58,5 +60,6 @@ result.json</a>, for CI servers: <a href="junit.xml">junit.xml</a>.</footer>
 """
 
 
-def write(run: Run, path: Path) -> None:
-    path.write_text(render(run), encoding="utf-8")
+def write(run: Run, path: Path, whole: bool = True) -> Path:
+    """Where it is now: see qnn_sim.outputs."""
+    return outputs.write(path, render(run, whole), whole)

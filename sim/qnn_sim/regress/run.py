@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qnn.errors import QnnError
+from qnn_sim import outputs
 from qnn_sim.regress import code_coverage, functional
 from qnn_sim.regress.case import GOOD, SKIPPED, Result
 from qnn_sim.regress.exclusions import Verdict
@@ -107,8 +108,10 @@ class Run:
             "cycles": {n: r["cycles"] for n, r in self.networks.get("networks", {}).items()},
         }
 
-    def write(self, path: Path) -> None:
-        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+    def write(self, path: Path, whole: bool = True) -> Path:
+        """Where it is now: see qnn_sim.outputs."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
+        return outputs.write(path, text + "\n", whole)
 
     @classmethod
     def read(cls, path: Path) -> Run:
