@@ -83,10 +83,11 @@ def rows_of(functions: list[str], log: Path, count: int) -> list[dict]:
         if entry["outcome"] == SKIPPED:
             row["skipped"] = entry["why"]
             continue
-        row["runs"] += 1
+        row["runs"] += seed_log.fresh_seeds(entry)
         if entry["outcome"] == FAILED:
             node = entry["test"]
-            case = Case(node, entry["seed"], False, 0, collect.settings(node))
+            chosen = (*entry.get("settings", {}).items(), *collect.settings(node))
+            case = Case(node, entry["seed"], False, 0, chosen)
             failure = {"seed": entry["seed"], "repeat": case.repeat, "why": entry["why"]}
             row["failures"].append(failure)
     for row in rows.values():

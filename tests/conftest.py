@@ -27,7 +27,7 @@ def pytest_configure(config):
     """What the environment says about the run is checked before the first test."""
     try:
         seed = run_options.seed()
-        run_options.simulator(), run_options.layers(1)
+        run_options.simulator(), run_options.layers(1), run_options.turns()
         chosen_kernels.implementations()
         chosen_kernels.configurations()
         chosen_kernels.networks()

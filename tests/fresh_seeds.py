@@ -3,8 +3,10 @@
 
 Seeded is a test that takes the fixture `seed`, and the bench of a module of cocotb tests. (Tests of
 Hypothesis draw a hundred examples in each run already.) A function has so many runs in all, shared
-by its parameters, each with a seed of its own. Functions take turns by the time that they need, so
-that a run that is ended early leaves few of them behind.
+by its parameters, each with a seed of its own. A bench is simulated with TURNS seeds at once, see
+qnn_sim.bench_turns; what draws many random cases from its seed draws few, with SHORT of
+qnn_sim.run_options. Functions take turns by the time that they need, so that a run that is ended
+early leaves few of them behind.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ import pace
 import pytest
 
 from qnn_sim.regress.collect import fresh_seed
-from qnn_sim.regress.seed_log import entries, function
+from qnn_sim.regress.seed_log import entries, fresh_seeds, function
 
+TURNS = 10
 TURN = re.compile(r"(?:\[|(-))fresh(\d+)\]$")  # the end of the name of a run
 
 
@@ -40,13 +43,17 @@ def plain(name: str) -> tuple[str, int]:
     return name[: found.start()] + "]" * bool(found[1]), int(found[2])
 
 
-def _seeded(metafunc: pytest.Metafunc) -> bool:
-    from qnn_sim.bench_runner import declared
+def _is_bench(test: pytest.Function) -> bool:
+    from qnn_sim.bench_turns import declared
 
-    marks = metafunc.definition.iter_markers("parametrize")
+    return "seed" not in test.fixturenames and bool(declared(test.module.__name__))
+
+
+def _seeded(test: pytest.Function) -> bool:
+    marks = test.iter_markers("parametrize")
     if any("seed" in str(mark.args[0]).split(",") for mark in marks):
         return False
-    return "seed" in metafunc.fixturenames or bool(declared(metafunc.module.__name__))
+    return "seed" in test.fixturenames or _is_bench(test)
 
 
 class FreshSeeds:
@@ -55,23 +62,29 @@ class FreshSeeds:
     def __init__(self, config: pytest.Config) -> None:
         self._count, self._base = config.option.fresh_seeds, config.option.fresh_base
         self._log = None if hasattr(config, "workerinput") else config.option.fresh_log
-        self._done = Counter(
-            function(entry["test"])
-            for entry in entries(config.option.fresh_log)
-            if entry["outcome"] != "skipped"
-        )
+        self._done: Counter[str] = Counter()
+        for entry in entries(config.option.fresh_log):
+            if entry["outcome"] != "skipped":
+                self._done[function(entry["test"])] += fresh_seeds(entry)
         self._found: dict[str, dict] = {}
 
-    def _left(self, name: str) -> int:
-        return max(0, self._count - self._done[name])
+    def _turns(self, test: pytest.Function) -> int:
+        """How many seeds one run of it has."""
+        left = self._count - self._done[function(test.nodeid)]
+        return min(TURNS, max(1, left)) if _is_bench(test) else 1
+
+    def _left(self, test: pytest.Function) -> int:
+        """Runs of it that are left."""
+        left = self._count - self._done[function(test.nodeid)]
+        return max(0, math.ceil(left / self._turns(test)))
 
     @pytest.hookimpl(trylast=True)  # so that the turn ends the name
     def pytest_generate_tests(self, metafunc):
-        if not _seeded(metafunc):
+        if not _seeded(metafunc.definition):
             return
         marks = metafunc.definition.iter_markers("parametrize")
         variants = math.prod(max(1, len(mark.args[1])) for mark in marks)
-        turns = range(math.ceil(self._left(function(metafunc.definition.nodeid)) / variants))
+        turns = range(math.ceil(self._left(metafunc.definition) / variants))
         metafunc.fixturenames.append("fresh_seed")
         metafunc.parametrize(
             "fresh_seed", turns, indirect=True, ids=[f"fresh{turn}" for turn in turns]
@@ -85,7 +98,11 @@ class FreshSeeds:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
         name, turn = plain(item.nodeid)
-        with mock.patch.dict(os.environ, SEED=str(fresh_seed(self._base, turn, name))):
+        bench = _is_bench(item)
+        settings = {"TURNS": str(self._turns(item))} if bench else {"SHORT": "1"}
+        item.user_properties.append(("settings", settings))
+        seed = str(fresh_seed(self._base, turn, name))
+        with mock.patch.dict(os.environ, settings | {"SEED": seed}):
             return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -101,7 +118,7 @@ class FreshSeeds:
             found.sort(key=lambda item: plain(item.nodeid)[1])
             took = [recorded.get(plain(item.nodeid)[0], others) for item in found]
             at = self._done[name] * sum(took) / len(took)
-            for item, seconds in list(zip(found, took, strict=True))[: self._left(name)]:
+            for item, seconds in list(zip(found, took, strict=True))[: self._left(found[0])]:
                 at += seconds
                 ends[item] = at
         config.hook.pytest_deselected(items=[item for item in items if item not in ends])
@@ -118,6 +135,7 @@ class FreshSeeds:
                 "seconds": 0.0,
             },
         )  # fmt: skip
+        run["settings"] = dict(report.user_properties)["settings"]
         run["seconds"] = round(run["seconds"] + report.duration, 2)
         if not report.passed:
             run["outcome"] = report.outcome

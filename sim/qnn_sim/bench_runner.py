@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
 
-Environment: SIM, SEED, RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options; WAVES=1 records
-build/sim/<case>/dump.vcd (Icarus: <module>.fst). Simulator and compiler see nothing else of it, see
-qnn_sim.clean_environment.
+Environment: SIM, SEED, TURNS, RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options; WAVES=1
+records build/sim/<case>/dump.vcd (Icarus: <module>.fst). Simulator and compiler see nothing else of
+it, see qnn_sim.clean_environment.
 Needs the packages of the extra `dev` and g++; ccache is used where it is installed.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import os
 import random
 import re
@@ -23,12 +22,18 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
-from cocotb.regression import Test, TestGenerator
 from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
 
 from qnn.errors import QnnError
-from qnn_sim import clean_environment, outputs, rtl_build, run_options, verilator_package
+from qnn_sim import (
+    bench_turns,
+    clean_environment,
+    outputs,
+    rtl_build,
+    run_options,
+    verilator_package,
+)
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
@@ -119,17 +124,6 @@ def _only(environment: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def declared(module: str) -> list[str]:
-    """The names of all cocotb tests in a module of Python, as cocotb reports them."""
-    found: list[str] = []
-    for value in vars(importlib.import_module(module)).values():
-        if isinstance(value, Test):
-            found.append(value.name)
-        elif isinstance(value, TestGenerator):
-            found += [test.name for test in value.generate_tests()]
-    return found
-
-
 def check_results(results: Path, expected: Sequence[str]) -> None:
     """
     Raises:
@@ -194,7 +188,8 @@ def _failures(lines: list[str]) -> list[str]:
 
 
 def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) -> None:
-    """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py).
+    """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py); with TURNS
+    as qnn_sim.bench_turns has it.
 
     Each set of sources and parameters has a build folder of its own. Runs of one case wait for
     each other unless each has a RUN_FOLDER; different cases may run at the same time.
@@ -207,6 +202,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     module = top.module
     try:
         simulator, chosen_seed = run_options.simulator(), run_options.seed()
+        turns = run_options.turns()
         if simulator == "verilator" and (reason := rtl_build.wrong_path()):
             raise QnnError(reason)
         builds = outputs.make_folder(ROOT / "build" / "sim")
@@ -239,11 +235,15 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         results = place / "results.xml"
         results.unlink(missing_ok=True)
         log_file = place / f"{name}.log"
-        again = f"SEED={seed} repeats it; log: {log_file}"
+        again = f"SEED={seed}{f' TURNS={turns}' if turns else ''} repeats it; log: {log_file}"
+        if turns:
+            run, chosen = bench_turns.tests(name, seed, turns), bench_turns.__name__
+        else:
+            run, chosen = bench_turns.declared(name), name
         try:
             with _only(clean_environment.for_benches()):
                 runner.test(
-                    test_module=name,
+                    test_module=chosen,
                     hdl_toplevel=module,
                     hdl_toplevel_lang="verilog",
                     build_dir=folder,
@@ -253,6 +253,8 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
                         "+verilator+rand+reset+2",
                         f"+verilator+seed+{seed}",
                         f"+verilator+coverage+file+{place / folder.name}.dat",
+                        f"+bench={name}",
+                        f"+turns={turns}",
                         *top.plusargs,
                     ],
                     seed=seed,
@@ -260,7 +262,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
                     log_file=log_file,
                     timescale=("1ns", "1ps"),
                 )
-            check_results(results, declared(name))
+            check_results(results, [test.name for test in run])
         except (SystemExit, RuntimeError, AssertionError) as problem:
             lines = log_file.read_text().splitlines() if log_file.exists() else []
             about = problem if isinstance(problem, AssertionError) else "failed"

@@ -22,10 +22,10 @@ BENCHES = (
     "AGREEMENT", "CONFIGURATIONS", "KERNEL", "NETWORKS", "QNN_HOME", "QNN_REFERENCE",
     "RTL_COVERAGE", "RUN_FOLDER", "SANITIZE", "LD_PRELOAD", "ASAN_OPTIONS", "XILINX_HLS",
 )  # fmt: skip
-# What changes which tests a run of pytest has.
+# What changes which tests a run of pytest has, or what they run.
 SELECTION = (
     "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
-    "PYTHONOPTIMIZE", "FAST", "TIMES",
+    "PYTHONOPTIMIZE", "FAST", "TIMES", "TURNS", "SHORT",
 )  # fmt: skip
 
 

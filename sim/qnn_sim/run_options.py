@@ -2,13 +2,14 @@
 """What the environment says about a run.
 
 WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands it reached;
-SANITIZE=1 compiles the HLS kernels with sanitizers; 0, no, false and off switch each of them off,
-like an empty value. SEED=<number> chooses what is random, DEFAULT_SEED where it is empty, and
-SEED=random a fresh one each time; SIM=verilator or icarus runs the cocotb benches;
-RUN_FOLDER=<folder> is where log, waves and coverage of the run go, so that several runs of one
-build do not meet. LAYERS=<number> is how many random layers the HLS engine is given. Lists of names
-have commas between. QNN_REFERENCE=<folder> is where the data of others lies. A variable that is
-empty is as one that is not there.
+SANITIZE=1 compiles the HLS kernels with sanitizers; with SHORT=1 a test that draws many cases from
+one seed draws few of them; 0, no, false and off switch each of these off, like an empty value.
+SEED=<number> chooses what is random, DEFAULT_SEED where it is empty, and SEED=random a fresh one
+each time; TURNS=<number> runs each function of a bench so often, each time with another seed;
+SIM=verilator or icarus runs the cocotb benches; RUN_FOLDER=<folder> is where log, waves and
+coverage of the run go, so that several runs of one build do not meet. LAYERS=<number> is how many
+random layers the HLS engine is given. Lists of names have commas between. QNN_REFERENCE=<folder> is
+where the data of others lies. A variable that is empty is as one that is not there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SIMULATORS = ("verilator", "icarus")
 MOST_SEED = 2**31 - 1  # what Verilator takes
 DEFAULT_SEED = 1
 FRESH = "random"
+FEW = 20  # cases, at least, so that some of them fit the accelerator
 
 
 def switched_on(name: str) -> bool:
@@ -68,9 +70,23 @@ def names(variable: str, default: str, known: Collection[str]) -> list[str]:
     return found
 
 
+def short() -> bool:
+    return switched_on("SHORT")
+
+
+def draws(whole: int) -> int:
+    """How many random cases a test draws that draws `whole` of them where it is not SHORT."""
+    return min(whole, max(FEW, whole // 10)) if short() else whole
+
+
 def layers(default: int) -> int:
     """LAYERS, `default` where it is empty. QnnError where it is no number."""
     return whole_number("LAYERS", 1) or default
+
+
+def turns() -> int | None:
+    """TURNS; None where it is empty. QnnError where it is no number."""
+    return whole_number("TURNS", 1, 10_000)
 
 
 def seed(default: int | None = DEFAULT_SEED) -> int | None:

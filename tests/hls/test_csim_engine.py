@@ -70,7 +70,8 @@ def random_networks_equal_golden(seed, configuration, layers):
 
 @pytest.mark.parametrize("configuration", FOLDINGS)
 def test_random_layers_equal_golden(configuration, seed):
-    random_networks_equal_golden(seed, configuration, LAYERS // len(FOLDINGS))
+    layers = run_options.draws(LAYERS // len(FOLDINGS))
+    random_networks_equal_golden(seed, configuration, layers)
 
 
 @pytest.mark.skipif(run_options.sanitize(), reason="it runs already with sanitizers")

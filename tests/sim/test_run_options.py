@@ -19,6 +19,7 @@ SWITCHES = {
     "WAVES": run_options.waves,
     "RTL_COVERAGE": run_options.coverage,
     "SANITIZE": run_options.sanitize,
+    "SHORT": run_options.short,
 }
 
 
@@ -93,6 +94,13 @@ def test_nothing_but_run_options_reads_where_the_reference_is():
     assert [path for path in paths if reads.search(path.read_text())] == []
 
 
+def test_short_runs_draw_few_cases(monkeypatch):
+    monkeypatch.delenv("SHORT", raising=False)
+    assert [run_options.draws(whole) for whole in (5, 60, 1000)] == [5, 60, 1000]
+    monkeypatch.setenv("SHORT", "1")
+    assert [run_options.draws(whole) for whole in (5, 60, 1000)] == [5, 20, 100]
+
+
 def test_simulators(monkeypatch):
     monkeypatch.setenv("SIM", "")
     assert run_options.simulator() == "verilator"
@@ -104,7 +112,7 @@ def test_simulators(monkeypatch):
 @pytest.mark.parametrize(
     ("script", "name", "text"),
     [
-        *(("pytest", name, "foo") for name in ("SEED", "SIM", "LAYERS")),
+        *(("pytest", name, "foo") for name in ("SEED", "SIM", "LAYERS", "TURNS")),
         *(("pytest", name, "foo") for name in ("KERNEL", "CONFIGURATIONS", "NETWORKS")),
         ("verify", "SEED", "abc"),
         ("verify", "SIM", "questa"),

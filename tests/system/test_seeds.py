@@ -26,6 +26,14 @@ def test_chosen(seed):
 def test_plain():
     pass
 """
+BENCH = """
+import os, cocotb
+@cocotb.test()
+async def holds(dut):
+    pass
+def test_bench():
+    assert False, f"found {os.getenv('TURNS')} {os.getenv('SHORT')}"
+"""
 SLOW = """
 import time
 def test_slow(seed):
@@ -72,7 +80,7 @@ def test_each_function_has_so_many_fresh_seeds_and_failures_can_be_repeated(root
     assert {f["seed"] for f in failures} == {s for s in ran if s % 2 == 0} != set()
     for failure in failures:
         node = ran[failure["seed"]]["test"]
-        repeat = f"SEED={failure['seed']} WAVES=1 .venv/bin/pytest '{node}'"
+        repeat = f"SHORT=1 SEED={failure['seed']} WAVES=1 .venv/bin/pytest '{node}'"
         assert failure["repeat"] == repeat and "an even one" in failure["why"]
 
     # called again it goes on: the seeds of before stay, and others come
@@ -84,6 +92,22 @@ def test_each_function_has_so_many_fresh_seeds_and_failures_can_be_repeated(root
     assert len({json.loads(e)["seed"] for e in entries if "test_odd" in e}) == 23
     fresh = run(root, "--count", "1", "--new", "--json")
     assert sum(row["runs"] for row in json.loads(fresh.stdout)["tests"]) == 1
+
+
+def test_a_run_of_a_bench_has_ten_seeds(root):
+    pytest.importorskip("cocotb", reason="the extra `dev` is not installed")
+    (root / "tests/test_fake.py").write_text(BENCH)
+    done = run(root, "--count", "23", "--json")
+    (row,) = json.loads(done.stdout)["tests"]
+    assert (row["runs"], row["left"]) == (30, 0)
+    log = [json.loads(line) for line in (root / "out/seeds.jsonl").read_text().splitlines()]
+    assert len({entry["seed"] for entry in log}) == len(log) == 3
+    assert {failure["seed"] for failure in row["failures"]} == {entry["seed"] for entry in log}
+    for failure in row["failures"]:
+        assert failure["repeat"].startswith(f"TURNS=10 SEED={failure['seed']} WAVES=1 ")
+        assert "found 10 None" in failure["why"]
+    few = run(root, "--count", "34", "--json")
+    assert json.loads(few.stdout)["tests"][0]["runs"] == 34
 
 
 def test_ctrl_c_keeps_and_tells_what_has_run(root, interruptible):

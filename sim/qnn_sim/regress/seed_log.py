@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What came of the tests that ran with many seeds: a line of JSON for each run.
 
-A run is {"test": its node, "seed": SEED, "outcome", "seconds", and "why" where it did not pass}.
+A run is {"test": its node, "seed": SEED, "settings": the rest of its environment, "outcome",
+"seconds", and "why" where it did not pass}.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ def entries(log: Path | None) -> list[dict[str, Any]]:
     if log is None or not log.exists():
         return []
     return [json.loads(line) for line in log.read_text().split("\n")[:-1]]
+
+
+def fresh_seeds(entry: dict[str, Any]) -> int:
+    """How many each function of the test had: TURNS, where it is a bench."""
+    return int(entry.get("settings", {}).get("TURNS", 1))
 
 
 def function(name: str) -> str:
