@@ -17,6 +17,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from statistics import median
 from unittest import mock
 
 import pace
@@ -63,9 +64,11 @@ class FreshSeeds:
         self._count, self._base = config.option.fresh_seeds, config.option.fresh_base
         self._log = None if hasattr(config, "workerinput") else config.option.fresh_log
         self._done: Counter[str] = Counter()
+        self._took: dict[str, list[float]] = defaultdict(list)
         for entry in entries(config.option.fresh_log):
             if entry["outcome"] != "skipped":
                 self._done[function(entry["test"])] += fresh_seeds(entry)
+                self._took[function(entry["test"])].append(entry["seconds"])
         self._found: dict[str, dict] = {}
 
     def _turns(self, test: pytest.Function) -> int:
@@ -99,7 +102,7 @@ class FreshSeeds:
     def pytest_runtest_protocol(self, item):
         name, turn = plain(item.nodeid)
         bench = _is_bench(item)
-        settings = {"TURNS": str(self._turns(item))} if bench else {"SHORT": "1"}
+        settings = {"SHORT": "1"} | ({"TURNS": str(self._turns(item))} if bench else {})
         item.user_properties.append(("settings", settings))
         seed = str(fresh_seed(self._base, turn, name))
         with mock.patch.dict(os.environ, settings | {"SEED": seed}):
@@ -116,11 +119,13 @@ class FreshSeeds:
         ends = {}
         for name, found in runs.items():
             found.sort(key=lambda item: plain(item.nodeid)[1])
-            took = [recorded.get(plain(item.nodeid)[0], others) for item in found]
-            at = self._done[name] * sum(took) / len(took)
-            for item, seconds in list(zip(found, took, strict=True))[: self._left(found[0])]:
-                at += seconds
-                ends[item] = at
+            took = self._took[name] or [
+                recorded.get(plain(item.nodeid)[0], others) for item in found
+            ]
+            seconds = median(took)  # the first has built something
+            begun = self._done[name] / self._turns(found[0])
+            for number, item in enumerate(found[: self._left(found[0])], 1):
+                ends[item] = (begun + number) * seconds
         config.hook.pytest_deselected(items=[item for item in items if item not in ends])
         items[:] = sorted(ends, key=ends.__getitem__)
 

@@ -20,7 +20,7 @@ SYSTEM = re.compile(
 # What the benches read themselves.
 BENCHES = (
     "AGREEMENT", "CONFIGURATIONS", "KERNEL", "NETWORKS", "QNN_HOME", "QNN_REFERENCE",
-    "RTL_COVERAGE", "RUN_FOLDER", "SANITIZE", "LD_PRELOAD", "ASAN_OPTIONS", "XILINX_HLS",
+    "RTL_COVERAGE", "RUN_FOLDER", "SANITIZE", "SHORT", "LD_PRELOAD", "ASAN_OPTIONS", "XILINX_HLS",
 )  # fmt: skip
 # What changes which tests a run of pytest has, or what they run.
 SELECTION = (

@@ -17,18 +17,21 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from qnn.errors import QnnError
 from qnn_sim import outputs
 
+Case = TypeVar("Case")
 OFF = ("", "0", "no", "false", "off")
 SIMULATORS = ("verilator", "icarus")
 MOST_SEED = 2**31 - 1  # what Verilator takes
 DEFAULT_SEED = 1
 FRESH = "random"
-FEW = 20  # cases, at least, so that some of them fit the accelerator
 
 
 def switched_on(name: str) -> bool:
@@ -74,9 +77,15 @@ def short() -> bool:
     return switched_on("SHORT")
 
 
-def draws(whole: int) -> int:
-    """How many random cases a test draws that draws `whole` of them where it is not SHORT."""
-    return min(whole, max(FEW, whole // 10)) if short() else whole
+def draws(whole: int, few: int) -> int:
+    """How many random cases a test draws: `few` of them where it is SHORT."""
+    return few if short() else whole
+
+
+def some(rng: np.random.Generator, cases: Iterable[Case], few: int) -> list[Case]:
+    """The cases that a test goes through: `few` of them, drawn, where it is SHORT."""
+    found = list(cases)
+    return [found[number] for number in rng.permutation(len(found))[:few]] if short() else found
 
 
 def layers(default: int) -> int:

@@ -70,7 +70,7 @@ def random_networks_equal_golden(seed, configuration, layers):
 
 @pytest.mark.parametrize("configuration", FOLDINGS)
 def test_random_layers_equal_golden(configuration, seed):
-    layers = run_options.draws(LAYERS // len(FOLDINGS))
+    layers = run_options.draws(LAYERS // len(FOLDINGS), 20)
     random_networks_equal_golden(seed, configuration, layers)
 
 

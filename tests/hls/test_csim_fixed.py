@@ -62,7 +62,7 @@ def test_fields_are_those_of_a_command(seed, tmp_path):
     fields = known & set(regs.COMMAND)
     assert len(fields) > 30
     lines = []
-    for case in range(seed, seed + run_options.draws(400)):
+    for case in range(seed, seed + run_options.draws(400, 40)):
         rng = np.random.default_rng(case)
         layer = random_networks.random_layers(rng)[0]
         if layer.groups > 1:

@@ -54,7 +54,7 @@ def differing(kernel, implementation, configuration, maps, expected):
 def compare_cases(seed, compare):
     """Networks by their number: `compare` gives how many values differ."""
     done = 0
-    for case in range(seed, seed + run_options.draws(60)):
+    for case in range(seed, seed + run_options.draws(60, 20)):
         try:
             wrong = compare(np.random.default_rng(case))
         except DoesNotFitError:

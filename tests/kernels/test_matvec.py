@@ -6,6 +6,7 @@ import pytest
 from kernel_bench import CONFIGURATIONS, IMPLEMENTATIONS, Bench, run
 
 from qnn_sim import kernel_frames
+from qnn_sim.run_options import draws
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -26,7 +27,7 @@ def random_frames(bench, count):
 @cocotb.parametrize(stall=[0.0, 0.4])
 async def matches_golden(dut, stall):
     bench = await Bench.begin(dut, stall)
-    frames = list(random_frames(bench, 16))
+    frames = list(random_frames(bench, draws(16, 4)))
     frames.append(kernel_frames.matvec(bench.rng, bench.caps, 1, 1, (1, 1)))
     frames.append(kernel_frames.matvec(bench.rng, bench.caps, 2, 255, (1, bench.caps.pixels)))
     await bench.compare(frames)
@@ -35,4 +36,4 @@ async def matches_golden(dut, stall):
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def reset_drops_a_frame(dut):
     bench = await Bench.begin(dut, 0.3)
-    await bench.compare_after_resets(random_frames(bench, 8))
+    await bench.compare_after_resets(random_frames(bench, draws(8, 3)))

@@ -6,6 +6,7 @@ import pytest
 from kernel_bench import CONFIGURATIONS, IMPLEMENTATIONS, Bench, run
 
 from qnn_sim import kernel_frames
+from qnn_sim.run_options import draws
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -25,10 +26,10 @@ def random_frames(bench, count):
 @cocotb.parametrize(stall=[0.0, 0.4])
 async def matches_golden(dut, stall):
     bench = await Bench.begin(dut, stall)
-    await bench.compare(list(random_frames(bench, 36)))
+    await bench.compare(list(random_frames(bench, draws(36, 9))))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def reset_drops_a_frame(dut):
     bench = await Bench.begin(dut, 0.3)
-    await bench.compare_after_resets(random_frames(bench, 12))
+    await bench.compare_after_resets(random_frames(bench, draws(12, 4)))

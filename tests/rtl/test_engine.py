@@ -76,7 +76,7 @@ def assert_account(driver, cycles, model):
 def test_random_networks_equal_golden(kind, count, least, configuration, seed):
     """On every kind of memory; again with what stayed on the chip, where all of it did."""
     done = 0
-    for case in range(seed, seed + run_options.draws(count)):
+    for case in range(seed, seed + run_options.draws(count, 20)):
         rng = np.random.default_rng(case)
         random = MemoryModel(int(rng.integers(1, 30)), 0, False, True, case)
         model = rng.choice([PUBLISHED, IDEAL, random])

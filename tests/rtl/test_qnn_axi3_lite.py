@@ -12,6 +12,7 @@ import warnings
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from qnn_sim.run_options import draws
 from qnn_sim.streams import generator, start
 
 WINDOWS = (0x43C0_0000, 0x4180_0000)
@@ -196,7 +197,7 @@ class Bench:
 async def bursts_of_all_kinds(dut, stall):
     bench = Bench(dut, stall)
     await bench.begin()
-    for _ in range(120):
+    for _ in range(draws(120, 24)):
         if bench.random.random() < 0.5:
             await bench.write(*bench.burst())
         else:
@@ -210,11 +211,11 @@ async def reads_and_writes_at_the_same_time(dut):
     await bench.begin()
 
     async def writes():
-        for _ in range(40):
+        for _ in range(draws(40, 10)):
             await bench.write(WINDOWS[1] + 64, 4, 2, INCR)
 
     task = cocotb.start_soon(writes())
-    for _ in range(40):
+    for _ in range(draws(40, 10)):
         await bench.read(WINDOWS[0] + bench.random.randrange(0, SIZE - 64, 4), 16, 2, INCR)
     await task
     bench.compare()

@@ -12,6 +12,7 @@ from random_networks import random_conv
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
+from qnn_sim.run_options import some
 from qnn_sim.streams import generator, start
 
 COMMANDS, PE, PIXELS = 8, 16, 2
@@ -186,7 +187,7 @@ async def every_cause_ends_a_run_at_any_moment(dut):
     }  # fmt: skip
     commands = command_list(rng, 4)
     dut.weights_command_i.value, dut.weights_loading_i.value = 3, 2
-    for number in range(64):
+    for number in some(rng, range(64), 12):
         names, code = list(causes.items())[number % len(causes)]
         await bench.start(commands)
         await ClockCycles(dut.clk_i, int(rng.integers(1, 250)))

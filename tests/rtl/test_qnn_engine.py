@@ -27,6 +27,7 @@ from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim import golden_network, rtl_build
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_reads, serve_writes
+from qnn_sim.run_options import some
 
 SMALL = {**rtl_build.CONFIGURATIONS["small"], "Commands": 16}
 CONFIGURATIONS = {"16x2": {}, "8x4": {"Pe": 8, "Pixels": 4, "Ports": 1}}
@@ -261,7 +262,7 @@ def some_codes(rng, layer):
 @cocotb.parametrize(stall=[0.0, 0.3])
 async def networks_match_golden(dut, stall):
     host = await Host.make(dut, stall=stall, latency=(1, 40 if stall else 1))
-    for depth in (1, 1, 1, 1, 1, 2, 2, 3, 3):
+    for depth in some(host.rng, (1, 1, 1, 1, 1, 2, 2, 3, 3), 3):
         layers, codes = some_network(host.rng, depth, host.caps)
         await host.load_and_run(layers, codes)
 
@@ -309,7 +310,8 @@ def with_thresholds(layer, thresholds):
 async def extremes_match_golden(dut):
     """All ones, all zeros, the least and the largest sums, on accumulators and on codes."""
     host = await Host.make(dut)
-    for weight_bit, in_bits, levels in itertools.product((0, 1), (1, 8), (None, 3)):
+    kinds = itertools.product((0, 1), (1, 8), (None, 3))
+    for weight_bit, in_bits, levels in some(host.rng, kinds, 2):
         options = {"in_bits": in_bits, "coefficients": (1, 2) if in_bits == 8 else (1,)}
         layer = constant_layer(host.rng, weight_bit, levels, **options)
         for code in (0, 2**in_bits - 1):
@@ -321,7 +323,7 @@ async def extremes_match_golden(dut):
 async def ties_with_thresholds_match_golden(dut):
     """Every sum of a channel, and one more and one less, as thresholds of that channel."""
     host = await Host.make(dut)
-    for in_bits in (1, 2):
+    for in_bits in some(host.rng, (1, 2), 1):
         raw = conv(host.rng, (5, 5, 6), 18, (3, 3), levels=None, in_bits=in_bits)
         codes = some_codes(host.rng, raw)
         sums = golden_network.run_layer(raw, codes).reshape(-1, 18).T
@@ -338,17 +340,19 @@ async def remainders_of_every_folding_match_golden(dut):
     """Output channels, pixels of a row and words of a window, one less, equal and one more."""
     host = await Host.make(dut, stall=0.1)
     pe, pixels = host.caps.pe, host.caps.pixels
-    for outputs in (1, pe - 1, pe, pe + 1):
+    for outputs in some(host.rng, (1, pe - 1, pe, pe + 1), 1):
         layer = conv(host.rng, (3, 3, 9), outputs, (2, 2))
         await host.load_and_run([layer], some_codes(host.rng, layer))
-    for columns in (1, pixels - 1, pixels, pixels + 1, 64 // pe - 1, 64 // pe, 64 // pe + 1):
+    words = 64 // pe
+    sides = (1, pixels - 1, pixels, pixels + 1, words - 1, words, words + 1)
+    for columns in some(host.rng, sides, 2):
         if columns:
             layers = [
                 conv(host.rng, (1, columns, 3), 3, (1, 1)),
                 conv(host.rng, (1, columns, 3), 3, (1, 1), "layer1", levels=None),
             ]
             await host.load_and_run(layers, some_codes(host.rng, layers[0]))
-    for channels in (1, 4, 5, 15, 16, 17, 63, 64, 65):
+    for channels in some(host.rng, (1, 4, 5, 15, 16, 17, 63, 64, 65), 2):
         layers = [
             conv(host.rng, (2, 4, channels), channels, (1, 3)),
             conv(host.rng, (2, 2, channels), 4, (2, 2), "layer1"),
@@ -361,7 +365,7 @@ async def map_larger_than_the_window_buffer(dut):
     """The window buffer is a ring of rows, filled again for every tile."""
     host = await Host.make(dut, stall=0.2, latency=(1, 20))
     pe = host.caps.pe
-    for channels, kernel, stride in ((48, 3, 1), (20, 2, 2)):
+    for channels, kernel, stride in some(host.rng, ((48, 3, 1), (20, 2, 2)), 1):
         shape = (host.caps.window_words * 64 // (channels * 2 * 12) + 3, 12, channels)
         layers = [
             conv(host.rng, shape, pe + 3, (kernel, kernel), stride=stride, padding=(1, 1, 1, 1)),
@@ -404,19 +408,19 @@ async def registers_written_while_busy_do_not_disturb_the_run(dut):
     host = await Host.make(dut)
     layers = three_layers(host.rng)
     cycles = await host.load_and_run(layers, some_codes(host.rng, layers[0]))
-    for register, values in ((regs.LIST_ADDRESS, (0,)), (regs.LIST_COUNT, (1, 16, 0))):
-        for value in values:
-            await host.load(host.program)
-            codes = some_codes(host.rng, layers[0])
-            await host.begin(codes)
-            await ClockCycles(dut.aclk, int(host.rng.integers(1, cycles // 2)))
-            await host.write(register, value)
-            await host.interrupt()
-            status = await host.status()
-            assert status["code"] == "NONE", (hex(register), value, status)
-            await host.quiet()
-            host.compare(layers, codes)
-            await host.write(regs.STATUS, DONE)
+    written = [(regs.LIST_ADDRESS, 0), *((regs.LIST_COUNT, count) for count in (1, 16, 0))]
+    for register, value in some(host.rng, written, 1):
+        await host.load(host.program)
+        codes = some_codes(host.rng, layers[0])
+        await host.begin(codes)
+        await ClockCycles(dut.aclk, int(host.rng.integers(1, cycles // 2)))
+        await host.write(register, value)
+        await host.interrupt()
+        status = await host.status()
+        assert status["code"] == "NONE", (hex(register), value, status)
+        await host.quiet()
+        host.compare(layers, codes)
+        await host.write(regs.STATUS, DONE)
 
 
 @cocotb.test()
@@ -528,12 +532,12 @@ async def bad_commands_are_refused_before_any_other_traffic(dut):
         bursts = host.memory.bursts[host.first_burst :]
         assert all(b.kind == "read" and b.address in whole_list for b in bursts), (what, bursts)
 
-    for index, fields in bad_fields(program, host.caps):
+    for index, fields in some(host.rng, bad_fields(program, host.caps), 20):
         old = {name: poke(host.memory, program, index, name, v) for name, v in fields.items()}
         await refused(index, fields)
         for name, value in old.items():
             poke(host.memory, program, index, name, value)
-    for beat, bit in unused_bits():
+    for beat, bit in some(host.rng, unused_bits(), 20):
         index = int(host.rng.integers(program.commands))
         place = program.base + 64 * index + 8 * beat + bit // 8
         host.memory.data[place] ^= 1 << bit % 8
@@ -578,7 +582,7 @@ async def nothing_leaves_the_windows(dut):
     await host.ends_with("READ_WINDOW", 0)
     await host.write(regs.LIST_ADDRESS, program.base)
     end = program.work + program.work_bytes
-    for index, name, value, code in (
+    outside = (
         (1, "params_address", 0, "READ_WINDOW"),
         (1, "params_address", 0xFFFF_FFF8, "READ_WINDOW"),
         (0, "in_address", program.base - 8, "READ_WINDOW"),
@@ -588,7 +592,8 @@ async def nothing_leaves_the_windows(dut):
         (0, "out_address", 0, "WRITE_WINDOW"),
         (0, "out_address", program.base, "WRITE_WINDOW"),
         (3, "out_address", (end + 127) // LINE * LINE, "WRITE_WINDOW"),
-    ):
+    )
+    for index, name, value, code in some(host.rng, outside, 3):
         old = poke(host.memory, program, index, name, value)
         await host.begin(codes)
         try:
@@ -642,7 +647,7 @@ async def error_responses_end_the_run(dut):
     chosen = [reads[0], reads[-1], writes[0], writes[-1]]
     chosen += [reads[int(i)] for i in host.rng.integers(len(reads), size=10)]
     chosen += [writes[int(i)] for i in host.rng.integers(len(writes), size=5)]
-    for number, burst in enumerate(chosen):
+    for number, burst in some(host.rng, enumerate(chosen), 5):
         host.memory.faults = {(burst.kind, burst.address // LINE): (SLVERR, DECERR)[number % 2]}
         codes = some_codes(host.rng, layers[0])
         await host.begin(codes)
@@ -664,7 +669,7 @@ async def memory_that_does_not_answer_times_out(dut, kind, how):
     layers = three_layers(host.rng)
     codes = some_codes(host.rng, layers[0])
     cycles = await host.load_and_run(layers, codes)
-    for moment in (0, *host.rng.integers(1, cycles // 2, size=2)):
+    for moment in some(host.rng, (0, *host.rng.integers(1, cycles // 2, size=2)), 1):
         getattr(host.memory, how).add(kind)
         if moment:
             getattr(host.memory, how).clear()
@@ -697,7 +702,8 @@ async def abort_and_soft_reset_at_any_moment(dut):
     layers = three_layers(host.rng)
     await host.load(compile_layers(layers, host.caps, BASE))
     cycles = await host.run(layers, some_codes(host.rng, layers[0]))
-    for number, moment in enumerate((0, 20, *host.rng.integers(1, cycles * 3 // 4, size=14))):
+    moments = (0, 20, *host.rng.integers(1, cycles * 3 // 4, size=14))
+    for number, moment in some(host.rng, enumerate(moments), 4):
         codes = some_codes(host.rng, layers[0])
         await host.begin(codes)
         await ClockCycles(dut.aclk, int(moment))
@@ -729,7 +735,7 @@ async def hard_reset_at_any_moment(dut):
     program = compile_layers(layers, host.caps, BASE)
     await host.load(program)
     cycles = await host.run(layers, some_codes(host.rng, layers[0]))
-    for moment in host.rng.integers(1, cycles * 3 // 4, size=5):
+    for moment in some(host.rng, host.rng.integers(1, cycles * 3 // 4, size=5), 2):
         codes = some_codes(host.rng, layers[0])
         await host.begin(codes)
         await ClockCycles(dut.aclk, int(moment))

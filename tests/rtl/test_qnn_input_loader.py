@@ -14,6 +14,7 @@ from qnn.engine.blocks import blocks_of, borders_of
 from qnn.engine.command_list import encode
 from qnn.engine.maps import BlockMap, TightMap
 from qnn.engine.reading import read_blocks, read_tight
+from qnn_sim.run_options import draws
 from qnn_sim.streams import generator, reset, start
 
 ADDRESS = 0x4000
@@ -183,7 +184,7 @@ async def rows_lie_as_the_arithmetic_reads_them(dut, tight, stall):
     bench = Bench(dut, stall)
     await bench.begin()
     rng = np.random.default_rng([cocotb.RANDOM_SEED, tight])
-    for _ in range(25):
+    for _ in range(draws(25, 6)):
         await bench.load(*case(rng, int(dut.Pe.value), tight, int(dut.WindowWords.value)))
 
 
@@ -192,7 +193,7 @@ async def reset_in_mid_flight_leaves_nothing_behind(dut):
     bench = Bench(dut, 0.3)
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    for number in range(16):
+    for number in range(draws(16, 4)):
         job = case(rng, int(dut.Pe.value), number % 2, int(dut.WindowWords.value))
         task = cocotb.start_soon(bench.load(*job))
         await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))

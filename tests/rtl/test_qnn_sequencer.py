@@ -18,6 +18,7 @@ from qnn.engine.program import _ring, _shape
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim.kernel_frames import products
+from qnn_sim.run_options import draws, some
 from qnn_sim.streams import generator, reset, start, unpack
 
 WEIGHTS, WINDOW, RESULTS = 64, 256, 32
@@ -243,7 +244,7 @@ async def product_rows_come_in_order(dut, slow):
     bench = Bench(dut)
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    for number in range(12):
+    for number in some(rng, range(12), 3):
         await bench.layer(Case(rng, bench.caps, number % 6 == 5), slow)
         if number % 4 == 3:
             await bench.run_start()
@@ -257,7 +258,7 @@ async def each_thing_that_is_missing_is_waited_for(dut, which):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     slow = [0.0, 0.0, 0.0]
     slow[which] = 0.97
-    for _ in range(3):
+    for _ in range(draws(3, 1)):
         await bench.layer(Case(rng, bench.caps), slow)
 
 
@@ -266,7 +267,7 @@ async def reset_in_mid_flight_leaves_nothing_behind(dut):
     bench = Bench(dut)
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    for _ in range(6):
+    for _ in range(draws(6, 2)):
         task = cocotb.start_soon(bench.layer(Case(rng, bench.caps), (0.1, 0.1, 0.1)))
         await ClockCycles(dut.clk_i, int(rng.integers(1, 60)))
         task.cancel()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qnn.errors import QnnError
@@ -96,9 +97,14 @@ def test_nothing_but_run_options_reads_where_the_reference_is():
 
 def test_short_runs_draw_few_cases(monkeypatch):
     monkeypatch.delenv("SHORT", raising=False)
-    assert [run_options.draws(whole) for whole in (5, 60, 1000)] == [5, 60, 1000]
+    rng = np.random.default_rng(1)
+    assert run_options.draws(60, 20) == 60
+    assert run_options.some(rng, range(9), 3) == list(range(9))
     monkeypatch.setenv("SHORT", "1")
-    assert [run_options.draws(whole) for whole in (5, 60, 1000)] == [5, 20, 100]
+    assert run_options.draws(60, 20) == 20
+    drawn = [run_options.some(rng, range(9), 3) for _ in range(50)]
+    assert {len(set(few)) for few in drawn} == {3}
+    assert set().union(*drawn) == set(range(9))
 
 
 def test_simulators(monkeypatch):

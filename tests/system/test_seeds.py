@@ -104,8 +104,8 @@ def test_a_run_of_a_bench_has_ten_seeds(root):
     assert len({entry["seed"] for entry in log}) == len(log) == 3
     assert {failure["seed"] for failure in row["failures"]} == {entry["seed"] for entry in log}
     for failure in row["failures"]:
-        assert failure["repeat"].startswith(f"TURNS=10 SEED={failure['seed']} WAVES=1 ")
-        assert "found 10 None" in failure["why"]
+        assert failure["repeat"].startswith(f"SHORT=1 TURNS=10 SEED={failure['seed']} WAVES=1 ")
+        assert "found 10 1" in failure["why"]
     few = run(root, "--count", "34", "--json")
     assert json.loads(few.stdout)["tests"][0]["runs"] == 34
 
