@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A script ends with a status and at most one sentence, whatever ends it."""
 
+import subprocess
+import sys
+
 import pytest
 
 from qnn.errors import QnnError
@@ -31,3 +34,16 @@ def test_ends(capsys, problem, status, said):
     with pytest.raises(SystemExit) as ended:
         script.end("a", work)
     assert ended.value.code == status and capsys.readouterr() == ("", said)
+
+
+def test_whoever_reads_the_output_may_go():
+    program = (
+        "from qnn_sim import script\n"
+        "script.end('a', lambda: print('line\\n' * 100_000, flush=True))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "line\n"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", script.UNREAD)
