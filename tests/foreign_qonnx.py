@@ -27,6 +27,7 @@ class Graph:
 
     def __init__(self, shape: tuple[int, ...], opset: int = 13) -> None:
         self.shape, self.opset = shape, opset
+        self.qonnx_opset: int | None = 1  # of those of QONNX, where the model names one
         self.nodes, self.initializers = [], []
         self.tensor = "picture"
         self.metadata: list = []
@@ -93,8 +94,8 @@ class Graph:
             ],
             self.initializers,
         )
-        domains = {"": self.opset, QONNX: 1, CHANNELS_LAST: 1}
-        opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
+        domains = {"": self.opset, QONNX: self.qonnx_opset, CHANNELS_LAST: 1}
+        opsets = [helper.make_opsetid(*domain) for domain in domains.items() if domain[1]]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def save(self, path: Path) -> Path:

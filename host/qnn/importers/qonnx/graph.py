@@ -8,7 +8,7 @@ only from its own directory, and whatever does not parse is one FormatError.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,8 @@ def read_graph(path: Path) -> Graph:
         raise FormatError(f"{path}: damaged; a name in it is no text")
     if graph.sparse_initializer:
         raise FormatError(f"{path}: it has sparse tensors; export it with dense ones")
-    nodes = _needed([_node(path, proto) for proto in graph.node], graph.output)
+    versions = {one.domain: one.version for one in model.opset_import}
+    nodes = _needed([_node(path, proto, versions) for proto in graph.node], graph.output)
     types = {t.name: t.data_type for t in graph.initializer} | {
         proto.output[0]: attribute.t.data_type
         for proto in graph.node
@@ -191,7 +192,7 @@ def _needed(nodes: list[Node], outputs: Any) -> tuple[Node, ...]:
     return tuple(node for node in nodes if node in needed)
 
 
-def _node(path: Path, proto: Any) -> Node:
+def _node(path: Path, proto: Any, versions: Mapping[str, int]) -> Node:
     from onnx import AttributeProto, helper
 
     outputs = tuple(proto.output)
@@ -213,6 +214,8 @@ def _node(path: Path, proto: Any) -> Node:
         attributes[attribute.name] = value
     if proto.domain == CHANNELS_LAST:
         attributes["channels_last"] = True
+    if proto.op_type == "Trunc":
+        attributes["version"] = versions.get(proto.domain, 1)
     op = proto.op_type if proto.op_type.isprintable() else repr(proto.op_type)
     node = Node(op, name, tuple(proto.input), outputs, attributes)
     if proto.domain not in (*STANDARD, *QUANTISED, CHANNELS_LAST):

@@ -207,10 +207,18 @@ def truncation(node: Node, parameters: list[Array | None]) -> Truncated:
     Args:
         node: the one.
         parameters: its inputs after the first: scale, zero point, bits; then bits (version 1 of the
-            operator), or scale and bits (version 2); one number each.
+            operator), or scale and bits (version 2); one number each. The version that the file
+            imports must be that of its inputs, as the reference goes by the import alone.
     """
+    fits = 1 if len(parameters) <= 4 else 2
+    imported = node.attributes.get("version", fits)
+    if fits != min(imported, 2):
+        raise node.refuse(
+            f"its inputs are those of version {fits} of the operator, and the file imports version "
+            f"{imported} of its domain: export it again with version {fits}"
+        )
     names: tuple[str, ...] = ("scale", "zero point", "width", "width behind it")
-    if len(parameters) > len(names):
+    if fits == 2:
         names = (*names[:3], "scale behind it", "width behind it")
     scale, zero, width, *behind = (
         only(node, name, given(node, name, parameters, i)) for i, name in enumerate(names)

@@ -106,6 +106,21 @@ def test_truncated(kind, signed, rounding, tmp_path):
     assert len(network.layers) == 3
 
 
+@pytest.mark.parametrize("opset", [None, 1, 2, 3])
+@pytest.mark.parametrize("behind", [(5.0,), (2.0, 5.0)])
+def test_truncated_as_the_opset_says(behind, opset, tmp_path):
+    """The reference runs the version that the model imports, whatever the inputs are."""
+    graph = GLOBAL["GlobalAveragePool"](start(0, 3)).then("Mul", 16.0)
+    graph.qonnx_opset = opset
+    graph.then("Trunc", 0.25, 0.0, 8.0, *behind, domain=QONNX, rounding_mode="FLOOR", signed=0)
+    connect(graph, 4)
+    if ((opset or 1) == 1) == (len(behind) == 1):
+        compare(graph, tmp_path)
+    else:
+        with pytest.raises(NetworkError, match=r"are those of version . of the operator, and the "):
+            compare(graph, tmp_path)
+
+
 def test_an_average_of_averages(tmp_path):
     graph = start().then("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
     compare(graph.then("GlobalAveragePool").then("Flatten"), tmp_path)
