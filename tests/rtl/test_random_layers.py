@@ -20,6 +20,7 @@ from qnn_sim.golden_network import run_layer
 from qnn_sim.hls_csim import HlsEngine
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
+from qnn_sim.run_options import draws, some
 
 CONFIGURATION = "small"
 MEMORY = 1 << 22
@@ -88,7 +89,7 @@ def compare(rng, layers, program):
 
 
 def test_three_implementations_agree(seed, caps):
-    for case in range(seed, seed + NETWORKS):
+    for case in range(seed, seed + draws(NETWORKS, 2)):
         rng = np.random.default_rng(case)
         layers, program = random_layers.network(rng, caps)
         try:
@@ -109,7 +110,8 @@ def test_codes_of_many_bits(configuration, seed):
         multiplied = CommandList(program.image, program.commands).get("requantise")
         requantiser = driver.capabilities.requantiser
         assert sum(multiplied) >= 4 if requantiser else not any(multiplied)
-        for model, codes in zip(memories(rng), pictures(rng, layers), strict=True):
+        pairs = zip(memories(rng), pictures(rng, layers), strict=True)
+        for model, codes in some(rng, pairs, 2):
             platform.engine.model(model)
             assert_equal(driver.trace(codes), golden(layers, codes), f"RTL, {model}")
             driver.run(codes, resident=False)
@@ -118,7 +120,7 @@ def test_codes_of_many_bits(configuration, seed):
     program = compile_layers(layers, caps, 4096)
     with HlsEngine(CONFIGURATION, MEMORY) as kernel:
         kernel.load(program)
-        for codes in pictures(rng, layers):
+        for codes in some(rng, pictures(rng, layers), 2):
             kernel.run(program, codes)
             found = [kernel.get(program, i) for i in range(len(layers))]
             assert_equal(found, golden(layers, codes), "HLS")
@@ -233,7 +235,7 @@ def test_every_error_with_every_memory(configuration, seed, caps):
     platform = board(configuration)
     with Driver(platform) as driver:
         driver.load(layers)
-        for model in memories(rng)[1:4]:  # an ideal, a paced, and a random one
+        for model in some(rng, memories(rng)[1:4], 1):  # an ideal, a paced, and a random one
             platform.engine.model(model)
             for code, resident in itertools.product({**BEFORE, **LATER}, (False, True)):
                 cycles = driver.run(codes).cycles
