@@ -27,7 +27,7 @@ from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
 from qnn_sim import golden_network, rtl_build
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_reads, serve_writes
-from qnn_sim.run_options import some
+from qnn_sim.run_options import draws, some
 
 SMALL = {**rtl_build.CONFIGURATIONS["small"], "Commands": 16}
 CONFIGURATIONS = {"16x2": {}, "8x4": {"Pe": 8, "Pixels": 4, "Ports": 1}}
@@ -814,7 +814,7 @@ async def any_command_ends_within_the_windows(dut):
     codes = some_codes(host.rng, layers[0])
     ends = set()
     names = [name for name in regs.COMMAND if name not in ("opcode", "index")]
-    for number in range(60):
+    for number in range(draws(60, 10)):
         await host.write(regs.STATUS, DONE | ERROR)
         image = program.image.ljust(program.work - program.base, b"\0")
         host.memory.data[program.base : program.work] = image
