@@ -40,7 +40,8 @@ def pytest_configure(config):
     config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(pace.Progress(config), "progress")
-        print(f"SEED={'random' if seed is None else seed}")
+        short = " SHORT=1: few cases of each test" if run_options.short() else ""
+        print(f"SEED={'random' if seed is None else seed}{short}")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ BENCHES = (
 # What changes which tests a run of pytest has, or what they run.
 SELECTION = (
     "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
-    "PYTHONOPTIMIZE", "FAST", "TIMES", "TURNS", "SHORT",
+    "PYTHONOPTIMIZE", "FAST", "TIMES", "LAYERS", "SHORT", "TURNS",
 )  # fmt: skip
 
 
