@@ -81,7 +81,7 @@ def test_under_sanitizers(seed):
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "import test_csim_engine, test_csim_kernels\n"
         f"test_csim_engine.random_networks_equal_golden({seed}, 'narrow', 12)\n"
-        "test_csim_engine.all_corners('narrow')\n"
+        f"if not {run_options.short()}: test_csim_engine.all_corners('narrow')  # of no seed\n"
         "for kernel in ('popcount', 'threshold', 'max_pool', 'pack'):\n"
         f"    test_csim_kernels.frames_equal_golden(kernel, 'narrow', {seed}, 3)\n"
     )
