@@ -4,8 +4,11 @@
 The bench stands for the bus, the weight loader and the datapath.
 """
 
+import itertools
+
 import cocotb
 import numpy as np
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 from random_networks import random_conv
 
@@ -13,7 +16,7 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
 from qnn_sim.run_options import some
-from qnn_sim.streams import generator, start
+from qnn_sim.streams import generator, pack, start, unpack
 
 COMMANDS, PE, PIXELS = 8, 16, 2
 CAPS = Capabilities(pe=PE, pixels=PIXELS, weight_words=256, threshold_words=128, window_words=512)
@@ -21,12 +24,13 @@ CODES = {name: number for number, (name, _) in enumerate(regs.ERRORS)}
 ADDRESS, TIMEOUT = 0x4000, 150
 
 
-def test_qnn_control():
+@pytest.mark.parametrize("ports", [1, 2])
+def test_qnn_control(ports):
     from qnn_sim.bench_runner import run_bench
 
     run_bench(
         __file__, Commands=COMMANDS, Pe=PE, Pixels=PIXELS, WeightWords=256, ThresholdWords=128,
-        WindowWords=512,
+        WindowWords=512, Ports=ports,
     )  # fmt: skip
 
 
@@ -211,6 +215,56 @@ async def every_cause_ends_a_run_at_any_moment(dut):
                 assert index in (running - 1, running), (index, running)
         assert not dut.resident_o.value
     await bench.good_run(commands)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def errors_of_weights_name_the_command_of_their_port(dut):
+    """Of all sets of ports that say error, and that say it is of their weights."""
+    bench, ports = Bench(dut), int(dut.Ports.value)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    commands, sets = command_list(rng, 2), range(1 << ports)
+    for window, response, weights in itertools.product(sets, repeat=3):
+        if not (window or response):
+            continue
+        asked, loading = ([int(v) for v in rng.integers(8, 256, ports)] for _ in range(2))
+        dut.weights_command_i.value, dut.weights_loading_i.value = pack(asked, 8), pack(loading, 8)
+        await bench.start(commands)
+        await ClockCycles(dut.clk_i, int(rng.integers(1, 40)))
+        inputs = (
+            (dut.error_read_window_i, window), (dut.error_read_response_i, response),
+            (dut.error_of_weights_i, weights),
+        )  # fmt: skip
+        for port, value in inputs:
+            port.value = value
+        await RisingEdge(dut.clk_i)
+        for port, _ in inputs:
+            port.value = 0
+        await bench.idle()
+        guilty = [p for p in range(ports) if (window or response) & weights & 1 << p]
+        index = (asked if window else loading)[guilty[-1]] if guilty else None
+        code = CODES["READ_WINDOW" if window else "READ_RESPONSE"]
+        case = window, response, weights, bench.ends
+        assert [end[::2] for end in bench.ends] == [(code, 0)], case
+        if guilty:
+            assert bench.ends[0][1] == index, case
+        else:
+            assert bench.ends[0][1] < len(commands), case
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def each_port_has_beat_1_of_the_command_it_asks_for(dut):
+    bench, ports = Bench(dut), int(dut.Ports.value)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    commands = command_list(rng, COMMANDS)
+    await bench.good_run(commands)
+    for _ in range(20):
+        asked = [int(v) for v in rng.integers(COMMANDS, size=ports)]
+        dut.weights_command_i.value = pack(asked, 8)
+        await ClockCycles(dut.clk_i, 2)
+        beats = [commands[index] >> 64 & (2**64 - 1) for index in asked]
+        assert unpack(int(dut.weights_beat_o.value), 64, ports) == beats
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

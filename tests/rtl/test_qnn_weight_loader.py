@@ -14,6 +14,7 @@ from qnn_sim.streams import generator, reset, start
 
 PE, WEIGHTS, THRESHOLDS = 16, 32, 16
 ADDRESS = 0x10000
+AHEAD = 8  # tiles asked for and not yet there
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ class Bench:
     def __init__(self, dut, stall):
         self.dut, self.stall, self.random = dut, stall, generator("bus")
         self.commands, self.data = [], b""
+        self.silent, self.asked = False, 0  # the memory answers nothing; beats asked for
         own = PE // int(dut.Parts.value)
         self.own = slice(own * int(dut.Part.value), own * (int(dut.Part.value) + 1))  # channels
 
@@ -43,9 +45,9 @@ class Bench:
         await start(dut, start_i=0, commands_i=0, req_ready_i=0, data_valid_i=0, tile_take_i=0,
                     tile_done_i=0)  # fmt: skip
 
-    def program(self, rng, count, fits=False):
+    def program(self, rng, count, fits=False, most=(3, 3)):
         """Random commands (tiles, weight words, thresholds) and their parameters in memory."""
-        most = (3, 3) if fits else (WEIGHTS, THRESHOLDS)
+        most = most if fits else (WEIGHTS, THRESHOLDS)
         self.commands, self.tiles, data = [], [], b""
         for number in range(count):
             tiles = 1 if fits else int(rng.integers(1, 6))
@@ -92,11 +94,12 @@ class Bench:
                 assert address // 128 == (address + 8 * beats - 1) // 128, "crosses a line"
                 place = address - ADDRESS
                 assert place >= 0 and place + 8 * beats <= len(self.data)
+                self.asked += beats
                 for i in range(beats):
                     words.append(int.from_bytes(self.data[place + 8 * i :][:8], "little"))
             ready = self.random.random() >= self.stall
             dut.req_ready_i.value = int(ready)
-            comes = bool(words) and self.random.random() >= self.stall
+            comes = bool(words) and not self.silent and self.random.random() >= self.stall
             dut.data_valid_i.value = int(comes)
             dut.data_i.value = words.popleft() if comes else self.random.getrandbits(64)
 
@@ -121,14 +124,19 @@ class Bench:
                 pair = data & 0xFFFFFFFF, data >> 32
                 self.thresholds[int(dut.threshold_waddr_o.value), lane : lane + 2] = pair
 
+    def own_of(self, tile):
+        """Thresholds and weights of a tile, of the channels that this loader has."""
+        thresholds, weights = tile
+        return thresholds[:, self.own], weights[:, self.own]
+
     def check(self, tile, weight, threshold):
         """A tile that begins at these ring places is there, whole."""
-        thresholds, weights = tile
+        thresholds, weights = self.own_of(tile)
         places = (weight + np.arange(len(weights))) % WEIGHTS
-        own = slice(self.own.start, min(self.own.stop, weights.shape[1]))
-        assert (self.weights[places, own] == weights[:, own]).all()
+        own = slice(self.own.start, self.own.start + weights.shape[1])
+        assert (self.weights[places, own] == weights).all()
         places = (threshold + np.arange(len(thresholds))) % THRESHOLDS
-        assert (self.thresholds[places, self.own] == thresholds[:, self.own]).all()
+        assert (self.thresholds[places, self.own] == thresholds).all()
 
     async def run(self, count):
         """Take and give back all tiles of `count` commands; each is checked all the while."""
@@ -191,6 +199,24 @@ async def what_fits_stays_resident(dut):
         await reset(dut)
         bench.program(rng, count, fits=True)
         await bench.run(count)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def tiles_asked_for_stay_what_they_are_until_they_come(dut):
+    """As many as it can ask for ahead, of commands that differ, before the first answer."""
+    bench = Bench(dut, 0.1)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for _ in range(4):
+        await reset(dut)
+        bench.program(rng, 12, fits=True, most=(2, 1))
+        ahead = [tile.nbytes for pair in bench.tiles[:AHEAD] for tile in bench.own_of(pair)]
+        bench.silent, bench.asked = True, 0
+        task = cocotb.start_soon(bench.run(12))
+        await ClockCycles(dut.clk_i, 1000)
+        assert 8 * bench.asked == sum(ahead)
+        bench.silent = False
+        await task
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
