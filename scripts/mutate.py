@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Puts random faults into the RTL and counts those that the tests of the whole engine find.
+"""Puts random faults into the RTL and counts those that the tests find.
 
 Yosys makes a netlist of the small configuration with all faults in it, each switched on by its
-number; that is compiled once. Then, for each fault, tests/rtl/test_engine.py and
-tests/rtl/test_random_layers.py run on it in a process of its own, the directed tests first, until
-one fails: the fault is killed. Tests that need HANGS times the processor time that they need
-without a fault hang: that kills, too. A fault is equivalent where Yosys' SAT solver proves, on the
-logic between the registers and for any state, that it changes no output and no register that an
-output depends on. What neither dies nor is proven equivalent is a survivor, listed in mutate.json
-with what was changed. Needs the extra `dev`.
+number. For each fault tests run in a process of its own, until one fails: the fault is killed.
+First, for all faults, comes the bench of the module that the fault is in, on a netlist of this
+module with the same fault (see bench_faults.py); a bench that fails on its netlist without a fault
+is left out, and said to be. For those that are left the engine is compiled, once, and runs
+tests/rtl/test_engine.py and tests/rtl/test_random_layers.py, the directed tests first. Tests that
+need HANGS times the processor time that they need without a fault hang: that kills, too. A fault is
+equivalent where Yosys' SAT solver proves, on the logic between the registers and for any state,
+that it changes no output and no register that an output depends on. What neither dies nor is proven
+equivalent is a survivor, listed in mutate.json with what was changed. Needs the extra `dev`.
 
     python scripts/mutate.py --count 100 --seed 1
     python scripts/mutate.py --count 100 --seed 1 --only 17
+    python scripts/mutate.py --count 100 --seed 1 --no-benches
 """
 
 import hashlib
@@ -30,18 +33,24 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 
+from filelock import FileLock
 from pyosys import libyosys
 
+import bench_faults
+from bench_faults import BenchFaults
 from qnn.errors import QnnError
 from qnn_sim import engine_battery, outputs, rtl_build, run_options, script
 from qnn_sim.process_session import INTERRUPTS
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
+BENCH_FAULTS = Path(bench_faults.__file__)
 HANGS = 5
 PROOF_S = 120
+BENCH_CPU_S = 300  # a bench needs some seconds
+AT_ITS_BENCH = "killed at its bench"
+VERDICTS = (AT_ITS_BENCH, "killed", "hangs", "equivalent", "survives")
 LEAST_SHARE = 0.95  # of the faults that are not proven equivalent
-LARGE_MEMORY = 16  # words; smaller ones become registers
 GIVES = (".Q", ".RD_DATA", ".rdata_o")  # ports of registers and memories; the others take
 
 # The chosen fault comes from the environment, so that the harness need not know of it.
@@ -110,7 +119,7 @@ def yosys(folder: Path, log: str, *commands: str) -> None:
 def folder_of(out: Path, count: int, seed: int) -> Path:
     """Where all that belongs to these faults of this RTL lies; what is there is used again."""
     digest = hashlib.sha256(repr((count, seed)).encode())
-    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__)]:
+    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__), BENCH_FAULTS]:
         digest.update(path.read_bytes())
     folder = out / digest.hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,15 +128,10 @@ def folder_of(out: Path, count: int, seed: int) -> Path:
 
 def flatten(folder: Path) -> None:
     """flat.il: the engine as one module, its qnn_ram kept apart; rams.sv: what they are."""
-    files = " ".join(map(str, sources()))
-    parameters = " ".join(f"-G {k}={v}" for k, v in CONFIGURATIONS[CONFIGURATION].items())
     yosys(
         folder, "flatten.log",
-        f"read_slang --keep-hierarchy --top qnn_engine {parameters} {files}",
-        "hierarchy -check -top qnn_engine", "setattr -mod -set keep_hierarchy 1 qnn_ram*",
-        "proc", "flatten", "memory_collect",
-        f"select -set small t:$mem_v2 r:SIZE<{LARGE_MEMORY} %i qnn_ram* %d", "memory_map @small",
-        "bwmuxmap", "techmap t:$shift t:$shiftx %u", "opt_expr", "opt_clean",
+        *bench_faults.elaborate("qnn_engine", CONFIGURATIONS[CONFIGURATION]),
+        "setattr -mod -set keep_hierarchy 1 qnn_ram*", *bench_faults.flatten(kept="qnn_ram*"),
         f"write_json {folder / 'ports.json'}", "blackbox qnn_ram*",
         f"write_rtlil {folder / 'flat.il'}",
     )  # fmt: skip
@@ -166,10 +170,7 @@ def build(folder: Path, faults: list[str]) -> Path:
     if library.exists():
         return library
     script = folder / "faults.ys"
-    numbered = [
-        fault.replace("mutate", f"mutate -ctrl fault 16 {number}", 1)
-        for number, fault in enumerate(faults, 1)
-    ]
+    numbered = (bench_faults.numbered(fault, number) for number, fault in enumerate(faults, 1))
     script.write_text("\n".join(numbered))
     yosys(
         folder, "insert.log", f"read_rtlil {folder / 'flat.il'}", f"script {script}", "bwmuxmap",
@@ -292,9 +293,44 @@ def proof(fault: str, folder: Path, dead: dict[str, list[int]]) -> int:
     return 0
 
 
+def find_benches(folder: Path, faults: list[str]) -> BenchFaults:
+    """What it takes to try the faults at the benches of their modules."""
+    design = run_passes(f"tee -q -o {folder / 'read.log'} read_rtlil {folder / 'flat.il'}")
+    engine = dict(design.modules_)[libyosys.IdString("\\qnn_engine")]
+    cells = bench_faults.kinds(engine, "qnn_engine")
+    return BenchFaults(folder / "benches", dict(enumerate(faults, 1)), cells)
+
+
+@dataclass(frozen=True)
+class BenchJudge:
+    """Tries a fault at the bench of its module."""
+
+    folder: Path
+    benches: BenchFaults
+    seed: int
+
+    def kills(self, number: int) -> bool:
+        """Whether the bench finds the fault; not where there is none, or it is not sound."""
+        module = self.benches.bench_of(number)
+        if module is None or not self.sound(module):
+            return False
+        tests = partial(self.benches.battery, number, module, self.seed)
+        return status_of(tests, self.folder / f"bench-{number}.log", BENCH_CPU_S) != 0
+
+    def sound(self, module: str) -> bool:
+        """Whether the bench passes on its netlist without a fault; tried once, and kept."""
+        log = self.folder / f"bench-{module}.log"
+        passed, failed = log.with_suffix(".passed"), log.with_suffix(".failed")
+        with FileLock(f"{log}.lock"):
+            if not passed.exists() and not failed.exists():
+                tests = partial(self.benches.battery, 0, module, self.seed)
+                (failed if status_of(tests, log, BENCH_CPU_S) else passed).touch()
+        return passed.exists()
+
+
 @dataclass(frozen=True)
 class Judge:
-    """What it takes to try a fault: see the functions above."""
+    """What it takes to try a fault on the whole engine: see the functions above."""
 
     faults: list[str]
     folder: Path
@@ -350,6 +386,9 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--only", type=int, metavar="NUMBER", help="try only this fault again")
     parser.add_argument("--jobs", type=int, default=2, help="faults at a time (2)")
+    parser.add_argument(
+        "--no-benches", action="store_true", help="leave out the benches of the modules"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build/mutate", help="output folder")
     arguments = parser.parse_args()
     count, seed, only = arguments.count, arguments.seed, arguments.only
@@ -363,10 +402,10 @@ def main() -> int:
     if reason := rtl_build.unavailable():
         parser.error(reason)
     try:
-        outputs.make_folder(arguments.out)
+        out = outputs.make_folder(arguments.out.resolve())
     except QnnError as problem:
         parser.error(str(problem))
-    folder = folder_of(arguments.out, count, seed)
+    folder = folder_of(out, count, seed)
     begun = time.monotonic()
 
     def tell(text: str) -> None:
@@ -378,38 +417,56 @@ def main() -> int:
     if not (folder / "drawn.txt").exists():
         tell("choice of the faults")
     faults = draw(folder, count, seed)
-    tell("compilation with all faults in it")
-    library = build(folder, faults)
-    dead = find_dead(folder)
-    tell("tests without a fault")
-    most_cpu_s = HANGS * ceil(check_battery(folder, library, seed))
-    tell(f"they pass; with a fault they hang after {most_cpu_s} s")
-
-    judge = Judge(faults, folder, library, dead, seed, most_cpu_s)
-    numbers = [only] if only else range(1, len(faults) + 1)
-    verdicts = dict.fromkeys(("killed", "hangs", "equivalent", "survives"), 0)
+    numbers = [only] if only else list(range(1, len(faults) + 1))
+    verdicts = dict.fromkeys(VERDICTS, 0)
     survivors = []
+
+    def found(number: int, verdict: str) -> None:
+        entry = described(number, faults[number - 1], seed, count)
+        verdicts[verdict] += 1
+        if verdict == "survives":
+            survivors.append(entry)
+        place = " ".join(entry["places"][:1])
+        tell(f"{number}/{len(faults)} {verdict}: {place} {entry['fault']}")
+
     pools = multiprocessing.get_context("fork")
     try:
-        with pools.Pool(arguments.jobs, _begin_worker) as pool:
-            for number, found in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
-                entry = described(number, faults[number - 1], seed, count)
-                verdicts[found] += 1
-                if found == "survives":
-                    survivors.append(entry)
-                place = " ".join(entry["places"][:1])
-                tell(f"{number}/{len(faults)} {found}: {place} {entry['fault']}")
-        tell("tests without a fault, in case that files have changed meanwhile")
-        check_battery(folder, library, seed)
+        if not arguments.no_benches:
+            tell("benches of the modules")
+            bench_judge, left = BenchJudge(folder, find_benches(folder, faults), seed), []
+            with pools.Pool(arguments.jobs, _begin_worker) as pool:
+                for number, dies in zip(
+                    numbers, pool.imap(bench_judge.kills, numbers), strict=True
+                ):
+                    if dies:
+                        found(number, AT_ITS_BENCH)
+                    else:
+                        left.append(number)
+            numbers = left
+        if numbers:
+            tell(f"compilation of the engine with all faults in it; {len(numbers)} are left")
+            library, dead = build(folder, faults), find_dead(folder)
+            tell("tests without a fault")
+            most_cpu_s = HANGS * ceil(check_battery(folder, library, seed))
+            tell(f"they pass; with a fault they hang after {most_cpu_s} s")
+            judge = Judge(faults, folder, library, dead, seed, most_cpu_s)
+            with pools.Pool(arguments.jobs, _begin_worker) as pool:
+                for number, verdict in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
+                    found(number, verdict)
+            tell("tests without a fault, in case that files have changed meanwhile")
+            check_battery(folder, library, seed)
         stopped = False
     except KeyboardInterrupt:
         stopped = True
         tell("stopped: what follows is of the faults that were tried")
     tried = sum(verdicts.values())
-    killed = verdicts["killed"] + verdicts["hangs"]
+    killed = tried - verdicts["equivalent"] - verdicts["survives"]
+    unsound = sorted(path.stem.removeprefix("bench-") for path in folder.glob("bench-*.failed"))
     result = {
         "mutants": tried,
         "killed": killed,
+        "killed_at_their_bench": verdicts[AT_ITS_BENCH],
+        "benches_left_out": unsound,
         "equivalent": verdicts["equivalent"],
         "survivors": survivors,
         "hung": verdicts["hangs"],
@@ -417,10 +474,13 @@ def main() -> int:
     }
     if only is None:
         text = json.dumps(result, indent=1) + "\n"
-        outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
+        outputs.write(out.with_suffix(".json"), text, whole=not stopped)
     share = killed / max(1, killed + len(survivors))
+    for module in unsound:
+        print(f"the bench of {module} is left out: see {folder}/bench-{module}.log")
     print(
-        f"{tried} faults: {killed} killed (of these {verdicts['hangs']} hang),"
+        f"{tried} faults: {killed} killed (of these {verdicts[AT_ITS_BENCH]} at the bench"
+        f" of their module, {verdicts['hangs']} hang),"
         f" {verdicts['equivalent']} equivalent (proven), {len(survivors)} survive;"
         f" {100 * share:.1f}% of those that are not equivalent are killed"
     )

