@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
+from command_rules import USED, fields_of, reasons, with_fields
 from random_networks import random_conv, random_word_conv
 
 from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.command_list import COMMAND_BYTES, decode, encode
+from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.program import compile_layers
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
@@ -38,73 +39,6 @@ def test_qnn_command_check(requantiser):
 def caps_of(dut):
     """What the module was made for."""
     return replace(CAPS, requantiser=int(dut.Requantiser.value))
-
-
-def fields_of(command):
-    """All fields of a 512-bit command, by name."""
-    return decode(command.to_bytes(COMMAND_BYTES, "little"))
-
-
-USED = sum(((1 << w) - 1) << (64 * beat + low) for beat, low, w in regs.COMMAND.values())
-
-
-def reasons(command, index, caps):
-    """Why a command must be refused; none for a good one."""
-    f = fields_of(command)
-    bounds = {
-        "opcode": (regs.OPCODE, regs.OPCODE), "index": (index, index), "planes": (1, CAPS.planes),
-        "passes": (1, CAPS.passes), "exponent": (0, f["passes"] - 1),
-        "kernel_rows": (1, CAPS.kernel_rows), "stride": (1, 4),
-        "pool_size": (1, 3), "pool_stride": (1, 2), "pool_top": (0, f["pool_size"] - 1),
-        "pool_left": (0, f["pool_size"] - 1), "tiles": (1, 255),
-        "tile_words": (1, CAPS.weight_words), "thresholds": (0, CAPS.threshold_words),
-        "ring_words": (f["row_words"], CAPS.window_words),
-        "row_words": (f["plane_words"], 8191),
-        "walk_rows": (f["conv_rows"] + f["pool_top"], 1023),
-        "walk_columns": (f["conv_columns"] + f["pool_left"], 1023),
-    }  # fmt: skip
-    for name in ("words window_nibbles in_rows in_columns conv_rows conv_columns out_rows "
-                 "out_columns plane_words row_beats").split():  # fmt: skip
-        bounds[name] = (1, 1 << 16)
-    for name in ("stride_words", "pass_step", "ring_start"):
-        bounds[name] = (0, f["ring_words"] - 1)
-    if f["raw"]:
-        bounds["thresholds"], bounds["pool_size"] = (0, 0), (1, 1)
-    else:
-        bounds["out_planes"] = (1, CAPS.code_bits)
-        bounds["thresholds"] = (1, CAPS.threshold_words)
-    if f["pool_size"] != 1:
-        bounds["out_columns"] = (1, CAPS.pool_columns)
-    if f["reload"]:
-        bounds["ring_rows"] = (f["kernel_rows"] + 2 * f["stride"], 1023)
-        bounds["conv_columns"] = (CAPS.pixels, 1023)
-    else:
-        bounds["ring_rows"] = (f["in_rows"], 1023)
-    if f["tight"]:
-        bounds["row_beats"] = (max(1, f["row_words"]), f["row_words"])
-    else:
-        bounds |= {"blocks": (1, 255), "pixel_bytes": (1, 4095)}
-        bounds |= {"first_skip": (0, CAPS.pe // 8 - 1), "last_bytes": (1, CAPS.pe // 8)}
-    if f["word_products"]:
-        bounds |= {"tight": (1, 1), "raw": (0, 0), "planes": (1, 1), "exponent": (0, 0)}
-        bounds["passes"] = (1, CAPS.pe // 8)
-        bounds["words"] = (-(-CAPS.pixels // max(f["kernel_rows"], 1)), 255)
-    else:
-        bounds["word_unsigned"] = (0, 0)
-    if f["tight"]:
-        bounds["drop_lowest"] = (0, 0)
-    bounds["requantise"] = (0, caps.requantiser)
-    if f["requantise"]:
-        bounds["raw"], bounds["word_products"] = (0, 0), (0, 0)
-        if not f["raw"]:
-            bounds["thresholds"] = (PE // 2, PE // 2)
-    found = [name for name, (low, high) in bounds.items() if not low <= f[name] <= high]
-    for name in ("in_address", "params_address", "out_address", "block_bytes"):
-        if f[name] % 8:
-            found.append(name)
-    if command & ~USED:
-        found.append("unused bits")
-    return found
 
 
 def good_commands(rng, caps):
@@ -154,11 +88,6 @@ def changed(rng, command):
     others = [*fields.values(), 0, 1, 3, top, int(rng.integers(top + 1))]
     near = int(rng.choice([fields[name], int(rng.choice([v & 0x7FFFFFFF for v in others]))]))
     return with_fields(command, **{name: (near + int(rng.integers(-1, 2))) & top})
-
-
-def with_fields(command, **fields):
-    """The command with other values in these fields."""
-    return int.from_bytes(encode(fields_of(command) | fields), "little")
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

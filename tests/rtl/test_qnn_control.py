@@ -10,6 +10,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
+from command_rules import reasons, with_fields
 from random_networks import random_conv
 
 from qnn.engine import regs
@@ -162,6 +163,34 @@ async def commands_run_in_order(dut):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for count in (1, 2, 5, COMMANDS):
         await bench.good_run(command_list(rng, count))
+
+
+def scattered(rng, commands):
+    """The commands with most bits at random, as far as they may be; nothing could run them."""
+    found = []
+    for index, command in enumerate(commands):
+        changed = with_fields(command, walk_rows=1023, walk_columns=1023, ring_rows=1023)
+        for bit in rng.permutation(512).tolist() * 2:
+            other = changed ^ 1 << bit
+            if rng.random() < 0.5 and not reasons(other, index, CAPS):
+                changed = other
+        found.append(changed)
+    return found
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def each_bit_of_a_command_goes_out(dut):
+    bench = Bench(dut)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    ones = zeros = 0
+    for _ in range(3):
+        commands = scattered(rng, command_list(rng, COMMANDS))
+        await bench.good_run(commands)
+        for command in commands:
+            ones, zeros = ones | command, zeros | ~command
+    # all but those of the opcode, and what limits keep at 0
+    assert (ones & zeros & (1 << 512) - 1).bit_count() > 400
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
