@@ -19,24 +19,17 @@ from pathlib import Path
 import pytest
 from pyosys import libyosys
 
-from qnn_sim import bench_runner, clean_environment
+import synth
+from qnn_sim import bench_runner, clean_environment, netlist_shell
 from qnn_sim.bench_runner import Shell
-from qnn_sim.rtl_build import ROOT, RTL, sources
+from qnn_sim.rtl_build import ROOT
 
 LARGE_MEMORY = 16  # words; smaller ones become registers
-PACKAGES = ("regs/qnn_regs_pkg.sv", "core/qnn_pkg.sv")
+INSIDE = "faulty"  # the netlist, in a module with the name that the bench knows
+CHOICE = """  logic [15:0] fault;
+  initial if (!$value$plusargs("fault=%d", fault)) fault = 16'd0;
+"""
 TOGETHER = {"qnn_walker": "qnn_sequencer"}  # modules that are tested with the one around them
-
-
-def elaborate(top: str, parameters: Mapping[str, int]) -> list[str]:
-    """Passes of Yosys: a module of rtl/ and all below it, not yet flat."""
-    signed = {name: (value ^ 1 << 31) - (1 << 31) for name, value in parameters.items()}
-    values = " ".join(f"-G {name}={value}" for name, value in signed.items())
-    files = " ".join(map(str, sources()))
-    return [
-        f"read_slang --keep-hierarchy --top {top} {values} {files}",
-        f"hierarchy -check -top {top}",
-    ]
 
 
 def flatten(kept: str = "") -> list[str]:
@@ -140,17 +133,6 @@ def counterpart(fault: str, kind: Kind, module: libyosys.Module, name: str) -> s
     return f"{command} -ctrlbit {control if control != bit else (control + 1) % width}"
 
 
-def wrapper(module: str) -> str:
-    """A module with the parameters and ports of one of rtl/, and the faulty netlist inside."""
-    (path,) = RTL.glob(f"*/{module}.sv")
-    head = path.read_text().partition("\n);\n")[0]
-    return (
-        f"{head}\n);\n  logic [15:0] fault;\n"
-        '  initial if (!$value$plusargs("fault=%d", fault)) fault = 16\'d0;\n'
-        "  faulty u_faulty (.*);\nendmodule\n"
-    )
-
-
 @dataclass(frozen=True)
 class BenchFaults:
     """The faults of some run, by number, and the cells that they are at.
@@ -184,7 +166,8 @@ class BenchFaults:
         def run(command: str) -> None:
             libyosys.run_pass(f"tee -q -a {folder / 'yosys.log'} {command}", design)
 
-        for command in (*elaborate(module, parameters), *flatten(), f"rename {module} faulty"):
+        read = synth.elaborate(module, parameters), f"hierarchy -check -top {module}"
+        for command in (*read, *flatten(), f"rename {module} {INSIDE}"):
             run(command)
         (top,) = dict(design.modules_).values()
         found = {
@@ -201,7 +184,7 @@ class BenchFaults:
             f"write_verilog -noattr {files[0]}",
         ):  # fmt: skip
             run(command)
-        files[1].write_text(wrapper(module))
+        files[1].write_text(netlist_shell.around(module, INSIDE, CHOICE))
         return files
 
     def battery(self, number: int, module: str, seed: int) -> int:
@@ -211,7 +194,7 @@ class BenchFaults:
         """
 
         def top(module: str, parameters: Mapping[str, int]) -> Shell:
-            files = [*(RTL / name for name in PACKAGES), *self.netlist(module, parameters)]
+            files = [*netlist_shell.PACKAGES, *self.netlist(module, parameters)]
             return Shell(module, files, plusargs=(f"+fault={number}",), alone=True)
 
         for name in (*clean_environment.SELECTION, "WAVES", "RTL_COVERAGE", "SIM"):

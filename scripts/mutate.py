@@ -37,6 +37,7 @@ from filelock import FileLock
 from pyosys import libyosys
 
 import bench_faults
+import synth
 from bench_faults import BenchFaults
 from qnn.errors import QnnError
 from qnn_sim import engine_battery, outputs, rtl_build, run_options, script
@@ -130,8 +131,9 @@ def flatten(folder: Path) -> None:
     """flat.il: the engine as one module, its qnn_ram kept apart; rams.sv: what they are."""
     yosys(
         folder, "flatten.log",
-        *bench_faults.elaborate("qnn_engine", CONFIGURATIONS[CONFIGURATION]),
-        "setattr -mod -set keep_hierarchy 1 qnn_ram*", *bench_faults.flatten(kept="qnn_ram*"),
+        synth.elaborate("qnn_engine", CONFIGURATIONS[CONFIGURATION]),
+        "hierarchy -check -top qnn_engine", "setattr -mod -set keep_hierarchy 1 qnn_ram*",
+        *bench_faults.flatten(kept="qnn_ram*"),
         f"write_json {folder / 'ports.json'}", "blackbox qnn_ram*",
         f"write_rtlil {folder / 'flat.il'}",
     )  # fmt: skip

@@ -91,15 +91,20 @@ def merge_copies(design: libyosys.Design) -> None:
                 cell.type = libyosys.IdString(renamed[kind])
 
 
+def elaborate(top: str, parameters: Mapping[str, int]) -> str:
+    """The command of Yosys that reads a module of rtl/ and all below it."""
+    signed = {name: (value ^ 1 << 31) - (1 << 31) for name, value in parameters.items()}
+    values = " ".join(f"-G {name}={value}" for name, value in signed.items())
+    return f"read_slang --keep-hierarchy --top {top} {values} {' '.join(map(str, sources()))}"
+
+
 def synthesised(
     folder: Path, top: str = "qnn_engine", parameters: Mapping[str, int] | None = None
 ) -> libyosys.Design:
     """The netlist of cells of the device, module by module; what Yosys says is in yosys.log."""
     design = libyosys.Design()
     log = f"tee -q -a {folder / 'yosys.log'}"
-    values = " ".join(f"-G {name}={value}" for name, value in (parameters or {}).items())
-    files = " ".join(map(str, sources()))
-    libyosys.run_pass(f"{log} read_slang --keep-hierarchy --top {top} {values} {files}", design)
+    libyosys.run_pass(f"{log} {elaborate(top, parameters or {})}", design)
     merge_copies(design)
     for command in (
         f"hierarchy -check -top {top}",

@@ -1,5 +1,6 @@
 # Proofs and planted faults; included by the Makefile.
 N ?= 100#            faults of `make mutate`
+ALL ?=#              1: `make gates` runs all tests of the engine, most of an hour more
 
 ##@ The accelerator, every night
 formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control, registers, popcount, requantiser; build/formal.json
@@ -7,7 +8,7 @@ formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control,
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
 	$(VENV)/python scripts/mutate.py --count $(N) $(SEED_OPTION) --jobs $(JOBS)
 gates: .venv/.dev           ## the netlist of synth in place of the RTL, beginning with random values; build/gates.json
-	$(VENV)/python scripts/gates.py $(SEED_OPTION)
+	$(VENV)/python scripts/gates.py $(if $(filter-out 0,$(ALL)),--all) $(SEED_OPTION)
 .venv/.formal: .venv/.dev
 	$(PIP) $(INSTALL) --editable '.[formal]'
 	@touch $@

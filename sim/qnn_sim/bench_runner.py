@@ -64,6 +64,7 @@ class Shell:
         native: C++ files and libraries that define what it imports through DPI-C.
         plusargs: what a run of it gets.
         alone: what its sources name of rtl/ is among them.
+        flags: of Verilator, more than all benches have.
     """
 
     module: str
@@ -71,6 +72,7 @@ class Shell:
     native: Sequence[Path] = ()
     plusargs: Sequence[str] = ()
     alone: bool = False
+    flags: Sequence[str] = ()
 
 
 _instead: list[Callable[[str, Mapping[str, int]], Shell]] = []
@@ -163,7 +165,7 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     shared = folder.parent / f"runtime-{_digest(VERSIONS, MAKE_ARGUMENTS, waves, covers)}"
     fast = isinstance(runner, Verilator)
     # Registers begin with random values, so that nothing leans on zeros.
-    options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *map(str, top.native)]
+    options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *top.flags, *map(str, top.native)]
     options += ["--coverage-line", "--coverage-toggle"] * covers
     files = sources(top)
     if not fast:
@@ -230,7 +232,10 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     runner: Runner = {"verilator": PackagedVerilator, "icarus": Icarus}[simulator]()
     waves = run_options.waves()
     contents = [path.read_bytes() for path in (*sources(top), *top.native)]
-    options = simulator, VERSIONS, waves, run_options.coverage(), sorted(parameters.items())
+    options: tuple[object, ...] = (
+        simulator, VERSIONS, waves, run_options.coverage(), sorted(parameters.items()),
+    )  # fmt: skip
+    options += (top.flags,) if top.flags else ()
     digest = _digest(options, Path(__file__).read_bytes(), contents)
     folder = builds / f"{module}-{digest}"
     folder.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from pyosys import libyosys
 
 import bench_faults
 import mutate
+import synth
 from bench_faults import BenchFaults, Kind
 
 PLACES = {
@@ -25,7 +26,7 @@ PLACES = {
 def elaborated(folder, top, parameters):
     """A module of rtl/, flat."""
     log = f"tee -q -a {folder / 'yosys.log'}"
-    commands = (*bench_faults.elaborate(top, parameters), *bench_faults.flatten())
+    commands = synth.elaborate(top, parameters), *bench_faults.flatten()
     design = mutate.run_passes(*(f"{log} {command}" for command in commands))
     (module,) = dict(design.modules_).values()
     return design, module
