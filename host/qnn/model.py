@@ -283,9 +283,9 @@ class Model:
     @property
     def together(self) -> int:
         """Pictures that `classify_all` and `detect_all` run together, if so many are opened ahead:
-        several only of small ones on a processor, where all of them take milliseconds."""
-        small = self.capabilities is None and np.prod(self.network.in_shape) <= _SMALL
-        return min(self.batch, _TOGETHER) if small else 1
+        several only of small ones, where all of them take milliseconds."""
+        most = self.batch if self.capabilities is None or self.batch <= _TOGETHER else 1
+        return min(most, _TOGETHER) if np.prod(self.network.in_shape) <= _SMALL else 1
 
     @property
     def clock_mhz(self) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from random_networks import KINDS
 
 import qnn
 from qnn import store
@@ -327,6 +328,17 @@ def test_pictures_are_opened_ahead_in_a_thread(samples, tmp_path, monkeypatch):
         assert len(threads) == 1 and threads != {threading.current_thread()}
         with pytest.raises(PictureError):
             list(model.classify_all(given(), ahead=1))
+
+
+def test_small_pictures_share_weights_on_an_accelerator(sim, samples):
+    network = KINDS["scoring"](np.random.default_rng(1))
+    with Model(network, "sim") as model:
+        assert model.together == model.batch == 4
+        one_by_one = list(model.classify_all(samples))
+        found = list(model.classify_all(samples, ahead=3))
+        assert [one.classes for one in found] == [one.classes for one in one_by_one]
+        cycles = [sum(one.cycles for one in some[:8]) for some in (found, one_by_one)]
+        assert cycles[0] < 0.3 * cycles[1]
 
 
 def test_small_pictures_run_together_on_a_processor(samples, tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         if names:
             settings = options.settings(args, network)
             with Model(network, args.backend, settings) as model:
-                size = 1 if model.clock_mhz is not None else ON_HOST
+                size = model.batch if model.clock_mhz is not None else ON_HOST
                 document, clock_mhz = options.what_ran(network, model)
                 for offload in model.stream(given.batches(names, size)):
                     items = given.under_way.popleft()
@@ -154,8 +154,8 @@ def run(args: argparse.Namespace) -> int:
                         bar.clear()
                         told = _document(item, one, network, args.top)
                         if offload.cycles is not None and clock_mhz is not None:
-                            told["cycles"] = offload.cycles
-                            told["accelerator_ms"] = offload.cycles / clock_mhz / 1e3
+                            told["cycles"] = offload.cycles // len(items)
+                            told["accelerator_ms"] = told["cycles"] / clock_mhz / 1e3
                         documents.append(told)
                         if not args.json:
                             _print(told)

@@ -13,36 +13,59 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.control import CommandCycles, Control, Progress
 from qnn.engine.layout import PLACES, Layout
 from qnn.engine.lowering import Lowered, folded
+from qnn.engine.maps import check_codes
 from qnn.engine.piece import Piece
 from qnn.engine.stages import Codes, Maps, Run, Stages, laid_out
 from qnn.engine.status import Status
-from qnn.engine.together import row_of, split
+from qnn.engine.together import Part, Plan, for_pictures, plans, row_of
 from qnn.errors import BackendError, DeviceBusyError
+from qnn.network import Conv
 from qnn.network.offload import Offload, since_us
-from qnn.network.wiring import Wiring, chain
+from qnn.network.wiring import Wiring
 from qnn.platforms.protocol import Buffer, Platform
 
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
 
 @dataclass
+class _Way:
+    """How pictures pass the network that is loaded; see qnn.engine.together.Plan."""
+
+    each: Stages | None
+    row: Stages | None
+    batch: int
+
+    @property
+    def parts(self) -> list[Stages]:
+        """What runs, one after the other."""
+        return [part for part in (self.each, self.row) if part is not None]
+
+
+@dataclass
 class _Flight:
-    """What is handed in, what it took the host so far, and its run once it is started.
+    """A picture, or a row of them, on its way.
 
     Attributes:
-        part: of the network.
-        pictures: of the part before, whose codes it reads side by side; none for a picture itself.
+        stages: that it passes; None for a picture that only waits for others.
+        place: of its input there.
+        packing_us, offload_us: of the host until now.
+        pictures: of a row.
+        run: once it is started.
     """
 
-    part: int
+    stages: Stages | None
     place: int
     packing_us: int
     pictures: list[_Flight] = field(default_factory=list)
@@ -75,9 +98,12 @@ class Driver:
         except BaseException:
             platform.close()
             raise
-        self._parts: list[Stages] = []  # of the network, one after the other
+        self._alone: _Way | None = None  # of pictures one by one
+        self._batched: _Way | None = None  # of a batch; often the same
+        self._last: _Way | None = None  # of the two, what ran last
+        self._layers: list[Lowered] = []
         self._fresh = False  # lists, parameters and windows are as they should be
-        self._ours = False  # parameters on chip are those of this network
+        self._on_chip: Stages | None = None  # whose parameters those on chip are
         self._running = False  # a run was started and has not been seen to end
         self._streaming = False
         self._give_back = weakref.finalize(
@@ -104,14 +130,13 @@ class Driver:
     @property
     def stages(self) -> Stages:
         """What runs the network, or its first part; BackendError if there is none."""
-        if not self._parts:
-            raise BackendError("the accelerator has no network: it was closed, or none was loaded")
-        return self._parts[0]
+        return self._way.parts[0]
 
     @property
     def together(self) -> int:
-        """Pictures that share the weights of the second part of a network; 1 if it has none."""
-        return self.capabilities.pixels if len(self._parts) > 1 else 1
+        """Pictures that best wait for each other, to share the weights of fully connected layers;
+        1 where the network has none that are better run for some at once."""
+        return 1 if self._batched is None else self._batched.batch
 
     def load(
         self,
@@ -135,43 +160,69 @@ class Driver:
             DoesNotFitError: they do not fit the accelerator.
             OutOfMemoryError: there is no memory for them; no network is loaded then.
         """
-        layers = folded(layers, self.capabilities)
-        whole = wiring or chain(len(layers))
-        parts = [layers]
         if together and tuple(wanted) in ((), (len(layers) - 1,)):
-            parts = split(layers, self.capabilities, whole)
-        wirings = [whole[: len(parts[0])], *(chain(len(part)) for part in parts[1:])]
-        layouts = [
-            laid_out(part, self.capabilities, own) for part, own in zip(parts, wirings, strict=True)
-        ]
+            alone, batched = plans(layers, self.capabilities, wiring)
+        else:
+            whole = folded(layers, self.capabilities)
+            alone = batched = Plan(Part(whole, laid_out(whole, self.capabilities, wiring)))
         self.unload()
+        distinct = [alone] if alone is batched else [alone, batched]
+        layouts = [part.layout for plan in distinct for part in plan.parts]
         try:
             for sizes in zip(*((one.read_bytes, one.write_bytes) for one in layouts), strict=True):
                 self._buffers.append(self._platform.allocate(sum(sizes)))
         except BaseException:
             self.unload()
             raise
+        self._layers = list(layers)
+        pieces = self._pieces(layouts)
+        self._alone, *more = (self._way_of(plan, pieces, wanted) for plan in distinct)
+        self._last = self._alone
+        self._batched = more[0] if more else self._alone
+        self.refresh()
+
+    def _pieces(self, layouts: Sequence[Layout]) -> Iterator[tuple[Buffer, Buffer]]:
+        """Those of the two buffers, for one layout after the other."""
         read = write = 0
-        for part, layout in zip(parts, layouts, strict=True):
-            pieces = (
+        for layout in layouts:
+            yield (
                 Piece(self._buffers[0], read, read := read + layout.read_bytes),
                 Piece(self._buffers[1], write, write := write + layout.write_bytes),
             )
-            self._parts.append(
-                Stages(
-                    part, layout, self.capabilities, self._control, pieces,
-                    self._report(len(self._parts)), followed=len(parts) > 1,
-                    wanted=wanted if len(parts) == 1 else (),
-                )
-            )  # fmt: skip
-        self.refresh()
+
+    def _way_of(
+        self, plan: Plan, pieces: Iterator[tuple[Buffer, Buffer]], wanted: Sequence[int]
+    ) -> _Way:
+        stages = [
+            Stages(
+                part.layers, part.layout, self.capabilities, self._control, next(pieces),
+                self._report(number), followed=len(plan.parts) > 1,
+                wanted=wanted if plan.row is None else (),
+            )
+            for number, part in enumerate(plan.parts)
+        ]  # fmt: skip
+        each = stages[0] if plan.each is not None else None
+        return _Way(each, stages[-1] if plan.row is not None else None, plan.batch)
+
+    @property
+    def _ways(self) -> list[_Way]:
+        """Both, or the one that there is; BackendError if there is none."""
+        if self._alone is None or self._batched is None:
+            raise BackendError("the accelerator has no network: it was closed, or none was loaded")
+        return [self._alone] if self._alone is self._batched else [self._alone, self._batched]
+
+    @property
+    def _way(self) -> _Way:
+        """What ran last, or would if the next picture came alone; errors as of `_ways`."""
+        return self._last or self._ways[0]
 
     def refresh(self) -> None:
         """Writes lists, parameters and windows again, as happens by itself after a failed run."""
-        _ = self.stages
+        ways = self._ways
         self.quiet()
-        for part in self._parts:
-            part.refresh()
+        for way in ways:
+            for part in way.parts:
+                part.refresh()
         read, write = ((one.address, len(one.array)) for one in self.buffers)
         self._control.prepare(read, write)
         self._fresh = True
@@ -179,7 +230,7 @@ class Driver:
     def unload(self) -> None:
         """Gives the memory of the network back."""
         self.quiet()
-        self._parts = []
+        self._alone = self._batched = self._last = None
         self._control.forbid()
         while self._buffers:
             self._buffers.pop().free()
@@ -195,8 +246,8 @@ class Driver:
         Args:
             pictures: codes (H, W, C) of the first layer.
             resident: run with the parameters on chip; None: where the accelerator has kept them.
-            together: so many pictures, at most those of `together`, wait for each other before the
-                second part of a network.
+            together: so many pictures, at most those of `together`, wait for each other before
+                fully connected layers run for all of them.
 
         Raises:
             EngineError: a run ended badly.
@@ -209,7 +260,7 @@ class Driver:
             self.quiet()
         self._streaming = True
         try:
-            yield from self._stream(iter(pictures), resident, min(together, self.together))
+            yield from self._stream(iter(pictures), resident, together)
         finally:
             self._streaming = False
             if self._running:
@@ -218,15 +269,19 @@ class Driver:
     def _stream(
         self, pictures: Iterator[Codes], resident: bool | None, together: int
     ) -> Generator[Offload]:
-        _ = self.stages
-        places = [deque(range(PLACES)) for _ in self._parts]
+        way = self._last = self._ways[0 if together < self.together else -1]
+        batch = min(together, way.batch)
+        row = min(batch, self.capabilities.pixels)
+        free_each, free_row = deque(range(PLACES)), deque(range(PLACES))
         ready: deque[_Flight] = deque()
-        arrived: list[tuple[_Flight, Maps]] = []  # behind the first of two parts
+        arrived: list[tuple[_Flight, Maps]] = []  # what waits for a row
         busy: _Flight | None = None
         ended: tuple[_Flight, Callable[[], tuple[Maps, ...]] | None] | None = None
-        more = True
+        more, in_rows = True, False
         while True:
-            under_way = len(places[0]) < PLACES
+            under_way = len(free_each) < PLACES
+            # one row after the other, for each kind of run takes the parameters of the other away
+            in_rows = len(arrived) >= (row if in_rows else batch)
             if busy is None and ready:
                 busy = ready.popleft()
                 self._set_off(busy, resident)
@@ -236,24 +291,40 @@ class Driver:
                     self._prepare(flight)
                     ready.append(flight)
                     continue
-                places[flight.part].append(flight.place)
+                (free_row if flight.pictures else free_each).append(flight.place)
                 maps = self._fetch(flight, maps_of)
-                if flight.part + 1 < len(self._parts):
-                    arrived.append((flight, maps[0]))
-                else:
+                if way.row is None or flight.pictures:
                     yield from self._offloads(flight, maps)
-            elif arrived and places[1] and (len(arrived) >= together or not (more or under_way)):
-                some, arrived = arrived[:together], arrived[together:]
-                ready.append(self._hand_on(some, places[1].popleft()))
-            elif more and places[0] and len(arrived) < together:
-                if more := (codes := next(pictures, None)) is not None:
-                    began = time.perf_counter_ns()
-                    self.put(codes, places[0][0])
-                    ready.append(_Flight(0, places[0].popleft(), since_us(began)))
+                else:
+                    arrived.append((flight, maps[0]))
+            elif (
+                way.row is not None
+                and arrived
+                and free_row
+                and (in_rows or not (more or under_way))
+            ):
+                some, arrived = arrived[:row], arrived[row:]
+                ready.append(self._hand_on(way.row, some, free_row.popleft()))
+            elif more and not in_rows and (way.each is None or free_each):
+                if not (more := (codes := next(pictures, None)) is not None):
+                    continue
+                if way.each is None:
+                    arrived.append((_Flight(None, 0, 0), self._checked(codes)))
+                    continue
+                began = time.perf_counter_ns()
+                way.each.put(codes, free_each[0])
+                ready.append(_Flight(way.each, free_each.popleft(), since_us(began)))
             elif busy is None:
                 return
             else:
                 ended, busy = (busy, self._land(busy)), None
+
+    def _checked(self, codes: Codes) -> Codes:
+        """A picture that goes into a row as it is; QnnError where it does not fit."""
+        first = self._layers[0]
+        assert isinstance(first, Conv | DenseSums)
+        check_codes(cast("NDArray[np.integer[Any]]", codes), first.in_shape, first.in_bits)
+        return codes
 
     def run(self, codes: Codes, resident: bool | None = None) -> Offload:
         """One picture; arguments and errors as of `stream`."""
@@ -263,32 +334,37 @@ class Driver:
     def trace(self, codes: Codes) -> list[Maps]:
         """The map of every layer for one picture; errors as of `stream`."""
         self.run(codes)
-        return [self.map(number) for number in range(sum(len(part) for part in self._parts))]
+        return [self.map(number) for number in range(len(self._layers))]
 
     def map(self, number: int) -> Maps:
         """What layer `number` gave in the last run, of the first picture of some together."""
-        first = self.stages
-        if number < len(first):
-            return first.map(number)
-        return self._parts[1].map(number - len(first))[:, :1]
+        way = self._way
+        before = 0 if way.each is None else len(way.each)
+        if way.each is not None and number < before:
+            return way.each.map(number)
+        assert way.row is not None
+        return way.row.map(number - before)[:, :1]
 
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
-        _ = self.stages
-        return [command for part in self._parts for command in part.account()]
+        return [command for part in self._way.parts for command in part.account()]
 
     def layer_cycles(self) -> tuple[int, ...]:
         """Those of each layer."""
-        _ = self.stages
-        return tuple(cycles for part in self._parts for cycles in part.layer_cycles())
+        return tuple(cycles for part in self._way.parts for cycles in part.layer_cycles())
 
-    def last_as(self, layer: Lowered) -> AbstractContextManager[None]:
+    @contextmanager
+    def last_as(self, layer: Lowered) -> Iterator[None]:
         """For a while, another layer of the same weights for the last one: other is only what the
         host makes of its sums."""
-        _ = self.stages
-        if len(self._parts) > 1 and isinstance(layer, DenseSums):
-            layer = layer.for_pictures(self.together)
-        return self._parts[-1].last_as(layer)
+        with ExitStack() as all_of_them:
+            for way in self._ways:
+                if way.row is None:
+                    all_of_them.enter_context(way.parts[-1].last_as(layer))
+                else:
+                    other = for_pictures(layer, self.capabilities.pixels)
+                    all_of_them.enter_context(way.row.last_as(other))
+            yield
 
     def status(self) -> Status:
         """What the accelerator says of itself."""
@@ -306,20 +382,7 @@ class Driver:
 
     def start(self, place: int = 0, resident: bool | None = None) -> Run:
         """Begins a run on what lies in an input place."""
-        stages = self.stages
-        if not self._fresh:
-            self.refresh()
-        status = self.status()
-        if status.busy:
-            raise DeviceBusyError(
-                "the accelerator works on something that this program did not start: only one "
-                "program may use it"
-            )
-        if resident is None:
-            resident = status.resident and self._ours
-        resident = resident and len(self._parts) == 1
-        self._running = True
-        return stages.start(place, resident)
+        return self._begin(self.stages, place, resident)
 
     def finish(self) -> Callable[[], tuple[Maps, ...]]:
         """Waits for the end of the run that was started, of a network of one part: what makes the
@@ -333,7 +396,7 @@ class Driver:
         except BaseException:
             self.quiet()
             raise
-        self._running, self._ours = False, True
+        self._running, self._on_chip = False, stages
         return made
 
     def quiet(self) -> None:
@@ -342,7 +405,7 @@ class Driver:
         Raises:
             EngineStuckError: the memory does not answer; the buffers stay reserved.
         """
-        self._fresh = self._ours = False  # whatever came between may also have spoilt the lists
+        self._fresh, self._on_chip = False, None  # what came between may have spoilt the lists too
         self._control.quiet()
         self._running = False
 
@@ -352,46 +415,64 @@ class Driver:
         Raises:
             EngineStuckError: it does not become quiet: the platform is closed, its memory kept.
         """
-        self._parts = []
+        self._alone = self._batched = self._last = None
         self._running = False
         self._give_back()
 
-    def _hand_on(self, arrived: Sequence[tuple[_Flight, Maps]], place: int) -> _Flight:
-        """Hands the codes of some pictures in to the second part."""
+    def _begin(self, stages: Stages, place: int, resident: bool | None) -> Run:
+        """Begins a run of a part of the network.
+
+        What is not all that is loaded runs with the parameters on chip only where they are its own.
+        """
+        if not self._fresh:
+            self.refresh()
+        status = self.status()
+        if status.busy:
+            raise DeviceBusyError(
+                "the accelerator works on something that this program did not start: only one "
+                "program may use it"
+            )
+        several = sum(len(way.parts) for way in self._ways) > 1
+        if resident is None or (resident and several):
+            resident = status.resident and self._on_chip is stages
+        self._running = True
+        return stages.start(place, resident)
+
+    def _hand_on(
+        self, stages: Stages, arrived: Sequence[tuple[_Flight, Maps]], place: int
+    ) -> _Flight:
+        """Hands the codes of some pictures in, as a row."""
         began = time.perf_counter_ns()
-        row = row_of([maps for _, maps in arrived], self.together)
-        self._parts[1].put(row, place)
-        return _Flight(1, place, since_us(began), [flight for flight, _ in arrived])
+        stages.put(row_of([maps for _, maps in arrived], self.capabilities.pixels), place)
+        return _Flight(stages, place, since_us(began), [flight for flight, _ in arrived])
 
     def _set_off(self, flight: _Flight, resident: bool | None) -> None:
         """Begins the next stage of a flight, or the first one."""
         began = time.perf_counter_ns()
+        assert flight.stages is not None
         if flight.run is not None:
             self._running = True
-            self._parts[flight.part].go_on(flight.run)
-        elif flight.part:
-            self._running = True
-            flight.run = self._parts[flight.part].start(flight.place, resident=False)
+            flight.stages.go_on(flight.run)
         else:
-            flight.run = self.start(flight.place, resident)
+            flight.run = self._begin(flight.stages, flight.place, resident)
         flight.offload_us += since_us(began)
 
     def _land(self, flight: _Flight) -> Callable[[], tuple[Maps, ...]] | None:
         """Waits for the end of the stage that a flight is in: of the last one, what makes its
         maps; else None."""
         began = time.perf_counter_ns()
-        part, run = self._parts[flight.part], flight.run
-        assert run is not None
-        maps_of = part.result(run) if part.end(run) else None
-        self._running, self._ours = False, True
+        stages, run = flight.stages, flight.run
+        assert stages is not None and run is not None
+        maps_of = stages.result(run) if stages.end(run) else None
+        self._running, self._on_chip = False, stages
         flight.offload_us += since_us(began)
         return maps_of
 
     def _prepare(self, flight: _Flight) -> None:
         """The work of the host behind a stage."""
         began = time.perf_counter_ns()
-        assert flight.run is not None
-        self._parts[flight.part].prepare(flight.run)
+        assert flight.stages is not None and flight.run is not None
+        flight.stages.prepare(flight.run)
         flight.offload_us += since_us(began)
 
     def _fetch(self, flight: _Flight, maps_of: Callable[[], tuple[Maps, ...]]) -> tuple[Maps, ...]:
@@ -410,15 +491,16 @@ class Driver:
                 maps, flight.offload_us, flight.packing_us, run.cycles,
                 between_us=run.between_us, heads=tuple(heads),
             )  # fmt: skip
-        between_us = flight.packing_us + run.between_us
         for number, one in enumerate(flight.pictures):
-            assert one.run is not None
+            before = one.run or Run(one.place)
+            packed_us = flight.packing_us // count
+            own_us, between_us = (packed_us, 0) if one.run is None else (one.packing_us, packed_us)
             yield Offload(
                 maps[:, number : number + 1],
-                one.offload_us + (flight.offload_us + flight.packing_us) // count,
-                one.packing_us,
-                one.run.cycles + run.cycles // count,
-                between_us=one.run.between_us + between_us // count,
+                one.offload_us + flight.offload_us // count + between_us,
+                own_us,
+                before.cycles + run.cycles // count,
+                between_us=before.between_us + run.between_us // count + between_us,
             )
 
     def _report(self, part: int) -> Progress | None:
@@ -428,7 +510,7 @@ class Driver:
             return None
 
         def tell(done: int, _: int) -> None:
-            each = [one.expected for one in self._parts]
+            each = [one.expected for one in self._way.parts]
             report(sum(each[:part]) + done, sum(each))
 
         return tell

@@ -2,60 +2,158 @@
 """Fully connected layers at the end of a run, for as many pictures at once as there are pixels.
 
 Their weights are read once for all of them. The layers before run for each picture by itself; the
-host lays the codes of some pictures side by side, as a row of pixels.
+host lays the codes of some pictures side by side, as a row of pixels. A fully connected layer is
+one of sums of bits, or a convolution whose kernel covers its map: over a row it is one of a kernel
+of one pixel, with all codes of a picture as its channels.
+
+Convolutions run like that where it takes fewer cycles by qnn.engine.estimate. The parameters of the
+layers before and of those behind take the place of each other on chip; where both stay there, more
+pictures wait for each other, so that this happens seldom. Where those of the whole run stay on chip
+nothing is read again anyway, and as the host has more to do, an eighth must be saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qnn.engine import estimate
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.lowering import Lowered
-from qnn.engine.program import compile_layers
+from qnn.engine.layout import Layout
+from qnn.engine.lowering import Lowered, folded
+from qnn.engine.stages import laid_out
 from qnn.errors import DoesNotFitError
+from qnn.network import Conv
 from qnn.network.wiring import Wiring, chain
 
+_ROWS = (1, 4)  # of pictures, that may wait for each other
 
-def split(
+
+@dataclass(frozen=True)
+class Part:
+    """Layers one after the other, laid out."""
+
+    layers: Sequence[Lowered]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How pictures pass a run of layers; one of both parts may be missing.
+
+    Attributes:
+        each: runs for each picture.
+        row: runs for a row of pictures, behind `each` or by itself.
+        batch: pictures that best wait for each other before rows run.
+    """
+
+    each: Part | None
+    row: Part | None = None
+    batch: int = 1
+
+    @property
+    def parts(self) -> list[Part]:
+        """What runs, one after the other."""
+        return [part for part in (self.each, self.row) if part is not None]
+
+
+def plans(
     layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
-) -> list[list[Lowered]]:
-    """The layers of a run for each picture, and those for some pictures together.
+) -> tuple[Plan, Plan]:
+    """How pictures had best pass a run of layers one by one, and how in a batch; often the same.
 
     Args:
         layers: of the run.
         capabilities: of the accelerator.
         wiring: what each layer reads; None: the one before it.
 
-    Returns:
-        One list, of all layers, where the run does not end with fully connected ones, each of which
-        reads the one before it, where there is none before them, or where more than one picture
-        does not fit.
+    Raises:
+        DoesNotFitError: the layers do not fit the accelerator.
     """
-    first = len(layers)
-    while first and isinstance(layers[first - 1], DenseSums):
-        first -= 1
-    before, behind = list(layers[:first]), layers[first:]
-    reads = (wiring or chain(len(layers)))[first:]
-    if not before or not behind or capabilities.pixels == 1 or reads != chain(len(layers))[first:]:
-        return [list(layers)]
-    together = [
-        layer.for_pictures(capabilities.pixels) for layer in behind if isinstance(layer, DenseSums)
-    ]
-    try:
-        compile_layers(together, capabilities)
-    except DoesNotFitError:
-        return [list(layers)]
-    return [before, [*together]]
+    wiring = wiring or chain(len(layers))
+    first = _connected_from(layers, wiring) if capabilities.pixels > 1 else len(layers)
+    row = _row(layers[first:], capabilities)
+    if row is not None and any(isinstance(layer, DenseSums) for layer in layers[first:]):
+        # each of them is a stage of its own anyway, which reads its parameters again
+        plan = Plan(_each(layers[:first], capabilities, wiring), row, capabilities.pixels)
+        return plan, plan
+    whole = _each(layers, capabilities, wiring)
+    assert whole is not None
+    alone = Plan(whole)
+    if row is None:
+        return alone, alone
+    before = _each(layers[:first], capabilities, wiring)
+    cycles, batch = min(
+        (_cycles(before, row, rows, capabilities), rows * capabilities.pixels) for rows in _ROWS
+    )
+    limit = estimate.again(whole.layout, capabilities)
+    if estimate.stays(whole.layout, capabilities):
+        limit -= limit // 8
+    if cycles >= limit:
+        return alone, alone
+    together = Plan(before, row, batch)
+    return (together if before is None else alone), together
 
 
-def row_of(maps: Sequence[NDArray[Any]], pictures: int) -> NDArray[np.uint8]:
-    """Maps of codes as a row of pixels, uint8 (1, pictures, codes); what is missing is 0."""
-    row = np.zeros((1, pictures, maps[0].size), np.uint8)
+def row_of(maps: Sequence[NDArray[Any]], pictures: int) -> NDArray[Any]:
+    """Maps of codes as a row of pixels, (1, pictures, codes); what is missing is 0."""
+    row = np.zeros((1, pictures, maps[0].size), maps[0].dtype)
     for number, codes in enumerate(maps):
         row[0, number] = codes.ravel()
     return row
+
+
+def for_pictures(layer: Lowered, pictures: int) -> Lowered:
+    """A fully connected layer, for a row of so many pictures."""
+    if isinstance(layer, DenseSums):
+        return layer.for_pictures(pictures)
+    assert isinstance(layer, Conv)
+    weight = layer.weight.reshape(*layer.weight.shape[:2], 1, 1, -1)
+    return replace(layer, in_shape=(1, pictures, weight.shape[4]), weight=weight)
+
+
+def _connected_from(layers: Sequence[Lowered], wiring: Wiring) -> int:
+    """Number of the first of the fully connected layers at the end, each of which reads the one
+    before it; the number of layers where there is none."""
+    first = len(layers)
+    while first and _is_connected(layers[first - 1]) and wiring[first - 1] == (first - 2,):
+        first -= 1
+    return first
+
+
+def _is_connected(layer: Lowered) -> bool:
+    if isinstance(layer, Conv):
+        covers = layer.kernel == layer.in_shape[:2] and not any(layer.padding)
+        return covers and layer.groups == 1 and layer.pool is None
+    return isinstance(layer, DenseSums)
+
+
+def _each(layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring) -> Part | None:
+    if not layers:
+        return None
+    layers = folded(layers, capabilities)
+    return Part(layers, laid_out(layers, capabilities, wiring[: len(layers)]))
+
+
+def _row(layers: Sequence[Lowered], capabilities: Capabilities) -> Part | None:
+    """Fully connected layers for a row of pictures; None where there are none, or where more than
+    one picture does not fit."""
+    if not layers:
+        return None
+    row = [for_pictures(layer, capabilities.pixels) for layer in layers]
+    try:
+        return Part(row, laid_out(row, capabilities))
+    except DoesNotFitError:
+        return None
+
+
+def _cycles(before: Part | None, row: Part, rows: int, capabilities: Capabilities) -> float:
+    """Of a picture, where so many rows of them wait for each other."""
+    pictures = rows * capabilities.pixels
+    first = 0 if before is None else estimate.runs(before.layout, capabilities, pictures)
+    return (first + estimate.runs(row.layout, capabilities, rows)) / pictures

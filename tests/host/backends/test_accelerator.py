@@ -67,6 +67,37 @@ def three(rng, **middle):
     )
 
 
+def perceptron(rng):
+    return network_of(
+        random_conv(rng, (2, 3, 4), 40, (2, 3), name="fc0"),
+        random_conv(rng, (1, 1, 40), 30, (1, 1), name="fc1"),
+        random_conv(rng, (1, 1, 30), 5, (1, 1), name="fc2", levels=None),
+    )
+
+
+def deep(rng):
+    return network_of(
+        random_conv(rng, (5, 5, 4), 20, (3, 3), name="conv"),
+        random_conv(rng, (3, 3, 20), 900, (3, 3), name="fc0"),
+        random_conv(rng, (1, 1, 900), 5, (1, 1), name="fc1", levels=None),
+    )
+
+
+@pytest.mark.parametrize(("make", "batch"), [(perceptron, 2), (deep, 8)])
+def test_pictures_of_a_batch_share_the_weights_of_fully_connected_layers(make, batch):
+    rng = np.random.default_rng(5)
+    network = make(rng)
+    opened = session(network)
+    assert opened.batch == batch
+    maps = random_codes(rng, network, 2 * batch + 1)
+    assert_as_on_the_cpu(opened, network, maps)
+    alone = sum(one.cycles for one in opened.stream(maps[n : n + 1] for n in range(2 * batch)))
+    together = sum(one.cycles for one in opened.stream([maps[:batch], maps[batch : 2 * batch]]))
+    print(f"{make.__name__}: {2 * batch} maps {alone} cycles, in batches {together}")
+    assert together < 0.65 * alone
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("wish", "places"),
     [({}, "AAA"), ({"a": "host"}, "hAA"), ({"c": "host"}, "AAh"), ({"b": "host"}, "AhA")],

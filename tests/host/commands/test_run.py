@@ -76,6 +76,21 @@ def test_a_batch(cli, network, given, tmp_path):
         assert archive["x"].dtype == want.dtype and archive["x"].tolist() == want.tolist()
 
 
+def test_arrays_of_a_batch_share_the_weights(cli, sim, network, given, tmp_path):
+    """A network of fully connected layers takes as long for some arrays at once as for one."""
+    folder, one, some = (
+        place(network, tmp_path), saved(tmp_path, "one.npy", x=given[:1]),
+        saved(tmp_path, "some.npy", x=given[:9]),
+    )  # fmt: skip
+    shared = ("run", "--model", folder, "--backend", "sim", "--json", "--input")
+    (alone,) = cli(*shared, one).document["results"]
+    found = cli(*shared, some).document["results"]
+    assert [one["scores"] for one in found] == scores(network, given[:9]).tolist()
+    pixels = 4  # of the PYNQ-Z1 configuration
+    assert all(one["cycles"] < alone["cycles"] / pixels * 1.2 for one in found[:8])
+    assert all(one["accelerator_ms"] == one["cycles"] / 100.0 / 1e3 for one in found)
+
+
 def test_one_array_as_text(cli, network, given, tmp_path):
     path = saved(tmp_path, "one.npy", x=given[0])
     output = tmp_path / "y.npz"

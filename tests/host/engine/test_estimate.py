@@ -40,3 +40,29 @@ def test_the_ideal_of_all_lanes():
     assert caps.lanes == 8192
     found = round(sum(estimate.ideal(layer, caps) for layer in layers))
     assert found == stated("DoReFa-Net")[0]
+
+
+def test_runs_behind_each_other():
+    """Near what the RTL takes, with the parameters of the run before and without."""
+    caps = Capabilities()
+    layers = folded(integer_layers(library.find("fashion-cnv").layers), caps)
+    layout = laid_out(layers, caps)
+    first, second = (estimate.runs(layout, caps, count) for count in (1, 2))
+    assert estimate.again(layout, caps) == second - first <= first
+    assert estimate.stays(layout, caps)
+    _, cycles = stated("fashion-cnv (shipped)")
+    assert 0.9 < first / cycles < 1.1
+    found = re.search(r"^\| \| fashion-cnv.*\| ([\d,]+) \| ", PAGE.read_text(), re.M)
+    resident = int(found[1].replace(",", ""))
+    assert 0.9 < (second - first) / resident < 1.1
+
+
+def test_what_does_not_stay_on_chip_is_read_in_every_run():
+    layers = integer_layers(library.find("fashion-cnv").layers)
+    for caps in (Capabilities(weight_words=256), Capabilities(threshold_words=64)):
+        layout = laid_out(layers, caps)
+        assert not estimate.stays(layout, caps)
+        assert estimate.runs(layout, caps, 5) == 5 * estimate.runs(layout, caps, 1)
+    caps = Capabilities()
+    staged = laid_out(layers, Capabilities(commands=4))
+    assert not estimate.stays(staged, caps) and len(staged.stages) == 2
