@@ -3,9 +3,9 @@
 
 Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
 weight planes / lanes. Networks with a float first layer run once more as whole pictures, with all
-layers on the accelerator that it can take. Networks of the reference data are left out where
-QNN_REFERENCE is not set. Fails where a value differs from what the network must give, or where a
-target is missed.
+layers on the accelerator that it can take; the others as batches of pictures, which share weights.
+Networks of the reference data are left out where QNN_REFERENCE is not set. Fails where a value
+differs from what the network must give, or where a target is missed.
 
     python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [--against WHERE] [network ...]
 """
@@ -21,7 +21,15 @@ from qnn.engine import estimate
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
 from qnn.errors import QnnError
-from qnn_sim import bench_against, outputs, rtl_cases, rtl_pictures, run_options, script
+from qnn_sim import (
+    bench_against,
+    outputs,
+    rtl_batches,
+    rtl_cases,
+    rtl_pictures,
+    run_options,
+    script,
+)
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -35,6 +43,7 @@ TARGETS = {  # network -> most cycles with the published memory, and with reside
     "cnv-w1a2": (60_000, None),
     "cnv-w2a2": (80_000, None),
 }
+KNOWN = tuple(dict.fromkeys((*rtl_cases.NAMES, *rtl_batches.NAMES)))
 PICTURE_TARGETS = {"dorefanet": 2_200_000, "tinier-yolo": 1_150_000}  # cycles of a whole picture
 MOST_ON_HOST = 0.01  # of the products of a whole picture
 WAITS = ("wait_weights", "wait_input", "wait_output")
@@ -114,20 +123,28 @@ def show_picture(name: str, result: dict) -> None:
           f"simulated in {result['seconds']} s")  # fmt: skip
 
 
+def show_batch(name: str, result: dict) -> None:
+    how = f"{result['batch']} at once" if result["batch"] > 1 else "one by one, as alone"
+    print(f"\n{name + ', batch':22}{'cycles':>9}\n"
+          f"  {how:20}{result['cycles']:>9}   (a picture)\n"
+          f"  {'alone':20}{result['cycles_alone']:>9}\n"
+          f"  {result['mismatches']} values differ")  # fmt: skip
+
+
 def misses_target(name: str, picture: dict) -> bool:
     on_host = picture["host_macs"] / picture["macs"]
     return picture["cycles"] > PICTURE_TARGETS[name] or on_host > MOST_ON_HOST
 
 
 def measure_all(
-    arguments: argparse.Namespace, names: list[str], networks: dict, pictures: dict
+    arguments: argparse.Namespace, names: list[str], networks: dict, pictures: dict, batches: dict
 ) -> bool:
-    """Measures and shows every network and picture; the rows go into `networks` and `pictures`.
+    """Measures and shows every network, picture and batch; the rows go into the last three.
 
     Whether a value differs, or a target is missed.
     """
     failed = False
-    for name in names:
+    for name in [name for name in names if name in rtl_cases.NAMES]:
         waves = arguments.waves
         if waves is None and run_options.waves():
             waves = ROOT / "build" / f"{name}.vcd"
@@ -140,8 +157,12 @@ def measure_all(
             failed |= most_resident is not None and result["cycles_resident"] > most_resident
             resident = f", {most_resident} resident" if most_resident else ""
             print(f"  targets: {most} cycles{resident}")
+    reference = run_options.reference()
+    for name in [name for name in names if name in rtl_batches.NAMES]:
+        batches[name] = rtl_batches.measure(arguments.config, name, reference, PUBLISHED)
+        show_batch(name, batches[name])
+        failed |= batches[name]["mismatches"] != 0
     for name in [name for name in names if name in rtl_pictures.NAMES]:
-        reference = run_options.reference()
         assert reference is not None
         pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
         show_picture(name, pictures[name])
@@ -158,7 +179,7 @@ def main() -> int:
         epilog="example:\n  python scripts/bench_rtl.py fashion-cnv --waves build/fashion-cnv.vcd",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("networks", nargs="*", help=f"of {', '.join(rtl_cases.NAMES)}")
+    parser.add_argument("networks", nargs="*", help=f"of {', '.join(KNOWN)}")
     parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
     parser.add_argument(
         "--waves", type=Path,
@@ -171,9 +192,9 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
     arguments = parser.parse_args()
-    names = arguments.networks or list(rtl_cases.NAMES)
-    if unknown := set(names) - set(rtl_cases.NAMES):
-        parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(rtl_cases.NAMES)}")
+    names = arguments.networks or list(KNOWN)
+    if unknown := set(names) - set(KNOWN):
+        parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(KNOWN)}")
     if run_options.reference() is None:
         left_out = [name for name in names if name != "fashion-cnv"]
         names = [name for name in names if name == "fashion-cnv"]
@@ -183,14 +204,17 @@ def main() -> int:
     try:
         outputs.make_folder(arguments.out.parent)
         if arguments.against is not None:
-            before = bench_against.earlier(arguments.against, names, arguments.config)
+            both = [name for name in names if name in rtl_cases.NAMES]
+            if not both:
+                parser.error(f"--against compares {', '.join(rtl_cases.NAMES)}")
+            before = bench_against.earlier(arguments.against, both, arguments.config)
         build(arguments.config, arguments.waves is not None or run_options.waves())
     except QnnError as problem:
         parser.error(str(problem))
 
-    networks, pictures = {}, {}
+    networks, pictures, batches = {}, {}, {}
     try:
-        failed, stopped = measure_all(arguments, names, networks, pictures), False
+        failed, stopped = measure_all(arguments, names, networks, pictures, batches), False
     except KeyboardInterrupt:
         failed, stopped = True, True
         place = outputs.place(arguments.out, whole=False)
@@ -201,7 +225,7 @@ def main() -> int:
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
         "lanes": caps.lanes, "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
-    found = {"config": config, "networks": networks, "pictures": pictures}
+    found = {"config": config, "networks": networks, "pictures": pictures, "batches": batches}
     if before is not None and not stopped:
         compared = bench_against.rows(before, found)
         print(f"\n{bench_against.table(compared)}")

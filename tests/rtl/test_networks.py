@@ -11,7 +11,7 @@ from bench_rtl import PICTURE_TARGETS, TARGETS, misses_target
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.store import library
-from qnn_sim import rtl_cases, rtl_pictures
+from qnn_sim import rtl_batches, rtl_cases, rtl_pictures
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import CONFIGURATIONS
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -24,6 +24,8 @@ TITLES = {  # in the table of that page
     "cnv-w1a1": "CNV W1A1",
     "cnv-w1a2": "CNV W1A2",
     "cnv-w2a2": "CNV W2A2",
+    "lfc-w1a1": "LFC W1A1",
+    "lfc-w1a2": "LFC W1A2",
 }
 
 
@@ -78,6 +80,24 @@ def test_a_whole_picture(reference, name):
         if layer["name"] in ("fc0", "fc1"):
             said = rf"{layer['name']} \([^)]*\) (takes )?{layer['cycles']:,}"
             assert re.search(said, PAGE.read_text()), layer
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] if name in ("cnv-w1a2", "cnv-w2a2") else [])
+        for name in rtl_batches.NAMES
+    ],
+)
+def test_a_batch_of_pictures(name, request):
+    """No value of any picture differs, and the page says what one takes and what it takes alone."""
+    reference = None if name == library.DEFAULT else request.getfixturevalue("reference")
+    found = rtl_batches.measure("pynq-z1", name, reference, PUBLISHED)
+    print(f"{name}: {found}")
+    assert found["mismatches"] == 0
+    batch = f" {found['batch']}" if found["batch"] > 1 else ""
+    row = [batch, TITLES[name], f"{found['cycles']:,}", f"{found['cycles_alone']:,}"]
+    assert f"|{' | '.join(row)} |" in PAGE.read_text()
 
 
 def test_defaults_of_the_host_are_those_of_the_rtl():
