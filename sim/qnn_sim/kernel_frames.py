@@ -18,7 +18,8 @@ concerns it. Element k of a word is bits [k*W +: W].
 
     sums       of a pixel, Pe of 32 bits, as the accelerator counts: without the channel's offset
     codes      of a pixel, Pe of 8 bits
-    tile       its thresholds, then its weights, as they lie in memory (rtl/README.md)
+    tile       its thresholds, then its weights, as they lie in memory (rtl/README.md); where
+               word_products, of 16-bit numbers, as the map
     map        row after row; of a row, block after block; tight rows are one block
     pieces     for each group of Pixels output pixels, for each product row (plane, highest first;
                pass; kernel row; word): 64 bits of the window of each pixel; of a pixel beyond the
@@ -42,9 +43,10 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
 from qnn.engine.maps import BlockMap, Blocks, RawMap
 from qnn.engine.program import Program, compile_layers
+from qnn.engine.word_conv import WordConv
 from qnn.network import Conv
 from qnn_sim import golden
-from qnn_sim.golden_network import run_conv
+from qnn_sim.golden_network import run_conv, run_word_layer
 
 Words = NDArray[np.uint64]
 Integers: TypeAlias = "NDArray[np.integer[Any]]"
@@ -463,6 +465,46 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
         mine = tuple((first - command.blocks[0][0], count) for first, count in command.blocks)
         out = _out_map(layer.out_shape[:2], mine, caps, planes)
         frames.append(Frame(words, expected, _unpacked(out), _about(layer, command.group, blocks)))
+    return frames
+
+
+def word_conv(layer: WordConv, numbers: Integers, caps: Capabilities) -> list[Frame]:
+    """A whole layer of 16-bit words, a frame for each of its commands: tiles that take as many
+    passes.
+
+    Raises:
+        DoesNotFitError: the layer does not fit the accelerator.
+    """
+    program = compile_layers([layer], caps)
+    out = program.maps[0]
+    assert isinstance(out, BlockMap)
+    values = run_word_layer(layer, numbers)
+    rows, columns, channels = numbers.shape
+    strings = np.zeros((rows, -(-columns * channels // 4) * 4), "<u2")
+    strings[:, : columns * channels] = numbers.reshape(rows, -1)  # two's complement
+    own_map, frames, first = _words(strings.tobytes()), [], 0
+    for number in range(program.commands):
+        beats = program.image[COMMAND_BYTES * number :][:COMMAND_BYTES]
+        f = decode(beats)
+        size, begin = 4 * caps.pe * f["thresholds"] + 64 * f["tile_words"], f["params_address"]
+        tiles = [_words(program.image[begin + t * size :][:size]) for t in range(f["tiles"])]
+        maps = f["tiles"] if f["reload"] else 1
+        deal = chain.from_iterable(
+            (tile, own_map) if t < maps else (tile,) for t, tile in enumerate(tiles)
+        )
+        blocks = out.blocks[first : first + f["tiles"]]
+        first += f["tiles"]
+        mine = tuple((channel - blocks[0][0], count) for channel, count in blocks)
+        frames.append(
+            Frame(
+                np.concatenate([_words(beats), *deal]),
+                block_words(values, blocks, caps, out.planes),
+                _unpacked(BlockMap(out.rows, out.columns, out.planes, caps.pe, mine)),
+                f"words {layer.in_shape}, weights {layer.weight.shape}, stride {layer.stride}, "
+                f"padding {layer.padding}, thresholds {layer.thresholds.shape[1]}, pairs "
+                f"{layer.pairs}, pool {layer.pool}, command {number} of {program.commands}",
+            )
+        )
     return frames
 
 

@@ -12,12 +12,12 @@ import chosen_kernels
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles
-from random_networks import random_conv, random_layer
+from random_networks import random_conv, random_layer, random_numbers, random_word_layers
 
 from qnn.engine.passes import passes_of
 from qnn.errors import DoesNotFitError
 from qnn.network import MaxPool
-from qnn_sim import agreement, hls_csim, run_options
+from qnn_sim import agreement, hls_csim, kernel_frames, run_options
 from qnn_sim.streams import Sink, Source, generator, reset, start
 
 SHELLS = Path(__file__).parent / "shells"
@@ -125,6 +125,22 @@ class Bench:
             codes = self.rng.integers(0, 2**bits, shape)
             found += self.frames_of(make, layer, codes, len(found) % 2 == 1)
         return found
+
+    def frames_of_random_words(self, count):
+        """`count` frames of random layers of 16-bit words, conv kernel."""
+        found = []
+        while len(found) < count:
+            layer = random_word_layers(self.rng)[0]
+            rows, columns, outputs = layer.conv_shape
+            groups = -(-rows * columns // self.caps.pixels) * -(-outputs // 8)
+            if groups * layer.weight[0].size > 4 * MOST_STEPS:
+                continue
+            try:
+                numbers = random_numbers(self.rng, layer)
+                found += kernel_frames.word_conv(layer, numbers, self.caps)
+            except DoesNotFitError:
+                continue
+        return found[:count]
 
     def frames_of(self, make, layer, codes, blocks):
         """Those of one layer; none where it does not fit the accelerator or takes too long."""

@@ -22,6 +22,16 @@ async def matches_golden(dut, stall):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def layers_of_words_match_golden(dut, stall):
+    """16-bit numbers, with thresholds in pairs or not, between layers of codes."""
+    bench = await Bench.begin(dut, stall)
+    frames = bench.frames_of_random_layers(kernel_frames.conv, 4)
+    words = bench.frames_of_random_words(8)
+    await bench.compare([frame for both in zip(words, frames * 2, strict=False) for frame in both])
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def corners_match_golden(dut):
     bench = await Bench.begin(dut, 0.1)
     await bench.compare(bench.frames_of_corners(kernel_frames.conv))
