@@ -71,6 +71,7 @@ FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 REQUANT = "core/qnn_requant.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
+PARAMETERS = "dma/qnn_weight_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
 BRIDGE = "zynq/qnn_axi3_lite.sv"
 PROOFS = [
@@ -196,6 +197,17 @@ PROOFS = [
             Fault(READ, "good && room && !stop_i", "good && room"),
             Fault(READ, "room = outstanding != CountW'(Outstanding);", "room = 1'b1;"),
             Fault(READ, ".pop_i  (rvalid_i && rlast_i)", ".pop_i  (rvalid_i)"),
+        ),
+    ),
+    Proof("qnn_weight_loader", cover=20, parameters={"Part": 0}),
+    Proof(
+        "qnn_weight_loader",
+        parameters={"Part": 1},
+        faults=(
+            Fault(PARAMETERS, "to_line = 5'd16 - {1'b0, address[6:3]}", "to_line = 5'd16"),
+            Fault(PARAMETERS, "base <= base + 32'(Pe * 8);", "base <= base + 32'(Pe * 4);"),
+            Fault(PARAMETERS, "lane <= word_end ? '0 : lane + 1'b1;", "lane <= lane + 1'b1;"),
+            Fault(PARAMETERS, "address <= base + 32'(Part * Own * 8);", "address <= base;"),
         ),
     ),
     Proof(
