@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A resize in float64, rounded to float32: the bits of qnn.pictures.resize, faster.
 
-Each line of sums along an axis is one product of a few weights with as many lines of pixels, left
-to BLAS. That may add in any order, with or without fused operations, so its sums are only near to
-those that define the resize. How near is proven here: an exact sum of weights w, v of columns and
-rows and pixels p is the sum of w v p. The defining order rounds each of its terms 8 times, 4 in
-every axis. BLAS rounds them 8 times at most, and 6 times more where taps that fall on one pixel (at
-an edge) have their weights added before. So with u half the spacing of float64 at 1 they differ by
-no more than (g(8) + g(14)) * (sum of |w||v||p|), g(m) = m*u / (1 - m*u) (N. J. Higham, "Accuracy
-and Stability of Numerical Algorithms", 2002, section 3.1), which is below g(22) times the largest
-sum of |w|, of |v|, and 255; underflow, of tiny weights, is far below the two roundings more that
-the bound has for its own use.
+The lines of pixels that some targets read lie one behind the other, and one call sums them along an
+axis. It may add in any order, with or without fused operations, so its sums are only near to those
+that define the resize. How near is proven here: an exact sum of weights w, v of columns and rows
+and pixels p is the sum of w v p. Each of the two rounds each of its terms 8 times at most, 4 in
+every axis. So with u half the spacing of float64 at 1 they differ by no more than 2 g(8) * (sum of
+|w||v||p|), g(m) = m*u / (1 - m*u) (N. J. Higham, "Accuracy and Stability of Numerical Algorithms",
+2002, section 3.1), which is below g(16) times the largest sum of |w|, of |v|, and 255; underflow,
+of tiny weights, is far below the two roundings more that the bound has for its own use.
 
 Rounding to float32 keeps the order of numbers, and so does subtracting one from all. Where the two
 ends of a near sum's interval become the same float32, it is the one of the defining order; only the
 other sums are computed again, by that order. On photographs that is one sum in a million.
+
+The ends are not formed for every sum. Numbers become another float32 halfway between two of these,
+where the lowest 29 bits of a normal float64 are 2**28. As integers, the bits of float64 numbers of
+a sign have the order of the numbers. A near sum is farther than its bound from halfway, where that
+is below 2**15 of the sum's own spacings, so below 2**16 of those of the binade beneath, and the
+upper 13 of the 29 bits are neither just below the half nor just at it. So only the sums at which
+they are, and those that are too small or negative, have their ends formed.
 """
 
 from __future__ import annotations
@@ -26,12 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.pictures.resize import Taps, needed, once, resize
+from qnn.pictures.scratch import scratch
 
 Array = NDArray[Any]
 
-ROUNDINGS = 24
+ROUNDINGS = 18
 FEW = 40  # one sum in so many in doubt, and all are computed again: that is faster then
-_BLOCK_BYTES = 1 << 20  # of pixels as float64
+_BLOCK_BYTES = 1 << 21  # of pixels as float64
+_AT_ONCE = 1 << 18  # bytes of the lines that some targets read
+_UPPER, _HALF = 0x1FFF, 0x1000  # of the 29 bits that float32 has not: the upper 13, and their half
+_SPACINGS = 2.0**-15  # the bound in spacings of float64, inverted
 
 
 def resized(
@@ -50,24 +59,24 @@ def resized(
     """
     error = bound(rows, columns)
     sums = np.empty((len(rows.index), len(columns.index), 3), np.float32)
-    doubtful = np.empty(sums.shape, bool)
+    doubtful = []
     for block, near in _near(image, rows, columns, bgr):
-        ends = sums[block], np.empty(near.shape, np.float32)
-        for end, step in zip(ends, (-error, 2 * error), strict=True):
-            near += step
-            end[...] = near
-            if offset is not None:
-                np.subtract(end, offset[block], out=end)
-        np.not_equal(*ends, out=doubtful[block])
-    found = np.flatnonzero(doubtful)
+        rounded = sums[block]
+        rounded[...] = near
+        some = _suspects(near, rounded, error)
+        offsets = 0 if offset is None else offset[block].reshape(-1)[some]
+        low, high = (
+            (near.reshape(-1)[some] + end).astype(np.float32) - offsets for end in (-error, error)
+        )
+        doubtful.append(block.start * rounded[0].size + some[low != high])
+    found = np.concatenate(doubtful)
     if len(found) * FEW > sums.size:
         resize(image, rows, columns, sums, bgr=bgr)
-        if offset is not None:
-            np.subtract(sums, offset, out=sums)
     elif len(found):
         doubts = np.unravel_index(found, sums.shape)
-        again = _sums_at(image, rows, columns, bgr, *doubts).astype(np.float32)
-        sums[doubts] = again if offset is None else again - offset[doubts]
+        sums[doubts] = _sums_at(image, rows, columns, bgr, *doubts)
+    if offset is not None:
+        np.subtract(sums, offset, out=sums)
     return sums
 
 
@@ -80,57 +89,77 @@ def bound(rows: Taps, columns: Taps) -> float:
     return float(growth * 255 * np.prod([*largest]))
 
 
+def _suspects(near: Array, rounded: Array, error: float) -> Array:
+    """Where the ends of an interval may be two float32, among sums as they lie in memory.
+
+    Args:
+        near: float64, in one piece.
+        rounded: the same as float32.
+        error: half of the interval.
+    """
+    # of positive floats the bits, as integers, have their order, and negative ones are below
+    smallest = np.float32(2 * error / np.finfo(np.float64).eps * _SPACINGS)
+    small = _places(rounded.reshape(-1).view(np.int32) < smallest.view(np.int32))
+    words = scratch("words", (near.size,), np.uint16)
+    bits = near.reshape(-1).astype("<f8", copy=False).view("<u2")
+    np.bitwise_and(bits[1::4], np.uint16(_UPPER), out=words)
+    halves = [_places(words == half) for half in (_HALF - 1, _HALF)]
+    return np.unique(np.concatenate([small, *halves])) if len(small) else np.concatenate(halves)
+
+
+def _places(flags: Array) -> Array:
+    """Where flags are set, in order; of few ones faster than numpy."""
+    if np.count_nonzero(flags) * FEW > len(flags):
+        return np.flatnonzero(flags)
+    text, found = flags.tobytes(), list[int]()
+    place = text.find(1)
+    while place >= 0:
+        found.append(place)
+        place = text.find(1, place + 1)
+    return np.array(found, np.intp)
+
+
 def _near(image: Array, rows: Taps, columns: Taps, bgr: bool) -> Iterator[tuple[slice, Array]]:
     """Blocks of targets of rows, and their sums, each within the bound: float64 (block, targets of
     columns, 3), to be used (or changed) before the next are asked for."""
-    (lines, place), pixels = needed(rows), needed(columns)[0]
-    gaps = pixels[-1] - pixels[0] >= len(pixels)
+    (lines, place), (pixels, across) = needed(rows), needed(columns)
     targets, width = len(rows.index), len(columns.index)
     line_bytes = 24 * max(len(pixels), width)
     block = max(_BLOCK_BYTES // line_bytes * targets // max(len(lines), targets), 1)
-    buffers: dict[str, Array] = {}
     for start in range(0, targets, block):
         stop = min(start + block, targets)
         first, behind = place[start].min(), place[stop - 1].max() + 1
-        part = image[lines[first:behind], pixels[0] : pixels[-1] + 1]
-        if gaps:
-            part = part[:, pixels - pixels[0]]
-        turned = _shaped(buffers, "turned", (len(pixels), len(part), 3))
+        part = image[_run(lines[first:behind])][:, _run(pixels)]
+        turned = scratch("turned", (len(pixels), len(part), 3), np.float64)
         for channel in range(3):
             turned[..., channel] = part[..., 2 - channel if bgr else channel].T
-        wide = _shaped(buffers, "wide", (width, len(part), 3))
-        _multiply(_merged(columns), turned, wide)
-        upright = _shaped(buffers, "turned", (len(part), width, 3))
+        wide = scratch("wide", (width, len(part), 3), np.float64)
+        _weigh(across, columns.weight, turned, wide)
+        upright = scratch("turned", (len(part), width, 3), np.float64)
         upright.view("V24")[..., 0] = wide.view("V24")[..., 0].T
-        near = _shaped(buffers, "wide", (stop - start, width, 3))
-        _multiply(_merged(rows)[start:stop], upright, near, first)
+        near = scratch("wide", (stop - start, width, 3), np.float64)
+        _weigh(place[start:stop] - first, rows.weight[start:stop], upright, near)
         yield slice(start, stop), near
 
 
-def _shaped(buffers: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array:
-    """Memory for float64 of that shape, the same again where it is enough: new memory is slow."""
-    size = int(np.prod(shape))
-    if name not in buffers or buffers[name].size < size:
-        buffers[name] = np.empty(size)
-    return buffers[name][:size].reshape(shape)
+def _run(numbers: Array) -> Array | slice:
+    """Ascending numbers as an index; without gaps it makes no copy."""
+    first, stop = int(numbers[0]), int(numbers[-1]) + 1
+    return slice(first, stop) if stop - first == len(numbers) else numbers
 
 
-def _multiply(merged: list[tuple[int, int, Array]], lines: Array, out: Array, at: int = 0) -> None:
-    """Line i of `out`: the sum of the weights merged[i] times lines; `at` is the first of these."""
+def _weigh(index: Array, weight: Array, lines: Array, out: Array) -> None:
+    """Line i of `out`: the sum over k of weight[i, k] * lines[index[i, k]]."""
     lines, out = lines.reshape(len(lines), -1), out.reshape(len(out), -1)
-    for total, (first, stop, weight) in zip(out, merged, strict=True):
-        np.dot(weight, lines[first - at : stop - at], out=total)
-
-
-@once
-def _merged(taps: Taps) -> list[tuple[int, int, Array]]:
-    """For each target the first of the needed pixels that it reads, the one behind the last, and
-    a weight for each, float64."""
-    found = []
-    for place, weight in zip(needed(taps)[1], taps.weight, strict=True):
-        first, stop = int(place.min()), int(place.max()) + 1
-        found.append((first, stop, np.bincount(place - first, weight, stop - first)))
-    return found
+    taps, size = index.shape[1], lines.shape[1]
+    step = max(_AT_ONCE // (8 * taps * size), 1)
+    read = scratch("read", (min(step, len(out)), taps, size), np.float64)
+    for start in range(0, len(out), step):
+        some = slice(start, start + step)
+        total = out[some]
+        values = read[: len(total)]
+        lines.take(index[some], 0, values, "clip")  # in another mode numpy takes into a copy first
+        np.einsum("tk,tkn->tn", weight[some], values, out=total)
 
 
 def _sums_at(
