@@ -98,7 +98,7 @@ class PictureInput:
         elif self.geometry == "thumbnail-on-white":
             x = geometry.thumbnail_on_white(picture, self.size)
         elif self.geometry == "letterbox":
-            x = geometry.letterbox(picture.rgb(), self.size)
+            x = geometry.letterbox(picture.rgb(), self.size, turned=self.transposed)
             if self.mean is not None:
                 np.subtract(x, self.mean, out=x)
         else:
@@ -111,8 +111,11 @@ class PictureInput:
 
 
 def _turned(x: NDArray[Any]) -> NDArray[Any]:
-    """A copy, rows and columns changed; a strip and a channel at a time, for the caches."""
+    """Rows and columns changed; a copy where it does not lie so already, made a strip and a channel
+    at a time, for the caches."""
     height, width, channels = x.shape
+    if x.swapaxes(0, 1).flags.c_contiguous:
+        return x.swapaxes(0, 1)
     turned = np.empty((width, height, channels), x.dtype)
     for top in range(0, height, _STRIP):
         strip = slice(top, top + _STRIP)

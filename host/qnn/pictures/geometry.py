@@ -158,7 +158,7 @@ class Letterbox:
         return np.concatenate([centre, boxes[..., 2:] / share], axis=-1)
 
 
-def letterbox(rgb: Array, size: int = 416) -> Array:
+def letterbox(rgb: Array, size: int = 416, *, turned: bool = False) -> Array:
     """The whole picture scaled to fit a square, on mid grey: the input of the YOLO networks.
 
     Corners aligned, linear, first along x and then along y, every step rounded to float32 in
@@ -168,6 +168,7 @@ def letterbox(rgb: Array, size: int = 416) -> Array:
     Args:
         rgb: uint8 (H, W, 3), RGB.
         size: side of the square in pixels.
+        turned: columns lie one after the other in memory, instead of rows.
 
     Returns:
         float32 (size, size, 3), RGB, in 0..1.
@@ -182,7 +183,9 @@ def letterbox(rgb: Array, size: int = 416) -> Array:
     if not (inner_width and inner_height):
         raise PictureError(f"a picture of {width} x {height} is too long and thin: crop it")
     rows, columns = corner_linear(height, inner_height), corner_linear(width, inner_width)
-    square = np.full((size, size, 3), 0.5, np.float32)
+    square: Array = np.full((size, size, 3), 0.5, np.float32)
+    if turned:
+        square = square.swapaxes(0, 1)
     inner = square[top : top + inner_height, left : left + inner_width]
     resize(rgb, rows, columns, inner, whole=255)
     return square

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.pictures.resize import Taps, needed, once, resize
+from qnn.pictures.resize import Taps, needed, once, resize, run
 from qnn.pictures.scratch import scratch
 
 Array = NDArray[Any]
@@ -129,7 +129,7 @@ def _near(image: Array, rows: Taps, columns: Taps, bgr: bool) -> Iterator[tuple[
     for start in range(0, targets, block):
         stop = min(start + block, targets)
         first, behind = place[start].min(), place[stop - 1].max() + 1
-        part = image[_run(lines[first:behind])][:, _run(pixels)]
+        part = image[run(lines[first:behind])][:, run(pixels)]
         turned = scratch("turned", (len(pixels), len(part), 3), np.float64)
         for channel in range(3):
             turned[..., channel] = part[..., 2 - channel if bgr else channel].T
@@ -140,12 +140,6 @@ def _near(image: Array, rows: Taps, columns: Taps, bgr: bool) -> Iterator[tuple[
         near = scratch("wide", (stop - start, width, 3), np.float64)
         _weigh(place[start:stop] - first, rows.weight[start:stop], upright, near)
         yield slice(start, stop), near
-
-
-def _run(numbers: Array) -> Array | slice:
-    """Ascending numbers as an index; without gaps it makes no copy."""
-    first, stop = int(numbers[0]), int(numbers[-1]) + 1
-    return slice(first, stop) if stop - first == len(numbers) else numbers
 
 
 def _weigh(index: Array, weight: Array, lines: Array, out: Array) -> None:

@@ -72,7 +72,11 @@ def test_random_sizes(monkeypatch, seed, block_bytes):
             geometry.shrink_and_crop(rgb, crop, short), shrink_and_crop(rgb, crop, short), what
         )
         size = max(crop, max(height, width) // min(height, width) + 1)
-        assert_same_bits(geometry.letterbox(rgb, size), letterbox(rgb, size), f"{what} {size=}")
+        expected = letterbox(rgb, size)
+        assert_same_bits(geometry.letterbox(rgb, size), expected, f"{what} {size=}")
+        turned = geometry.letterbox(rgb, size, turned=True)
+        assert turned.swapaxes(0, 1).flags.c_contiguous
+        assert_same_bits(turned, expected, f"{what} {size=} turned")
 
 
 @pytest.mark.parametrize("height", SIDES)
