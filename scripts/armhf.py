@@ -7,6 +7,10 @@ are unpacked, none is configured, so that nothing is emulated for it. The comman
 sees the checkout at its own path, and of variables QNN_HOME and SEED. Wants root (chroot, mounts),
 mmdebstrap, and qemu-user-static with binfmt_misc. The packages come from the address in MIRROR,
 else from where apt here has Debian's, else from where mmdebstrap looks by itself.
+
+With --count the instructions that the command executes are counted, for `qnn bench --stages`: a
+Python program, for it is run by the python3 there. That wants gcc, and the package qemu-user, whose
+qemu-arm takes plugins. Processes that it starts are not counted.
 """
 
 import argparse
@@ -20,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qnn.errors import QnnError
+from qnn.measure import effort
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE, SUITE = "armhf", "bookworm"
@@ -37,6 +42,9 @@ ARCHIVE = (
     "apt-get", "indextargets", "--format", "$(REPO_URI)",
     "Created-By: Packages", "Origin: Debian", "Label: Debian",
 )  # fmt: skip
+COUNTING = {"qemu-arm": "qemu-user", "gcc": "gcc", "ldd": "libc-bin"}
+COUNT = Path(__file__).with_name("armhf_count.c")
+COUNTER = "usr/local/lib/count"  # in the root file system: the emulator that counts, and its parts
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-arm")
 LIBRARIES = "usr/lib/arm-linux-gnueabihf"
 ALTERNATIVES = ("blas/libblas.so.3", "lapack/liblapack.so.3")  # what configuring would have linked
@@ -45,9 +53,10 @@ PASSED = ("QNN_HOME", "SEED")
 DONE = ".made-of"  # in the root file system, what it was made of
 
 
-def check() -> None:
+def check(counting: bool = False) -> None:
     """Refuses, before any work, where it cannot be done."""
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    tools = TOOLS | (COUNTING if counting else {})
+    missing = [package for tool, package in tools.items() if shutil.which(tool) is None]
     if missing:
         raise QnnError(f"for the emulation: apt install {' '.join(missing)}")
     if os.geteuid() != 0:
@@ -104,6 +113,33 @@ def install(root: Path) -> None:
     script.chmod(0o755)
 
 
+def counter(root: Path, command: Sequence[str]) -> list[str]:
+    """Puts an emulator that counts into the root file system, with the libraries of this machine.
+
+    Returns:
+        The command, a Python program in its PATH or the words behind "python3", as that runs it.
+    """
+    folder, inside = root / COUNTER, Path("/", COUNTER)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    emulator = str(shutil.which("qemu-arm"))
+    linked = subprocess.run(["ldd", emulator], capture_output=True, text=True, check=True).stdout
+    files = [word for word in linked.split() if word.startswith("/")]
+    for file in [emulator, *files]:
+        shutil.copy(file, folder)
+    (loader,) = (Path(file).name for file in files if Path(file).name.startswith("ld-"))
+    library, into = "count.so", inside / "instructions"
+    if call(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", folder / library, COUNT]):
+        raise QnnError("the counter does not compile; the reason stands above")
+    program, *arguments = command
+    script = [] if program == "python3" else [f"/usr/bin/{program}"]
+    return [
+        "env", f"{effort.VARIABLE}={into}",
+        str(inside / loader), "--library-path", str(inside), str(inside / "qemu-arm"),
+        "-plugin", f"{inside / library},into={into}", "/usr/bin/python3", *script, *arguments,
+    ]  # fmt: skip
+
+
 def enter(root: Path, command: Sequence[str]) -> list[object]:
     """The command that runs another one in it, in mounts of its own; nothing stays mounted."""
     inside = root / str(ROOT).lstrip("/")
@@ -134,16 +170,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: sudo .venv/bin/python scripts/armhf.py qnn bench --stages",
+        epilog="example: sudo .venv/bin/python scripts/armhf.py --count qnn bench --stages",
     )
     parser.add_argument(
         "--root", type=Path, default=ROOT / "build/armhf/root", help="the root file system"
     )
+    parser.add_argument("--count", action="store_true", help="count instructions")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run (pytest tests/host)")
     args = parser.parse_args()
     root, made_of = args.root.absolute(), " ".join((ARCHITECTURE, SUITE, *PACKAGES))
+    command = args.command or ["python3", "-m", "pytest", "-p", "no:cacheprovider", "tests/host"]
     try:
-        check()
+        check(args.count)
         done = root / DONE
         if not done.is_file() or done.read_text() != made_of:
             shutil.rmtree(root, ignore_errors=True)
@@ -153,10 +191,11 @@ def main() -> int:
             furnish(root)
             done.write_text(made_of)
         install(root)
+        if args.count:
+            command = counter(root, command)
     except QnnError as error:
         print(f"armhf: {error}", file=sys.stderr)
         return 2
-    command = args.command or ["python3", "-m", "pytest", "-p", "no:cacheprovider", "tests/host"]
     return call(enter(root, command))
 
 

@@ -148,10 +148,7 @@ class Model:
         assert isinstance(result, Classifier)
         for seen, offload in self._stages(pictures, skip, ahead):
             with _stage(seen.times_us, "last_layers"):
-                probabilities = result.probabilities(offload.maps)[0]
-                # Of equals the first, as on the boards.
-                order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
-            classes = [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
+                classes = best_classes(network, result, offload.maps, top)
             yield Classification(seen.name, classes, seen.times_us, offload.cycles)
 
     def detect(
@@ -195,9 +192,7 @@ class Model:
         last = None if feature_scale == "published" else self._scaled(feature_scale)
         for seen, offload in self._stages(pictures, skip, ahead, last):
             with _stage(seen.times_us, "last_layers"):
-                features = np.asarray(offload.maps[0], np.float64)
-                found = result.detect(features, len(network.classes), seen.size, threshold)
-            objects = [Object(network.classes[d.class_index], d.probability, d.box) for d in found]
+                objects = objects_in(network, result, offload.maps, seen.size, threshold)
             yield Detections(seen.name, objects, seen.times_us, offload.cycles)
 
     def tensor(self, picture: Source) -> NDArray[Any]:
@@ -259,6 +254,10 @@ class Model:
     def stream(self, batches: Iterable[Maps]) -> Iterator[Offload]:
         """As `run`, batch after batch; see qnn.backends.protocol."""
         return self._session.stream(batches)
+
+    def around(self, maps: Maps) -> dict[str, Callable[[], object]]:
+        """What the host does around an accelerator, of one picture; see qnn.backends.protocol."""
+        return self._session.around(maps)
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         """What each layer in turn makes of what the first of them reads, (N, H, W, C); or the
@@ -376,6 +375,23 @@ class Model:
 
         with closing(work_ahead(pictures, self.decode, ahead)) as found:
             yield from found
+
+
+def best_classes(network: Network, result: Classifier, maps: Maps, top: int = 5) -> list[Class]:
+    """The `top` most probable classes of the only picture of a last map; of equals the first, as on
+    the boards."""
+    probabilities = result.probabilities(maps)[0]
+    order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
+    return [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
+
+
+def objects_in(
+    network: Network, result: Boxes, maps: Maps, size: tuple[int, int], threshold: float = 0.3
+) -> list[Object]:
+    """The objects in the only picture of a last map, of a width and a height in pixels."""
+    features = np.asarray(maps[0], np.float64)
+    found = result.detect(features, len(network.classes), size, threshold)
+    return [Object(network.classes[d.class_index], d.probability, d.box) for d in found]
 
 
 def check_task(network: Network, task: str, arrays: bool = False) -> Network:

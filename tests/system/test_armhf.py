@@ -96,6 +96,50 @@ def test_packages_come_from_where_apt_has_them(monkeypatch, tmp_path, apt, expec
     assert script.mirror() == expected
 
 
+def test_instructions_are_counted(machine, monkeypatch, tmp_path):
+    """The emulator, its libraries and the plugin lie in the root; the plugin is compiled here."""
+    emulator = script.shutil.copy("/bin/true", tmp_path / "qemu-arm")
+    real = {"qemu-arm": emulator}
+    monkeypatch.setattr(script.shutil, "which", lambda tool: real.get(tool, f"/usr/bin/{tool}"))
+    assert run(monkeypatch, tmp_path, "--count", "qnn", "bench", "--stages") == 0
+    _, compiled, entered = machine
+    assert compiled[0] == "gcc" and compiled[-1] == str(script.COUNT)
+    inside = f"/{script.COUNTER}"
+    names = [path.name for path in (tmp_path / "root" / script.COUNTER).iterdir()]
+    assert "qemu-arm" in names and "libc.so.6" in names
+    words = entered[4].split(" && exec ")[-1]
+    assert f"env QNN_INSTRUCTIONS={inside}/instructions {inside}/ld-" in words
+    emulated = f"-plugin {inside}/count.so,into={inside}/instructions /usr/bin/python3 "
+    assert f"--library-path {inside} {inside}/qemu-arm {emulated}/usr/bin/qnn bench" in words
+    run(monkeypatch, tmp_path, "--count", "python3", "-c", "pass")
+    assert f"{emulated}-c pass" in machine[-1][4]
+
+
+def test_the_plugin_compiles(tmp_path):
+    library = tmp_path / "count.so"
+    command = [
+        "gcc",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-shared",
+        "-fPIC",
+        "-o",
+        library,
+        script.COUNT,
+    ]
+    assert script.call(command) == 0 and library.is_file()
+
+
+def test_without_what_counts(machine, monkeypatch, tmp_path, capsys):
+    there = script.shutil.which
+    without = lambda tool: None if tool == "qemu-arm" else there(tool)  # noqa: E731
+    monkeypatch.setattr(script.shutil, "which", without)
+    assert run(monkeypatch, tmp_path, "--count", "true") == 2
+    assert capsys.readouterr().err == "armhf: for the emulation: apt install qemu-user\n"
+    assert run(monkeypatch, tmp_path, "true") == 0
+
+
 def site_of_this_one():
     return script.Path(sysconfig.get_path("purelib"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import chain
 from typing import Any, NamedTuple
@@ -145,6 +145,12 @@ class AcceleratorSession:
 
     def layer_cycles(self) -> tuple[int, ...]:
         return self._driver.layer_cycles()
+
+    def around(self, maps: Maps) -> dict[str, Callable[[], object]]:
+        check_maps(self._network, maps)
+        live, (read,) = {OUTSIDE: maps}, self._network.wiring[self._run.start]
+        deque(self._before.through(live, {read}), maxlen=0)
+        return self._driver.around(live[read][0].astype(self._reads, copy=False))
 
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         check_maps(self._network, maps, skip)

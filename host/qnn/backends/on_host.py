@@ -87,6 +87,9 @@ class HostSession:
     def layer_cycles(self) -> tuple[int, ...]:
         return ()
 
+    def around(self, maps: Maps) -> dict[str, Callable[[], object]]:
+        return {}
+
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         self._check(maps, skip)
         return self._part(slice(skip, len(self._network.layers))).trace(maps)

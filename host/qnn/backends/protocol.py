@@ -74,6 +74,14 @@ class Session(Protocol):
     def layer_cycles(self) -> tuple[int, ...]:
         """Of an accelerator, for the last picture, of each layer that it took; else none."""
 
+    def around(self, maps: Maps) -> dict[str, Callable[[], object]]:
+        """What the host does around an accelerator for one picture, to be timed; see
+        qnn.engine.driver. Without one nothing.
+
+        Args:
+            maps: what the first layer reads, of one picture.
+        """
+
     def trace(self, maps: Maps, skip: int = 0) -> Iterator[Maps]:
         """Output of each layer in turn, each of shape (N, H, W, C).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qnn.measure.stages import Report, Stage
+from qnn.measure.stages import AROUND, Report, Stage
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -15,6 +15,8 @@ def document(report: Report) -> dict[str, Any]:
         "picture": {"name": name, "size": list(size)},
         "pillow": {"does": "open + resize", "to": list(report.resized_to), "ms": report.pillow.ms},
         "stages": [{"stage": one.name, "ms": one.ms, "ratio": one.ratio} for one in report.stages],
+        "ratios_of": "instructions" if report.unit == "instructions" else "time",
+        "around": {"stages": list(AROUND), "share_of_decode": report.share},
         "pictures_per_s": report.pictures_per_s,
         "import_s": report.process.import_s,
         "ready_s": report.process.ready_s,
@@ -35,7 +37,11 @@ def lines(report: Report, task: str) -> list[str]:
         f"pillow: its own open and resize of {name}, {size[0]} x {size[1]}, to {width} x {height}; "
         "decode is pixels and scale in one",
     ]
-    if any(one.ratio is None for one in report.stages):
+    *some, last = AROUND
+    found.append(f"{', '.join(some)} and {last} take {report.share:.1%} of decode")
+    if report.unit == "instructions":
+        found.append("ratios and this share are of instructions, as counted in this run")
+    if report.pictures_per_s is None:
         found.append("offload: modelled, simulated cycles / clock")
     if report.pictures_per_s is not None:
         found.append(f"{report.pictures_per_s:.2f} pictures a second, from file to result")

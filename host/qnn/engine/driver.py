@@ -345,6 +345,32 @@ class Driver:
         assert way.row is not None
         return way.row.map(number - before)[:, :1]
 
+    def around(self, codes: Codes) -> dict[str, Callable[[], object]]:
+        """What the host does around the accelerator for a picture, each to be called as often as
+        one likes, until the next picture is run.
+
+        Args:
+            codes: the picture, (H, W, C), which is run once; errors as of `stream`.
+
+        Returns:
+            "packing", "between" the stages of a run, and "unpacking" what it gave.
+        """
+        self.run(codes)
+        first, *behind = self._parts
+
+        def between() -> None:
+            first.between()
+            for part in behind:
+                part.put(row_of([first.result(first.last)()[0]], self.together), part.last.place)
+                part.between()
+
+        last = self._parts[-1]
+        return {
+            "packing": lambda: self.put(codes, first.last.place),
+            "between": between,
+            "unpacking": lambda: last.result(last.last)(),
+        }
+
     def account(self) -> list[CommandCycles]:
         """Where the cycles of the last run went, command by command."""
         return [command for part in self._way.parts for command in part.account()]

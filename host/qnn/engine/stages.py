@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -206,6 +206,13 @@ class Stages:
             self._mend(first, run)
         copied = [self._copied(number, run) for number in self._wanted]
         return lambda: tuple(one() for one in copied)
+
+    def between(self) -> None:
+        """The work of the host between the stages of the last run, which has ended, once more; it
+        changes nothing."""
+        run = self.last
+        for stage in range(len(self.layout.stages) - 1):
+            self.prepare(replace(run, stage=stage))
 
     @contextmanager
     def last_as(self, layer: Lowered) -> Iterator[None]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What stands around the layers, beside what Pillow needs for the same picture in the same run; and
-what a process costs that looks at one picture: time to start, and memory."""
+what a process costs that looks at one picture: time to start, and memory.
+
+Ratios are of instructions, where something counts them (qnn.measure.effort), else of time."""
 
 from __future__ import annotations
 
@@ -19,13 +21,16 @@ from qnn import store
 from qnn.backends import DEFAULTS, Settings
 from qnn.errors import QnnError
 from qnn.measure.bench import SEED, write_noise
-from qnn.model import Model, check_task
+from qnn.measure.effort import Meter
+from qnn.model import Model, best_classes, check_task, objects_in
 from qnn.network import Network, PictureInput
+from qnn.network.result import Boxes, FloatMap
 from qnn.pictures.geometry import Letterbox
 from qnn.pictures.picture import Picture
 
 PICTURE = (500, 334)  # width and height of the picture that is looked at where none is named
-_LAYERS = ("first_layer", "packing", "offload", "last_layers")
+_LAYERS = ("first_layer", "offload", "last_layers")
+AROUND = ("packing", "between", "unpacking", "scores")
 _IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 _STATUS = "/proc/self/status"
 _PEAK = f"""
@@ -56,10 +61,13 @@ class Stage:
 
     Attributes:
         name: "pixels" (from the file to 8-bit RGB), "scale" (from them to what the first layer
-            reads), "decode" (both in one); then of a run of the network "first_layer", "packing",
-            "offload", "last_layers" with the result.
+            reads), "decode" (both in one); around an accelerator "packing", "between" its stages
+            (what is in doubt, and sums that become codes), "unpacking"; "scores" (classes or boxes
+            of the last map); then of a run of the network "first_layer", "offload", and
+            "last_layers" with the result.
         ms: this package; of an accelerator that is simulated the time that its cycles would take.
-        ratio: median of what it took times as long as Pillow just before; None where modelled.
+        ratio: median of what it cost beside Pillow just before; None where modelled, or where only
+            time is known and instructions are counted.
     """
 
     name: str
@@ -97,6 +105,8 @@ class Report:
         stages: one after the other.
         pictures_per_s: from file to result, one after the other; None of a simulation.
         process: of its own.
+        unit: of what the ratios are: "instructions" or "ns".
+        share: of AROUND together, in what decode costs.
     """
 
     backend: str
@@ -106,6 +116,8 @@ class Report:
     stages: list[Stage]
     pictures_per_s: float | None
     process: Process
+    unit: str
+    share: float
 
 
 def stages(
@@ -132,18 +144,22 @@ def stages(
             write_noise(path, PICTURE, np.random.default_rng(SEED))
         size = Picture.open(path).size
         resized_to = _resized_to(seen_by, size)
-        around = _around(seen_by, path, resized_to, repeat)
-        pillow = around.pop(0)
+        meter = Meter()
         with Model(network, backend, settings) as model:
-            layers, pictures_per_s = _layers(model, path, repeat, pillow.ms)
+            actions = _before(seen_by, path, resized_to) | _behind(model, path)
+            around, share = _weighed(meter, actions, repeat)
+            pillow = around.pop(0)
+            counted = meter.unit != "ns"
+            layers, pictures_per_s = _layers(model, path, repeat, None if counted else pillow.ms)
         stored = Path(folder) / "network"
         stored.mkdir()
         store.save(network, stored)
         process = _process(network.task, stored, model, path)
     named = path.name, size
     return Report(
-        model.backend, named, pillow, resized_to, around + layers, pictures_per_s, process
-    )
+        model.backend, named, pillow, resized_to, around + layers, pictures_per_s, process,
+        meter.unit, share,
+    )  # fmt: skip
 
 
 def _resized_to(seen_by: PictureInput, size: tuple[int, int]) -> tuple[int, int]:
@@ -153,10 +169,10 @@ def _resized_to(seen_by: PictureInput, size: tuple[int, int]) -> tuple[int, int]
     return seen_by.size, seen_by.size
 
 
-def _around(
-    seen_by: PictureInput, path: Path, resized_to: tuple[int, int], repeat: int
-) -> list[Stage]:
-    """Pillow, and what comes before the layers, in turns."""
+def _before(
+    seen_by: PictureInput, path: Path, resized_to: tuple[int, int]
+) -> dict[str, Callable[[], object]]:
+    """Pillow, and what comes before the layers."""
 
     def pillow() -> None:
         with Image.open(path) as image:
@@ -164,30 +180,55 @@ def _around(
 
     opened = Picture.open(path)
     opened.rgb()
-    actions: dict[str, Callable[[], object]] = {
+    return {
         "pillow": pillow,
         "pixels": lambda: Picture.open(path).rgb(),
         "scale": lambda: seen_by.tensor(opened),
         "decode": lambda: seen_by.tensor(Picture.open(path)),
     }
+
+
+def _behind(model: Model, path: Path) -> dict[str, Callable[[], object]]:
+    """What is around an accelerator, and what makes a result of the last map."""
+    network, result = model.network, model.network.result
+    decoded = model.decode(path)
+    maps = decoded.tensor[None]
+    (offload,) = model.stream([maps])
+
+    def scores() -> object:
+        if isinstance(result, Boxes):
+            return objects_in(network, result, offload.maps, decoded.size)
+        assert result is not None and not isinstance(result, FloatMap)
+        return best_classes(network, result, offload.maps)
+
+    return {**model.around(maps), "scores": scores}
+
+
+def _weighed(
+    meter: Meter, actions: dict[str, Callable[[], object]], repeat: int
+) -> tuple[list[Stage], float]:
+    """Actions in turns, the first beside which the others stand; and the share of AROUND."""
     seconds = np.empty((repeat + 1, len(actions)))
-    for row in seconds:
+    costs = np.empty_like(seconds)
+    names = [*actions]
+    for turn in range(repeat + 1):
         for k, action in enumerate(actions.values()):
             start = time.perf_counter()
-            action()
-            row[k] = time.perf_counter() - start
-    times = 1e3 * seconds[1:]  # the first fills caches
-    medians, ratios = np.median(times, axis=0), np.median(times / times[:, :1], axis=0)
-    return [
-        Stage(name, float(ms), float(ratio))
-        for name, ms, ratio in zip(actions, medians, ratios, strict=True)
-    ]
+            costs[turn, k] = meter.of(action)
+            seconds[turn, k] = time.perf_counter() - start
+    filled = slice(1, None)  # the first fills caches
+    times = 1e3 * np.median(seconds[filled], axis=0)
+    ratios = np.median(costs[filled] / costs[filled, :1], axis=0)
+    found = [Stage(*one) for one in zip(names, times.tolist(), ratios.tolist(), strict=True)]
+    of = dict(zip(names, np.median(costs[filled], axis=0), strict=True))
+    return found, float(sum(of.get(name, 0) for name in AROUND) / of["decode"])
 
 
 def _layers(
-    model: Model, path: Path, repeat: int, pillow_ms: float
+    model: Model, path: Path, repeat: int, pillow_ms: float | None
 ) -> tuple[list[Stage], float | None]:
-    """The stages of whole runs, and how many pictures a second go through."""
+    """The stages of whole runs, beside Pillow where its time is given, and how many pictures a
+    second go through."""
     count = 1 if model.simulated else repeat + 1
     look = model.classify_all if model.network.task == "classify" else model.detect_all
     marks, results = [], []
@@ -204,7 +245,7 @@ def _layers(
         if name == "offload" and model.simulated and cycles is not None and clock_mhz is not None:
             found.append(Stage(name, cycles / clock_mhz / 1e3, None))
         else:
-            found.append(Stage(name, ms, ms / pillow_ms))
+            found.append(Stage(name, ms, None if pillow_ms is None else ms / pillow_ms))
     return found, None if model.simulated else (count - 1) / (marks[-1] - marks[0])
 
 

@@ -148,7 +148,9 @@ def test_stages_beside_pillow(cli, samples):
     assert document["picture"] == {"name": samples[0].name, "size": [28, 28]}
     assert document["pillow"]["to"] == [28, 28] and document["pillow"]["ms"] > 0
     rows = {row["stage"]: row["ratio"] for row in document["stages"]}
-    assert list(rows) == ["pixels", "scale", "decode", "first_layer", "offload", "last_layers"]
+    layers = ["first_layer", "offload", "last_layers"]
+    assert list(rows) == ["pixels", "scale", "decode", "scores", *layers]
+    assert document["ratios_of"] == "time" and document["around"]["share_of_decode"] > 0
     assert all(ratio >= 0 for ratio in rows.values())
     assert document["pictures_per_s"] > 0 and document["peak_mb"] > document["libraries_mb"]
     result = cli(*arguments)
@@ -156,7 +158,7 @@ def test_stages_beside_pillow(cli, samples):
     lines = result.out.splitlines()
     assert lines[0].split() == ["stage", "ms", "times", "Pillow"]
     assert lines[1].split()[::2] == ["pillow", "1.00"]
-    assert [line.split()[0] for line in lines[2:8]] == list(rows)
+    assert [line.split()[0] for line in lines[2:9]] == list(rows)
     assert "noise.jpg, 500 x 334, to 28 x 28" in result.out
     for part in ("pictures a second", "import qnn takes", "MB at its peak", "medians of 1"):
         assert part in result.out

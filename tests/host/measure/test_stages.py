@@ -9,7 +9,7 @@ import pytest
 import random_networks
 from PIL import Image
 
-from qnn.commands.stages import lines
+from qnn.commands.stages import document, lines
 from qnn.errors import QnnError
 from qnn.measure import stages as measured
 from qnn.measure.stages import PICTURE, stages
@@ -28,7 +28,7 @@ def assert_figures(report, names):
 
 def test_stages_of_a_network_that_classifies():
     report = stages(library.find("fashion-cnv"), "auto", 2)
-    assert_figures(report, [*AROUND, "first_layer", "offload", "last_layers"])
+    assert_figures(report, [*AROUND, "scores", "first_layer", "offload", "last_layers"])
     assert (report.backend, report.picture) == ("cpu", ("noise.jpg", PICTURE))
     assert report.resized_to == (28, 28) and report.pictures_per_s > 0
     process = report.process
@@ -41,13 +41,13 @@ def test_pillow_scales_to_what_lies_in_the_letterbox(detector, tmp_path):
     Image.new("RGB", (128, 100)).save(path)
     report = stages(library.find(detector), "cpu", 1, picture=path)
     assert (report.picture, report.resized_to) == (("wide.png", (128, 100)), (64, 50))
-    assert_figures(report, [*AROUND, "first_layer", "offload", "last_layers"])
+    assert_figures(report, [*AROUND, "scores", "first_layer", "offload", "last_layers"])
 
 
 def test_a_simulated_accelerator(sim):
     network = random_networks.KINDS["scoring"](np.random.default_rng(1))
     report = stages(network, "sim", 2)
-    names = [*AROUND, "first_layer", "packing", "offload", "last_layers"]
+    names = [*AROUND, *measured.AROUND, "first_layer", "offload", "last_layers"]
     assert_figures(report, names)
     assert [one.name for one in report.stages if one.ratio is None] == ["offload"]
     assert report.pictures_per_s is None
@@ -60,8 +60,26 @@ def test_lines_say_that_a_simulation_is_not_counted():
     process = measured.Process(0.1, 0.2, 100.0, 30.0)
     pillow = measured.Stage("pillow", 1.0, 1.0)
     for rate, words in ((None, "100 MB at its peak, without the simulation; "), (2.0, "peak; ")):
-        report = measured.Report("x", ("a", (1, 1)), pillow, (1, 1), [], rate, process)
-        assert words in lines(report, "classify")[-1]
+        report = measured.Report(
+            "x", ("a", (1, 1)), pillow, (1, 1), [], rate, process, "instructions", 0.25
+        )
+        said = lines(report, "classify")
+        assert words in said[-1]
+        assert "packing, between, unpacking and scores take 25.0% of decode" in said
+        assert "ratios and this share are of instructions, as counted in this run" in said
+
+
+def test_instructions_where_they_are_counted(monkeypatch, tmp_path):
+    """A counter that stands still but for Pillow and decode: times have no ratio then."""
+    count = tmp_path / "count"
+    count.write_bytes(bytes(8))
+    monkeypatch.setenv("QNN_INSTRUCTIONS", str(count))
+    costs = iter([100, 1, 2, 150, 30] * 2)
+    monkeypatch.setattr(measured.Meter, "of", lambda _, action: (action(), next(costs))[1])
+    report = stages(library.find("fashion-cnv"), "cpu", 1)
+    assert (report.unit, report.share) == ("instructions", 30 / 150)
+    assert [one.ratio for one in report.stages] == [0.01, 0.02, 1.5, 0.3, None, None, None]
+    assert document(report)["ratios_of"] == "instructions"
 
 
 def test_what_cannot_be_looked_at_is_refused(tmp_path):
