@@ -256,7 +256,8 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         results = place / "results.xml"
         results.unlink(missing_ok=True)
         log_file = place / f"{name}.log"
-        again = f"SEED={seed}{f' TURNS={turns}' if turns else ''} repeats it; log: {log_file}"
+        settings = "SHORT=1 " * run_options.short() + f"TURNS={turns} " * bool(turns)
+        again = f"{settings}SEED={seed} repeats it; log: {log_file}"
         if turns:
             run, chosen = bench_turns.tests(name, seed, turns), bench_turns.__name__
         else:

@@ -81,7 +81,7 @@ def test_any_function_may_be_the_first(run):
 def test_a_failure_names_its_seed_and_what_repeats_it(run):
     why = next(filter(None, (run(seed, "9")[1] for seed in range(1, 20))))
     assert re.search(r"draws_first/seed=\d+ failed", why) and "not this one" in why
-    assert re.search(r"\d of 18 tests failed; SEED=\d+ TURNS=9 repeats it; log: ", why)
+    assert re.search(r"\d of 18 tests failed; TURNS=9 SEED=\d+ repeats it; log: ", why)
 
 
 def test_fewer_turns_than_wanted_fail(run, monkeypatch):
