@@ -356,17 +356,21 @@ class Driver:
             "packing", "between" the stages of a run, and "unpacking" what it gave.
         """
         self.run(codes)
-        first, *behind = self._parts
+        way, pixels = self._way, self.capabilities.pixels
+        first, *behind = way.parts
+
+        def packing() -> None:
+            first.put(codes if way.each else row_of([codes], pixels), first.last.place)
 
         def between() -> None:
             first.between()
             for part in behind:
-                part.put(row_of([first.result(first.last)()[0]], self.together), part.last.place)
+                part.put(row_of([first.result(first.last)()[0]], pixels), part.last.place)
                 part.between()
 
-        last = self._parts[-1]
+        last = way.parts[-1]
         return {
-            "packing": lambda: self.put(codes, first.last.place),
+            "packing": packing,
             "between": between,
             "unpacking": lambda: last.result(last.last)(),
         }

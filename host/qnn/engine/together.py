@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from qnn.engine import estimate
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.hosted import Hosted
 from qnn.engine.layout import Layout
 from qnn.engine.lowering import Lowered, folded
 from qnn.engine.stages import laid_out
@@ -119,10 +120,12 @@ def for_pictures(layer: Lowered, pictures: int) -> Lowered:
 
 def _connected_from(layers: Sequence[Lowered], wiring: Wiring) -> int:
     """Number of the first of the fully connected layers at the end, each of which reads the one
-    before it; the number of layers where there is none."""
+    before it, a layer of the accelerator; the number of layers where there is none."""
     first = len(layers)
     while first and _is_connected(layers[first - 1]) and wiring[first - 1] == (first - 2,):
         first -= 1
+    if 0 < first < len(layers) and isinstance(layers[first - 1], Hosted):
+        first += 1
     return first
 
 
