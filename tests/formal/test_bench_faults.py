@@ -11,10 +11,10 @@ pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
 
 from pyosys import libyosys
 
-import bench_faults
 import mutate
 import synth
-from bench_faults import BenchFaults, Kind
+from mutation import bench_faults
+from mutation.bench_faults import BenchFaults, Kind
 
 PLACES = {
     "mem$wren": ("qnn_fifo", "qnn_fifo"),
