@@ -4,7 +4,7 @@
 Yosys makes a netlist of the small configuration with all faults in it, each switched on by its
 number. For each fault tests run in a process of its own, until one fails: the fault is killed.
 First, for all faults, comes the bench of the module that the fault is in, on a netlist of this
-module with the same fault (see mutation/bench_faults.py); a bench that fails on its netlist without a fault
+module with the same fault (mutation/bench_faults.py); a bench that fails without a fault
 is left out, and said to be. For those that are left the engine is compiled, once, and runs
 tests/rtl/test_engine.py and tests/rtl/test_random_layers.py, the directed tests first. Tests that
 need HANGS times the processor time that they need without a fault hang: that kills, too. A fault is
