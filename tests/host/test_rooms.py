@@ -118,4 +118,8 @@ def test_the_path_of_a_test_is_the_path_of_its_code():
 
 
 # Tests of what many modules do together.
-OF_MANY = {Path(__file__), ROOT / "tests/host/importers/test_whole_networks.py"}
+OF_MANY = {
+    Path(__file__),
+    ROOT / "tests/host/importers/test_whole_networks.py",
+    ROOT / "tests/host/importers/qonnx/test_advice.py",
+}

@@ -64,10 +64,8 @@ def fold_array(
     if last is None:
         found, codes = _of_grid(node, steps, len(columns), grid)
     else:
-        found, codes = _of_quantizer(node, steps, last, len(columns))
+        found, codes = _of_quantizer(node, steps, last, len(columns), channels)
     if len(columns) > 1 and len(found) > 1:
-        if channels * found.shape[1] > MAX_THRESHOLDS:
-            raise node.refuse(f"its input has {channels} channels with quantisers of their own")
         found = found[back]
     return np.ascontiguousarray(found), codes
 
@@ -91,7 +89,7 @@ def _of_grid(
 
 
 def _of_quantizer(
-    node: Node, steps: Sequence[Step], last: int, columns: int
+    node: Node, steps: Sequence[Step], last: int, columns: int, channels: int
 ) -> tuple[Array, Codes]:
     quantizer = steps[last]
     assert isinstance(quantizer, Quantizer)
@@ -107,6 +105,12 @@ def _of_quantizer(
         raise node.refuse(
             f"it reads an input of {len(levels)} levels; quantise it to 1 to 8 bits (2 to "
             f"{MAX_LEVELS} levels)"
+        )
+    if columns > 1 and channels * (len(levels) - 1) > MAX_THRESHOLDS:
+        raise node.refuse(
+            f"its input has {channels} channels with quantisers of their own of {len(levels)} "
+            f"levels, more than {MAX_THRESHOLDS} thresholds together; use one quantiser for all "
+            "channels, or fewer bits"
         )
     codes = even(node, levels)
     wanted = np.arange(1, len(levels))[:, None]

@@ -19,11 +19,11 @@ from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import as_map
 from qnn.importers.qonnx.layout import lying, places
 from qnn.importers.qonnx.rounding import ROUNDINGS
+from qnn.importers.qonnx.steps import is_linear
+from qnn.importers.qonnx.weights import LARGEST
 from qnn.importers.qonnx.windows import Windows, strides_of, windows_of
 from qnn.network import Shape, describe
-from qnn.network.arithmetic import Arithmetic
 
-LINEAR = ("add", "subtract", "multiply", "divide")
 AVERAGES = ("AveragePool", "GlobalAveragePool", "ReduceMean")
 Read = Callable[[Feature, Shape], Codes]
 
@@ -121,7 +121,8 @@ def _windows(node: Node, shape: Shape) -> Windows:
         raise node.refuse(f"dilations {place.dilations}; use a dense kernel")
     if min(place.counts(shape[:2])) < 1:
         raise node.refuse(
-            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(shape)}"
+            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(shape)}; "
+            f"use a kernel of at most {describe(place.largest_kernel(shape[:2]))}"
         )
     if any(place.padding) and not node.attributes.get("count_include_pad"):
         raise node.refuse(
@@ -136,7 +137,7 @@ def _of_sums(
     node: Node, feature: Feature, source: Products, place: Windows, to: Feature
 ) -> Feature:
     """The average of sums that are not quantised: one sum, over the whole map."""
-    linear = all(isinstance(s, Arithmetic) and s.op in LINEAR for s in feature.steps)
+    linear = all(is_linear(step) for step in feature.steps)
     if not linear or to.shape[:2] != (1, 1) or any(place.padding):
         raise node.refuse(
             f"it averages what node {source.node.name!r} gives, which is not quantised; put an "
@@ -150,6 +151,12 @@ def _of_sums(
         for across in range(feature.shape[1]):
             y, x = down * source.strides[0], across * source.strides[1]
             summed[:, y : y + height, x : x + width] += source.weight
+    if np.abs(summed).max(initial=0) > LARGEST:
+        raise node.refuse(
+            f"it averages the sums of node {source.node.name!r}, whose weights add up to "
+            f"{np.abs(summed).max()} over the map, and {LARGEST} is the most; quantise what it "
+            "averages to 8 bits or fewer before it"
+        )
     count = feature.shape[0] * feature.shape[1]
     products = replace(
         source,

@@ -53,8 +53,8 @@ def fold(node: Node, inputs: list[Array | None], room: int) -> Array:
         raise node.refuse("its constant inputs do not fit it") from None
     if folded is None:
         raise node.refuse(
-            "it computes with constants in a way that is unknown here; simplify the model "
-            "(onnx-simplifier, or the clean-up of qonnx) and import that"
+            "it computes with constants in a way that is unknown here; store what it computes (as "
+            "onnx-simplifier does, or the clean-up of qonnx)"
         )
     return folded
 

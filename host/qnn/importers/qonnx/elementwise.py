@@ -160,7 +160,9 @@ def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     layout = str(node.attributes.get("data_layout") or {3: "NWC", 4: "NCHW"}.get(len(shape), "NC"))
     axis = layout.index("C") if "C" in layout else 1  # as the reference executor finds it
     if axis >= len(shape):
-        raise node.refuse(f"its layout {layout!r} does not fit a tensor of shape {shape}")
+        raise node.refuse(
+            f"its layout {layout!r} does not fit a tensor of shape {shape}; leave data_layout out"
+        )
     if thresholds is None or thresholds.ndim != 2 or len(thresholds) not in (1, shape[axis]):
         raise node.refuse(
             f"it wants a matrix of thresholds with 1 row, or {shape[axis]} for the channels along "
@@ -170,7 +172,10 @@ def _count(node: Node, feature: Feature, parameters: Parameters) -> list[Step]:
     if np.isnan(thresholds).any() or not thresholds.size:
         raise node.refuse("it has no thresholds, or some that are not a number")
     if not scale > 0:
-        raise node.refuse(f"its out_scale is {scale}, not a positive number")
+        raise node.refuse(
+            f"its out_scale is {scale}, not a positive number; use a positive one, and turn the "
+            "sign of the weights behind it"
+        )
     rows, row = np.unique(thresholds.astype(np.float32), axis=0, return_inverse=True)
     along = [-1 if side == axis else 1 for side in range(len(shape))]
     what = f"its row of thresholds along axis {axis} (layout {layout!r})"

@@ -283,8 +283,10 @@ class Feature:
     def require_map(self, node: Node) -> None:
         """NetworkError unless the tensor is the map as (1, channels, rows, columns)."""
         if not np.array_equal(self.index, places(self.shape)):
+            movable = self.index.ndim == 4 and self.index.shape[0] == 1
+            otherwise = ", or quantise the map to 8 bits or fewer before that" if movable else ""
             raise node.refuse(
                 f"it reads a tensor of shape {self.index.shape} that is not the map "
                 f"{describe(self.shape)} with channels first; remove the Transpose or Reshape "
-                "before it"
+                f"before it{otherwise}"
             )

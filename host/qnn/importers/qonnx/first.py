@@ -14,7 +14,7 @@ from qnn.importers.qonnx.feature import Codes, Feature, FloatSums, Input
 from qnn.importers.qonnx.fold import even, last_quantizer, levels_of, raw
 from qnn.importers.qonnx.graph import Array, Node
 from qnn.importers.qonnx.inputs import kind_of, picture_of, picture_reads
-from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform
+from qnn.importers.qonnx.steps import Clip, Count, Linear, Quantizer, Uniform, is_linear
 from qnn.importers.qonnx.truncation import Truncated
 from qnn.network import FloatConv, MaxPool, Padding
 from qnn.network.arithmetic import OPERATIONS, Arithmetic
@@ -47,11 +47,17 @@ def float_sums(
     white = 255.0 if raw(feature.source, feature.steps) else 1.0
     ends = np.array([[0.0], [white]]).repeat(channels, axis=1)  # of x, for each colour
     for step in feature.steps:
-        if not isinstance(step, Arithmetic):
+        if isinstance(step, Quantizer):
             raise node.refuse(
                 "its weights are no whole numbers of steps, and its input is quantised; quantise "
                 "them, too, to 8 bits or fewer, or leave the input as it is"
             )
+        if not is_linear(step):
+            raise node.refuse(
+                "its weights are no whole numbers of steps, and it reads a picture that was more "
+                "than shifted and scaled before; quantise them and what it reads to 8 bits or fewer"
+            )
+        assert isinstance(step, Arithmetic)
         ends = OPERATIONS[step.op](ends, step.values.astype(np.float64))
     offset, gain = ends[0], ends[1] - ends[0]
     if padding[0] and offset.any():
@@ -78,7 +84,7 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
     if last is None:
         raise node.refuse(
             f"what it reads from node {sums.node.name!r} is not quantised; put an activation "
-            "quantiser of 1 to 3 bits between them"
+            "quantiser of 8 bits or fewer between them"
         )
     clip = Clip(-np.inf, np.inf)
     gain: Array = np.ones(len(sums.bias))
@@ -86,7 +92,7 @@ def fold_first(node: Node, feature: Feature, sums: FloatSums, name: str) -> tupl
     for number, step in enumerate(steps[:last]):
         if isinstance(step, Clip) and number == last - 1:
             clip = step
-        elif isinstance(step, Arithmetic):
+        elif isinstance(step, Arithmetic) and is_linear(step):
             values = step.values.astype(np.float64)
             bias = OPERATIONS[step.op](bias, values)
             if step.op in ("multiply", "divide"):

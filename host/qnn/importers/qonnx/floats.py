@@ -99,7 +99,10 @@ def _connection(
     name: str,
 ) -> tuple[Floats, Array]:  # fmt: skip
     if weight.ndim != 2 or node.attributes.get("transA", 0):
-        raise node.refuse("it wants a matrix of weights, and the feature map not transposed")
+        raise node.refuse(
+            "it wants a matrix of weights, and the feature map not transposed; use transA = 0 and "
+            "a matrix"
+        )
     if not node.attributes.get("transB", 0):
         weight = weight.T
     outputs, inputs = weight.shape

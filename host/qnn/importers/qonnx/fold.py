@@ -95,7 +95,7 @@ def fold_layer(
     if last is None:
         raise node.refuse(
             f"what it reads from node {products.node.name!r} is not quantised; put an activation "
-            "quantiser of 1 to 3 bits between them"
+            f"quantiser of {MAX_BITS} bits or fewer between them"
         )
     pools = pools_among(node, steps, last, outputs)
     own = pools[:1] if pools and not leaves_out(pools[0]) else []
@@ -274,7 +274,10 @@ def levels_of(
     quantizer = steps[last]
     assert isinstance(quantizer, Quantizer)
     if most - least >= MAX_GRID:
-        raise node.refuse("what it reads is quantised to more levels than codes can have")
+        raise node.refuse(
+            f"what it reads is quantised to {most - least + 1} levels; quantise it to {MAX_BITS} "
+            "bits or fewer"
+        )
     behind = [step for step in steps[last + 1 :] if not isinstance(step, MaxPool)]
     widths = [step.values.size for step in behind if isinstance(step, Arithmetic)]
     if isinstance(quantizer, Uniform | Bipolar):
@@ -282,7 +285,10 @@ def levels_of(
     width = max(widths, default=1)
     for step in behind:
         if isinstance(step, Arithmetic) and (sign(step, step.values.size) <= 0).any():
-            raise node.refuse("what it reads is quantised and then multiplied by no positive")
+            raise node.refuse(
+                "what it reads is quantised and then multiplied by a number that is not positive; "
+                "use a positive one, and turn the sign of the weights behind it"
+            )
     codes = np.repeat(np.arange(least, most + 1)[:, None], width, axis=1)
     values = through(behind, quantizer.values(codes))
     if (values == values[:, :1]).all():
@@ -320,7 +326,7 @@ def even(node: Node, levels: Array) -> Codes:
             "map (weights may have a scale for each output)"
         )
     if not np.isfinite(levels).all():
-        raise node.refuse("the levels of its input are not finite; check the scales before it")
+        raise node.refuse("the levels of its input are not finite; use smaller scales before it")
     exact = [Fraction(float(level)) for level in levels]
     top = len(exact) - 1
     step = (exact[-1] - exact[0]) / top if top else Fraction(1)

@@ -267,7 +267,7 @@ def picture_of(node: Node, feature: Feature, source: Input) -> PictureInput:
     ):  # fmt: skip
         raise node.refuse(
             f"it reads the picture as a map of {describe(feature.shape)} in an order of its own; "
-            "remove the Transpose or Reshape before it"
+            "remove the Transpose, Reshape or SpaceToDepth before it"
         )
     return PictureInput(geometry, rows, transposed=turned and rows > 1 and not np.array_equal(
         natural, source.order
@@ -294,5 +294,5 @@ def _axes(node: Node, shape: tuple[int, ...], order: Array) -> tuple[int, ...]:
             return axes
     raise node.refuse(
         f"it reads the input of {describe(shape)} in an order that no Transpose makes; remove the "
-        "Reshape before it"
+        "Reshape or SpaceToDepth before it"
     )

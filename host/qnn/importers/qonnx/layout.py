@@ -113,11 +113,22 @@ def lying(index: Array, sides: int, channels_last: bool) -> Array:
     return np.moveaxis(index, 1, -1) if channels_last else index
 
 
+class LargeMapError(NetworkError):
+    """A map is larger than any network here has; `shape` is (rows, columns, channels)."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__(f"a map of {describe(shape)} is larger than any here")
+        self.shape = shape
+
+
 def places(shape: tuple[int, int, int]) -> Array:
-    """The tensor (1, C, H, W) of places in a map (H, W, C), int64; NetworkError if it is too large
-    for any network here."""
+    """The tensor (1, C, H, W) of places in a map (H, W, C), int64.
+
+    Raises:
+        LargeMapError: it has more than MAX_MAP values.
+    """
     rows, columns, channels = shape
     count = rows * columns * channels
     if count > MAX_MAP:
-        raise NetworkError(f"a map of {describe(shape)} is larger than any here")
+        raise LargeMapError(shape)
     return np.arange(count).reshape(1, rows, columns, channels).transpose(0, 3, 1, 2)

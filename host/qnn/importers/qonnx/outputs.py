@@ -21,7 +21,6 @@ from qnn.importers.qonnx.sums import as_products
 from qnn.network import Floats, Head, describe
 from qnn.network.arithmetic import Arithmetic
 from qnn.network.result import FloatMap, FloatScores
-from qnn.network.wiring import INPUT
 
 Result = FloatScores | FloatMap
 
@@ -131,8 +130,6 @@ def _end_of_floats(
 ) -> tuple[Result, str]:
     """An output that a layer of floats gives, and the name of that layer."""
     made, name = reading.made, source.layer
-    if not made.layers or name == INPUT:
-        raise node.refuse("no layer comes before it; export the whole network")
     if made.last != name:
         name = made.new_name("float")
         made.append([Floats(name, feature.shape)], (source.layer,))

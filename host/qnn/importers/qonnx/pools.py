@@ -54,11 +54,15 @@ def windows_pooled(node: Node, sides: tuple[int, int]) -> Windows:
     rows, columns = place.counts(sides)
     if min(rows, columns) < 1:
         raise node.refuse(
-            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(sides)}"
+            f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(sides)}; "
+            f"use a kernel of at most {describe(place.largest_kernel(sides))}"
         )
     top, left, bottom, right = place.padding
     if max(top, bottom) >= place.kernel[0] or max(left, right) >= place.kernel[1]:
-        raise node.refuse(f"pads {place.padding} are not smaller than its kernel")
+        raise node.refuse(
+            f"pads {place.padding} are not smaller than its kernel of {describe(place.kernel)}; "
+            "use pads smaller than the kernel"
+        )
     return place
 
 

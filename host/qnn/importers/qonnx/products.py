@@ -142,7 +142,10 @@ def _connection(
 ) -> Feature:
     alpha = node.attributes.get("alpha", 1.0)  # MatMul has none
     if weight.ndim != 2 or node.attributes.get("transA", 0):
-        raise node.refuse("it wants a matrix of weights, and the feature map not transposed")
+        raise node.refuse(
+            "it wants a matrix of weights, and the feature map not transposed; use transA = 0 and "
+            "a matrix"
+        )
     if not node.attributes.get("transB", 0):
         weight = weight.T  # (outputs, inputs)
     outputs, inputs = weight.shape
@@ -197,8 +200,15 @@ def _of_floats_at_last(node: Node, weight: Array, codes: Codes) -> FloatProducts
 
 def _of_averages(node: Node, weight: Array, source: Products, codes: Codes) -> Products:
     """The sums of averages that are not quantised are sums of what is averaged."""
-    count = source.weight.shape[1] * source.weight.shape[2]
-    whole = _products(node, spread_over(source, weight), codes, source.in_shape)
+    kernel = source.weight.shape[1:3]
+    count = kernel[0] * kernel[1]
+    spread = spread_over(source, weight)
+    if kernel != source.in_shape[:2] and are_whole(weight) and not are_whole(spread):
+        raise node.refuse(
+            f"it reads averages of windows that overlap, and its weights add up to more than "
+            f"{LARGEST} steps there; quantise the averages to 8 bits or fewer before it"
+        )
+    whole = _products(node, spread, codes, source.in_shape)
     return replace(
         whole,
         unit=whole.unit / count,

@@ -89,7 +89,10 @@ def moved(
     last = _channels_last(feature)
     found = standing(move(feature.index), last)
     if found.ndim != 4 or found.shape[0] != 1:
-        raise node.refuse(f"it reads a tensor of shape {feature.index.shape}, which is no map")
+        raise node.refuse(
+            f"it reads a tensor of shape {feature.index.shape}, which is no map; use it before the "
+            "Flatten or Reshape"
+        )
     where = found[0].transpose(1, 2, 0)
     if part.levels.ndim > 1 and (where % part.channels != np.arange(where.shape[2])).any():
         raise node.refuse(

@@ -284,6 +284,11 @@ def select(step: Step, channels: Array) -> Step:
     return step
 
 
+def is_linear(step: Step) -> bool:
+    """Whether a step only shifts and scales."""
+    return isinstance(step, Arithmetic) and step.op in ("add", "subtract", "multiply", "divide")
+
+
 def sign(step: Step, channels: int) -> Array:
     """Direction of a step in each channel, int64 (C,): 1 ascends, -1 descends, 0 is constant."""
     if isinstance(step, Arithmetic) and step.op in ("multiply", "divide"):

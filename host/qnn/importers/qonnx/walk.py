@@ -17,19 +17,20 @@ from qnn.importers.qonnx.averages import AVERAGES, average
 from qnn.importers.qonnx.constants import fold, room_for
 from qnn.importers.qonnx.datatypes import grid_of
 from qnn.importers.qonnx.elementwise import ELEMENTWISE, Parameters
-from qnn.importers.qonnx.feature import Feature, Input
+from qnn.importers.qonnx.feature import Feature, HostFloats, Input
 from qnn.importers.qonnx.float_layers import in_floats
-from qnn.importers.qonnx.graph import Array, Graph, Node
+from qnn.importers.qonnx.graph import MAX_MAP, Array, Graph, Node
 from qnn.importers.qonnx.joining import added, side_by_side
 from qnn.importers.qonnx.layers import Layers
-from qnn.importers.qonnx.layout import LAYOUT, rearrange
+from qnn.importers.qonnx.layout import LAYOUT, LargeMapError, rearrange
 from qnn.importers.qonnx.outputs import outputs_of
 from qnn.importers.qonnx.pooling import max_pool
 from qnn.importers.qonnx.products import multiply
 from qnn.importers.qonnx.ranking import CHOICES, RANKING, require_ranking
 from qnn.importers.qonnx.reading import Reading
 from qnn.importers.qonnx.resize import RESIZING, resized
-from qnn.importers.qonnx.settling import lies_apart, moved, settled
+from qnn.importers.qonnx.settling import are_codes, lies_apart, moved, settled
+from qnn.network import describe
 
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")  # want the tensor to be the map
@@ -37,8 +38,14 @@ EITHER_SIDE = ("Add", "Sub", "Mul", "Div")  # may read the map behind a constant
 FLOAT = 1  # of TensorProto.DataType
 ADVICE = {
     "ArgMin": "multiply the scores by -1 and use ArgMax",
-    "ConvTranspose": "the accelerator only makes maps smaller",
+    "ConvTranspose": "use a Resize of mode nearest and a Conv behind it",
     "Pad": "put the padding into the convolution",
+    **dict.fromkeys(("Gelu", "HardSwish", "Mish", "Softplus", "ThresholdedRelu"), "use Relu"),
+    **dict.fromkeys(("Max", "Min"), "use Clip"),
+    **dict.fromkeys(
+        ("GroupNormalization", "InstanceNormalization", "LayerNormalization", "LRN"),
+        "use BatchNormalization",
+    ),
 }
 
 
@@ -71,7 +78,13 @@ class Walk:
             if node.op != "Shape":
                 self._readers.update(set(node.inputs))
         for node in graph.nodes:
-            result = self._result(node)
+            try:
+                result = self._result(node)
+            except LargeMapError as large:
+                raise node.refuse(
+                    f"a map of {describe(large.shape)} is larger than any here ({MAX_MAP} values); "
+                    "use a smaller input, fewer channels, less padding or a larger stride"
+                ) from None
             self._tensors.update(dict.fromkeys(filter(None, node.outputs), result))
         self.outputs = outputs_of(self._reading, graph, self._tensors)
         self._tensors.clear()  # as large as the layers, several times
@@ -109,7 +122,7 @@ class Walk:
             return added(self._reading, node, features[0], features[1])
         raise node.refuse(
             f"{names[1]!r} meets another feature map; of two maps the accelerator makes a sum "
-            "(Add) or lays them side by side (Concat)"
+            "(Add) or lays them side by side (Concat): use one of these"
         )
 
     def _feature(self, name: str) -> Feature:
@@ -133,6 +146,10 @@ class Walk:
         return feature
 
     def _follow(self, node: Node, feature: Feature, parameters: Parameters) -> Feature:
+        if node.op == "GlobalMaxPool":
+            sides = slice(1, -1) if node.channels_last else slice(2, None)
+            whole = {"kernel_shape": list(feature.index.shape[sides])}
+            node = replace(node, op="MaxPool", attributes=node.attributes | whole)
         if node.op == "Cast":
             if node.attributes.get("to") != FLOAT:
                 raise node.refuse(
@@ -149,6 +166,8 @@ class Walk:
             return moved(
                 reading, node, feature, lambda x: resized(node, x, parameters[1:], self._opset)
             )
+        if node.op == "MaxPool" and isinstance(feature.source, HostFloats) and are_codes(feature):
+            feature = settled(reading, node, feature, required=True)
         if node.op in MAPS and lies_apart(node, feature):
             feature = moved(reading, node, feature, lambda x: x)
         if node.op in (*PRODUCTS, "MaxPool"):
@@ -167,7 +186,7 @@ class Walk:
                 lambda f, s: reading.read(node, f, s),
                 lambda codes, count, code: reading.add_constants(node, codes, count, code),
             )
-        advice = ADVICE.get(node.op, "params/README.md lists those that are")
+        advice = ADVICE.get(node.op, "leave it out, or use one of those in params/README.md")
         raise node.refuse(f"this operator is not supported; {advice}")
 
 

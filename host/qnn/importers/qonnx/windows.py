@@ -36,6 +36,11 @@ class Windows:
             windows(sides[1], left, right, self.kernel[1], columns),
         )
 
+    def largest_kernel(self, sides: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns that fit into a map of these sides with its padding."""
+        top, left, bottom, right = self.padding
+        return sides[0] + top + bottom, sides[1] + left + right
+
 
 def windows_of(node: Node, sides: tuple[int, int], kernel: tuple[int, ...]) -> Windows:
     """Reads strides, pads, auto_pad and dilations.
@@ -99,7 +104,8 @@ def check_counts(node: Node, place: Windows, shape: Shape) -> None:
     if min(place.counts(shape[:2])) < 1:
         raise node.refuse(
             f"its kernel of {describe(place.kernel)} does not fit into a map of {describe(shape)} "
-            f"with pads {place.padding}"
+            f"with pads {place.padding}; use a kernel of at most "
+            f"{describe(place.largest_kernel(shape[:2]))}"
         )
 
 

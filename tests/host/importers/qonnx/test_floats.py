@@ -65,6 +65,15 @@ def floats_in_the_middle():
     return graph.then("Conv", graph.weight(RNG.integers(-1, 2, (3, 4, 3, 3)), 0.5, 2))
 
 
+def pooled_codes():
+    """A max-pool behind the quantiser of a float layer, and one of the whole map."""
+    graph = Graph((1, 4, 6, 6)).then("Conv", RNG.normal(0, 1, (4, 4, 3, 3)))
+    graph.then("Relu").quant(2.0, 4).then("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    graph.then("Conv", graph.weight(RNG.integers(-1, 2, (3, 4, 1, 1)), 0.5, 2))
+    graph.then("Relu").quant(1.0, 5).then("GlobalMaxPool").then("Flatten")
+    return graph.then("MatMul", graph.weight(RNG.integers(-3, 4, (3, 4)) / 4, 0.25, 3))
+
+
 def self_normalising():
     graph = dense(dense(Graph((1, 16)), 16, 12).then("Selu"), 12, 8).then("Elu", alpha=0.5)
     graph.quant(0.25, 5, signed=1)
@@ -80,6 +89,7 @@ MAKE = {
         line,
         grey,
         floats_in_the_middle,
+        pooled_codes,
     )
 }  # fmt: skip
 
