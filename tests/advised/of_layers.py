@@ -266,9 +266,20 @@ def a_pool_in_its_padding(advised):
     return scores(largest(advised, {"pads": [1] * 4}, pads=[2] * 4), 36 if advised else 64)
 
 
-@CASES.add("such as 2x2 with strides (2, 2)")
+@CASES.add("put an activation quantiser of 8 bits or fewer before it")
 def a_pool_of_other_sides(advised):
-    return scores(largest(advised, {"kernel_shape": [2, 2]}, kernel_shape=[3, 2]), 16)
+    graph = conv(numbers())
+    if advised:
+        relu(graph)
+    graph.then("MaxPool", kernel_shape=[2, 1], strides=[2, 1])
+    return scores(graph if advised else relu(graph), 32)
+
+
+@CASES.add("such as 2x2 with strides (2, 2)")
+def a_pool_of_pairs_of_sums(advised):
+    size = [2, 2] if advised else [2, 1]
+    graph = conv(numbers()).then("MaxPool", kernel_shape=size, strides=size)
+    return scores(relu(graph), 16 if advised else 32)
 
 
 @CASES.add("it pools floats with dilations or ceil_mode; use neither")

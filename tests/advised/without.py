@@ -22,6 +22,7 @@ WITHOUT = {
     "it wants a positive number for each side": CONTRADICTS,
     "numbers from 0 on": CONTRADICTS,
     "which ONNX does not have": CONTRADICTS,
+    "its inputs are those of version {} of the operator": CONTRADICTS,
     "its variance is not positive": NO_NUMBER,
     "it has no thresholds, or some that are not a number": NO_NUMBER,
     "it has a constant that is not finite": NO_NUMBER,

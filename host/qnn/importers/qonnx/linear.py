@@ -62,9 +62,7 @@ def quantized(node: Node, x: Array, *parameters: Array | None) -> Array:
     zero = parameters[1] if len(parameters) > 1 else None
     if scale.size == 1:
         return linear(node, [scale, zero])(x.astype(np.float32)).astype(np.int64)
-    if node.attributes.get("block_size"):
-        raise node.refuse("it has a scale for each block; use one for each output")
-    axis = int(node.attributes.get("axis", 1))
+    axis = _axis(node)
     zeros = np.broadcast_to(0 if zero is None else zero.reshape(-1), scale.size)
     parts = zip(np.moveaxis(x, axis, 0), scale.reshape(-1), zeros, strict=True)
     whole = [linear(node, [own, at])(part.astype(np.float32)) for part, own, at in parts]
@@ -77,9 +75,7 @@ def dequantized(
     """Constants: (x - zero point) * scale, which may have a value each along an axis."""
     if x is None or scale is None:
         raise node.refuse("it wants numbers and their scale")
-    if node.attributes.get("block_size"):
-        raise node.refuse("it has a scale for each block; use one for each output")
-    axis = int(node.attributes.get("axis", 1))
+    axis = _axis(node)
     along = [1] * x.ndim
     if scale.size > 1:
         along[axis] = -1
@@ -87,3 +83,14 @@ def dequantized(
     whole = (x.astype(np.int64) - shift).astype(np.float32)
     y: Array = whole * scale.astype(np.float32).reshape(along if scale.size > 1 else [])
     return y
+
+
+def _axis(node: Node) -> int:
+    """Along which constants have a scale each.
+
+    Raises:
+        NetworkError: they have one for each block.
+    """
+    if node.attributes.get("block_size"):
+        raise node.refuse("it has a scale for each block; use one for each output")
+    return int(node.attributes.get("axis", 1))
