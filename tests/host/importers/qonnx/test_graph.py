@@ -6,10 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from random_networks import random_codes
 
+from qnn.backends import open_session
 from qnn.errors import FormatError, QnnError
 from qnn.importers import import_network
 from qnn.importers.qonnx.graph import read_graph
+from qnn_sim.golden_network import run_graph
 
 onnx = pytest.importorskip("onnx", reason="the extra qonnx is not installed")
 
@@ -159,7 +162,7 @@ DAMAGES = (
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_damaged_graphs(damage, tmp_path):
-    """A network, or one sentence, and no other exception and no warning."""
+    """A network that runs, or one sentence, and no other exception and no warning."""
     path, refused = tmp_path / "model.onnx", 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -168,10 +171,15 @@ def test_damaged_graphs(damage, tmp_path):
         damage(model, rng)
         path.write_bytes(model.SerializeToString())
         try:
-            import_network("qonnx", path, "net")
+            network = import_network("qonnx", path, "net")
         except QnnError as error:
             assert "\n" not in str(error) and len(str(error)) < 500, error
             refused += 1
+            continue
+        codes = random_codes(rng, network, 3)[2:]
+        _, session = open_session("cpu", network)
+        *_, golden = run_graph(network, codes[0])
+        np.testing.assert_allclose(session.run(codes)[0], golden, rtol=1e-6, err_msg=str(seed))
     assert refused
 
 
