@@ -37,10 +37,10 @@ from qnn.cluster.holder import ACCELERATOR_BATCH
 from qnn.cluster.job import Job, Reply, pack
 from qnn.cluster.members import Cluster
 from qnn.cluster.spread import spread
-from qnn.commands.check import cycles_of
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
 from qnn.errors import QnnError
+from qnn.measure import forecast
 from qnn.measure.evaluate import Answer, confusion, entries, tallied
 from qnn.model import Model
 from qnn.network import Network
@@ -257,7 +257,7 @@ def measure(arguments: argparse.Namespace, tell: Any) -> dict[str, Any]:
     result["killed"] = killed
     if arguments.boards:
         caps = Capabilities()
-        cycles = cycles_of(network, place_network(network, caps), caps)
+        cycles = forecast.cycles(network, place_network(network, caps), caps)
         seconds = cycles / CLOCK_HZ if arguments.picture_ms is None else arguments.picture_ms / 1e3
         size = arguments.picture_bytes or int(data.images[0].nbytes)
         many = boards_pictures(arguments.boards, seconds)

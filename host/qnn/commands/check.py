@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from qnn.commands import options, places
-from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.lowering import folded, lower
-from qnn.engine.placement import Place, accelerated, hosted, limits_of, place_network
-from qnn.engine.stages import laid_out
+from qnn.engine.placement import Place, place_network
 from qnn.errors import QnnError
 from qnn.importers import import_network
+from qnn.measure import forecast
 from qnn.network import Network
-from qnn.network.wiring import part
 
 NAME = "checked"
 
@@ -63,18 +60,9 @@ def _checked(format_name: str, path: Path, wish: str | None) -> _Checked:
     try:
         network, caps = import_network(format_name, path, NAME, wish), Capabilities()
         found = place_network(network, caps)
-        return _Checked(str(path), network, found, cycles_of(network, found, caps))
+        return _Checked(str(path), network, found, forecast.cycles(network, found, caps))
     except QnnError as error:
         return _Checked(str(path), refusal=str(error))
-
-
-def cycles_of(network: Network, found: Sequence[Place], caps: Capabilities) -> int:
-    """Cycles of one picture, estimated, of the layers that have their place on an accelerator."""
-    run = accelerated(found)
-    if not run.stop:
-        return 0
-    layers = folded(lower(network.layers[run], limits_of(network), hosted(found, run)), caps)
-    return estimate.cycles(laid_out(layers, caps, part(network.wiring, run)).program, caps)
 
 
 def _row(one: _Checked, width: int) -> str:

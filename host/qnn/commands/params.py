@@ -15,6 +15,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.placement import place_network
 from qnn.errors import QnnError
 from qnn.importers import IMPORTERS, INPUTS, import_network
+from qnn.measure import forecast
 from qnn.network import Conv, Dense, FloatConv, Floats, Layer, Network, describe
 from qnn.network.layer import KINDS
 from qnn.store import library
@@ -178,22 +179,23 @@ def run_info(args: argparse.Namespace) -> None:
             print(f"{label}: {text}")
     print(
         f"\n{'layer':<10}{'input':>13}{'bits':>5}{'kernel':>8}{'stride':>7}{'groups':>7}"
-        f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}  where"
+        f"{'weights':>12}{'pool':>7}{'output':>13}{'M products':>12}{'cycles':>11}  where"
     )
     found = place_network(network, Capabilities())
-    for layer, one in zip(network.layers, found, strict=True):
+    cycles = forecast.layer_cycles(network, found, Capabilities())
+    for layer, one, own in zip(network.layers, found, cycles, strict=True):
         cells = _cells(layer)
         print(
             f"{layer.name:<10}{describe(layer.in_shape):>13}{layer.in_bits or 'float':>5}"
             f"{cells['kernel']:>8}{cells['stride']:>7}{cells['groups']:>7}{cells['weights']:>12}"
-            f"{cells['pool']:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}  "
-            f"{one.where}"
+            f"{cells['pool']:>7}{describe(layer.out_shape):>13}{layer.macs / 1e6:>12.2f}"
+            f"{'' if own is None else f'{own:,}':>11}  {one.where}"
         )
     for name, reads in network.inputs.items():
         print(f"{name} reads {', '.join(read or 'what goes in' for read in reads)}")
     for head in network.heads:
         print(f"output {head.name} is what {head.layer} gives")
-    print("\non a PYNQ-Z1:")
+    print("\non a PYNQ-Z1, with the cycles of one picture as they are estimated:")
     for sentence in places.sentences(network.layers, found):
         print(sentence)
     if network.reads:
@@ -236,7 +238,9 @@ def _cells(layer: Layer) -> dict[str, str]:
 
 
 def _document(network: Network) -> dict[str, object]:
-    found = places.documents(network.layers, place_network(network, Capabilities()))
+    placed = place_network(network, Capabilities())
+    found = places.documents(network.layers, placed)
+    cycles = forecast.layer_cycles(network, placed, Capabilities())
     return {
         "name": network.name,
         "title": network.title,
@@ -250,9 +254,9 @@ def _document(network: Network) -> dict[str, object]:
         "macs": network.macs,
         **({"outputs": {head.name: head.layer for head in network.heads}} if network.heads else {}),
         "layers": [
-            {**_facts(layer), **one}
+            {**_facts(layer), **one, "cycles": own}
             | ({"reads": list(network.inputs[layer.name])} if layer.name in network.inputs else {})
-            for layer, one in zip(network.layers, found, strict=True)
+            for layer, one, own in zip(network.layers, found, cycles, strict=True)
         ],
     }
 
