@@ -163,7 +163,7 @@ class Driver:
         if together and tuple(wanted) in ((), (len(layers) - 1,)):
             alone, batched = plans(layers, self.capabilities, wiring)
         else:
-            whole = folded(layers, self.capabilities)
+            whole = folded(layers, self.capabilities, wiring)
             alone = batched = Plan(Part(whole, laid_out(whole, self.capabilities, wiring)))
         self.unload()
         distinct = [alone] if alone is batched else [alone, batched]

@@ -11,12 +11,14 @@ from qnn.engine import float_first
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
+from qnn.engine.group_merging import merging_for
 from qnn.engine.hosted import Hosted, Step
 from qnn.engine.parameters import Layer
 from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, Dense, FloatConv, Floats, Rearrange
 from qnn.network import Layer as AnyLayer
+from qnn.network.wiring import Wiring, chain
 
 Lowered: TypeAlias = Layer | FloatFirst | RowFolding | Hosted
 Limits: TypeAlias = "tuple[float, float] | None"
@@ -70,13 +72,26 @@ def lower_layer(layer: AnyLayer, limits: Limits = None) -> Lowered:
     raise DoesNotFitError(f"layer {layer.name}: a table of pixels; the accelerator has none")
 
 
-def folded(layers: Sequence[Lowered], capabilities: Capabilities) -> list[Lowered]:
-    """The same layers, the first one with the rows of its kernel folded where that is faster."""
-    first = [
-        (folding_for(one, capabilities) or one) if isinstance(one, Conv) else one
-        for one in layers[:1]
-    ]
-    return [*first, *layers[1:]]
+def folded(
+    layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
+) -> list[Lowered]:
+    """The same layers, where that is faster the first one with the rows of its kernel folded, and
+    those that read one map with fewer groups.
+
+    Args:
+        layers: of a run.
+        capabilities: of the accelerator.
+        wiring: what each layer reads; None: the one before it.
+    """
+    found: list[Lowered] = []
+    for layer, reads in zip(layers, wiring or chain(len(layers)), strict=True):
+        one: Lowered | None = None
+        if isinstance(layer, Conv) and layer.groups > 1 and len(reads) == 1:
+            one = merging_for(layer, capabilities)
+        elif isinstance(layer, Conv) and not found:
+            one = folding_for(layer, capabilities)
+        found.append(one or layer)
+    return found
 
 
 def compiled(layer: Lowered) -> Layer | Hosted:

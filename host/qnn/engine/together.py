@@ -139,8 +139,9 @@ def _is_connected(layer: Lowered) -> bool:
 def _each(layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring) -> Part | None:
     if not layers:
         return None
-    layers = folded(layers, capabilities)
-    return Part(layers, laid_out(layers, capabilities, wiring[: len(layers)]))
+    wiring = wiring[: len(layers)]
+    layers = folded(layers, capabilities, wiring)
+    return Part(layers, laid_out(layers, capabilities, wiring))
 
 
 def _row(layers: Sequence[Lowered], capabilities: Capabilities) -> Part | None:

@@ -32,11 +32,10 @@ def layer_cycles(
     if not run.stop:
         return found
     lowered = lower(network.layers[run], limits_of(network), hosted(places, run))
-    program = laid_out(
-        folded(lowered, capabilities), capabilities, part(network.wiring, run)
-    ).program
-    each = iter(estimate.each(program, capabilities).tolist())
-    for number, parts in enumerate(program.parts, start=run.start):
+    wiring = part(network.wiring, run)
+    laid = laid_out(folded(lowered, capabilities, wiring), capabilities, wiring)
+    each = iter(estimate.each(laid.program, capabilities).tolist())
+    for number, parts in enumerate(laid.program.parts, start=run.start):
         if parts:
             found[number] = sum(next(each) for _ in range(parts))
     return found
