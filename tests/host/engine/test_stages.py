@@ -204,7 +204,15 @@ def test_stages_end_behind_layers_that_the_host_has_to_do_with():
 def test_a_list_that_would_be_too_long_is_two():
     rng = np.random.default_rng(4)
     layers = [
-        random_networks.random_conv(rng, (5, 5, 30), 30, (1, 1), name=name, groups=30)
+        random_networks.random_conv(
+            rng,
+            (5, 5, 30),
+            30,
+            (1, 1),
+            name=name,
+            groups=30,
+            coefficients=(128, 127),  # 9 bits: groups stay as they are
+        )
         for name in "abc"
     ]
     with Driver(SimulatedBoard()) as driver:
