@@ -634,7 +634,8 @@ def test_account(running):
 
 
 LARGEST = {
-    "commands": [((3, 2, 64), 64, (1, 1), {"groups": 64})],
+    # weights of 9 bits, so that groups stay as they are
+    "commands": [((3, 2, 64), 64, (1, 1), {"groups": 64, "coefficients": (128, 127)})],
     "tiles and channels": [
         ((1, 8, 3), 4080, (1, 1), {"levels": 1}),
         ((1, 8, 4080), 20, (1, 1), {"in_bits": 1}),
