@@ -8,8 +8,8 @@ own channels:
 
     merged[o, ky, kx, k * share + c] = f w[o, ky, kx, c] for the k of o's own group, else 0
 
-Planes of +1 and -1 give a 0 only beside even numbers. Where all weights are even f is 1, else 2, and
-sums and thresholds are twice as large, too: the codes are the same.
+Planes of +1 and -1 give a 0 only beside even numbers. Where all weights are even f is 1, else 2,
+and sums and thresholds are twice as large, too: the codes are the same.
 """
 
 from __future__ import annotations
