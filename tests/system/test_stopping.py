@@ -114,7 +114,8 @@ def test_hls(monkeypatch, tmp_path, capsys):
     assert "pack" in said.out and "stopped: " in said.err
 
 
-def test_mutate(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("at", ["benches", "engine"])
+def test_mutate(at, monkeypatch, tmp_path, capsys):
     pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
     import mutate
 
@@ -135,12 +136,14 @@ def test_mutate(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(mutate.multiprocessing, "get_context", lambda _: SimpleNamespace(Pool=Pool))
     monkeypatch.setattr(mutate, "flatten", lambda _: None)
     monkeypatch.setattr(mutate, "draw", lambda _, count, seed: [FAULT] * count)
+    monkeypatch.setattr(mutate, "find_benches", lambda *_: None)
     monkeypatch.setattr(mutate, "build", lambda *_: tmp_path)
     monkeypatch.setattr(mutate, "find_dead", lambda _: {})
     monkeypatch.setattr(mutate, "check_battery", lambda *_: 1.0)
     out = tmp_path / "mutate"
     out.with_suffix(".json").write_text(BEFORE)
-    monkeypatch.setattr(sys, "argv", ["mutate.py", "--count", "3", "--out", str(out)])
+    options = ["--no-benches"] if at == "engine" else []
+    monkeypatch.setattr(sys, "argv", ["mutate.py", "--count", "3", "--out", str(out), *options])
     assert mutate.main() == STOPPED
     assert partial(out.with_suffix(".json"))["mutants"] == 1
     assert capsys.readouterr().out.startswith("1 faults: 1 killed")
