@@ -14,7 +14,9 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.control import ABORT
 from qnn.engine.driver import Driver
+from qnn.engine.lowering import folded
 from qnn.engine.program import compile_layers
+from qnn.engine.stages import laid_out
 from qnn_sim import agreement
 from qnn_sim.golden_network import run_layer
 from qnn_sim.hls_csim import HlsEngine
@@ -201,7 +203,8 @@ LATER = {
 def small_network(rng, caps):
     """More than one command, soon done, and parameters that stay on chip."""
     while True:
-        layers, program = random_layers.network(rng, caps)
+        layers, _ = random_layers.network(rng, caps)
+        program = laid_out(folded(layers, caps), caps).program  # as the driver has them
         commands = CommandList(program.image, program.commands)
         tiles, thresholds = commands.get("tiles"), commands.get("thresholds")
         weights = int((tiles * commands.get("tile_words")).sum())
@@ -227,13 +230,13 @@ def end_badly(rng, driver, board, code, resident, cycles):
 
 
 @pytest.mark.parametrize("configuration", [CONFIGURATION, "one-port"])
-def test_every_error_with_every_memory(configuration, seed, caps):
+def test_every_error_with_every_memory(configuration, seed):
     rng = np.random.default_rng(seed)
-    layers = small_network(rng, caps)
-    codes = pictures(rng, layers)[0]
-    expected = golden(layers, codes)
     platform = board(configuration)
     with Driver(platform) as driver:
+        layers = small_network(rng, driver.capabilities)
+        codes = pictures(rng, layers)[0]
+        expected = golden(layers, codes)
         driver.load(layers)
         for model in some(rng, memories(rng)[1:4], 1):  # an ideal, a paced, and a random one
             platform.engine.model(model)
