@@ -19,6 +19,15 @@ def two(graph: Graph, **second) -> list[str]:
     return found
 
 
+def forked(graph: Graph, **second) -> list[str]:
+    """Two quantised maps of the same input, by convolutions, the second with these options."""
+    start, found = graph.tensor, []
+    for options in ({}, second):
+        graph.tensor = start
+        found.append(relu(conv(graph, **options)).tensor)
+    return found
+
+
 def joined(graph: Graph, op: str, *tensors: str, **attributes) -> Graph:
     graph.tensor = graph.node(op, *tensors, **attributes)
     return graph
@@ -76,11 +85,8 @@ def a_sum_of_many_kinds(advised):
 @CASES.add("add maps of the same shape")
 def a_sum_of_other_sizes(advised):
     graph = numbers()
-    start = graph.tensor
-    one = relu(conv(graph)).tensor
-    graph.tensor = start
-    other = relu(conv(graph, outputs=4 if advised else 1)).tensor
-    return scores(relu(joined(graph, "Add", one, other)), 64)
+    maps = forked(graph, outputs=4 if advised else 1)
+    return scores(relu(joined(graph, "Add", *maps)), 64)
 
 
 @CASES.add("leave the constant out")
@@ -95,11 +101,8 @@ def beside_a_constant(advised):
 @CASES.add("use maps of the same rows and columns")
 def beside_a_smaller_map(advised):
     graph = numbers()
-    start = graph.tensor
-    one = relu(conv(graph)).tensor
-    graph.tensor = start
-    other = relu(conv(graph, strides=[1 if advised else 2] * 2)).tensor
-    joined(graph, "Concat", one, other, axis=1)
+    maps = forked(graph, strides=[1 if advised else 2] * 2)
+    joined(graph, "Concat", *maps, axis=1)
     return scores(relu(conv(graph, 8)), 16)
 
 
@@ -117,11 +120,8 @@ def beside_many_others(advised):
 @CASES.add("do not lie side by side along that axis; use axis = 1")
 def beside_along_rows(advised):
     graph = numbers()
-    start = graph.tensor
-    one = relu(conv(graph)).tensor
-    graph.tensor = start
-    other = relu(conv(graph, outputs=5)).tensor
-    joined(graph, "Concat", one, other, axis=1 if advised else 2)
+    maps = forked(graph, outputs=5)
+    joined(graph, "Concat", *maps, axis=1 if advised else 2)
     return scores(relu(conv(graph, 9)), 16)
 
 

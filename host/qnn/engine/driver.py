@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +39,7 @@ from qnn.platforms.protocol import Buffer, Platform
 _KEPT: list[Buffer] = []  # of accelerators that did not become quiet
 
 
-@dataclass
-class _Way:
-    """How pictures pass the network that is loaded; see qnn.engine.together.Plan."""
-
-    each: Stages | None
-    row: Stages | None
-    batch: int
-
-    @property
-    def parts(self) -> list[Stages]:
-        """What runs, one after the other."""
-        return [part for part in (self.each, self.row) if part is not None]
+_Way: TypeAlias = Plan[Stages]  # how pictures pass the network that is loaded
 
 
 @dataclass
@@ -191,7 +180,7 @@ class Driver:
             )
 
     def _way_of(
-        self, plan: Plan, pieces: Iterator[tuple[Buffer, Buffer]], wanted: Sequence[int]
+        self, plan: Plan[Part], pieces: Iterator[tuple[Buffer, Buffer]], wanted: Sequence[int]
     ) -> _Way:
         stages = [
             Stages(

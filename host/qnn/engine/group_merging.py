@@ -9,11 +9,13 @@ own channels:
     merged[o, ky, kx, k * share + c] = f w[o, ky, kx, c] for the k of o's own group, else 0
 
 Planes of +1 and -1 give a 0 only beside even numbers. Where all weights are even f is 1, else 2,
-and sums and thresholds are twice as large, too: the codes are the same.
+and sums and thresholds are twice as large, too: the codes are the same. Layers of more groups than
+a list has commands fit only so.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,10 +26,10 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
 from qnn.errors import DoesNotFitError, NetworkError
 from qnn.network import Conv
+from qnn.network.planes import planes_of
 
 _MOST_WEIGHTS = 1 << 22  # of a merged layer, most of which are 0
-_MOST_BITS = 8  # of a weight in two's complement
-_THRESHOLDS = np.iinfo(np.int32)
+_THRESHOLDS = -(2**31), 2**31 - 1
 
 
 def merging_for(layer: Conv, capabilities: Capabilities) -> Conv | None:
@@ -39,42 +41,33 @@ def merging_for(layer: Conv, capabilities: Capabilities) -> Conv | None:
     for groups in _fewer(layer):
         try:
             merged = of_groups(layer, groups)
-            cycles = _cycles(merged, capabilities)
-        except (DoesNotFitError, NetworkError):  # weights, or sums, are too large
-            continue
-        if cycles < least:
+        except NetworkError:  # weights, or sums, are too large
+            return None
+        if (cycles := _cycles(merged, capabilities)) < least:
             least, best = cycles, merged
     return best
 
 
 def of_groups(layer: Conv, groups: int) -> Conv:
-    """A layer of codes with so many groups, by which its own can be divided.
+    """A layer of codes with so many groups, fewer than its own, which can be divided by them.
 
     Raises:
-        DoesNotFitError: its weights have more than 8 bits.
-        NetworkError: sums of twice the size do not fit 32 bits.
+        NetworkError: weights have more than 8 bits; or sums of twice the size more than 32.
     """
     weight, thresholds = layer.signed_weight, layer.thresholds
     assert thresholds is not None
-    factor = 2 if (weight % 2).any() else 1
-    weight = weight * np.int16(factor) >> 1
+    even = not (weight % 2).any()
     outputs, rows, columns, share = weight.shape
     together = layer.groups // groups
     own = np.arange(outputs) // (outputs // layer.groups) % together
     spread = np.zeros((outputs, rows, columns, together, share), np.int16)
-    spread[np.arange(outputs), :, :, own] = weight
-    bits = max(int(weight.max()), -int(weight.min()) - 1, 0).bit_length() + 1
-    if bits > _MOST_BITS:
-        raise DoesNotFitError(f"layer {layer.name}: weights of {bits} bits")
-    levels = spread.reshape(outputs, rows, columns, together * share) + np.int16(1 << (bits - 1))
-    planes = np.zeros((bits + 1, *levels.shape), np.uint8)
-    for plane, bit in zip(planes, reversed(range(bits)), strict=False):
-        np.bitwise_and(levels >> bit, 1, out=plane, casting="unsafe")
-    moved = np.clip(factor * thresholds.astype(np.int64), _THRESHOLDS.min, _THRESHOLDS.max)
+    spread[np.arange(outputs), :, :, own] = weight // 2 if even else weight
+    bits, coefficients, _ = planes_of(spread.reshape(outputs, rows, columns, together * share))
+    moved = thresholds if even else np.clip(2 * thresholds.astype(np.int64), *_THRESHOLDS)
     return replace(
         layer,
-        weight=planes,
-        coefficients=(*(1 << bit for bit in reversed(range(bits))), 1),
+        weight=bits,
+        coefficients=coefficients,
         thresholds=moved.astype(np.int32),
         groups=groups,
         parts=(),
@@ -89,5 +82,9 @@ def _fewer(layer: Conv) -> Iterator[int]:
             yield layer.groups // together
 
 
-def _cycles(layer: Conv, capabilities: Capabilities) -> int:
-    return estimate.cycles(compile_layers([layer], capabilities), capabilities)
+def _cycles(layer: Conv, capabilities: Capabilities) -> float:
+    """Infinitely many, where the layer does not fit."""
+    try:
+        return estimate.cycles(compile_layers([layer], capabilities), capabilities)
+    except DoesNotFitError:
+        return math.inf

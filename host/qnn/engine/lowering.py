@@ -83,15 +83,21 @@ def folded(
         capabilities: of the accelerator.
         wiring: what each layer reads; None: the one before it.
     """
-    found: list[Lowered] = []
-    for layer, reads in zip(layers, wiring or chain(len(layers)), strict=True):
-        one: Lowered | None = None
-        if isinstance(layer, Conv) and layer.groups > 1 and len(reads) == 1:
-            one = merging_for(layer, capabilities)
-        elif isinstance(layer, Conv) and not found:
-            one = folding_for(layer, capabilities)
-        found.append(one or layer)
+    found = [
+        regrouped(layer, capabilities, reads)
+        for layer, reads in zip(layers, wiring or chain(len(layers)), strict=True)
+    ]
+    if found and isinstance(first := found[0], Conv):
+        found[0] = folding_for(first, capabilities) or first
     return found
+
+
+def regrouped(layer: Lowered, capabilities: Capabilities, reads: Sequence[int]) -> Lowered:
+    """A layer, of fewer groups where that is faster; of what it reads each of its groups has its
+    share, so it must be one map."""
+    if isinstance(layer, Conv) and layer.groups > 1 and len(reads) == 1:
+        return merging_for(layer, capabilities) or layer
+    return layer
 
 
 def compiled(layer: Lowered) -> Layer | Hosted:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from qnn.errors import DoesNotFitError
 from qnn.network import Conv
 from qnn.network.wiring import Wiring, chain
 
+P = TypeVar("P")
 _ROWS = (1, 4)  # of pictures, that may wait for each other
 
 
@@ -44,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[P]):
     """How pictures pass a run of layers; one of both parts may be missing.
 
     Attributes:
@@ -53,19 +54,19 @@ class Plan:
         batch: pictures that best wait for each other before rows run.
     """
 
-    each: Part | None
-    row: Part | None = None
+    each: P | None
+    row: P | None = None
     batch: int = 1
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[P]:
         """What runs, one after the other."""
         return [part for part in (self.each, self.row) if part is not None]
 
 
 def plans(
     layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
-) -> tuple[Plan, Plan]:
+) -> tuple[Plan[Part], Plan[Part]]:
     """How pictures had best pass a run of layers one by one, and how in a batch; often the same.
 
     Args:

@@ -13,7 +13,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.group_merging import merging_for, of_groups
 from qnn.engine.lowering import folded
 from qnn.engine.program import compile_layers
-from qnn.errors import DoesNotFitError, NetworkError
+from qnn.errors import NetworkError
 from qnn.network import MaxPool
 from qnn_sim.golden_network import run_conv
 
@@ -90,7 +90,7 @@ def test_what_is_not_merged():
 def test_what_does_not_fit():
     rng = np.random.default_rng(3)
     nine = depthwise(rng, 8, coefficients=(128, 127))
-    with pytest.raises(DoesNotFitError, match="weights of 9 bits"):
+    with pytest.raises(NetworkError, match="do not fit the coefficients"):
         of_groups(nine, 2)
     assert merging_for(nine, CAPABILITIES) is None
     columns = 60_000

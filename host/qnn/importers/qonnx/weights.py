@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.importers.qonnx.graph import Array, Node
+from qnn.network.planes import planes_of
 
 TOLERANCE = 1.5e-4  # of a step: float32 rounds a multiple of a scale
 LARGEST = 128  # weights of 8 bits
@@ -61,37 +62,14 @@ def _scale(row: Array, largest: int) -> float | None:
 
 
 def planes(node: Node, weight: Array) -> tuple[Array, tuple[int, ...], int]:
-    """Whole numbers as sums of planes of +-1: factor * w = sum over n of coefficient_n * (+-1).
-
-    With total the sum of the coefficients, (factor * w + total) / 2 runs from 0 to total and is
-    the sum of the coefficients whose bit is 1: powers of two and what is left.
-
-    Returns:
-        uint8 (planes, *weight.shape), the coefficients, and the factor: 1 where all weights are
-        odd, else 2.
+    """Whole numbers as qnn.network.planes has them.
 
     Raises:
         NetworkError: one is larger than LARGEST.
     """
-    largest = max(int(np.abs(weight).max()), 1)
-    if largest > LARGEST:
+    if np.abs(weight).max() > LARGEST:
         raise node.refuse(
             f"its weights from {weight.min()} to {weight.max()} are larger than {LARGEST}; "
             "quantise them to at most 8 bits"
         )
-    factor = 1 if (weight % 2 == 1).all() else 2
-    total = factor * largest
-    powers: list[int] = []
-    while sum(powers) + (1 << len(powers)) <= total:
-        powers.append(1 << len(powers))
-    left = total - sum(powers)
-    coefficients = (*([left] if left else []), *reversed(powers))
-    rest: Array = weight.astype(np.int16)
-    rest *= np.int16(factor)
-    rest += np.int16(total)
-    rest //= np.int16(2)
-    bits = np.empty((len(coefficients), *weight.shape), np.uint8)
-    for taken, coefficient in zip(bits, coefficients, strict=True):
-        np.greater_equal(rest, coefficient, out=taken)
-        rest -= np.int16(coefficient) * taken
-    return bits, coefficients, factor
+    return planes_of(weight)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Float weights come back from whole numbers, and those from planes of +-1."""
+"""Float weights come back from whole numbers."""
 
 import numpy as np
 import pytest
 
 from qnn.errors import NetworkError
 from qnn.importers.qonnx.graph import Node
-from qnn.importers.qonnx.weights import LARGEST, integers, planes
+from qnn.importers.qonnx.weights import integers, planes
 
 NODE = Node("Conv", "conv", (), (), {})
 
@@ -34,30 +34,6 @@ def test_integers(largest, seed):
 def test_weights_that_are_no_small_multiples(row):
     with pytest.raises(NetworkError, match=r"node 'conv'.*(quantise|finite)"):
         integers(NODE, np.float32([row]))
-
-
-@pytest.mark.parametrize(
-    "values", [[-1, 1], [-1, 0, 1], [-3, -1, 1, 3], [-2, 1], [-7, 4], [15, 1], [-128, 127]]
-)
-def test_planes(values):
-    weight = np.random.default_rng(0).choice(values, (5, 2, 3, 4))
-    weight[0, 0, 0] = [values[0], values[-1], values[0], values[-1]]
-    bits, coefficients, factor = planes(NODE, weight)
-    assert bits.dtype == np.uint8 and set(np.unique(bits)) <= {0, 1}
-    signs = 2 * bits.astype(int) - 1
-    assert (np.tensordot(coefficients, signs, 1) == factor * weight).all()
-    assert len(coefficients) <= 9 and max(coefficients) <= 128
-
-
-def test_planes_of_every_range():
-    """Each value in a range is a sum, and no range takes more than its largest value."""
-    for largest in range(1, LARGEST + 1):
-        weight = np.arange(-largest, largest + 1)
-        bits, coefficients, factor = planes(NODE, weight)
-        assert factor == 2 and sum(coefficients) == 2 * largest
-        assert len(coefficients) <= 9 and max(coefficients) <= 128
-        signs = 2 * bits.astype(int) - 1
-        assert (np.tensordot(coefficients, signs, 1) == 2 * weight).all()
 
 
 def test_more_bits_than_there_are():
