@@ -28,6 +28,14 @@ package qnn_pkg;
     logic        word_last;          // the sums of all groups and pixels are complete
   } group_ctrl_t;
 
+  // Parameters of one tile that are on their way: those of a command, words of each kind.
+  typedef struct packed {
+    logic [7:0]  command;
+    logic        word_products;
+    logic [7:0]  thresholds;
+    logic [11:0] words;
+  } tile_t;
+
   // One output pixel of a group of pixels, as the window reader needs it.
   typedef struct packed {
     logic [12:0] row;      // ring position of the first row of the window

@@ -54,13 +54,6 @@ module qnn_weight_loader
   localparam int unsigned OwnW = $clog2(Own);
   localparam int unsigned Tiles = 8;                 // tiles asked for and not yet loaded
 
-  typedef struct packed {
-    logic [7:0]  command;
-    logic        word_products;
-    logic [7:0]  thresholds;
-    logic [11:0] words;
-  } tile_t;
-
   // asking: of each word of a tile the channels that are its own
   typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, WORD, ASK} state_t;
   state_t      state;

@@ -9,7 +9,9 @@
 // Assumed of a command, as qnn_command_check has it: a tile has words, no more of either kind than the
 // rings, thresholds where it is one of word_products, and begins at a multiple of 8 bytes.
 
-module qnn_weight_loader_properties #(
+module qnn_weight_loader_properties
+  import qnn_pkg::*;
+#(
   parameter  int unsigned Pe             = 16,
   parameter  int unsigned WeightWords    = 16,
   parameter  int unsigned ThresholdWords = 16,
@@ -32,14 +34,7 @@ module qnn_weight_loader_properties #(
   input logic [11:0] tile_done_words_i,
   input logic [7:0]  tile_done_thresholds_i
 );
-  localparam logic [2:0] IDLE = 3'd0, READ = 3'd2, TILE = 3'd3, WORD = 3'd4, ASK = 3'd5;
-
-  typedef struct packed {
-    logic [7:0]  command;
-    logic        word_products;
-    logic [7:0]  thresholds;
-    logic [11:0] words;
-  } tile_t;
+  localparam logic [2:0] IDLE = 3'd0, READ = 3'd2, TILE = 3'd3, WORD = 3'd4, ASK = 3'd5;  // state_t
 
   logic             req_valid, tile_ready, resident;
   logic [7:0]       command, loading_command;
