@@ -92,7 +92,7 @@ def folded(
     return found
 
 
-def regrouped(layer: Lowered, capabilities: Capabilities, reads: Sequence[int]) -> Lowered:
+def regrouped(layer: Lowered, capabilities: Capabilities, reads: Sequence[object]) -> Lowered:
     """A layer, of fewer groups where that is faster; of what it reads each of its groups has its
     share, so it must be one map."""
     if isinstance(layer, Conv) and layer.groups > 1 and len(reads) == 1:

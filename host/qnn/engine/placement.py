@@ -15,11 +15,11 @@ from itertools import groupby
 from typing import Literal
 
 from qnn.engine.capabilities import Capabilities
-from qnn.engine.lowering import Lowered, compiled, lower, lower_layer
+from qnn.engine.lowering import Lowered, compiled, folded, lower, lower_layer, regrouped
 from qnn.engine.program import compile_layers
 from qnn.errors import BackendError, QnnError
 from qnn.network import Conv, Dense, FloatConv, Layer, Network
-from qnn.network.wiring import Wiring, chain, part
+from qnn.network.wiring import OUTSIDE, Wiring, chain, part
 
 Where = Literal["host", "accelerator"]
 Wish = Mapping[str, Where]  # by the name of a layer
@@ -68,15 +68,17 @@ def place(
     for name in wish:
         if name not in names:
             raise BackendError(f"there is no layer {name} to be placed; known: {', '.join(names)}")
+    wiring = wiring or chain(len(layers))
     refusals = [
-        _refusal(layer, capabilities, wish.get(layer.name), None if number else limits)
+        "as wished"
+        if wish.get(layer.name) == "host"
+        else refusal_of(layer, capabilities, wiring[number], None if number else limits)
         for number, layer in enumerate(layers)
     ]
     wished = [number for number, name in enumerate(names) if wish.get(name) == "accelerator"]
     for number in wished:
         if (refusal := refusals[number]) is not None:
             raise BackendError(f"layer {names[number]} cannot run on the accelerator: {refusal}")
-    wiring = wiring or chain(len(layers))
     while True:
         best = _best(layers, wiring, refusals, wished)
         lowered = lower(
@@ -142,7 +144,7 @@ def _refused_together(
     """
     if wiring == chain(len(wiring)):
         return None
-    programs = [compiled(layer) for layer in layers]
+    programs = [compiled(layer) for layer in folded(layers, capabilities, wiring)]
     try:
         compile_layers(programs, capabilities, wiring=wiring)
     except QnnError:
@@ -203,17 +205,21 @@ def integer_layers(layers: Sequence[Layer]) -> tuple[Conv, ...]:
     return tuple(layer for layer in layers[integer_run(layers)] if isinstance(layer, Conv))
 
 
-def _refusal(
+def refusal_of(
     layer: Layer,
     capabilities: Capabilities,
-    wish: Where | None,
-    limits: tuple[float, float] | None,
+    reads: Sequence[object] = (OUTSIDE,),
+    limits: tuple[float, float] | None = None,
 ) -> str | None:
-    """Why the accelerator does not take a layer; None if it could."""
-    if wish == "host":
-        return "as wished"
+    """Why the accelerator does not take a layer; None if it could.
+
+    Args:
+        reads: the maps that it reads.
+        limits: as of `place`.
+    """
     try:
-        compile_layers([compiled(lower_layer(layer, limits))], capabilities)
+        lowered = regrouped(lower_layer(layer, limits), capabilities, reads)
+        compile_layers([compiled(lowered)], capabilities)
     except QnnError as error:
         return str(error).removeprefix(f"layer {layer.name}: ")
     return None

@@ -15,7 +15,7 @@ from qnn.backends.protocol import DEFAULTS
 from qnn.compute.float_conv import Thresholds
 from qnn.engine.stages import Stages
 from qnn.errors import BackendError
-from qnn.network import Dense, Floats, Rearrange
+from qnn.network import Dense, Floats, MaxPool, Rearrange
 from qnn.network.network import Head
 from qnn.network.result import FloatMap
 
@@ -151,6 +151,23 @@ def test_floats_between_layers_of_the_accelerator():
     assert [bool(one.blocks) for one in program.maps] == [True, False, False, True, False, True]
     assert program.parts == (1, 0, 0, 0, 0, 1)
     assert [list(one.layers) for one in opened._driver.layout.stages] == [[0, 1, 2, 3, 4], [5]]
+    opened.close()
+
+
+def test_a_depthwise_layer_of_more_channels_than_a_list_has_commands():
+    rng = np.random.default_rng(10)
+    channels = 128
+    network = network_of(
+        random_conv(rng, (4, 4, 3), channels, (1, 1), name="a"),
+        random_conv(
+            rng, (4, 4, channels), channels, (3, 3), name="b", groups=channels,
+            padding=(1, 1, 1, 1), coefficients=(4, 2, 1, 1), pool=MaxPool(2, 2),
+        ),
+        random_conv(rng, (2, 2, channels), 5, (1, 1), name="c", levels=None),
+    )  # fmt: skip
+    opened = session(network)
+    assert opened.capabilities.commands < channels and where(opened) == "AAA"
+    assert_as_on_the_cpu(opened, network, random_codes(rng, network, 3))
     opened.close()
 
 

@@ -125,6 +125,19 @@ def test_only_the_first_of_a_run_reads_what_lies_outside(kinds, reads, expected,
             assert one.why == f"the accelerator takes one run of layers, here {span}"
 
 
+def test_a_layer_of_more_groups_than_a_list_has_commands():
+    """It is judged as the driver lays it out, of fewer groups; not where it reads several maps."""
+    groups = 2 * CAPABILITIES.commands
+    rng = np.random.default_rng(2)
+    one = random_conv(rng, (6, 6, 3), groups, (1, 1), name="one")
+    facts = {"groups": groups, "padding": (1, 1, 1, 1), "levels": 3}
+    two = random_conv(rng, (6, 6, groups), groups, (3, 3), name="two", **facts)
+    assert where(place([one, two], CAPABILITIES)) == "AA"
+    both = random_conv(rng, (6, 6, 2 * groups), groups, (3, 3), name="both", **facts)
+    places = place([one, two, both], CAPABILITIES, wiring=((OUTSIDE,), (0,), (0, 1)))
+    assert where(places) == "AAh" and "a layer of 128 commands" in places[2].why
+
+
 def test_capabilities_decide():
     layers = chain("ccc")
     assert where(place(layers, CAPABILITIES)) == "AAA"

@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from qnn.engine.program import compile_layers
-from qnn.errors import FormatError, NetworkError, QnnError
+from qnn.engine.capabilities import Capabilities
+from qnn.engine.lowering import folded
+from qnn.engine.placement import refusal_of
+from qnn.engine.stages import laid_out
+from qnn.errors import FormatError, NetworkError
 from qnn.importers.qonnx.graph import read_graph
 from qnn.importers.qonnx.layers import Layers
 from qnn.importers.qonnx.walk import Walk
 from qnn.network import Conv, Floats, Network, Rearrange
 from qnn.network.result import FloatMap
+from qnn.network.wiring import INPUT
 
 CLASSES = "classes.txt"
 
@@ -118,12 +122,12 @@ def _on_host(made: Layers) -> tuple[str, ...]:
     Raises:
         NetworkError: it can take none of the integer layers, or not a chain of them together.
     """
-    convs, refusals = made.convs, dict[str, str]()
-    for layer in convs:
-        try:
-            compile_layers([layer])
-        except QnnError as error:
-            refusals[layer.name] = str(error).removeprefix(f"layer {layer.name}: ")
+    convs, caps = made.convs, Capabilities()
+    refusals = {
+        layer.name: why
+        for layer in convs
+        if (why := refusal_of(layer, caps, made.inputs.get(layer.name, (INPUT,)))) is not None
+    }
     if not convs:
         return ()
     if len(refusals) == len(convs):
@@ -135,7 +139,7 @@ def _on_host(made: Layers) -> tuple[str, ...]:
         )
     moved = any(isinstance(layer, Rearrange | Floats) for layer in made.layers)
     if not refusals and not made.inputs and not moved:
-        compile_layers(convs)
+        laid_out(folded(convs, caps), caps)
     if not refusals:
         return ()
     each = "; ".join(f"{name} ({reason})" for name, reason in refusals.items())
