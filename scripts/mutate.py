@@ -8,8 +8,9 @@ module with the same fault (mutation/bench_faults.py); a bench that fails withou
 is left out, and said to be. For those that are left the engine is compiled, once, and runs
 tests/rtl/test_engine.py and tests/rtl/test_random_layers.py, the directed tests first. Tests that
 need HANGS times the processor time that they need without a fault hang: that kills, too. A fault is
-equivalent where Yosys' SAT solver proves, on the logic between the registers and for any state,
-that it changes no output and no register that an output depends on. What neither dies nor is proven
+equivalent where Yosys' SAT solver proves, on the logic between the registers and for any state that
+they can have, that it changes no output and no register that an output depends on
+(mutation/equivalence.py). What neither dies nor is proven
 equivalent is a survivor, listed in mutate.json with what was changed. Needs the extra `dev`.
 
     python scripts/mutate.py --count 100 --seed 1
@@ -26,8 +27,6 @@ import resource
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -39,20 +38,18 @@ from pyosys import libyosys
 import synth
 from mutation import bench_faults
 from mutation.bench_faults import BenchFaults
+from mutation.equivalence import Registers, find_registers, proof
+from mutation.forked import run_passes, status_of, yosys
 from qnn.errors import QnnError
 from qnn_sim import engine_battery, outputs, rtl_build, run_options, script
-from qnn_sim.process_session import INTERRUPTS
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
-BENCH_FAULTS = Path(bench_faults.__file__)
 HANGS = 5
-PROOF_S = 120
 BENCH_CPU_S = 300  # a bench needs some seconds
 AT_ITS_BENCH = "killed at its bench"
 VERDICTS = (AT_ITS_BENCH, "killed", "hangs", "equivalent", "survives")
 LEAST_SHARE = 0.95  # of the faults that are not proven equivalent
-GIVES = (".Q", ".RD_DATA", ".rdata_o")  # ports of registers and memories; the others take
 
 # The chosen fault comes from the environment, so that the harness need not know of it.
 CHOICE = """module chosen_fault (output [15:0] number_o);
@@ -70,57 +67,11 @@ extern "C" unsigned qnn_fault() {
 """
 
 
-def status_of(work: Callable[[], int], log: Path, most_cpu_s: int | None = None) -> int:
-    """Wait status of `work`, run in a process of its own; what it prints goes into `log`."""
-    # Python loses a Ctrl-C that comes within a fork: it waits until there is somebody to end.
-    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
-    child = os.fork()
-    if child:
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
-            return os.waitpid(child, 0)[1]
-        except BaseException:  # Ctrl-C: what runs in C would not notice before its end
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise
-    code = 3
-    try:
-        for number in INTERRUPTS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
-        with open(log, "w") as out:
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
-        if most_cpu_s is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (most_cpu_s, most_cpu_s + 5))
-        code = work()
-    except BaseException:  # whatever it is, the process ends here
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        libyosys.log_flush()
-        os._exit(code)
-
-
-def run_passes(*commands: str) -> libyosys.Design:
-    """A new design after these commands; Yosys ends the process where one fails."""
-    design = libyosys.Design()
-    for command in commands:
-        libyosys.run_pass(command, design)
-    return design
-
-
-def yosys(folder: Path, log: str, *commands: str) -> None:
-    """Runs the commands in a process of its own. Raises SystemExit where one fails."""
-    if status_of(lambda: run_passes(*commands) is None, folder / log):
-        raise SystemExit(f"mutate.py: Yosys fails: see {folder / log}")
-
-
 def folder_of(out: Path, count: int, seed: int) -> Path:
     """Where all that belongs to these faults of this RTL lies; what is there is used again."""
     digest = hashlib.sha256(repr((count, seed)).encode())
-    for path in [*sources(), Path(rtl_build.__file__), HARNESS, Path(__file__), BENCH_FAULTS]:
+    own = [Path(__file__), *sorted(Path(bench_faults.__file__).parent.glob("*.py"))]
+    for path in [*sources(), Path(rtl_build.__file__), HARNESS, *own]:
         digest.update(path.read_bytes())
     folder = out / digest.hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,14 +80,14 @@ def folder_of(out: Path, count: int, seed: int) -> Path:
 
 def flatten(folder: Path) -> None:
     """flat.il: the engine as one module, its qnn_ram kept apart; rams.sv: what they are."""
-    yosys(
-        folder, "flatten.log",
+    passes = (
         synth.elaborate("qnn_engine", CONFIGURATIONS[CONFIGURATION]),
         "hierarchy -check -top qnn_engine", "setattr -mod -set keep_hierarchy 1 qnn_ram*",
         *bench_faults.flatten(kept="qnn_ram*"),
         f"write_json {folder / 'ports.json'}", "blackbox qnn_ram*",
         f"write_rtlil {folder / 'flat.il'}",
     )  # fmt: skip
+    yosys(folder, "flatten.log", partial(run_passes, *passes))
     modules = json.loads((folder / "ports.json").read_text())["modules"]
     text = CHOICE
     for name, module in modules.items():
@@ -158,10 +109,9 @@ def draw(folder: Path, count: int, seed: int) -> list[str]:
     """The mutate commands, without their numbers; faults of the clock are left out."""
     path = folder / "drawn.txt"
     if not path.exists():
-        yosys(
-            folder, "draw.log", f"read_rtlil {folder / 'flat.il'}",
-            f"mutate -list {count + count // 4 + 8} -seed {seed} -o {path}",
-        )  # fmt: skip
+        drawing = f"mutate -list {count + count // 4 + 8} -seed {seed} -o {path}"
+        passes = partial(run_passes, f"read_rtlil {folder / 'flat.il'}", drawing)
+        yosys(folder, "draw.log", passes)
     drawn = [line for line in path.read_text().splitlines() if "-port CLK" not in line]
     return drawn[:count]
 
@@ -174,10 +124,11 @@ def build(folder: Path, faults: list[str]) -> Path:
     script = folder / "faults.ys"
     numbered = (bench_faults.numbered(fault, number) for number, fault in enumerate(faults, 1))
     script.write_text("\n".join(numbered))
-    yosys(
-        folder, "insert.log", f"read_rtlil {folder / 'flat.il'}", f"script {script}", "bwmuxmap",
-        "opt_clean", f"write_verilog -noattr {folder / 'netlist.v'}",
+    passes = (
+        f"read_rtlil {folder / 'flat.il'}", f"script {script}", "bwmuxmap", "opt_clean",
+        f"write_verilog -noattr {folder / 'netlist.v'}",
     )  # fmt: skip
+    yosys(folder, "insert.log", partial(run_passes, *passes))
     netlist = (folder / "netlist.v").read_text()
     head, rest = netlist.split(");", 1)  # the ports; the number is a signal inside, not one of them
     rest = rest.replace("  input [15:0] fault;\n", "", 1)
@@ -207,92 +158,6 @@ def check_battery(folder: Path, library: Path, seed: int) -> float:
     if status_of(partial(battery, "", 0, library, seed), log):
         raise SystemExit(f"mutate.py: the tests fail without a fault: see {log}")
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before.ru_utime
-
-
-def cut(design: libyosys.Design, name: str, dead: dict[str, list[int]]) -> None:
-    """qnn_engine becomes a module `name` without registers and memories.
-
-    What they gave becomes an input, what they took an output, but for the `dead` bits.
-    """
-    module = dict(design.modules_)[libyosys.IdString("\\qnn_engine")]
-    for cell in list(dict(module.cells_).values()):
-        kind, label = cell.type.str(), cell.name.str().lstrip("\\$")
-        if "dff" not in kind and not kind.startswith(("$mem", "\\qnn_ram")):
-            continue
-        for port, bits in dict(cell.connections_).items():
-            port_name = f"{label}.{port.str()[1:]}"
-            taken = libyosys.SigSpec()
-            for i in range(bits.size()):
-                if i not in dead.get(port_name, ()):
-                    taken.append(libyosys.SigSpec(bits.at(i), 1))
-            wire = module.addWire(libyosys.IdString(f"\\{port_name}"), taken.size())
-            if port_name.endswith(GIVES):
-                wire.port_input = True
-                module.connect(taken, libyosys.SigSpec(wire))
-            else:
-                wire.port_output = True
-                module.connect(libyosys.SigSpec(wire), taken)
-        module.remove(cell)
-    module.fixup_ports()
-    design.rename(module, libyosys.IdString(f"\\{name}"))
-
-
-def find_dead(folder: Path) -> dict[str, list[int]]:
-    """Bits that no output and no memory depends on, of the D of registers; kept in dead.json."""
-    path = folder / "dead.json"
-    if path.exists():
-        return json.loads(path.read_text())
-
-    def gates() -> int:
-        design = run_passes(f"read_rtlil {folder / 'flat.il'}")
-        cut(design, "gold", {})
-        for command in ("techmap", "opt_clean", f"write_json {folder / 'gates.json'}"):
-            libyosys.run_pass(command, design)
-        return 0
-
-    if status_of(gates, folder / "gates.log"):
-        raise SystemExit(f"mutate.py: Yosys fails: see {folder / 'gates.log'}")
-    module = json.loads((folder / "gates.json").read_text())["modules"]["gold"]
-    ports = {name: facts["bits"] for name, facts in module["ports"].items()}
-    givers = {n for n, facts in module["ports"].items() if facts["direction"] == "output"}
-    needs = {}
-    for cell in module["cells"].values():
-        bits = {"input": [], "output": []}
-        for port, direction in cell["port_directions"].items():
-            bits[direction] += cell["connections"][port]
-        needs |= dict.fromkeys(bits["output"], bits["input"])
-    registers = {name for name in givers if name.endswith(".D")}
-    for name in registers:
-        needs |= {q: [d] for q, d in zip(ports[name[:-1] + "Q"], ports[name], strict=True)}
-
-    alive, left = set(), [bit for name in givers - registers for bit in ports[name]]
-    while left:
-        bit = left.pop()
-        if bit not in alive:
-            alive.add(bit)
-            left += needs.get(bit, [])
-    dead = {
-        name: [i for i, bit in enumerate(ports[name]) if not (bit in alive or isinstance(bit, str))]
-        for name in sorted(registers)
-    }
-    outputs.write(path, json.dumps({name: bits for name, bits in dead.items() if bits}))
-    return json.loads(path.read_text())
-
-
-def proof(fault: str, folder: Path, dead: dict[str, list[int]]) -> int:
-    """0 where no register and no output depends on the fault, in any state; else Yosys ends it."""
-    flat = f"read_rtlil -overwrite {folder / 'flat.il'}"
-    design = run_passes(flat)
-    cut(design, "gold", dead)
-    for command in (flat, fault):
-        libyosys.run_pass(command, design)
-    cut(design, "gate", dead)
-    for command in (
-        "miter -equiv -flatten gold gate miter", "hierarchy -top miter", "opt -full",
-        f"sat -verify -prove trigger 0 -timeout {PROOF_S} miter",
-    ):  # fmt: skip
-        libyosys.run_pass(command, design)
-    return 0
 
 
 def find_benches(folder: Path, faults: list[str]) -> BenchFaults:
@@ -337,14 +202,14 @@ class Judge:
     faults: list[str]
     folder: Path
     library: Path
-    dead: dict[str, list[int]]
+    registers: Registers
     seed: int
     most_cpu_s: int
 
     def verdict(self, number: int) -> str:
         """What becomes of a fault: "killed", "hangs", "equivalent" or "survives"."""
         killed = self.killed("not random", number)
-        prove = partial(proof, self.faults[number - 1], self.folder, self.dead)
+        prove = partial(proof, self.faults[number - 1], self.folder, self.registers)
         if not killed and status_of(prove, self.folder / f"proof-{number}.log") == 0:
             return "equivalent"
         return killed or self.killed("random", number) or "survives"
@@ -447,11 +312,11 @@ def main() -> int:
             numbers = left
         if numbers:
             tell(f"compilation of the engine with all faults in it; {len(numbers)} are left")
-            library, dead = build(folder, faults), find_dead(folder)
+            library, registers = build(folder, faults), find_registers(folder)
             tell("tests without a fault")
             most_cpu_s = HANGS * ceil(check_battery(folder, library, seed))
             tell(f"they pass; with a fault they hang after {most_cpu_s} s")
-            judge = Judge(faults, folder, library, dead, seed, most_cpu_s)
+            judge = Judge(faults, folder, library, registers, seed, most_cpu_s)
             with pools.Pool(arguments.jobs, _begin_worker) as pool:
                 for number, verdict in zip(numbers, pool.imap(judge.verdict, numbers), strict=True):
                     found(number, verdict)

@@ -11,10 +11,10 @@ pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
 
 from pyosys import libyosys
 
-import mutate
 import synth
 from mutation import bench_faults
 from mutation.bench_faults import BenchFaults, Kind
+from mutation.forked import run_passes, status_of
 
 PLACES = {
     "mem$wren": ("qnn_fifo", "qnn_fifo"),
@@ -27,7 +27,7 @@ def elaborated(folder, top, parameters):
     """A module of rtl/, flat."""
     log = f"tee -q -a {folder / 'yosys.log'}"
     commands = synth.elaborate(top, parameters), *bench_faults.flatten()
-    design = mutate.run_passes(*(f"{log} {command}" for command in commands))
+    design = run_passes(*(f"{log} {command}" for command in commands))
     (module,) = dict(design.modules_).values()
     return design, module
 
@@ -97,7 +97,7 @@ def counters(tmp_path_factory):
 def test_the_bench_finds_its_fault_and_no_other(counters, number, passes):
     assert counters.bench_of(7) == "qnn_csr"
     tests = partial(counters.battery, number, "qnn_csr", 1)
-    status = mutate.status_of(tests, counters.folder.parent / f"bench-{number}.log")
+    status = status_of(tests, counters.folder.parent / f"bench-{number}.log")
     assert os.WIFEXITED(status) and (status == 0) == passes
     log = counters.folder / f"run-qnn_csr-{number}/test_qnn_csr.log"
     assert ("counters_are_read_through failed" in log.read_text()) != passes
