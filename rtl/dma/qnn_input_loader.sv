@@ -10,7 +10,8 @@
 //                   where drop_lowest a plane more, the lowest
 //
 // Timing: a beat a cycle for tight rows and for maps of one block, else a pixel a cycle; a beat of the
-// plane that is left out takes one.
+// plane that is left out takes one. command_i is there from the cycle before start_i on. The first
+// request follows 2 cycles after start_i, and what a beat has is written 5 cycles after data_valid_i.
 
 module qnn_input_loader
   import qnn_regs_pkg::*;
@@ -44,248 +45,297 @@ module qnn_input_loader
 );
   localparam int unsigned Chunk = Pe / 8;          // bytes of one pixel in one beat
   localparam int unsigned Share = 64 / Pe;         // pixels in one beat
-  localparam int unsigned ShareW = $clog2(Share);
   localparam int unsigned CountW = $clog2(Depth + 1);
+
+  // What follows from the command alone; `less`: by one, for what counts down to 0.
+  logic               whole;                       // all bytes of a beat at once
+  logic [7:0]         maps_less, blocks_less;
+  logic [9:0]         rows_less, columns_less;
+  logic [12:0]        words_less;
+  logic [3:0]         planes_less;
+  logic [12:0]        advance;                     // bytes from what is placed to what comes next
+  logic [12:0]        plane_step;                  // words from a beat to the next one, or from a plane
+  logic signed [13:0] wrap;                        // of the ring: words from a row to the first row
+  logic signed [16:0] skipped;                     // byte of the first pixel: what is left out precedes
+  logic [7:0][2:0]    pick_whole;                  // which byte of the beat comes to which place
+  logic [7:0]         full, tail, first, last;     // bytes that are used: of a beat, of the last one of
+                                                   // a row; of the first block, of the last one
+  always_ff @(posedge clk_i) begin
+    whole <= command_i.tight || command_i.blocks == 8'd1;
+    maps_less <= command_i.reload ? command_i.tiles - 1'b1 : '0;
+    blocks_less <= command_i.tight ? '0 : command_i.blocks - 1'b1;
+    rows_less <= command_i.in_rows - 1'b1;
+    columns_less <= command_i.in_columns - 1'b1;
+    words_less <= command_i.row_words - 1'b1;
+    planes_less <= command_i.planes - 4'(!command_i.drop_lowest);
+    plane_step <= command_i.tight ? 13'd1 : command_i.plane_words;
+    wrap <= $signed({1'b0, command_i.row_words} - {1'b0, command_i.ring_words});
+    if (command_i.tight) advance <= '0;
+    else if (command_i.blocks == 8'd1) advance <= 13'(command_i.pixel_bytes) * 13'(Share);
+    else advance <= 13'(command_i.pixel_bytes);
+    skipped <= command_i.tight || command_i.blocks == 8'd1 ? '0
+        : -$signed({14'b0, command_i.first_skip});
+    for (int unsigned i = 0; i < 8; i++) begin
+      pick_whole[i] <= 3'(i);
+      full[i] <= command_i.tight;
+      tail[i] <= command_i.tight;
+      for (int unsigned size = 1; size <= Chunk; size++) begin
+        if (!command_i.tight && command_i.pixel_bytes == 12'(size)) begin
+          pick_whole[i] <= 3'(i / size * Chunk + i % size + 32'(command_i.first_skip));
+          full[i] <= i < size * Share;
+          tail[i] <= i < size * Share && i / size <= (32'(command_i.in_columns) - 1) % Share;
+        end
+      end
+      first[i] <= i < Chunk && i >= 32'(command_i.first_skip);
+      last[i] <= i < Chunk && i < 32'(command_i.last_bytes);
+    end
+  end
 
   // asking: map after map (one for each tile where reload), row after row, block after block
   logic        asking;
-  logic [7:0]  ask_map, ask_block;
-  logic [9:0]  ask_row;
-  logic [31:0] row_address, block_address, address;
-  logic [12:0] beats_left;
-  logic [CountW-1:0] room;
-  logic [4:0]  to_line;
-  logic [7:0]  blocks, maps;
-  logic [31:0] row_bytes;
-  assign blocks = command_i.tight ? 8'd1 : command_i.blocks;
-  assign maps = command_i.reload ? command_i.tiles : 8'd1;
-  assign row_bytes = {16'b0, command_i.row_beats, 3'b0};
-  assign to_line = 5'd16 - {1'b0, address[6:3]};
-  assign req_beats_o = beats_left < 13'(to_line) ? 5'(beats_left) : to_line;
-  assign req_address_o = address;
-  assign req_valid_o = asking && room >= CountW'(req_beats_o);
+  logic [7:0]  ask_maps, ask_blocks;               // left behind this one
+  logic [9:0]  ask_rows;
+  logic [31:0] row_address, block_address, row_after;
+  logic        take;                               // the beats of a row in a block become requests
+  assign row_after = row_address + {16'b0, command_i.row_beats, 3'b0};
 
   always_ff @(posedge clk_i) begin
-    if (asking && req_valid_o && req_ready_i) begin
-      address <= address + {24'b0, req_beats_o, 3'b0};
-      beats_left <= beats_left - 13'(req_beats_o);
-      if (beats_left == 13'(req_beats_o)) begin
-        beats_left <= command_i.row_beats;
-        if (ask_block + 1'b1 != blocks) begin
-          ask_block <= ask_block + 1'b1;
-          address <= block_address + command_i.block_bytes;
-          block_address <= block_address + command_i.block_bytes;
+    if (take) begin
+      if (ask_blocks != '0) begin
+        ask_blocks <= ask_blocks - 1'b1;
+        block_address <= block_address + command_i.block_bytes;
+      end else begin
+        ask_blocks <= blocks_less;
+        if (ask_rows != '0) begin
+          ask_rows <= ask_rows - 1'b1;
+          block_address <= row_after;
+          row_address <= row_after;
         end else begin
-          ask_block <= '0;
-          if (ask_row + 1'b1 != command_i.in_rows) begin
-            ask_row <= ask_row + 1'b1;
-            address <= row_address + row_bytes;
-            block_address <= row_address + row_bytes;
-            row_address <= row_address + row_bytes;
-          end else begin
-            ask_row <= '0;
-            address <= command_i.in_address;
-            block_address <= command_i.in_address;
-            row_address <= command_i.in_address;
-            ask_map <= ask_map + 1'b1;
-            if (ask_map + 1'b1 == maps) asking <= 1'b0;
-          end
+          ask_rows <= rows_less;
+          block_address <= command_i.in_address;
+          row_address <= command_i.in_address;
+          ask_maps <= ask_maps - 1'b1;
+          if (ask_maps == '0) asking <= 1'b0;
         end
       end
     end
     if (start_i) begin
       asking <= 1'b1;
-      ask_map <= '0;
-      ask_row <= '0;
-      ask_block <= '0;
-      address <= command_i.in_address;
+      ask_maps <= maps_less;
+      ask_rows <= rows_less;
+      ask_blocks <= blocks_less;
       block_address <= command_i.in_address;
       row_address <= command_i.in_address;
-      beats_left <= command_i.row_beats;
     end
     if (rst_i) asking <= 1'b0;
   end
 
-  // placing
-  logic        placing, beat_valid, beat_end, place;
-  logic [63:0] beat;
-  logic [CountW-1:0] stored;
+  // requests: to the end of the line of 16 beats, then line after line
+  logic        request, request_last, sent;
+  logic [31:0] address;
+  logic [4:0]  beats, to_line;
+  logic [12:0] beats_left, beats_after;            // with those of the request, and without
+  logic [CountW-1:0] room;                         // for beats that are not asked for yet
+  assign to_line = 5'd16 - {1'b0, block_address[6:3]};
+  assign beats_after = beats_left - 13'(beats);
+  assign req_valid_o = request && room >= CountW'(16);
+  assign req_address_o = address;
+  assign req_beats_o = beats;
+  assign sent = req_valid_o && req_ready_i;
+  assign take = asking && (!request || (sent && request_last));
+
+  always_ff @(posedge clk_i) begin
+    if (sent) begin
+      address <= {address[31:7] + 1'b1, 7'b0};
+      beats <= beats_after < 13'd16 ? beats_after[4:0] : 5'd16;
+      beats_left <= beats_after;
+      request_last <= beats_after <= 13'd16;
+      if (request_last) request <= 1'b0;
+    end
+    if (take) begin
+      request <= 1'b1;
+      address <= block_address;
+      beats <= command_i.row_beats < 13'(to_line) ? command_i.row_beats[4:0] : to_line;
+      beats_left <= command_i.row_beats;
+      request_last <= command_i.row_beats <= 13'(to_line);
+    end
+    if (rst_i) request <= 1'b0;
+  end
+
+  // beats, the oldest one in a register
+  logic        stored_valid, pop, beat_valid, beat_end, place;
+  logic [63:0] stored, beat;
+  logic [CountW-1:0] count;
   qnn_fifo #(
     .Width(64), .Depth(Depth)
   ) u_beats (
     .clk_i, .rst_i,
     .push_i (data_valid_i),
     .data_i (data_i),
-    .valid_o(beat_valid),
-    .pop_i  (place && beat_end),
-    .data_o (beat),
-    .count_o(stored)
+    .valid_o(stored_valid),
+    .pop_i  (pop),
+    .data_o (stored),
+    .count_o(count)
   );
+  assign pop = stored_valid && (!beat_valid || (place && beat_end));
   always_ff @(posedge clk_i) begin
-    room <= room - (req_valid_o && req_ready_i ? CountW'(req_beats_o) : '0)
-        + CountW'(place && beat_end);
-    if (rst_i) room <= CountW'(Depth);
+    if (pop) beat <= stored;
+    beat_valid <= stored_valid || (beat_valid && !(place && beat_end));
+    room <= room - (sent ? CountW'(beats) : '0) + CountW'(pop);
+    if (rst_i) begin
+      beat_valid <= 1'b0;
+      room <= CountW'(Depth);
+    end
   end
 
-  logic [7:0]  map, block;
-  logic [9:0]  row;
-  logic [12:0] ring;                               // ring position of the row
-  logic [9:0]  column;                             // of the first pixel of the beat
-  logic [3:0]  plane;
-  logic [12:0] plane_offset, beat_index;
+  // placing
+  logic        placing, row_room;
+  logic [7:0]  maps_left, blocks_left;             // behind this one
+  logic [9:0]  rows_left, columns_left;            // columns: behind the first pixel of the beat
+  logic [12:0] words_left;                         // of a tight row
+  logic [3:0]  planes_left;
+  logic        first_block, dropped;               // dropped: a beat of the plane that is left out
   logic [2:0]  share;                              // pixel of the beat
-  // what follows from the command alone, from a register
-  logic        whole;                              // map of one block: all pixels of a beat at once
-  logic [12:0] advance;                            // bytes from what is placed to what comes next
-  logic [3:0]  tail_bytes;                         // of the pixels in the last beat of a row (whole)
+  logic [12:0] ring, base;                         // first word of the row, and of its plane
+  logic signed [13:0] ring_wrapped;
+  logic [12:0] ring_after;
   logic signed [16:0] byte_first, byte_here;       // of the beat's first pixel and of this one
-  logic signed [16:0] block_byte;
-  logic        last_share, last_plane, last_column, last_block, last_row, block_end, row_end;
-  logic        dropped;
-  assign last_share = whole || dropped || share == 3'(Share - 1)
-      || column + 10'(share) + 1'b1 == command_i.in_columns;
-  assign dropped = command_i.drop_lowest && plane == '0;
-  assign last_plane = plane == (command_i.drop_lowest ? command_i.planes : command_i.planes - 1'b1);
-  assign last_column = column + 10'(Share) >= command_i.in_columns;
-  assign last_block = block + 1'b1 == blocks;
-  assign last_row = row + 1'b1 == command_i.in_rows;
-  assign beat_end = command_i.tight || last_share;
-  assign block_end = command_i.tight ? beat_index + 1'b1 == command_i.row_words
-      : last_share && last_plane && last_column;
+  logic signed [16:0] block_byte, block_after, byte_after;
+  logic        last_share, last_plane, last_column, last_block, block_end, row_end;
+  assign last_column = columns_left < 10'(Share);
+  assign last_share = whole || dropped || share == 3'(Share - 1) || 10'(share) == columns_left;
+  assign last_plane = !command_i.tight && planes_left == '0;
+  assign last_block = blocks_left == '0;
+  assign beat_end = last_share;
+  assign block_end = command_i.tight ? words_left == '0 : last_share && last_plane && last_column;
   assign row_end = block_end && last_block;
-
-  logic row_room;
-  logic signed [15:0] rows_held;                   // less than 0: rows that are skipped
-  assign rows_held = $signed(rows_loaded_o - rows_done_i);
-  assign row_room = rows_held < $signed({6'b0, command_i.ring_rows});
+  assign ring_wrapped = $signed({1'b0, ring}) + wrap;
+  assign ring_after = ring_wrapped >= 0 ? 13'(ring_wrapped) : ring + command_i.row_words;
+  assign byte_after = byte_here + $signed({4'b0, advance});
+  assign block_after = block_byte + 17'(Chunk);
   assign place = placing && beat_valid && row_room;
-  assign busy_o = asking || placing;
 
-  // bytes that are left out lie before the pixel; where all pixels of a beat are placed, they are gone
-  logic               single;
-  logic [ShareW:0]    tail;                        // pixels in the last beat of a row
-  logic signed [16:0] skipped;
-  assign single = !command_i.tight && command_i.blocks == 8'd1;
-  assign tail = {command_i.in_columns[ShareW-1:0] == '0, command_i.in_columns[ShareW-1:0]};
-  assign skipped = single ? '0 : -$signed({14'b0, command_i.first_skip});
-
-  logic [13:0] ring_next;
-  assign ring_next = 14'(ring) + 14'(command_i.row_words);
+  // A row has room where less than ring_rows are held. Fewer than none are: rows that are skipped.
+  // What the last command left in these registers is gone before the first beat comes.
+  logic [15:0] rows_placed, rows_allowed, over;      // over: less than 0 where there is room
+  assign over = rows_placed - rows_allowed;
+  always_ff @(posedge clk_i) begin
+    rows_allowed <= rows_done_i + {6'b0, command_i.ring_rows};
+    row_room <= over[15] && !(place && row_end && over == '1);
+  end
 
   always_ff @(posedge clk_i) begin
     if (place) begin
-      if (beat_end) beat_index <= beat_index + 1'b1;
-      if (!command_i.tight) begin
-        share <= share + 1'b1;
-        byte_here <= byte_here + $signed({4'b0, advance});
-        if (last_share) begin
-          share <= '0;
-          byte_here <= byte_first;
-          plane <= plane + 1'b1;
-          if (!dropped) plane_offset <= plane_offset + command_i.plane_words;
-          if (last_plane) begin
-            plane <= '0;
-            plane_offset <= '0;
-            column <= column + 10'(Share);
-            byte_first <= byte_here + $signed({4'b0, advance});
-            byte_here <= byte_here + $signed({4'b0, advance});
-          end
+      words_left <= words_left - 1'b1;
+      share <= share + 1'b1;
+      byte_here <= byte_after;
+      if (last_share) begin
+        share <= '0;
+        byte_here <= byte_first;
+        planes_left <= planes_left - 1'b1;
+        dropped <= 1'b0;
+        if (!dropped) base <= base + plane_step;
+        if (last_plane) begin
+          planes_left <= planes_less;
+          dropped <= command_i.drop_lowest;
+          base <= ring;
+          columns_left <= columns_left - 10'(Share);
+          byte_first <= byte_after;
+          byte_here <= byte_after;
         end
       end
       if (block_end) begin
-        beat_index <= '0;
-        column <= '0;
-        block <= block + 1'b1;
-        block_byte <= block_byte + 17'(Chunk);
-        byte_first <= block_byte + 17'(Chunk);
-        byte_here <= block_byte + 17'(Chunk);
+        words_left <= words_less;
+        columns_left <= columns_less;
+        first_block <= 1'b0;
+        blocks_left <= blocks_left - 1'b1;
+        block_byte <= block_after;
+        byte_first <= block_after;
+        byte_here <= block_after;
       end
       if (row_end) begin
-        block <= '0;
+        first_block <= 1'b1;
+        blocks_left <= blocks_less;
         block_byte <= skipped;
         byte_first <= skipped;
         byte_here <= skipped;
-        rows_loaded_o <= rows_loaded_o + 1'b1;
-        ring <= ring_next >= 14'(command_i.ring_words) ? 13'(ring_next - 14'(command_i.ring_words))
-            : 13'(ring_next);
-        row <= row + 1'b1;
-        if (last_row) begin
-          row <= '0;
-          map <= map + 1'b1;
-          if (map + 1'b1 == maps) placing <= 1'b0;
+        ring <= ring_after;
+        base <= ring_after;
+        rows_placed <= rows_placed + 1'b1;
+        rows_left <= rows_left - 1'b1;
+        if (rows_left == '0) begin
+          rows_left <= rows_less;
+          maps_left <= maps_left - 1'b1;
+          if (maps_left == '0) placing <= 1'b0;
         end
       end
     end
     if (start_i) begin
       placing <= 1'b1;
-      map <= '0;
-      row <= '0;
-      block <= '0;
-      column <= '0;
-      plane <= '0;
-      plane_offset <= '0;
+      maps_left <= maps_less;
+      rows_left <= rows_less;
+      blocks_left <= blocks_less;
+      columns_left <= columns_less;
+      words_left <= words_less;
+      planes_left <= planes_less;
+      dropped <= command_i.drop_lowest;
+      first_block <= 1'b1;
       share <= '0;
-      beat_index <= '0;
       ring <= '0;
-      whole <= single;
-      advance <= single ? 13'(command_i.pixel_bytes) << ShareW : 13'(command_i.pixel_bytes);
-      tail_bytes <= 4'(tail) * 4'(command_i.pixel_bytes);
+      base <= '0;
       block_byte <= skipped;
       byte_first <= skipped;
       byte_here <= skipped;
-      rows_loaded_o <= '0;
+      rows_placed <= '0;
     end
     if (rst_i) placing <= 1'b0;
   end
 
-  // bytes to place: those of one pixel, or of all pixels of the beat side by side
-  logic [7:0][7:0] packed_bytes, string_bytes;
-  logic [7:0]      used;
-  always_comb begin
-    packed_bytes = '0;
-    for (int unsigned size = 1; size <= Chunk; size++) begin
-      for (int unsigned i = 0; i < Share * size; i++) begin
-        if (command_i.pixel_bytes == 12'(size)) begin
-          packed_bytes[i] = beat[(i / size * Chunk + i % size + 32'(command_i.first_skip)) % 8 * 8+:8];
-        end
-      end
-    end
-    string_bytes = whole ? packed_bytes : beat >> (32'(share) * Pe);
-    for (int unsigned i = 0; i < 8; i++) begin
-      if (whole) begin
-        used[i] = !dropped && i < (last_column ? 32'(tail_bytes) : 32'(advance));
-      end else begin
-        used[i] = !dropped && i < Chunk && !(block == '0 && i < 32'(command_i.first_skip))
-            && !(last_block && i >= 32'(command_i.last_bytes));
-      end
-    end
-  end
-
-  // sixteen byte lanes: the word and the one after it; byte i goes to lane (byte_here mod 8) + i
-  logic [12:0]  word;
-  logic [15:0]  enable;
-  logic [127:0] lanes;
-  always_comb begin
-    if (command_i.tight) begin
-      enable = 16'h00ff;
-      lanes = {64'b0, beat};
-      word = ring + beat_index;
-    end else begin
-      enable = 16'(used) << byte_here[2:0];
-      for (int unsigned l = 0; l < 16; l++) begin
-        lanes[l*8+:8] = string_bytes[3'(l) - byte_here[2:0]];
-      end
-      word = ring + plane_offset + 13'(byte_here >>> 3);
-    end
-  end
-  logic [12:0] word_after;
-  assign word_after = word + 1'b1;
+  // Which byte of the beat comes to which lane: byte i of those side by side to lane
+  // (byte_here mod 8) + i, where the lanes are those of a word and of the next one.
+  logic [2:1]          placed, row_placed;         // index: age in cycles
+  logic [7:0][7:0]     beat_1, beat_2;
+  logic [7:0][2:0]     pick_1, pick_2;             // of the bytes, of the lanes
+  logic [7:0]          used_1, used_2;
+  logic [12:0]         base_1, word_2;
+  logic signed [16:0]  byte_1;
+  logic [2:0]          turn_2;
+  logic [15:0]         enable;
+  logic [12:0]         word_after;
   always_ff @(posedge clk_i) begin
-    even_we_o <= !place ? '0 : (word[0] ? enable[15:8] : enable[7:0]);
-    odd_we_o <= !place ? '0 : (word[0] ? enable[7:0] : enable[15:8]);
-    even_wdata_o <= word[0] ? lanes[127:64] : lanes[63:0];
-    odd_wdata_o <= word[0] ? lanes[63:0] : lanes[127:64];
-    even_waddr_o <= word_after[BankW:1];
-    odd_waddr_o <= word[BankW:1];
+    placed <= {placed[1], place};
+    row_placed <= {row_placed[1], place && row_end};
+    beat_1 <= beat;
+    beat_2 <= beat_1;
+    base_1 <= base;
+    byte_1 <= byte_here;
+    for (int unsigned i = 0; i < 8; i++) begin
+      pick_1[i] <= whole ? pick_whole[i] : 3'(i + 32'(share) * Chunk);
+      pick_2[i] <= pick_1[3'(i) - byte_1[2:0]];
+      used_1[i] <= !dropped && (whole ? (last_column ? tail[i] : full[i])
+          : i < Chunk && (!first_block || first[i]) && (!last_block || last[i]));
+    end
+    used_2 <= used_1;
+    word_2 <= base_1 + 13'(byte_1 >>> 3);
+    turn_2 <= byte_1[2:0];
+    if (rst_i) begin
+      placed <= '0;
+      row_placed <= '0;
+    end
   end
+  assign enable = placed[2] ? 16'(used_2) << turn_2 : '0;
+  assign word_after = word_2 + 1'b1;
+  always_ff @(posedge clk_i) begin
+    even_we_o <= word_2[0] ? enable[15:8] : enable[7:0];
+    odd_we_o <= word_2[0] ? enable[7:0] : enable[15:8];
+    for (int unsigned l = 0; l < 8; l++) begin
+      even_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
+      odd_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
+    end
+    even_waddr_o <= word_after[BankW:1];
+    odd_waddr_o <= word_2[BankW:1];
+    rows_loaded_o <= rows_loaded_o + 16'(row_placed[2]);
+    if (start_i) rows_loaded_o <= '0;
+  end
+  assign busy_o = asking || placing || placed != '0;
 endmodule

@@ -87,6 +87,7 @@ class Bench:
         maps = fields["tiles"] if fields["reload"] else 1
         dut.command_i.value = int.from_bytes(encode(fields), "little")
         dut.rows_done_i.value = 0
+        await RisingEdge(dut.clk_i)
         dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
