@@ -52,7 +52,7 @@ module qnn_weight_loader
   output logic            resident_o                 // nothing was overwritten since start_i
 );
   localparam int unsigned OwnW = $clog2(Own);
-  localparam int unsigned Tiles = 8;                 // tiles asked for and not yet loaded
+  localparam int unsigned Tiles = 8;                 // asked for, behind the one that is loaded
 
   // asking: of each word of a tile the channels that are its own
   typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, WORD, ASK} state_t;
@@ -125,7 +125,7 @@ module qnn_weight_loader
       end
       default: begin                                 // ASK
         if (req_ready_i) begin
-          address <= address + {24'b0, req_beats_o, 3'b0};
+          address <= {address[31:7] + 1'b1, 7'b0};     // to the end of a line, or it is the last
           beats_left <= beats_left - (OwnW + 1)'(req_beats_o);
           if (32'(beats_left) == 32'(req_beats_o)) state <= WORD;
         end
@@ -146,9 +146,10 @@ module qnn_weight_loader
     if (rst_i) state <= IDLE;
   end
 
-  // loading
-  tile_t       loading;
-  logic        loading_valid, loading_done;
+  // loading: the tile whose answers come, in a register
+  tile_t       ordered, loading;
+  logic        ordered_valid, loading_valid, loading_done, load;
+  logic [12:0] last_word;                            // of the tile
   logic [$clog2(Tiles+1)-1:0] order_count;
   qnn_fifo #(
     .Width($bits(tile_t)), .Depth(Tiles)
@@ -156,11 +157,21 @@ module qnn_weight_loader
     .clk_i, .rst_i,
     .push_i (begin_tile),
     .data_i (tile),
-    .valid_o(loading_valid),
-    .pop_i  (loading_done),
-    .data_o (loading),
+    .valid_o(ordered_valid),
+    .pop_i  (load),
+    .data_o (ordered),
     .count_o(order_count)
   );
+  assign load = ordered_valid && (!loading_valid || loading_done);
+  always_ff @(posedge clk_i) begin
+    if (load) begin
+      loading <= ordered;
+      last_word <= 13'(ordered.thresholds)
+          + (Part != 0 && ordered.word_products ? '0 : 13'(ordered.words)) - 1'b1;
+    end
+    loading_valid <= ordered_valid || (loading_valid && !loading_done);
+    if (rst_i) loading_valid <= 1'b0;
+  end
   assign order_room = order_count != ($clog2(Tiles + 1))'(Tiles);
 
   assign loading_command_o = loading.command;
@@ -173,8 +184,7 @@ module qnn_weight_loader
   assign is_threshold = word < 13'(loading.thresholds);
   assign word_end = lane == (is_threshold ? OwnW'(Own / 2 - 1)
       : loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1));
-  assign loading_done = data_valid_i && word_end
-      && word + 1'b1 == 13'(loading.thresholds) + (others ? '0 : 13'(loading.words));
+  assign loading_done = data_valid_i && word_end && word == last_word;
 
   logic [15:0] tiles_loaded;
   always_ff @(posedge clk_i) begin
@@ -200,14 +210,15 @@ module qnn_weight_loader
       end
     end
     tiles_loaded <= tiles_loaded + 16'(loading_done) - 16'(tile_take_i);
+    tile_ready_o <= loading_done || tiles_loaded > 16'(tile_take_i);
     if (start_i || rst_i) begin
       lane <= '0;
       word <= '0;
       weight_address <= '0;
       threshold_address <= '0;
       tiles_loaded <= '0;
+      tile_ready_o <= 1'b0;
     end
   end
-  assign tile_ready_o = tiles_loaded != '0;
   assign resident_o = weights_total <= WeightWords && thresholds_total <= ThresholdWords;
 endmodule

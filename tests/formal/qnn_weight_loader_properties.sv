@@ -70,15 +70,16 @@ module qnn_weight_loader_properties
     return 32'(thresholds) * 32'(Pe * 4) + 32'(words) * 32'(tile.word_products ? 64 : Pe * 8);
   endfunction
 
-  // what is in the order
+  // what is in the order, behind the tile that is loaded
   logic [3:0]      count;
-  logic            all_legal;
+  logic            all_legal, under_way;
   tile_t           here, loading, asking;
   assign count = 4'(dut.order_count);
   assign loading = tile_t'(dut.loading);
+  assign under_way = dut.loading_valid || count != '0;
   assign asking = tile_t'(dut.tile);
   always_comb begin
-    all_legal = 1'b1;
+    all_legal = !dut.loading_valid || legal(loading);
     here = '0;
     for (int unsigned i = 0; i < Tiles; i++) begin
       here = tile_t'(dut.u_order.mem[3'(dut.u_order.head + 3'(i))]);
@@ -116,8 +117,9 @@ module qnn_weight_loader_properties
   end
   always_comb begin
     // a start finds nothing under way
-    if (start_i) assume (dut.state == IDLE && count == '0 && !tile_done_i);
+    if (start_i) assume (dut.state == IDLE && !under_way && !tile_done_i);
     if (tile_take_i) assume (tile_ready);
+    if (dut.loading_done) assume (dut.tiles_loaded != '1);  // the ring has fewer words
     if (tile_done_i) begin                           // of tiles that were taken
       assume (started && 13'(tile_done_words_i) + 13'(dut.tiles_loaded) <= words_held
           && 13'(tile_done_thresholds_i) <= thresholds_held);
@@ -187,10 +189,12 @@ module qnn_weight_loader_properties
       order_places : assert (3'(dut.u_order.tail - dut.u_order.head) == 3'(count)
           && count <= 4'(Tiles));
       order_legal : assert (all_legal);
-      order_none : assert (started || (count == '0));
-      order_progress : assert (count == '0 ? dut.word == '0 && dut.lane == '0
-          : dut.word < 13'(loading.thresholds) + (dut.others ? '0 : 13'(loading.words)));
-      order_lane : assert (count == '0 || 32'(dut.lane) < (dut.is_threshold ? Own / 2
+      order_none : assert (started || !under_way);
+      order_next : assert (!dut.loading_valid || dut.last_word == 13'(loading.thresholds)
+          + (dut.others ? '0 : 13'(loading.words)) - 1'b1);
+      order_progress : assert (!dut.loading_valid ? dut.word == '0 && dut.lane == '0
+          : dut.word <= dut.last_word);
+      order_lane : assert (!dut.loading_valid || 32'(dut.lane) < (dut.is_threshold ? Own / 2
           : loading.word_products ? 8 : Own));
       if (begun_q) begin
         data_one : assert ($onehot0({weight_we, threshold_we})
@@ -201,6 +205,7 @@ module qnn_weight_loader_properties
         data_threshold : assert (!came || !was_threshold
             || (threshold_we == (Own / 2)'(1) << lane_q && threshold_waddr == threshold_q));
       end
+      tiles_ready : assert (!started || tile_ready == (dut.tiles_loaded != '0));
       if (started) begin
         ring_weight_place : assert (dut.weight_address
             == ((words_begin + 12'(words_held) + 12'(words_done)) & 12'(WeightWords - 1)));
@@ -213,7 +218,7 @@ module qnn_weight_loader_properties
 
   always_comb begin
     cover_weight : cover (begun_q && weight_we == Own'(4));
-    cover_two : cover (begun && count == 4'd2 && data_valid_i);
+    cover_two : cover (begun && count == 4'd1 && data_valid_i);
     cover_tile : cover (begun && dut.loading_done && weight_we != '0);
     cover_words : cover (begun && data_valid_i && loading.word_products && loading.words == 12'd5);
     cover_stalled : cover (begun && stalled && req_beats == 5'd4);

@@ -14,7 +14,7 @@ from qnn_sim.streams import generator, reset, start
 
 PE, WEIGHTS, THRESHOLDS = 16, 32, 16
 ADDRESS = 0x10000
-AHEAD = 8  # tiles asked for and not yet there
+AHEAD = 9  # tiles asked for and not yet there
 
 
 @pytest.mark.parametrize(
