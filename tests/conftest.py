@@ -11,6 +11,7 @@ import pace
 import pytest
 from hypothesis import settings
 
+import soak
 from qnn.errors import QnnError
 from qnn_sim import run_options
 
@@ -21,6 +22,7 @@ settings.load_profile("qnn")
 
 def pytest_addoption(parser):
     fresh_seeds.add_options(parser)
+    soak.add_options(parser)
 
 
 def pytest_configure(config):
@@ -37,6 +39,8 @@ def pytest_configure(config):
         config.option.hypothesis_seed = seed  # read when the plugin of Hypothesis is configured
     if config.option.fresh_seeds is not None:
         config.pluginmanager.register(fresh_seeds.FreshSeeds(config), "fresh_seeds")
+    if config.option.soak_seconds is not None:
+        config.pluginmanager.register(soak.Soak(config), "soak")
     config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(pace.Progress(config), "progress")

@@ -16,7 +16,9 @@ from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program, compile_layers
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, MaxPool
+from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
+PICTURES = 5  # of one network, each with another memory
 MOST_CYCLES = 25_000  # of a drawn network, about half a second of simulation with coverage
 ROWS = ((1,), (2,), (3,), (4, 5), (6, 7), tuple(range(8, 17)))
 COLUMNS = ((1,), (2,), (3,), (4, 5), (6, 7, 8))
@@ -127,3 +129,22 @@ def network(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], P
         if found and estimate.cycles(program, caps) <= MOST_CYCLES:
             return layers, program
     raise AssertionError("no network that fits in 20,000 draws")
+
+
+def memories(rng: np.random.Generator) -> list[MemoryModel]:
+    """The published one, the ideal one, and some with latencies and stalls of their own."""
+    latency, period = int(rng.integers(1, 80)), int(rng.integers(2, 9))
+    random = [
+        MemoryModel(int(rng.integers(1, 80)), 0, bool(shared), True, int(rng.integers(2**31)))
+        for shared in (0, 1)
+    ]
+    return [PUBLISHED, IDEAL, MemoryModel(latency, period), *random]
+
+
+def pictures(rng, layers) -> list[np.ndarray]:
+    """Random codes; often all zeros or all ones in places."""
+    top, shape = 2 ** layers[0].in_bits - 1, layers[0].in_shape
+    found = [rng.integers(0, top + 1, shape) for _ in range(PICTURES)]
+    found[1][rng.random(shape) < 0.5] = top
+    found[2][rng.random(shape) < 0.5] = 0
+    return found

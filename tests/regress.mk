@@ -5,6 +5,7 @@ CLUSTER ?=#          of `make regress`: address of a Dask scheduler
 PREVIOUS ?=#         of `make regress`: JSON of the run to compare with
 RUNS    ?= 200#      of each seeded test in `make seeds`
 ONLY    ?= tests#    of `make seeds`: files and nodes of pytest
+HOURS   ?= 8#        of `make soak`, those of before included; 0.5: half of one
 SECONDS ?=#          then `make seeds` ends; called again, it goes on
 
 ##@ Every night
@@ -19,7 +20,9 @@ regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=t
 	$(VENV)/dask worker $(CLUSTER) --nworkers $$(nproc) --nthreads 1 --local-directory build/dask
 seeds: .venv/.dev           ## RUNS fresh seeds for every seeded test: which fail, and what is left
 	$(VENV)/python scripts/seeds.py --count $(RUNS) --jobs $(JOBS) $(addprefix --seconds ,$(SECONDS)) $(ONLY)
+soak: .venv/.dev            ## HOURS of faults, stalls, resets and restarts with fresh seeds; a line an hour; build/soak.json
+	$(VENV)/python scripts/soak.py --hours $(HOURS)
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 
-.PHONY: regress regress-smoke regress-worker seeds report
+.PHONY: regress regress-smoke regress-worker seeds soak report

@@ -49,6 +49,16 @@ def state(root: Path, *paths: str) -> State:
         return State("", False, str(problem))
 
 
+def files(root: Path) -> list[str]:
+    """Paths of all files of the clone at `root` that git keeps, or would keep.
+
+    Raises:
+        OSError: git cannot tell.
+    """
+    found = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [name for name in found.split("\0") if name]
+
+
 def process_name() -> str:
     """This process, as `host/process`."""
     return f"{socket.gethostname()}/{os.getpid()}"
