@@ -31,6 +31,7 @@ from qnn_sim import (
     script,
 )
 from qnn_sim.platform import SimulatedBoard
+from qnn_sim.regress import inputs
 from qnn_sim.rtl_build import build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
@@ -212,7 +213,7 @@ def main() -> int:
     except QnnError as problem:
         parser.error(str(problem))
 
-    networks, pictures, batches = {}, {}, {}
+    networks, pictures, batches, stamp = {}, {}, {}, inputs.stamp(ROOT)
     try:
         failed, stopped = measure_all(arguments, names, networks, pictures, batches), False
     except KeyboardInterrupt:
@@ -225,7 +226,10 @@ def main() -> int:
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
         "lanes": caps.lanes, "memory_ports": caps.ports, "latency": PUBLISHED.latency,
     }  # fmt: skip
-    found = {"config": config, "networks": networks, "pictures": pictures, "batches": batches}
+    found = {
+        "origin": stamp, "config": config, "networks": networks, "pictures": pictures,
+        "batches": batches,
+    }  # fmt: skip
     if before is not None and not stopped:
         compared = bench_against.rows(before, found)
         print(f"\n{bench_against.table(compared)}")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn_sim import outputs, rtl_build, script
+from qnn_sim.regress import inputs
 from qnn_sim.regress.execute import Processes
 
 ROOT, RTL = rtl_build.ROOT, rtl_build.RTL
@@ -428,7 +429,7 @@ def main() -> int:
     if unknown := set(arguments.units) - set(units):
         parser.error(f"no proof of {', '.join(sorted(unknown))}: there are {', '.join(units)}")
 
-    tools = Tools()
+    stamp, tools = inputs.stamp(ROOT), Tools()
     if not tools.complete():
         parser.error("the extra `formal` is not installed: run `make formal`")
     chosen = [p for p in PROOFS if not arguments.units or p.unit in arguments.units]
@@ -463,7 +464,7 @@ def main() -> int:
     stopped = len(rows) < len(jobs)
     rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
     good = not stopped and all(row["good"] for row in rows)
-    text = json.dumps({"good": good, "proofs": rows}, indent=1) + "\n"
+    text = json.dumps({"origin": stamp, "good": good, "proofs": rows}, indent=1) + "\n"
     outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
 
     print(f"{'unit':15}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}  result")

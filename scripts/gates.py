@@ -45,6 +45,7 @@ from qnn_sim import (
 )
 from qnn_sim.bench_runner import Shell
 from qnn_sim.platform import SimulatedBoard
+from qnn_sim.regress import inputs
 from qnn_sim.rtl_build import CONFIGURATIONS, ROOT
 
 CELLS = Path(pyosys.__file__).parent / "share/xilinx/cells_sim.v"
@@ -198,7 +199,7 @@ def main() -> int:
         benches = [ROOT / f"tests/rtl/test_{module}.py" for module in arguments.benches]
         return run_benches(outputs.make_folder(out / "benches"), benches, arguments.seed)
     folder = outputs.make_folder(out / arguments.configuration)
-    begun = time.monotonic()
+    begun, stamp = time.monotonic(), inputs.stamp(ROOT)
 
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - begun:5.0f} s] {text}", flush=True)
@@ -219,6 +220,7 @@ def main() -> int:
     status = engine_battery.run(library, arguments.seed, "-k", chosen)
     tell(f"tests of the engine: {'failed' if status else 'passed'}")
     result = {
+        "origin": stamp,
         "configuration": arguments.configuration,
         "cells": dict(cells),
         "networks": {NETWORK: networks},

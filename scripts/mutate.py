@@ -42,6 +42,7 @@ from mutation.equivalence import Registers, find_registers, proof
 from mutation.forked import run_passes, status_of, yosys
 from qnn.errors import QnnError
 from qnn_sim import engine_battery, outputs, rtl_build, run_options, script
+from qnn_sim.regress import inputs
 from qnn_sim.rtl_build import CONFIGURATIONS, HARNESS, ROOT, RTL, compile_engine, sources
 
 CONFIGURATION = "small"
@@ -272,7 +273,7 @@ def main() -> int:
         out = outputs.make_folder(arguments.out.resolve())
     except QnnError as problem:
         parser.error(str(problem))
-    folder = folder_of(out, count, seed)
+    stamp, folder = inputs.stamp(ROOT), folder_of(out, count, seed)
     begun = time.monotonic()
 
     def tell(text: str) -> None:
@@ -329,7 +330,10 @@ def main() -> int:
     tried = sum(verdicts.values())
     killed = tried - verdicts["equivalent"] - verdicts["survives"]
     unsound = sorted(path.stem.removeprefix("bench-") for path in folder.glob("bench-*.failed"))
+    share = killed / max(1, killed + len(survivors))
     result = {
+        "origin": stamp,
+        "good": share >= LEAST_SHARE,
         "mutants": tried,
         "killed": killed,
         "killed_at_their_bench": verdicts[AT_ITS_BENCH],
@@ -342,7 +346,6 @@ def main() -> int:
     if only is None:
         text = json.dumps(result, indent=1) + "\n"
         outputs.write(out.with_suffix(".json"), text, whole=not stopped)
-    share = killed / max(1, killed + len(survivors))
     for module in unsound:
         print(f"the bench of {module} is left out: see {folder}/bench-{module}.log")
     print(
@@ -351,7 +354,7 @@ def main() -> int:
         f" {verdicts['equivalent']} equivalent (proven), {len(survivors)} survive;"
         f" {100 * share:.1f}% of those that are not equivalent are killed"
     )
-    return script.STOPPED if stopped else int(share < LEAST_SHARE)
+    return script.STOPPED if stopped else int(not result["good"])
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from qnn_sim.regress import (
     collect,
     exclusions,
     execute,
+    inputs,
     junit,
     local,
     report,
@@ -264,6 +265,7 @@ def regress(arguments: argparse.Namespace, root: Path) -> int:
         base_seed=seed,
         command=shlex.join(["regress.py", *sys.argv[1:]]),
         machine=machine(),
+        tree=inputs.stamp(root)["tree"],
     )
     where = arguments.cluster or f"{arguments.jobs} at a time"
     print(f"{len(cases)} cases, {where}; base seed {seed}", file=sys.stderr)

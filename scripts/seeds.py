@@ -22,7 +22,7 @@ from qnn.commands.options import positive
 from qnn.commands.progress import Bar
 from qnn.errors import QnnError
 from qnn_sim import clean_environment, outputs, pytest_run, script
-from qnn_sim.regress import collect, seed_log
+from qnn_sim.regress import collect, inputs, seed_log
 from qnn_sim.regress.case import FAILED, SKIPPED, Case
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def options(count: int, log: Path | None, jobs: int) -> list[str]:
     """Of tests/fresh_seeds.py and pytest; without a log nothing has run."""
     chosen = [f"--fresh-seeds={count}", f"--fresh-base={secrets.randbelow(2**31)}"]
     if log is not None:
-        chosen.append(f"--fresh-log={log}")
+        chosen += [f"--fresh-log={log}", f"--fresh-tree={inputs.stamp(ROOT)['tree']}"]
     return [*chosen, "-n", str(jobs), "-p", "no:cacheprovider"]
 
 

@@ -18,10 +18,10 @@ exit status 1: something failed.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,7 +94,7 @@ def failures_of(runs: list[dict]) -> list[dict]:
             case = Case(node, entry["seed"], False, 0, chosen)
             repeat = case.repeat
             if entry["risen"] is not None and entry["why"].startswith("the memory"):
-                repeat = f".venv/bin/python scripts/soak.py --hours 1 '{node}'"
+                repeat = f".venv/bin/python scripts/soak.py --hours 1 {shlex.quote(node)}"
             found.append({"seed": entry["seed"], "repeat": repeat, "why": entry["why"]})
     return found
 
@@ -116,8 +116,8 @@ def line(runs: list[dict]) -> str:
 class Soak:
     """The process in which the tests run, and what it has done."""
 
-    def __init__(self, arguments: argparse.Namespace, origin: inputs.Origin) -> None:
-        self._arguments, self._tree = arguments, origin.tree
+    def __init__(self, arguments: argparse.Namespace, tree: str) -> None:
+        self._arguments, self._tree = arguments, tree
         out = outputs.make_folder(arguments.out).resolve()
         self.log, self._running = out / "soak.jsonl", out / "soak.running"
         if arguments.new:
@@ -215,8 +215,8 @@ def soak(arguments: argparse.Namespace) -> int:
     """
     if reason := rtl_build.unavailable():
         raise QnnError(reason)
-    origin = inputs.origin(ROOT)
-    work = Soak(arguments, origin)
+    stamp = inputs.stamp(ROOT)
+    work = Soak(arguments, inputs.origin(ROOT).tree)
     stopped = False
     try:
         while work.left_s() > 0:
@@ -227,7 +227,7 @@ def soak(arguments: argparse.Namespace) -> int:
     failures = failures_of(runs)
     rises = [entry["risen"] for entry in runs if entry["risen"] is not None]
     result = {
-        "origin": dataclasses.asdict(origin),
+        "origin": stamp,
         "hours": round(seconds_of(runs) / HOUR_S, 4),
         "runs": len(runs),
         "values": sum(entry["values"] for entry in runs),

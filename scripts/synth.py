@@ -23,6 +23,7 @@ from pyosys import libyosys
 import netlist_timing
 from qnn.errors import QnnError
 from qnn_sim import outputs, rtl_build, script
+from qnn_sim.regress import inputs
 from qnn_sim.rtl_build import ROOT, sources
 
 DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
@@ -142,7 +143,7 @@ def main() -> int:
 
     # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    design = synthesised(folder, arguments.top)
+    stamp, design = inputs.stamp(ROOT), synthesised(folder, arguments.top)
     for command in (
         f"write_json {folder / 'netlist.json'}",
         f"tee -q -o {folder / 'stat.json'} stat -json -tech xilinx",
@@ -189,6 +190,7 @@ def main() -> int:
             raise SystemExit(f"{name}: a qnn_ram became {needs} instead of block RAM")
     rows.sort(key=lambda row: (-row["lut"], row["module"]))
     result = {
+        "origin": stamp,
         "device": DEVICE,
         "lut": int(total[0]),
         "ff": int(total[1]),

@@ -34,7 +34,7 @@ from qnn_sim import (
     run_options,
     script,
 )
-from qnn_sim.regress import pytest_report
+from qnn_sim.regress import inputs, pytest_report
 from qnn_sim.regress.case import FAILED, Case
 from qnn_sim.regress.collect import BREADTH, settings
 
@@ -170,7 +170,7 @@ def failures(report: Path, seed: int) -> list[str]:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    chosen = run_options.seed(default=None)
+    stamp, chosen = inputs.stamp(ROOT), run_options.seed(default=None)
     seed = secrets.randbelow(2**31) if chosen is None else chosen
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "verify.xml"
@@ -187,7 +187,7 @@ def verify(arguments: argparse.Namespace) -> int:
     else:
         absent = []
     rows = rows_of(arguments, counts)
-    result = json.dumps({"rows": rows}, indent=1)
+    result = json.dumps({"origin": stamp, "seed": seed, "rows": rows}, indent=1)
     outputs.write(arguments.out / "verify.json", result + "\n", whole=ended)
     print(result if arguments.json else table(rows))
     if status is None:

@@ -9,9 +9,9 @@ import fresh_seeds
 import numpy as np
 import pace
 import pytest
+import soaking
 from hypothesis import settings
 
-import soak
 from qnn.errors import QnnError
 from qnn_sim import run_options
 
@@ -22,7 +22,7 @@ settings.load_profile("qnn")
 
 def pytest_addoption(parser):
     fresh_seeds.add_options(parser)
-    soak.add_options(parser)
+    soaking.add_options(parser)
 
 
 def pytest_configure(config):
@@ -40,7 +40,7 @@ def pytest_configure(config):
     if config.option.fresh_seeds is not None:
         config.pluginmanager.register(fresh_seeds.FreshSeeds(config), "fresh_seeds")
     if config.option.soak_seconds is not None:
-        config.pluginmanager.register(soak.Soak(config), "soak")
+        config.pluginmanager.register(soaking.Soak(config), "soak")
     config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(pace.Progress(config), "progress")

@@ -35,6 +35,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--fresh-seeds", type=int, metavar="N", help="runs of each seeded function")
     group.addoption("--fresh-base", type=int, default=0, help="all seeds follow from it")
     group.addoption("--fresh-log", type=Path, help="a line of JSON for each run; these count too")
+    group.addoption("--fresh-tree", default="", help="goes into each line")
 
 
 def plain(name: str) -> tuple[str, int]:
@@ -63,6 +64,7 @@ class FreshSeeds:
     def __init__(self, config: pytest.Config) -> None:
         self._count, self._base = config.option.fresh_seeds, config.option.fresh_base
         self._log = None if hasattr(config, "workerinput") else config.option.fresh_log
+        self._tree = config.option.fresh_tree
         self._done: Counter[str] = Counter()
         self._took: dict[str, list[float]] = defaultdict(list)
         for entry in entries(config.option.fresh_log):
@@ -137,7 +139,7 @@ class FreshSeeds:
             report.nodeid,
             {
                 "test": name, "seed": fresh_seed(self._base, turn, name), "outcome": "passed",
-                "seconds": 0.0,
+                "seconds": 0.0, "tree": self._tree,
             },
         )  # fmt: skip
         run["settings"] = dict(report.user_properties)["settings"]

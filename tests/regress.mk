@@ -22,7 +22,9 @@ seeds: .venv/.dev           ## RUNS fresh seeds for every seeded test: which fai
 	$(VENV)/python scripts/seeds.py --count $(RUNS) --jobs $(JOBS) $(addprefix --seconds ,$(SECONDS)) $(ONLY)
 soak: .venv/.dev            ## HOURS of faults, stalls, resets and restarts with fresh seeds; a line an hour; build/soak.json
 	$(VENV)/python scripts/soak.py --hours $(HOURS)
+evidence: .venv/.dev        ## pack what was run at this commit, for others to check; build/evidence/evidence.html
+	$(VENV)/python scripts/evidence.py
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 
-.PHONY: regress regress-smoke regress-worker seeds soak report
+.PHONY: regress regress-smoke regress-worker seeds soak evidence report

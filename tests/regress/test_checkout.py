@@ -16,5 +16,14 @@ def test_clean_changed_and_new(repository):
     assert checkout.state(repository).changed
 
 
+def test_files_are_those_that_git_keeps_or_would_keep(repository):
+    before = checkout.files(repository)
+    assert "pytest.ini" in before
+    (repository / ".gitignore").write_text("ignored.txt\n")
+    for name in ("ignored.txt", "new file.txt"):
+        (repository / name).write_text("x")
+    assert sorted(checkout.files(repository)) == sorted({*before, ".gitignore", "new file.txt"})
+
+
 def test_no_clone(tmp_path):
     assert checkout.state(tmp_path) == checkout.State("", False)

@@ -11,7 +11,10 @@ import pytest
 import script_elsewhere
 
 ROOT = Path(__file__).parents[2]
-SHARED = ("conftest.py", "pace.py", "cpu_seconds.json", "chosen_kernels.py", "fresh_seeds.py")
+SHARED = (
+    "conftest.py", "pace.py", "cpu_seconds.json", "chosen_kernels.py", "fresh_seeds.py",
+    "soaking.py",
+)  # fmt: skip
 
 TESTS = """
 import time, pytest

@@ -28,6 +28,7 @@ class Run:
         started: local time, ISO 8601.
         kind: "full", "part" (with a filter, or stopped) or "smoke".
         commit, changed: as in qnn_sim.regress.checkout.
+        tree: digest of the files, see qnn_sim.regress.inputs; empty where git cannot tell.
         base_seed: all seeds follow from it.
         machine: facts about it and its tools, for reading.
         cases: name, seed, outcome, seconds, message, worker, repeat, log and waves (paths from the
@@ -48,6 +49,7 @@ class Run:
     base_seed: int
     command: str
     machine: dict[str, str]
+    tree: str = ""
     seconds: float = 0.0
     cases: list[dict[str, Any]] = field(default_factory=list)
     code: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 """What came of the tests that ran with many seeds: a line of JSON for each run.
 
 A run is {"test": its node, "seed": SEED, "settings": the rest of its environment, "outcome",
-"seconds", and "why" where it did not pass}.
+"seconds", "why" where it did not pass, and "tree", what was tested, as in
+qnn_sim.regress.inputs}.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Soak:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
-        if session.testsfailed or not session.items:
+        if session.testsfailed or session.config.option.collectonly or not session.items:
             return None
         # It would keep every report for its summary.
         plugins = session.config.pluginmanager
