@@ -6,6 +6,9 @@ the next one; every cover statement can be reached. With --self-check faults are
 of the RTL, and each must make its proof fail. Prints a table, writes formal.json; exit status 1
 where something is not proven. Needs the extra `formal`.
 
+The table says how many bits of registers and memories of the module are in the cone of influence of
+what is proven; those outside are listed below it, and the modules without a proof.
+
     python scripts/formal.py qnn_fifo qnn_pool --self-check
 """
 
@@ -16,9 +19,11 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from proofs import cone
+from proofs.cone import Cone
 from qnn.errors import QnnError
 from qnn_sim import outputs, rtl_build, script
 from qnn_sim.regress import inputs
@@ -270,6 +275,17 @@ def elaborate(proof: Proof, rtl: Path) -> list[str]:
     ]
 
 
+def cone_of(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> Cone | None:
+    """Of its assertions; None where they are not proven here, or nothing can be elaborated."""
+    if proof.engine == "none":
+        return None
+    top, netlist = f"{proof.unit}_properties", folder / "cone.json"
+    free = [f"cutpoint {proof.free}"] if proof.free else []
+    script = [elaborate(proof, rtl)[0], *cone.commands(top, netlist, free)]
+    code, _ = tools.yosys(script, folder / "cone.log")
+    return None if code else cone.read(netlist, top)
+
+
 def induction(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> tuple[str, list[str]]:
     """Base and step: "proven" or what went wrong, and the names of the properties."""
     model = folder / "model.smt2"
@@ -375,6 +391,7 @@ def prove(proof: Proof, tools: Tools, out: Path) -> dict:
         if not complete:
             result = f"a cover is not reached: see {folder / 'cover.log'}"
     only_covers = proof.engine == "none"
+    found = cone_of(proof, tools, RTL, folder)
     return row(
         proof,
         begun,
@@ -385,6 +402,7 @@ def prove(proof: Proof, tools: Tools, out: Path) -> dict:
         depth=proof.cover if only_covers else proof.depth,
         result=result,
         good=result in ("proven", "reached"),
+        **({"cone": asdict(found)} if found else {}),
     )
 
 
@@ -416,6 +434,29 @@ def check_fault(proof: Proof, number: int, tools: Tools, out: Path) -> dict:
         result=result,
         good=good,
     )
+
+
+def share(row: dict) -> str:
+    """Bits of state in the cone, of how many."""
+    return f"{row['cone']['inside']}/{row['cone']['bits']}" if "cone" in row else ""
+
+
+def outside(rows: list[dict]) -> list[str]:
+    """For each module the state that is in the cone of none of its proofs, as those with these
+    parameters name it; and the modules without a proof."""
+    lines = ["", "State of which nothing is proven, in bits:"]
+    cones = [(row["unit"], row["cone"]["outside"]) for row in rows if "cone" in row]
+    for unit in dict.fromkeys(unit for unit, _ in cones):
+        own = [found for name, found in cones if name == unit]
+        names = set.intersection(*map(set, own))
+        text = ", ".join(f"{n.removeprefix('dut.')} {own[0][n]}" for n in own[0] if n in names)
+        if text:
+            lines.append(f"  {unit}: {text}")
+    modules = [path.stem for path in (*rtl_build.sources(), *rtl_build.zynq_sources())]
+    without = [m for m in modules if not m.endswith("_pkg") and m not in dict(cones)]
+    if {proof.unit for proof in PROOFS} <= dict(cones).keys():
+        lines.append(f"  no proof: {', '.join(without)}")
+    return lines if len(lines) > 2 else []
 
 
 def main() -> int:
@@ -467,7 +508,10 @@ def main() -> int:
     text = json.dumps({"origin": stamp, "good": good, "proofs": rows}, indent=1) + "\n"
     outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
 
-    print(f"{'unit':15}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}  result")
+    print(
+        f"{'unit':18}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}{'cone':>11}"
+        "  result"
+    )
     for row in rows:
         parameters = " ".join(f"{k}={v}" for k, v in row["parameters"].items())
         what = row["groups"]
@@ -475,9 +519,10 @@ def main() -> int:
             what = f"{len(row['properties'])}: {what}"
         what = what if len(what) <= 42 else what[:39] + "..."
         print(
-            f"{row['unit']:15}{parameters:24}{what:44}{row['method']:22}{row['depth']:>3}"
-            f"{row['seconds']:>7g}  {row['result']}"
+            f"{row['unit']:18}{parameters:24}{what:44}{row['method']:22}{row['depth']:>3}"
+            f"{row['seconds']:>7g}{share(row):>11}  {row['result']}"
         )
+    print(*outside(rows), sep="\n")
     covers = sum(len(row["covers"]) for row in rows)
     bad = [row for row in rows if not row["good"]]
     print(
