@@ -73,6 +73,7 @@ class Proof:
         return "-".join([self.unit, *(f"{k}{v}" for k, v in self.parameters.items())])
 
 
+THRESHOLD = "core/qnn_threshold.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 REQUANT = "core/qnn_requant.sv"
@@ -155,6 +156,19 @@ PROOFS = [
         faults=(
             Fault(POPCOUNT, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
             Fault(POPCOUNT, "equal[63], a", "equal[62], a"),
+        ),
+    ),
+    Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
+    Proof(
+        "qnn_threshold",
+        engine="minisat",
+        parameters={"Channel": 5, "Pixels": 4},
+        faults=(
+            Fault(THRESHOLD, "sums_i[e*AccW+:AccW] >= pair_q", "sums_i[e*AccW+:AccW] > pair_q"),
+            Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
+            Fault(THRESHOLD, "if (copy[2]) code_out", "if (copy[1]) code_out"),
+            Fault(THRESHOLD, "pair_q[(e/Pixels-c)*AccW+:AccW]", "pair_q[0+:AccW]"),
+            Fault(THRESHOLD, "threshold_we_i[c/2]", "threshold_we_i[0]"),
         ),
     ),
     Proof(

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// qnn_threshold, of one channel and one pixel: its code is the number of thresholds compared since
+// the first one that are at most the sum; copied, it shows 3 cycles later and stays; words_o shows
+// what was last written to the address of 2 cycles ago. For all sums, all thresholds, and any gaps.
+//
+// Assumed, from the first compare to the last: the sum stays, thresholds ascend, and the k-th compare
+// has the code k; a word is not read while it is written.
+
+module qnn_threshold_properties
+  import qnn_pkg::*;
+#(
+  parameter  int unsigned Channel = 0,
+  parameter  int unsigned Pixels  = 2,
+  localparam int unsigned AccW    = 32,
+  localparam int unsigned Words   = 4,
+  localparam int unsigned Pixel   = Pixels - 1
+) (
+  input logic                            clk_i,
+  input group_ctrl_t                     ctrl_i,
+  input logic [GROUP_PE/2-1:0]           threshold_we_i,
+  input logic [11:0]                     threshold_waddr_i,
+  input logic [63:0]                     data_i,
+  input logic [GROUP_PE*Pixels*AccW-1:0] sums_i,
+  input logic [1:0]                      place_i           // any address, the same in all cycles
+);
+  logic [GROUP_PE*Pixels*CODE_W-1:0] codes;
+  logic [GROUP_PE*AccW-1:0]          words;
+  qnn_threshold #(
+    .Pixels(Pixels), .AccW(AccW), .ThresholdWords(Words)
+  ) dut (
+    .clk_i, .ctrl_i, .threshold_we_i, .threshold_waddr_i, .data_i, .sums_i, .codes_o(codes),
+    .words_o(words)
+  );
+
+  logic [AccW-1:0]   sum, word;
+  logic [CODE_W-1:0] code;
+  assign sum = sums_i[(Channel*Pixels+Pixel)*AccW+:AccW];
+  assign word = words[Channel*AccW+:AccW];
+  assign code = codes[(Channel*Pixels+Pixel)*CODE_W+:CODE_W];
+
+  // how many cycles there were
+  logic [2:0] age = '0;
+  always_ff @(posedge clk_i) if (age != 3'd7) age <= age + 1'b1;
+
+  // what was written to one place, and when it is read
+  logic [1:0]      place;
+  logic            known = 1'b0;
+  logic            read_1 = 1'b0, read_2 = 1'b0;
+  logic [AccW-1:0] stored, read_word_1, read_word_2;
+  logic            writes, reads;
+  assign writes = threshold_we_i[Channel/2] && threshold_waddr_i[1:0] == place;
+  assign reads = ctrl_i.threshold_address[1:0] == place;
+  always_comb assume (!(threshold_we_i[Channel/2]
+      && threshold_waddr_i[1:0] == ctrl_i.threshold_address[1:0]));
+  always_ff @(posedge clk_i) begin
+    place <= age == '0 ? place_i : place;
+    if (writes) stored <= data_i[(Channel%2)*32+:AccW];
+    known <= age != '0 && (known || writes);
+    read_1 <= known && reads;
+    read_2 <= read_1;
+    read_word_1 <= stored;
+    read_word_2 <= read_word_1;
+  end
+
+  // the compares, two cycles after their control
+  logic              valid_1, valid_2, first_1, first_2, copy_1, copy_2, copied;
+  logic [CODE_W-1:0] level_1, level_2;
+  always_ff @(posedge clk_i) begin
+    {valid_1, first_1, copy_1} <= {ctrl_i.compare_valid, ctrl_i.compare_first, ctrl_i.copy};
+    {valid_2, first_2, copy_2} <= {valid_1, first_1, copy_1};
+    level_1 <= ctrl_i.compare_code;
+    level_2 <= level_1;
+  end
+
+  logic              begun = 1'b0;
+  logic              shown = 1'b0;
+  logic [CODE_W-1:0] count, last_level, shown_code;
+  logic [AccW-1:0]   last_word, last_sum;
+  logic              compares;
+  assign compares = age >= 3'd2 && valid_2 && (begun || first_2);
+  always_ff @(posedge clk_i) begin
+    if (compares) begin
+      begun <= 1'b1;
+      count <= (first_2 ? '0 : count) + CODE_W'(word <= sum);
+      last_level <= level_2;
+      last_word <= word;
+      last_sum <= sum;
+    end
+    if (age >= 3'd2 && copy_2) begin
+      shown <= begun;
+      shown_code <= count;
+    end
+  end
+  always_comb begin
+    if (compares && first_2) assume (level_2 == CODE_W'(1));
+    if (compares && !first_2) begin
+      assume (level_2 == last_level + 1'b1 && last_level != '1);
+      assume (word >= last_word && sum == last_sum);
+    end
+    // before the first compare nothing is known of a code
+    if (age >= 3'd2 && valid_2 && !first_2) assume (begun);
+  end
+
+  always_comb begin
+    if (age >= 3'd2) begin
+      same_valid : assert (dut.compare_valid[2] == valid_2);
+      same_first : assert (dut.compare_first[2] == first_2);
+      same_copy : assert (dut.copy[2] == copy_2);
+      same_level : assert (dut.code_2 == level_2);
+    end
+    if (age >= 3'd1) begin
+      same_next : assert (dut.compare_valid[1] == valid_1 && dut.compare_first[1] == first_1
+          && dut.copy[1] == copy_1 && dut.code_1 == level_1);
+    end
+    if (known) begin
+      word_held : assert (dut.gen_pair[Channel/2*2].u_thresholds.mem[place][(Channel%2)*AccW+:AccW]
+          == stored);
+    end
+    if (read_1) begin
+      word_read : assert (dut.gen_pair[Channel/2*2].pair[(Channel%2)*AccW+:AccW] == read_word_1);
+    end
+    if (read_2) word_right : assert (word == read_word_2);
+    if (begun || shown) begun_late : assert (age > 3'd2);
+    if (begun) begin
+      code_counts : assert (dut.gen_pair[Channel/2*2].gen_sum[Channel*Pixels+Pixel].code == count);
+      count_whole : assert (last_word > last_sum || count == last_level);
+      count_most : assert (count <= last_level);
+    end
+    if (shown) code_shown : assert (code == shown_code);
+    cover_three : cover (shown && shown_code == 8'd3 && last_level == 8'd5);
+    cover_none : cover (shown && shown_code == 8'd0);
+    cover_read : cover (read_2 && word == 32'h12345678);
+  end
+endmodule
