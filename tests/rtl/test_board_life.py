@@ -70,10 +70,10 @@ class Life:
     def ends_badly(self):
         code = bad_ends.CODES[self.rng.integers(len(bad_ends.CODES))]
         self.driver.refresh()
-        self.driver.run(self.codes(), resident=False)
-        bad_ends.end_badly(
-            self.rng, self.driver, self.board, code, bool(self.rng.integers(2)), self.cycles
-        )
+        resident = bool(self.rng.integers(2))
+        for kind in sorted({False, resident}):
+            cycles = self.driver.run(self.codes(), kind).cycles
+        bad_ends.end_badly(self.rng, self.driver, self.board, code, resident, cycles)
 
     def starts(self):
         """A run that is somewhere on its way."""

@@ -14,6 +14,7 @@ from qnn.engine.float_first import FloatFirst
 from qnn.engine.group_merging import merging_for
 from qnn.engine.hosted import Hosted, Step
 from qnn.engine.parameters import Layer
+from qnn.engine.program import compile_layers
 from qnn.engine.row_folding import RowFolding, folding_for
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, Dense, FloatConv, Floats, Rearrange
@@ -76,7 +77,7 @@ def folded(
     layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None = None
 ) -> list[Lowered]:
     """The same layers, where that is faster the first one with the rows of its kernel folded, and
-    those that read one map with fewer groups.
+    those that read one map with fewer groups, as far as they fit so behind the others.
 
     Args:
         layers: of a run.
@@ -89,7 +90,22 @@ def folded(
     ]
     if found and isinstance(first := found[0], Conv):
         found[0] = folding_for(first, capabilities) or first
-    return found
+    fewer = [n for n, layer in enumerate(layers) if n and found[n] is not layer]
+    # Channels of a map lie apart where groups have given them, which takes more weight words.
+    whole = list(found)
+    for number in fewer:
+        if _fit(whole, capabilities, wiring):
+            break
+        whole[number] = layers[number]
+    return whole if not fewer or _fit(whole, capabilities, wiring) else found
+
+
+def _fit(layers: Sequence[Lowered], capabilities: Capabilities, wiring: Wiring | None) -> bool:
+    try:
+        compile_layers([compiled(layer) for layer in layers], capabilities, wiring=wiring)
+    except DoesNotFitError:
+        return False
+    return True
 
 
 def regrouped(layer: Lowered, capabilities: Capabilities, reads: Sequence[object]) -> Lowered:

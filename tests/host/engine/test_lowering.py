@@ -8,8 +8,11 @@ import random_networks
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.float_first import FloatFirst
+from qnn.engine.group_merging import merging_for
 from qnn.engine.lowering import compiled, folded, lower
+from qnn.engine.program import compile_layers
 from qnn.engine.row_folding import RowFolding
+from qnn.engine.stages import laid_out
 from qnn.engine.word_conv import WordConv
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv
@@ -59,3 +62,27 @@ def test_the_first_layer_alone_is_folded():
     wide = random_networks.random_conv(rng, (8, 8, 64), 3, (3, 3), in_bits=8)
     assert folded([wide, two], Capabilities()) == [wide, two]
     assert folded([], Capabilities()) == []
+
+
+def test_groups_are_not_merged_where_they_fit_only_alone():
+    """The channels of the map lie apart, as two groups have given them: with one group the layer
+    behind them would have more weight words than there are."""
+    rng = np.random.default_rng(1)
+    caps = Capabilities(pe=16, pixels=2, weight_words=256, threshold_words=256, window_words=512)
+    apart = random_networks.random_conv(
+        rng, (17, 7, 128), 4, (4, 6), groups=2, stride=2, levels=7, in_bits=1
+    )
+    behind = random_networks.random_conv(
+        rng, apart.out_shape, 48, (16, 8), name="behind", groups=2, stride=2, levels=4, in_bits=3,
+        coefficients=(64, 64, 1), padding=(6, 3, 6, 4),
+    )  # fmt: skip
+    light = random_networks.random_conv(
+        rng, apart.out_shape, 48, (4, 1), groups=2, levels=3, in_bits=3
+    )
+    assert merging_for(behind, caps).groups == merging_for(light, caps).groups == 1
+    compile_layers([apart, behind], caps)
+    with pytest.raises(DoesNotFitError, match="weight words"):
+        compile_layers([apart, merging_for(behind, caps)], caps)
+    assert folded([apart, behind], caps)[1] is behind
+    laid_out(folded([apart, behind], caps), caps)
+    assert folded([apart, light], caps)[1].groups == 1  # what fits is merged as before
