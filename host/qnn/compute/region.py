@@ -70,13 +70,12 @@ def detect(
         raise QnnError("a picture of {} x {} is too long and thin: crop it".format(*picture_size))
 
     rows, columns = features.shape[:2]
-    grid = features.astype(np.float64).reshape(rows, columns, len(anchors), 5 + classes)
-    proposals = grid.transpose(2, 0, 1, 3).reshape(-1, 5 + classes)
-    objectness = _sigmoid(proposals[:, 4])
+    grid = features.reshape(rows, columns, len(anchors), 5 + classes)
+    objects = _sigmoid(grid[..., 4].transpose(2, 0, 1).astype(np.float64))
     # No class is more probable than the object itself.
-    likely = np.flatnonzero(objectness > threshold)
-    anchor, row, column = np.unravel_index(likely, (len(anchors), rows, columns))
-    values = proposals[likely]
+    likely = anchor, row, column = np.nonzero(objects > threshold)
+    objectness = objects[likely]
+    values = grid[row, column, anchor].astype(np.float64)
 
     cells = np.array([columns, rows])
     centre = (_sigmoid(values[:, :2]) + np.stack([column, row], axis=1)) / cells
@@ -86,10 +85,10 @@ def detect(
     low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
 
     probability = np.exp(values[:, 5:] - values[:, 5:].max(axis=1, keepdims=True))
-    probability *= objectness[likely, None] / probability.sum(axis=1, keepdims=True)
+    probability *= objectness[:, None] / probability.sum(axis=1, keepdims=True)
     probability[probability <= threshold] = 0
-    for one_class in probability.T:
-        _suppress(one_class, low, high, overlap)
+    for several in np.flatnonzero(np.count_nonzero(probability, axis=0) > 1):
+        _suppress(probability[:, several], low, high, overlap)
 
     kept = np.flatnonzero(probability.any(axis=1))
     best = probability[kept].argmax(axis=1)
