@@ -287,6 +287,15 @@ class Model:
         return min(most, _TOGETHER) if np.prod(self.network.in_shape) <= _SMALL else 1
 
     @property
+    def ahead(self) -> int:
+        """Pictures that may be opened before they are needed, as memory has it at the moment; at
+        least those that run together."""
+        from qnn.pictures.ahead import allowed
+
+        bytes_of_one = np.dtype(np.float32).itemsize * int(np.prod(self.network.in_shape))
+        return max(allowed(bytes_of_one), self.together - 1)
+
+    @property
     def clock_mhz(self) -> float | None:
         """Of the accelerator, for `cycles`; None where the backend has none."""
         return self._session.clock_mhz

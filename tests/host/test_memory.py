@@ -14,8 +14,9 @@ import zipfile
 import pytest
 from PIL import Image
 
+from qnn import memory
 from qnn.errors import PictureError
-from qnn.memory import drain, enough_for
+from qnn.memory import drain, enough_for, free_bytes
 from qnn.store import library
 
 MORE = 96 << 20  # of address space, once everything is imported
@@ -172,3 +173,35 @@ def test_the_error_is_of_the_class_asked_for():
         enough_for("a.png", PictureError),
     ):
         raise MemoryError
+
+
+BOARD = """\
+MemTotal:         506072 kB
+MemFree:          310000 kB
+MemAvailable:     400000 kB
+HugePages_Total:       0
+CmaTotal:         131072 kB
+CmaFree:          120000 kB
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        (BOARD, 280_000 << 10),
+        (BOARD.replace("CmaFree:          120000 kB\n", ""), 400_000 << 10),
+        (BOARD.replace("400000", "100000"), 0),
+        (BOARD.replace("MemAvailable", "MemSomething"), None),
+        (BOARD.replace("400000", "many"), None),
+        ("no table", None),
+        (None, None),
+    ],
+)
+def test_free_memory_is_what_the_system_tells_without_that_of_devices(
+    text, free, tmp_path, monkeypatch
+):
+    table = tmp_path / "meminfo"
+    if text is not None:
+        table.write_text(text)
+    monkeypatch.setattr(memory, "_TABLE", table)
+    assert free_bytes() == free

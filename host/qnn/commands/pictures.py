@@ -20,7 +20,6 @@ from qnn.pictures.picture import Source, check_readable
 
 Result = TypeVar("Result", Classification, Detections)
 Look = Callable[[Model, Iterable[Source], Skip, int], Iterator[Result]]
-AHEAD = 2  # pictures that are opened before they are needed, or a few small ones; each costs memory
 
 
 class Pictures(Generic[Result]):
@@ -67,7 +66,7 @@ class Pictures(Generic[Result]):
                     self._model = model
                     # A pipe may be slow: what came before it is told first.
                     slow = len(names) == 1 or any(map(pipe.is_pipe, names))
-                    ahead = 0 if slow else max(AHEAD, model.together - 1)
+                    ahead = 0 if slow else model.ahead
                     for result in self._look(model, self._sources(names), self._skip, ahead):
                         self._bar.clear()
                         self._found(result, tell)

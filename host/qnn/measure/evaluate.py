@@ -24,7 +24,6 @@ from qnn.pictures.picture import Picture, Source
 
 Pictures = Dataset | Sequence[Labelled]
 TOP = 5
-_AHEAD_BYTES, _MOST_AHEAD = 32 << 20, 64  # of what is decoded before it is needed
 
 
 class Entry(NamedTuple):
@@ -187,9 +186,7 @@ def _tensors(
         for entry in pictures:
             yield entry, partial(model.tensor, entry.source)
         return
-    bytes_of_one = 4 * int(np.prod(model.network.in_shape))
-    most = min(max(_AHEAD_BYTES // bytes_of_one, 1), _MOST_AHEAD)
-    with closing(ahead(pictures, lambda one: model.tensor(one.source), most)) as found:
+    with closing(ahead(pictures, lambda one: model.tensor(one.source), model.ahead)) as found:
         yield from found
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Work on what comes next, done in another thread while the caller is busy with what is there."""
+"""Work on what comes next, done in another thread while the caller is busy with what is there; as
+far ahead as memory allows."""
 
 from __future__ import annotations
 
@@ -8,8 +9,21 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from qnn.memory import free_bytes
+
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+MOST = 64
+_SHARE = 8  # one byte in so many that are free
+_UNKNOWN = 256 << 20  # free, where the system does not tell
+
+
+def allowed(bytes_of_one: int) -> int:
+    """How many may be worked on ahead, from 1 to MOST, if each takes so much memory until it is
+    wanted."""
+    free = free_bytes()
+    free = _UNKNOWN if free is None else free
+    return min(max(free // (_SHARE * bytes_of_one), 1), MOST)
 
 
 def ahead(

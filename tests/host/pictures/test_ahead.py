@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from qnn.pictures.ahead import ahead
+from qnn.pictures import ahead as working
+from qnn.pictures.ahead import MOST, ahead, allowed
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
@@ -73,3 +74,19 @@ def test_closed_on_the_way():
     results.close()
     assert len(done) <= 2
     assert not [one for one in threading.enumerate() if one.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize(
+    ("free", "bytes_of_one", "most"),
+    [
+        (200 << 20, 4 * 224 * 224 * 3, 43),
+        (200 << 20, 4 * 416 * 416 * 3, 12),
+        (200 << 20, 784, MOST),
+        (1 << 20, 1 << 20, 1),
+        (0, 784, 1),
+        (None, 1 << 20, 32),
+    ],
+)
+def test_as_many_as_memory_allows(free, bytes_of_one, most, monkeypatch):
+    monkeypatch.setattr(working, "free_bytes", lambda: free)
+    assert allowed(bytes_of_one) == most
