@@ -186,7 +186,7 @@ class HlsEngine:
         Raises:
             QnnError: a command is refused, or a stream is empty too early or not at the end.
         """
-        self._place(program.input_address, program.tight.pack(codes))
+        self._place(program.input_address, program.tight.pack(codes).tobytes())
         done = self._lib.hls_engine(self._handle, program.base, program.commands)
         if done < 0:
             raise QnnError(f"engine: {self._lib.hls_message().decode()}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,12 +101,23 @@ class BinaryDense:
             met_hi[some] = sum(count_ones(block & plane) << k for k, plane in enumerate(planes))
         return self.of_sums(int(codes.sum(dtype=np.int64)), met_hi, scale)
 
-    def of_sums(self, total: int, met_hi: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
-        """Outputs, float64 (n_out,), of the sum of all codes and, for each output, int64 (n_out,),
-        of those that meet hi."""
-        lo, hi = self.lo.astype(np.float64), self.hi.astype(np.float64)
-        y: NDArray[np.float64] = scale * (lo * total + (hi - lo) * met_hi) + self.bias
+    def of_sums(
+        self, total: int, met_hi: NDArray[np.int64 | np.float64], scale: float
+    ) -> NDArray[np.float64]:
+        """Outputs, float64 (n_out,), of the sum of all codes and, for each output, whole numbers
+        (n_out,), of those that meet hi."""
+        lo, apart, bias = self._exact
+        y: NDArray[np.float64] = lo * total
+        y += apart * met_hi
+        y *= scale
+        y += bias
         return y
+
+    @cached_property
+    def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """lo, hi - lo and bias in float64."""
+        lo, hi, bias = (one.astype(np.float64) for one in (self.lo, self.hi, self.bias))
+        return lo, hi - lo, bias
 
     def _planes(self, codes: NDArray[np.uint8]) -> list[NDArray[np.uint64]]:
         """Bit k of every code, packed as a row of `bits`, for every k that occurs."""

@@ -85,18 +85,20 @@ class DenseSums(Windowed):
         """What the layer gives, (1, pictures, outputs): codes, uint8, or floats, float64.
 
         Args:
-            codes: the map that it has read, (rows, columns, channels).
+            codes: the map that it has read, (rows, columns, channels); or a row of pictures, maybe
+                of fewer than there could be.
             sums: D of each output, int32 (1, pictures, outputs).
         """
-        pictures = self._together or 1
+        pictures = sums.shape[1]
         each = zip(codes.reshape(pictures, -1), sums.reshape(pictures, -1), strict=True)
-        return np.stack([self._finish(*one) for one in each]).reshape(self.out_shape)
+        return np.stack([self._finish(*one) for one in each])[None]
 
     def _finish(
         self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]
     ) -> NDArray[np.number[Any]]:
         """Of one picture: (outputs,)."""
-        total = int(codes.sum(dtype=np.int64))
-        met_hi = (sums.astype(np.int64) + total) >> 1
+        total = int(codes.sum())
+        met_hi = sums + np.float64(total)  # in float64 the whole numbers that they are
+        met_hi *= 0.5
         y = self._matrix.of_sums(total, met_hi, self._dense.unit_of(codes))
         return self._dense.given(y)

@@ -345,16 +345,19 @@ class Driver:
             "packing", "between" the stages of a run, and "unpacking" what it gave.
         """
         self.run(codes)
-        way, pixels = self._way, self.capabilities.pixels
+        way = self._way
         first, *behind = way.parts
 
         def packing() -> None:
-            first.put(codes if way.each else row_of([codes], pixels), first.last.place)
+            if way.each:
+                first.put(codes, first.last.place)
+            else:
+                first.put(row_of([codes]), first.last.place, 1)
 
         def between() -> None:
             first.between()
             for part in behind:
-                part.put(row_of([first.result(first.last)()[0]], pixels), part.last.place)
+                part.put(row_of([first.result(first.last)()[0]]), part.last.place, 1)
                 part.between()
 
         last = way.parts[-1]
@@ -462,7 +465,7 @@ class Driver:
     ) -> _Flight:
         """Hands the codes of some pictures in, as a row."""
         began = time.perf_counter_ns()
-        stages.put(row_of([maps for _, maps in arrived], self.capabilities.pixels), place)
+        stages.put(row_of([maps for _, maps in arrived]), place, len(arrived))
         return _Flight(stages, place, since_us(began), [flight for flight, _ in arrived])
 
     def _set_off(self, flight: _Flight, resident: bool | None) -> None:

@@ -25,6 +25,7 @@ is in doubt; the intervals of doubt of two steps must not overlap, or the layer 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,28 @@ from numpy.typing import NDArray
 from qnn.compute.float_conv import Convolution
 from qnn.engine.word_conv import SHIFT, SUM_BITS, WordConv
 from qnn.errors import DoesNotFitError, QnnError
+from qnn.pictures.scratch import scratch
 
 FEW = 8  # one output in so many in doubt, and the host computes them all: that is faster then
 _LARGEST_WEIGHT = 2**15 - 1
 _HALF = 0.5 + 2.0**-8
 _SLACK = 2.0**-44  # relative, of the thresholds' own rounding in float64: a few of 2**-53 each
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A picture while the accelerator has it.
+
+    Attributes:
+        padded: float32, in its margin of zeros.
+        x: float32 (H, W, C), without it; a part of that memory.
+        lowest, highest: its least and its largest value, which are finite.
+    """
+
+    padded: NDArray[np.float32]
+    x: NDArray[np.float32]
+    lowest: float
+    highest: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,39 +74,50 @@ class FloatFirst:
     lowest: float
     highest: float
 
-    def numbers(self, x: NDArray[np.float32]) -> NDArray[np.int32]:
-        """The map of the accelerator, int32 (H, W, C), of a picture, float32 (H, W, C).
-
-        Raises:
-            QnnError: a value is not finite.
-        """
-        ends = float(x.min()), float(x.max())
-        if not np.isfinite(ends).all():
-            raise QnnError(f"layer {self.words.name}: the picture has values that are not finite")
-        if ends[0] < self.lowest or ends[1] > self.highest:
-            x = x.clip(np.float32(self.lowest), np.float32(self.highest))
-        scaled = x * np.float32(self.scale)
-        return np.rint(scaled, out=scaled).astype(np.int32)
-
-    def corrections(
-        self, x: NDArray[np.float32], doubts: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-        """Codes of a picture by the defining arithmetic, where those of the counts may be wrong.
+    def keep(self, picture: NDArray[np.number[Any]], room: Kept | None = None) -> Kept:
+        """A copy of a picture, (H, W, C), and what is known of it.
 
         Args:
-            x: float32 (H, W, C).
-            doubts: (N, 3): row, column and output of each odd count.
+            room: of a picture that is needed no more; its memory is taken.
 
-        Returns:
-            Where, (M, 3), and the codes, uint8 (M,): at the doubts; everywhere, where a value of
-            the picture is out of range.
+        Raises:
+            QnnError: another shape, or a value is not finite.
         """
-        if float(x.min()) < self.lowest or float(x.max()) > self.highest:
-            doubts = np.argwhere(np.ones(self.words.out_shape, bool))
-        if len(doubts) * FEW > np.prod(self.words.out_shape):
-            codes: NDArray[np.uint8] = self.conv(x)[tuple(doubts.T)]
-            return doubts, codes
-        return doubts, self.conv.codes_at(x, doubts)
+        shape, name, p = self.words.in_shape, self.words.name, self.conv.padding
+        if picture.shape != shape:
+            raise QnnError(f"layer {name}: want a picture of {shape}, got {picture.shape}")
+        given: NDArray[np.float32] = picture.astype(np.float32, copy=False)
+        padded: NDArray[np.float32]
+        if room is None:
+            padded = np.zeros((shape[0] + 2 * p, shape[1] + 2 * p, shape[2]), np.float32)
+        else:
+            padded = room.padded
+        x = padded[p : p + shape[0], p : p + shape[1]]
+        x[...] = given
+        lowest, highest = float(given.min()), float(given.max())
+        if not np.isfinite([lowest, highest]).all():
+            raise QnnError(f"layer {name}: the picture has values that are not finite")
+        return Kept(padded, x, lowest, highest)
+
+    def scaled(self, picture: NDArray[np.number[Any]], kept: Kept) -> NDArray[np.float32]:
+        """The map of the accelerator before it is rounded, float32 (H, W, C), in scratch memory; of
+        a picture, (H, W, C), that is kept."""
+        x: NDArray[np.float32] = picture.astype(np.float32, copy=False)
+        if not self.proves(kept):
+            x = x.clip(np.float32(self.lowest), np.float32(self.highest))
+        return np.multiply(x, np.float32(self.scale), out=scratch("scaled", x.shape, np.float32))
+
+    def proves(self, kept: Kept) -> bool:
+        """Even counts are right; else, of a picture with values out of range, each may be wrong."""
+        return self.lowest <= kept.lowest and kept.highest <= self.highest
+
+    def codes(self, kept: Kept, where: tuple[NDArray[np.intp], ...]) -> NDArray[np.uint8]:
+        """Codes of a picture by the defining arithmetic, uint8 (N,), at N rows, columns and
+        outputs: those of odd counts; all, where a picture proves nothing."""
+        if len(where[0]) * FEW > np.prod(self.words.out_shape):
+            codes: NDArray[np.uint8] = self.conv(kept.x)[where]
+            return codes
+        return self.conv.codes_at(kept.padded, where, max(-kept.lowest, kept.highest))
 
 
 def lowered(

@@ -23,19 +23,23 @@ from qnn.errors import QnnError
 Blocks = tuple[tuple[int, int], ...]  # (first channel, channels)
 
 
-def _bits_to_bytes(bits: NDArray[np.uint8]) -> bytes:
-    """Bits, first one lowest, shape (..., n * 8), as bytes."""
-    return np.packbits(bits, axis=-1, bitorder="little").tobytes()
-
-
 def check_codes(codes: NDArray[np.integer], shape: tuple[int, int, int], planes: int) -> None:
     """QnnError where codes have another shape, are no integers, or need more planes."""
     if codes.shape != shape or not np.issubdtype(codes.dtype, np.integer):
         raise QnnError(
             f"expected integer codes of shape {shape}, got {codes.dtype} of shape {codes.shape}"
         )
-    if codes.size and (codes.min() < 0 or codes.max() >= 1 << planes):
+    signed = np.issubdtype(codes.dtype, np.signedinteger)
+    if codes.size and ((signed and codes.min() < 0) or codes.max() >= 1 << planes):
         raise QnnError(f"codes {codes.min()}..{codes.max()} do not fit {planes} planes")
+
+
+def _places(blocks: Blocks, pe: int) -> NDArray[np.intp] | None:
+    """Lane of each channel among those of all blocks; None where each has the channel of its
+    number."""
+    lanes = np.arange(len(blocks) * pe).reshape(-1, pe)
+    places = np.concatenate([lane[:count] for lane, (_, count) in zip(lanes, blocks, strict=True)])
+    return places if len(places) < lanes.size else None
 
 
 @dataclass(frozen=True)
@@ -67,26 +71,61 @@ class TightMap:
         """Bytes of the whole map."""
         return self.groups * self.group_bytes
 
-    def pack(self, codes: NDArray[np.integer]) -> bytes:
-        """Codes, integers of shape (rows, columns, groups * channels), as they lie in memory.
+    def pack(self, codes: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Codes, integers of shape (rows, columns, groups * channels), as they lie in memory:
+        uint8 (size,).
 
         Raises:
             QnnError: shape, dtype or a value does not fit.
         """
-        check_codes(codes, (self.rows, self.columns, self.groups * self.channels), self.planes)
-        split = codes.astype(np.uint8, copy=False).reshape(self.rows, self.columns, self.groups, -1)
-        by_group = split.transpose(2, 0, 1, 3)
-        strings = np.zeros((self.groups, self.rows, self.planes, self.plane_words * 64), np.uint8)
-        lanes = self.pixel_nibbles * 4
-        group, row, plane, bit = strings.strides
-        pixels = np.lib.stride_tricks.as_strided(
-            strings,
-            (self.groups, self.rows, self.planes, self.columns, self.channels),
-            (group, row, plane, lanes * bit, bit),
-        )
-        for number in range(self.planes):
-            np.bitwise_and(by_group >> number, 1, out=pixels[:, :, number])
-        return _bits_to_bytes(strings)
+        memory = np.empty(self.size, np.uint8)
+        self.write(codes, memory)
+        return memory
+
+    def write(
+        self, codes: NDArray[np.integer], memory: NDArray[np.uint8], columns: int | None = None
+    ) -> None:
+        """As `pack`, into memory, uint8 (size,).
+
+        Args:
+            columns: of the codes, where they are only the first ones; the others are 0.
+        """
+        columns = self.columns if columns is None else columns
+        check_codes(codes, (self.rows, columns, self.groups * self.channels), self.planes)
+        split = codes.astype(np.uint8, copy=False).reshape(self.rows, columns, self.groups, -1)
+        by_group: NDArray[np.uint8] = split.transpose(2, 0, 1, 3)
+        if without := -self.channels % 4:  # lanes without a channel
+            by_group = np.pad(by_group, ((0, 0), (0, 0), (0, 0), (0, without)))
+        lines = by_group.reshape(self.groups, self.rows, -1)
+        strings = memory.reshape(self.groups, self.rows, self.planes, -1)
+        used = -(-lines.shape[2] // 8)
+        for plane in range(self.planes):
+            bits = np.packbits(lines & np.uint8(1 << plane), axis=-1, bitorder="little")
+            strings[:, :, plane, :used] = bits
+        strings[..., used:] = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Odd:
+    """Codes whose lowest plane is 1, in a map of blocks in memory.
+
+    Attributes:
+        words: which words of the lowest plane have some, intp (M,).
+        masks: those words, little-endian uint64 (M,).
+        firsts: the first code of each word, intp (M,).
+        bits: place of each code in its word, intp (N,).
+        where: row, column and channel of each code, intp (N,) each.
+    """
+
+    words: NDArray[np.intp]
+    masks: NDArray[np.uint64]
+    firsts: NDArray[np.intp]
+    bits: NDArray[np.intp]
+    where: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+
+    def __len__(self) -> int:
+        """Codes."""
+        return len(self.bits)
 
 
 @dataclass(frozen=True)
@@ -117,59 +156,54 @@ class BlockMap:
         """Bytes of the whole map."""
         return len(self.blocks) * self.block_bytes
 
-    def odd(self, data: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """Where the lowest plane of a map in memory, uint8 (size,), is 1: (N, 3), row, column and
-        channel of each. Looks at no other plane."""
-        planes = data.view("<u8").reshape(len(self.blocks), self.rows, -1, self.planes)
-        words = planes[..., 0].ravel()
-        some = np.flatnonzero(words)  # of arrays of more axes numpy finds them ten times slower
-        bits = np.unpackbits(words[some].view(np.uint8), bitorder="little")
-        word, bit = np.divmod(np.flatnonzero(bits), 64)
-        block, row, group = np.unravel_index(some[word], planes.shape[:3])
-        column = group * (64 // self.pe) + bit // self.pe
-        firsts, counts = np.array(self.blocks)[block].T
-        where = np.stack([row, column, firsts + bit % self.pe], axis=1)
-        return where[(column < self.columns) & (bit % self.pe < counts)]
+    def odd(self, data: NDArray[np.uint8]) -> Odd:
+        """The codes of a map in memory, uint8 (size,), whose lowest plane is 1. Looks at no other
+        plane."""
+        words = data.view("<u8")[:: self.planes]
+        some = np.flatnonzero(words != 0)  # through numbers numpy looks slower
+        masks = words[some] & self._real_of(some)
+        if not masks.all():
+            some, masks = some[masks != 0], masks[masks != 0]
+        return self._among(some, masks)
 
-    def mend(
-        self, data: NDArray[np.uint8], where: NDArray[np.intp], codes: NDArray[np.uint8]
-    ) -> None:
+    def every(self) -> Odd:
+        """All codes, as if they were odd."""
+        words = np.arange(len(self.blocks) * self.rows * self._groups)
+        return self._among(words, self._real_of(words))
+
+    def mend(self, data: NDArray[np.uint8], odd: Odd, codes: NDArray[np.uint8]) -> None:
         """Puts some codes in place of those in memory; the lowest plane tells doubts and stays.
 
         Args:
             data: uint8 (size,), the map in memory.
-            where: (N, 3): row, column and channel of each.
-            codes: uint8 (N,), for the planes above the lowest.
+            odd: which.
+            codes: uint8, one for each of them, for the planes above the lowest.
         """
-        row, column, channel = where.T
-        firsts = np.array([first for first, _ in self.blocks])
-        block = np.searchsorted(firsts, channel, side="right") - 1
-        share = 64 // self.pe
-        groups = -(-self.columns // share)
-        word = ((block * self.rows + row) * groups + column // share) * self.planes
-        bit = column % share * self.pe + channel - firsts[block]
-        mask = np.left_shift(1, bit % 8).astype(np.uint8)
+        if not len(odd):
+            return
+        words = data.view("<u8").reshape(-1, self.planes)
+        others, places = ~odd.masks, odd.bits.astype("<u8")
         for plane in range(1, self.planes):
-            byte = (word + plane) * 8 + bit // 8
-            np.bitwise_and.at(data, byte, ~mask)
-            np.bitwise_or.at(data, byte, mask * (codes >> (plane - 1) & 1))
+            values = (codes & np.uint8(1 << (plane - 1)) != 0).astype("<u8") << places
+            mended = words[odd.words, plane] & others
+            words[odd.words, plane] = mended | np.bitwise_or.reduceat(values, odd.firsts)
 
-    def pack(self, codes: NDArray[np.integer]) -> bytes:
-        """Codes, integers of shape (rows, columns, channels), as they lie in memory.
+    def pack(self, codes: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Codes, integers of shape (rows, columns, channels), as they lie in memory: uint8 (size,).
 
         Raises:
             QnnError: shape, dtype or a value does not fit.
         """
         check_codes(codes, (self.rows, self.columns, self.channels), self.planes)
-        share = 64 // self.pe
-        whole = np.zeros(
-            (len(self.blocks), self.rows, -(-self.columns // share) * share, self.pe), np.uint8
-        )
-        for block, (first, count) in zip(whole, self.blocks, strict=True):
-            block[:, : self.columns, :count] = codes[..., first : first + count]
-        pixels = whole.reshape(len(self.blocks), self.rows, -1, 1, 64)
-        planes = np.arange(self.planes, dtype=np.uint8)[:, None]
-        return _bits_to_bytes(pixels >> planes & np.uint8(1))
+        lanes = len(self.blocks) * self.pe
+        whole = np.zeros((self.rows, self._groups * self._share, lanes), np.uint8)
+        whole[:, : self.columns, slice(None) if self._places is None else self._places] = codes
+        memory = np.empty(self.size, np.uint8)
+        pixels = self._pixels(memory)
+        for plane in range(self.planes):
+            bits = np.packbits(whole & np.uint8(1 << plane), bitorder="little")
+            pixels[plane] = bits.view(pixels.dtype).reshape(pixels.shape[1:])
+        return memory
 
     def unpack(self, data: bytes) -> NDArray[np.uint8]:
         """Codes, uint8 (rows, columns, channels), of what lies in memory.
@@ -179,15 +213,72 @@ class BlockMap:
         """
         if len(data) != self.size:
             raise QnnError(f"expected a map of {self.size} bytes, got {len(data)}")
-        bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
-        bits = bits.reshape(len(self.blocks), self.rows, -1, self.planes, 64 // self.pe, self.pe)
-        codes = (bits << np.arange(self.planes, dtype=np.uint8)[:, None, None]).sum(
-            axis=3, dtype=np.uint8
+        # pixels come into order before they become bits, for of these there are so many more
+        pixels = self._pixels(np.frombuffer(data, np.uint8))
+        ordered = pixels.reshape(self.planes, self.rows, -1, len(self.blocks))
+        ordered = np.ascontiguousarray(ordered[:, :, : self.columns])
+        codes, *higher = np.unpackbits(
+            ordered.view(np.uint8).reshape(self.planes, -1), axis=1, bitorder="little"
         )
-        codes = codes.reshape(len(self.blocks), self.rows, -1, self.pe)[:, :, : self.columns]
-        return np.concatenate(
-            [codes[b, ..., :count] for b, (_, count) in enumerate(self.blocks)], axis=-1
-        )
+        for plane, bits in enumerate(higher, start=1):
+            eight, whole = bits.view(np.uint64), codes.view(np.uint64)  # at once
+            whole |= np.left_shift(eight, np.uint64(plane), out=eight)
+        codes = codes.reshape(self.rows, self.columns, -1)
+        return codes if self._places is None else codes[..., self._places]
+
+    @property
+    def _share(self) -> int:
+        """Pixels in a word."""
+        return 64 // self.pe
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp] | None:
+        """Of the channels among the lanes of all blocks; None: they are the same."""
+        return _places(self.blocks, self.pe)
+
+    @property
+    def _groups(self) -> int:
+        """Words of a plane of a row."""
+        return -(-self.columns // self._share)
+
+    @cached_property
+    def _real(self) -> NDArray[np.uint64]:
+        """Bits of words that stand for something, little-endian uint64 (blocks, words of a plane of
+        a row)."""
+        counts = np.array([count for _, count in self.blocks])
+        column = np.arange(self._groups * self._share) < self.columns
+        lane = np.arange(self.pe) < counts[:, None]
+        bits = np.packbits(column[None, :, None] & lane[:, None], bitorder="little")
+        return bits.view("<u8").reshape(len(counts), self._groups)
+
+    def _pixels(self, memory: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
+        """The bits of a pixel in a block, as one number: (planes, rows, words of a plane of a row,
+        pixels of a word, blocks)."""
+        pixels = memory.view(f"<u{self.pe // 8}")
+        split = pixels.reshape(len(self.blocks), self.rows, -1, self.planes, self._share)
+        return split.transpose(3, 1, 2, 4, 0)
+
+    def _among(self, words: NDArray[np.intp], masks: NDArray[np.uint64]) -> Odd:
+        """Codes by their bits in words of the lowest plane, none of which is 0."""
+        octets = masks.view(np.uint8)
+        some = np.flatnonzero(octets != 0)  # most bits are 0, and so are most bytes
+        found = np.flatnonzero(np.unpackbits(octets[some], bitorder="little").view(bool))
+        found += (some[found >> 3] << 3) - (found & ~7)
+        nth, bits = found >> 6, found & 63
+        # of each word, which are fewer
+        lines = words // self._groups
+        blocks = lines // self.rows
+        rows = lines - blocks * self.rows
+        columns = (words - lines * self._groups) * self._share
+        channels = np.array([first for first, _ in self.blocks])[blocks]
+        pixels = bits // self.pe
+        where = rows[nth], columns[nth] + pixels, channels[nth] + bits - pixels * self.pe
+        return Odd(words, masks, np.searchsorted(nth, np.arange(len(words))), bits, where)
+
+    def _real_of(self, words: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """Bits of words of a plane that stand for something."""
+        lines = words // self._groups
+        return self._real[lines // self.rows, words - lines * self._groups]
 
 
 @dataclass(frozen=True)
@@ -205,19 +296,29 @@ class RawMap:
         """Bytes of the whole map."""
         return len(self.blocks) * self.rows * self.columns * self.pe * 4
 
-    def unpack(self, data: bytes) -> NDArray[np.int32]:
+    def unpack(self, data: bytes, columns: int | None = None) -> NDArray[np.int32]:
         """Accumulators, int32 (rows, columns, channels), of what lies in memory.
+
+        Args:
+            columns: only so many, the first ones; None: all.
 
         Raises:
             QnnError: not as many bytes as the map has.
         """
         if len(data) != self.size:
             raise QnnError(f"expected accumulators of {self.size} bytes, got {len(data)}")
-        words = np.frombuffer(data, dtype="<u4").reshape(len(self.blocks), -1, self.pe)
-        parts = [words[b, :, :count] for b, (_, count) in enumerate(self.blocks)]
-        sums = np.concatenate(parts, axis=-1).reshape(self.rows, self.columns, -1)
-        return (sums - self._offsets).astype(np.int32)
+        words = np.frombuffer(data, dtype="<i4")
+        split = words.reshape(len(self.blocks), self.rows, self.columns, self.pe)[:, :, :columns]
+        sums = split.transpose(1, 2, 0, 3).reshape(*split.shape[1:3], -1)
+        if self._places is not None:
+            sums = sums[..., self._places]
+        return sums - self._offsets
 
     @cached_property
-    def _offsets(self) -> NDArray[np.int64]:
-        return np.array(self.offset, np.int64)  # of thousands, as slow as all the rest
+    def _offsets(self) -> NDArray[np.int32]:
+        return np.array(self.offset, np.int64).astype(np.int32)  # differences wrap, as sums do
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp] | None:
+        """Of the channels among the lanes of all blocks; None: they are the same."""
+        return _places(self.blocks, self.pe)

@@ -26,13 +26,14 @@ from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.control import CommandCycles, Control, Progress
-from qnn.engine.float_first import FloatFirst
+from qnn.engine.float_first import FloatFirst, Kept
 from qnn.engine.hosted import Hosted
 from qnn.engine.layout import Layout
 from qnn.engine.lowering import Lowered, compiled
-from qnn.engine.maps import BlockMap
+from qnn.engine.maps import BlockMap, RawMap
 from qnn.engine.program import compile_layers
 from qnn.engine.row_folding import RowFolding
+from qnn.engine.word_conv import WordMap
 from qnn.network.offload import since_us
 from qnn.network.wiring import OUTSIDE, Wiring, side_by_side
 from qnn.platforms.protocol import Buffer
@@ -123,8 +124,9 @@ class Stages:
         self._expected = [int(each[stage.commands].sum()) for stage in layout.stages]
         self.expected = sum(self._expected)
         # in the input places, where the host needs them
-        self._floats: dict[int, NDArray[np.float32]] = {}
+        self._kept: dict[int, Kept] = {}
         self._codes: dict[int, Codes] = {}
+        self._pictures: dict[int, int | None] = {}  # of rows; None: all
         self.last = Run(0)
 
     def __len__(self) -> int:
@@ -137,18 +139,23 @@ class Stages:
         self._read.array[: len(image)] = np.frombuffer(image, np.uint8)
         self._read.flush(0, len(image))
 
-    def put(self, picture: Codes, place: int) -> None:
-        """Packs a picture into one of the two input places; QnnError where it does not fit."""
+    def put(self, picture: Codes, place: int, pictures: int | None = None) -> None:
+        """Packs a picture into one of the two input places; QnnError where it does not fit.
+
+        Args:
+            pictures: it is a row of so many, and maps of this run are, too; there may be fewer of
+                them than the layers have pixels.
+        """
         first = self._layers[0]
+        self._pictures[place] = pictures
         numbers = cast("NDArray[np.integer[Any]]", picture)
         if isinstance(first, FloatFirst):
-            self._floats[place] = picture.astype(np.float32)
-            numbers = first.numbers(self._floats[place])
+            self._kept[place] = first.keep(picture, self._kept.get(place))
         elif isinstance(first, DenseSums):
             self._codes[place] = picture.copy()
         elif isinstance(first, RowFolding):
             numbers = first.fold(numbers)
-        self._hand_in(0, numbers, self.layout.inputs[place])
+        self._hand_in(0, numbers, self.layout.inputs[place], place)
 
     def start(self, place: int, resident: bool) -> Run:
         """Begins a run on what lies in an input place; `resident` where parameters are on chip."""
@@ -189,7 +196,8 @@ class Stages:
                 run.made[number] = made
                 for one in self.layout.program.inputs:
                     if one.source == number:
-                        self._hand_in(one.layer, made, self.layout.made[one.layer][run.place])
+                        begin = self.layout.made[one.layer][run.place]
+                        self._hand_in(one.layer, made, begin, run.place)
             elif isinstance(layer, Hosted):
                 self._compute(number, layer, run)
         run.between_us += since_us(began)
@@ -261,10 +269,11 @@ class Stages:
         end = begin + out.size
         write.invalidate(begin, end)
         data = write.array[begin:end]
-        where, codes = first.corrections(self._floats[run.place], out.odd(data))
-        run.mended = len(where)
-        if len(where):
-            out.mend(data, where, codes)
+        kept = self._kept[run.place]
+        odd = out.odd(data) if first.proves(kept) else out.every()
+        run.mended = len(odd)
+        if len(odd):
+            out.mend(data, odd, first.codes(kept, odd.where))
             write.flush(begin, end)
 
     def _compute(self, number: int, layer: Hosted, run: Run) -> None:
@@ -279,15 +288,23 @@ class Stages:
         begin = self._begin(number, run)
         end = begin + len(data)
         write.invalidate(begin, end)  # at its ends it may share cache lines with other maps
-        write.array[begin:end] = np.frombuffer(data, np.uint8)
+        write.array[begin:end] = data
         write.flush(begin, end)
 
-    def _hand_in(self, number: int, codes: NDArray[np.integer[Any]], begin: int) -> None:
+    def _hand_in(
+        self, number: int, codes: NDArray[np.integer[Any]], begin: int, place: int
+    ) -> None:
         """Packs what layer `number` reads."""
         (how,) = (one.map for one in self.layout.program.inputs if one.layer == number)
-        data = np.frombuffer(how.pack(codes), dtype=np.uint8)
-        self._read.array[begin : begin + len(data)] = data
-        self._read.flush(begin, begin + len(data))
+        layer, end = self._layers[number], begin + how.size
+        memory = self._read.array[begin:end]
+        if not isinstance(how, WordMap):
+            how.write(codes, memory, self._pictures[place])
+        elif isinstance(layer, FloatFirst):
+            how.write_rounded(layer.scaled(codes, self._kept[place]), memory)
+        else:
+            how.write(codes, memory)
+        self._read.flush(begin, end)
 
     def _map(self, number: int, run: Run) -> Maps:
         """What a layer gave."""
@@ -297,7 +314,8 @@ class Stages:
         """What makes it of what is copied here."""
         if number in run.made:
             return partial(run.made.__getitem__, number)
-        return partial(self._given, number, self._written(number, run), self._read_by(number, run))
+        data, pictures = self._written(number, run), self._pictures[run.place]
+        return partial(self._given, number, data, self._read_by(number, run), pictures)
 
     def _read_by(self, number: int, run: Run) -> Codes | None:
         """The codes that a fully connected layer has read; None for others."""
@@ -308,9 +326,15 @@ class Stages:
             return self._codes[run.place]
         return side_by_side([self._map(read, run) for read in reads])
 
-    def _given(self, number: int, data: bytes, read: Codes | None) -> Maps:
-        """What a layer gives, out of its map as it lies in memory and what `_read_by` says."""
-        layer, maps = self._layers[number], self.layout.program.maps[number].unpack(data)
+    def _given(self, number: int, data: bytes, read: Codes | None, pictures: int | None) -> Maps:
+        """What a layer gives, out of its map as it lies in memory and what `_read_by` says; of a
+        row so many pictures."""
+        layer, how = self._layers[number], self.layout.program.maps[number]
+        maps: NDArray[np.integer[Any]]
+        if isinstance(how, RawMap):
+            maps = how.unpack(data, pictures)
+        else:
+            maps = how.unpack(data)[:, :pictures]
         if isinstance(layer, DenseSums):
             codes = cast("NDArray[np.integer[Any]]", read)
             return layer.finish(codes, cast("NDArray[np.int32]", maps))

@@ -102,12 +102,9 @@ def plans(
     return (together if before is None else alone), together
 
 
-def row_of(maps: Sequence[NDArray[Any]], pictures: int) -> NDArray[Any]:
-    """Maps of codes as a row of pixels, (1, pictures, codes); what is missing is 0."""
-    row = np.zeros((1, pictures, maps[0].size), maps[0].dtype)
-    for number, codes in enumerate(maps):
-        row[0, number] = codes.ravel()
-    return row
+def row_of(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Maps of codes as a row of pixels, (1, pictures, codes)."""
+    return np.stack([codes.ravel() for codes in maps])[None]
 
 
 def for_pictures(layer: Lowered, pictures: int) -> Lowered:

@@ -122,21 +122,41 @@ class WordMap:
         """Bytes of the whole map."""
         return self.rows * self.plane_words * 8
 
-    def pack(self, numbers: NDArray[np.integer[Any]]) -> bytes:
-        """Integers of shape (rows, columns, channels), as they lie in memory.
+    def pack(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Integers of shape (rows, columns, channels), as they lie in memory: uint8 (size,).
 
         Raises:
             QnnError: shape, dtype or a value does not fit.
         """
+        memory = np.empty(self.size, np.uint8)
+        self.write(numbers, memory)
+        return memory
+
+    def write(self, numbers: NDArray[np.integer[Any]], memory: NDArray[np.uint8]) -> None:
+        """As `pack`, into memory, uint8 (size,)."""
         shape = self.rows, self.columns, self.channels
-        kind = "uint16" if self.unsigned else "int16"
         if numbers.shape != shape or not np.issubdtype(numbers.dtype, np.integer):
             raise QnnError(
                 f"expected integers of shape {shape}, got {numbers.dtype} of shape {numbers.shape}"
             )
-        limits = np.iinfo(kind)
+        limits = np.iinfo(self._kind)
         if numbers.min() < limits.min or numbers.max() > limits.max:
-            raise QnnError(f"numbers {numbers.min()}..{numbers.max()} do not fit {kind}")
-        strings = np.zeros((self.rows, self.plane_words * 4), np.dtype(kind).newbyteorder("<"))
-        strings[:, : self.columns * self.channels] = numbers.reshape(self.rows, -1)
-        return strings.tobytes()
+            raise QnnError(f"numbers {numbers.min()}..{numbers.max()} do not fit {self._kind.name}")
+        self._strings(memory)[...] = numbers.reshape(self.rows, -1)
+
+    def write_rounded(self, x: NDArray[np.float32], memory: NDArray[np.uint8]) -> None:
+        """As `write`, of floats that are rounded half to even and fit then."""
+        strings = self._strings(memory)
+        np.rint(x.reshape(strings.shape), out=strings, casting="unsafe")
+
+    @property
+    def _kind(self) -> np.dtype[Any]:
+        """Of a number."""
+        return np.dtype("<u2" if self.unsigned else "<i2")
+
+    def _strings(self, memory: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
+        """The numbers in memory, (rows, columns * channels); rows are filled up with zeros."""
+        strings = memory.view(self._kind).reshape(self.rows, -1)
+        used = self.columns * self.channels
+        strings[:, used:] = 0
+        return strings[:, :used]

@@ -168,9 +168,9 @@ def test_few_outputs_are_recomputed(monkeypatch):
     layer = Convolution(weight, None, 4, 0, DOREFA)
     recompute, counts = layer._recompute, []
 
-    def spy(patches, where):
+    def spy(patches, where, largest):
         counts.append(where.size)
-        recompute(patches, where)
+        recompute(patches, where, largest)
 
     monkeypatch.setattr(layer, "_recompute", spy)
     codes = layer(rng.uniform(-0.5, 0.5, (224, 224, 3)).astype(np.float32))
@@ -188,14 +188,27 @@ def test_codes_at_some_places(arithmetic, monkeypatch):
         outputs = GOLDEN_CONV[arithmetic](x, weight, None, 2, 1)
         steps = Thresholds(tuple(rng.choice(outputs.ravel().astype(np.float64), 7).tolist()))
         conv = Convolution(weight, None, 2, 1, steps, arithmetic)
-        where = np.argwhere(np.ones(outputs.shape, bool))
-        right = golden_codes(x, weight, None, 2, 1, steps, arithmetic)[tuple(where.T)]
-        np.testing.assert_array_equal(conv.codes_at(x, where), right)
+        where = np.nonzero(np.ones(outputs.shape, bool))
+        right = golden_codes(x, weight, None, 2, 1, steps, arithmetic)[where]
+        arguments = np.pad(x, ((1, 1), (1, 1), (0, 0))), where, float(abs(x).max())
+        np.testing.assert_array_equal(conv.codes_at(*arguments), right)
         with monkeypatch.context() as patched:
-            patched.setattr(float_conv, "_BOTH", 0)
-            noticed += not np.array_equal(conv.codes_at(x, where), right)
+            patched.setattr(float_conv, "error_bound", lambda *_: np.zeros(4))
+            noticed += not np.array_equal(conv.codes_at(*arguments), right)
     assert noticed > 10
-    assert conv.codes_at(x, where[:0]).shape == (0,)
+    assert conv.codes_at(arguments[0], tuple(some[:0] for some in where), 1.0).shape == (0,)
+    with pytest.raises(QnnError, match="too large for float32"):
+        conv.codes_at(arguments[0], where, 1e38)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "lines"),
+    [((3, 3, 3), 1), ((12, 12, 3), 12), ((4, 2, 8), 1), ((8, 2, 9), 4), ((1, 40, 3), 1)],
+)
+def test_lines_of_a_kernel(kernel, lines):
+    """Some rows each, all as many, of at most 64 weights where that goes."""
+    layer = Convolution(np.ones((2, *kernel), np.float32), None, 1, 0, DOREFA)
+    assert layer._lines.shape == (2, lines, np.prod(kernel) // lines)
 
 
 def test_results_are_the_callers_own():

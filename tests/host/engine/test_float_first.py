@@ -8,7 +8,8 @@ import pytest
 
 from qnn.compute.float_conv import Convolution, Thresholds, Uniform
 from qnn.engine.float_first import lowered
-from qnn.errors import DoesNotFitError
+from qnn.engine.word_conv import WordMap
+from qnn.errors import DoesNotFitError, QnnError
 from qnn.importers import import_network
 from qnn.pictures.picture import Picture
 from qnn_sim import golden, golden_network
@@ -30,16 +31,32 @@ def golden_codes(x, weight, bias, stride, padding, steps, arithmetic):
 
 def mended(layer, x):
     """Codes by way of the accelerator, and the share of outputs that were in doubt."""
-    counts = golden_counts(layer.words, layer.numbers(x))
+    counts = golden_counts(layer.words, numbers(layer, x))
     return corrected(layer, x, counts), float((counts & 1).mean())
+
+
+def numbers(layer, x):
+    """The map of the accelerator, as it lies in memory."""
+    rows, columns, channels = layer.words.in_shape
+    words = WordMap(rows, columns, channels, layer.words.unsigned)
+    memory = np.full(words.size, 0xA5, np.uint8)
+    words.write_rounded(layer.scaled(x, layer.keep(x)), memory)
+    strings = memory.view("<u2" if words.unsigned else "<i2").reshape(rows, -1)
+    assert not strings[:, columns * channels :].any()
+    return strings[:, : columns * channels].reshape(x.shape).astype(np.int64)
 
 
 def corrected(layer, x, counts):
     """Codes out of counts, as the driver corrects them in memory."""
-    codes = counts >> 1
-    where, right = layer.corrections(x, np.argwhere(counts & 1))
-    codes[tuple(where.T)] = right
+    codes, kept = counts >> 1, layer.keep(x)
+    where = doubts(layer, kept, counts)
+    codes[where] = layer.codes(kept, where)
     return codes
+
+
+def doubts(layer, kept, counts):
+    """Where codes are computed again."""
+    return np.nonzero(counts & 1 if layer.proves(kept) else counts >= 0)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -122,6 +139,44 @@ def test_steps_that_16_bits_do_not_tell_apart():
         lowered("first", conv, (4, 4, 3), 0.0, 1.0)
 
 
+@pytest.mark.parametrize("padding", [0, 2])
+def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
+    """What is kept of one does not stay for the next; a value out of range proves nothing."""
+    rng = np.random.default_rng(4)
+    weight = rng.normal(size=(3, 3, 3, 3)).astype(np.float32)
+    conv = Convolution(weight, None, 2, padding, Uniform(1.0, 3))
+    layer = lowered("first", conv, (9, 8, 3), 0.0, 1.0)
+    room = None
+    for largest in (1.0, 1.5, 1.0):
+        x = rng.uniform(0, largest, (9, 8, 3))
+        x[3, 4] = largest
+        kept = layer.keep(x, room)
+        assert layer.proves(kept) == (largest <= 1)
+        assert room is None or kept.padded is room.padded
+        np.testing.assert_array_equal(
+            kept.padded, np.pad(x, ((padding,) * 2,) * 2 + ((0, 0),)).astype(np.float32)
+        )
+        where = np.nonzero(np.ones(layer.words.out_shape))
+        right = conv(x.astype(np.float32))
+        np.testing.assert_array_equal(layer.codes(kept, where), right[where])
+        few = tuple(some[::29] for some in where)
+        np.testing.assert_array_equal(layer.codes(kept, few), right[few])
+        np.testing.assert_array_equal(corrected(layer, x, 2 * right.astype(int) + 1), right)
+        room = kept
+
+
+def test_pictures_that_are_refused():
+    conv = Convolution(np.ones((1, 1, 1, 3), np.float32), None, 1, 0, Uniform(1.0, 3))
+    layer = lowered("first", conv, (4, 4, 3), 0.0, 1.0)
+    with pytest.raises(QnnError, match=r"layer first: want a picture of \(4, 4, 3\)"):
+        layer.keep(np.zeros((4, 3, 3), np.float32))
+    for bad in (np.nan, np.inf, -np.inf):
+        x = np.zeros((4, 4, 3), np.float32)
+        x[1, 2, 0] = bad
+        with pytest.raises(QnnError, match="layer first: the picture has values that are not fin"):
+            layer.keep(x)
+
+
 def test_a_layer_of_zeros():
     conv = Convolution(np.zeros((2, 3, 3, 3), np.float32), None, 1, 1, Uniform(1.0, 3))
     x = np.ones((5, 5, 3), np.float32)
@@ -159,10 +214,9 @@ def test_published_first_layers(reference, name):
     assert pictures
     for path in pictures:
         x = network.picture.tensor(Picture.open(path))
-        counts = golden_counts(layer.words, layer.numbers(x))
+        counts = golden_counts(layer.words, numbers(layer, x))
         codes = corrected(layer, x, counts)
         np.testing.assert_array_equal(codes, golden_network.run_layer(first, x))
-        where, _ = layer.corrections(x, np.argwhere(counts & 1))
-        share = len(where) / counts.size
+        share = len(doubts(layer, layer.keep(x), counts)[0]) / counts.size
         print(f"{name} {path.name}: {share:.3%} of {counts.size} outputs in doubt")
         assert share < 0.01

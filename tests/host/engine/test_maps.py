@@ -57,13 +57,51 @@ def test_odd_codes_are_found_and_mended_in_memory(pe, columns):
     words[rng.random(len(words)) < 0.5, 0] = 0  # none of them is odd
     data = words.astype("<u8").view(np.uint8).ravel()
     codes = image.unpack(data.tobytes())
-    where = image.odd(data)
-    assert sorted(where.tolist()) == np.argwhere(codes & 1).tolist()
-    right = rng.integers(0, 4, len(where), dtype=np.uint8)
-    image.mend(data, where, right)
-    codes[tuple(where.T)] = 2 * right + 1
+    odd = image.odd(data)
+    assert sorted(np.transpose(odd.where).tolist()) == np.argwhere(codes & 1).tolist()
+    right = rng.integers(0, 4, len(odd), dtype=np.uint8)
+    before = data.copy()
+    image.mend(data, odd, right)
+    codes[odd.where] = 2 * right + 1
     np.testing.assert_array_equal(image.unpack(data.tobytes()), codes)
-    assert image.odd(np.zeros_like(data)).shape == (0, 3)
+    changed = np.unpackbits(data ^ before).sum()
+    assert changed == np.unpackbits(image.unpack((data ^ before).tobytes())).sum()  # no other bit
+    every = image.every()
+    assert sorted(np.transpose(every.where).tolist()) == np.argwhere(codes >= 0).tolist()
+    image.mend(data, every, right := rng.integers(0, 4, len(every), dtype=np.uint8))
+    codes[every.where] = 2 * right + (codes[every.where] & 1)
+    np.testing.assert_array_equal(image.unpack(data.tobytes()), codes)
+    data[:] = 0
+    none = image.odd(data)
+    assert len(none) == 0
+    image.mend(data, none, right[:0])
+    assert not data.any()
+
+
+@pytest.mark.parametrize("pe", [8, 32])
+def test_odd_bits_of_no_channel_are_not_found(pe):
+    """Also where a word has none but these."""
+    image = BlockMap(2, 3, 2, pe, ((0, pe), (pe, 1)))
+    real = image.pack(np.full((2, 3, pe + 1), 1))
+    junk = np.full(image.size, 0xFF, np.uint8)
+    junk.view("<u8").reshape(-1, 2)[:, 0] &= ~real.view("<u8").reshape(-1, 2)[:, 0]
+    assert len(image.odd(junk)) == 0
+    assert len(image.odd(junk | real)) == 6 * (pe + 1)
+
+
+def test_a_row_that_has_fewer_columns():
+    """As of pictures: the others are 0 on the way in, and left out on the way out."""
+    tight = TightMap(1, 4, 18, 3)
+    codes = np.random.default_rng(2).integers(0, 8, (1, 4, 18), dtype=np.uint8)
+    codes[:, 2:] = 0
+    memory = np.full(tight.size, 0xA5, np.uint8)
+    tight.write(codes[:, :2], memory, 2)
+    np.testing.assert_array_equal(memory, tight.pack(codes))
+    with pytest.raises(QnnError, match="expected integer codes of shape"):
+        tight.write(codes[:, :2], memory)
+    raw = RawMap(1, 4, 8, ((0, 8), (8, 3)), tuple(range(11)))
+    words = np.random.default_rng(3).integers(-9, 9, raw.size // 4).astype("<i4").tobytes()
+    np.testing.assert_array_equal(raw.unpack(words, 3), raw.unpack(words)[:, :3])
 
 
 def test_raw_map_takes_the_offset_away():

@@ -137,9 +137,9 @@ def test_a_run_that_is_not_split(kind, why):
 
 def test_row_of():
     maps = [np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.full((1, 2, 3), 9, np.uint8)]
-    row = row_of(maps, 3)
+    row = row_of(maps)
     assert row.dtype == np.uint8
-    assert row.tolist() == [[list(range(6)), [9] * 6, [0] * 6]]
+    assert row.tolist() == [[list(range(6)), [9] * 6]]
 
 
 def assert_as_on_the_host(driver, layers, pictures, together):
