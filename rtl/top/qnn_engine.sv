@@ -10,7 +10,7 @@ module qnn_engine
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe             = 32,      // output channels at a time: 8, 16 or 32
+  parameter int unsigned Pe             = 32,      // output channels at a time: 8, 16, 32 or 64
   parameter int unsigned Pixels         = 4,       // output pixels at a time: 2, 4 or 8
   parameter int unsigned AccW           = 32,      // accumulator bits
   parameter int unsigned WeightWords    = 1024,    // powers of two, at most 4096
@@ -89,8 +89,8 @@ module qnn_engine
   input  logic [1:0]  m_axi_read_rresp,
   input  logic        m_axi_read_rlast
 );
-  if (Pe != 8 && Pe != 16 && Pe != 32) begin : gen_bad_pe
-    $fatal(1, "qnn_engine: Pe=%0d is not 8, 16 or 32", Pe);
+  if (Pe != 8 && Pe != 16 && Pe != 32 && Pe != 64) begin : gen_bad_pe
+    $fatal(1, "qnn_engine: Pe=%0d is not 8, 16, 32 or 64", Pe);
   end
   if (Pixels != 2 && Pixels != 4 && Pixels != 8) begin : gen_bad_pixels
     $fatal(1, "qnn_engine: Pixels=%0d is not 2, 4 or 8", Pixels);

@@ -42,7 +42,11 @@ CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},
     "small": _SMALL,
     "one-port": {**_SMALL, "Ports": 1, "Requantiser": 0},
+    "aup-zu3": {"Pixels": 8, "WeightWords": 2048, "WindowWords": 2048},
+    "kv260": {"Pe": 64, "Pixels": 8, "WeightWords": 4096},
 }
+
+LARGE = ("aup-zu3", "kv260")  # of them, which take minutes to compile
 
 
 def sources(rtl: Path = RTL) -> list[Path]:

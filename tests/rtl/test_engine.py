@@ -20,6 +20,7 @@ from qnn.network import Conv, MaxPool
 from qnn_sim import run_options
 from qnn_sim.golden_network import trace
 from qnn_sim.platform import POISON, SimulatedBoard
+from qnn_sim.rtl_build import LARGE
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 CONFIGURATION, ONE_PORT = "small", "one-port"
@@ -71,7 +72,9 @@ def assert_account(driver, cycles, model):
 @pytest.mark.parametrize(
     ("kind", "count", "least", "configuration"),
     [("codes", 250, 200, CONFIGURATION), ("words", 100, 70, CONFIGURATION),
-     ("codes", 60, 45, ONE_PORT), ("words", 30, 20, ONE_PORT)],
+     ("codes", 60, 45, ONE_PORT), ("words", 30, 20, ONE_PORT),
+     *(pytest.param(*case, name, marks=pytest.mark.nightly)
+       for name in LARGE for case in (("codes", 60, 45), ("words", 30, 20)))],
 )  # fmt: skip
 def test_random_networks_equal_golden(kind, count, least, configuration, seed):
     """On every kind of memory; again with what stayed on the chip, where all of it did."""

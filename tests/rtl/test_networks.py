@@ -13,7 +13,7 @@ from qnn.engine.driver import Driver
 from qnn.store import library
 from qnn_sim import rtl_batches, rtl_cases, rtl_pictures
 from qnn_sim.platform import SimulatedBoard
-from qnn_sim.rtl_build import CONFIGURATIONS
+from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
 PAGE = Path(__file__).parents[2] / "rtl/README.md"
@@ -105,7 +105,10 @@ def test_defaults_of_the_host_are_those_of_the_rtl():
         assert driver.capabilities == Capabilities()
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize(
+    "configuration",
+    [pytest.param(n, marks=[pytest.mark.nightly] * (n in LARGE)) for n in CONFIGURATIONS],
+)
 def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
     with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:
         caps = driver.capabilities

@@ -20,7 +20,7 @@ from qnn_sim.streams import generator, reset, start
 ADDRESS = 0x4000
 
 
-@pytest.mark.parametrize("pe", [8, pytest.param(16, marks=pytest.mark.nightly), 32])
+@pytest.mark.parametrize("pe", [8, pytest.param(16, marks=pytest.mark.nightly), 32, 64])
 def test_qnn_input_loader(pe):
     from qnn_sim.bench_runner import run_bench
 

@@ -16,7 +16,9 @@ from qnn_sim.streams import generator, pack, reset, start
 ACC, THRESHOLDS = 32, 16
 
 
-@pytest.mark.parametrize(("pe", "pixels"), [(8, 4), (32, 2)])
+@pytest.mark.parametrize(
+    ("pe", "pixels"), [(8, 4), (32, 2), pytest.param(64, 8, marks=pytest.mark.nightly)]
+)
 def test_qnn_readout(pe, pixels):
     from qnn_sim.bench_runner import run_bench
 

@@ -14,7 +14,10 @@ WORDS, LATENCY = 4, 8
 NAMES = ("base", "shift", "multiplier", "addend")  # in the order of the words
 
 
-@pytest.mark.parametrize(("pe", "pixels"), [(8, 4), (16, 2), (32, 4), (32, 8)])
+@pytest.mark.parametrize(
+    ("pe", "pixels"),
+    [(8, 4), (16, 2), (32, 4), (32, 8), pytest.param(64, 8, marks=pytest.mark.nightly)],
+)
 def test_qnn_requant(pe, pixels):
     from qnn_sim.bench_runner import run_bench
 

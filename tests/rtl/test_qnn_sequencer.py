@@ -25,13 +25,15 @@ WEIGHTS, WINDOW, RESULTS = 64, 256, 32
 COEFFICIENTS = ((1,), (1,), (1, 1), (1, 2), (2, 1, 1), (8, 4, 2, 1, 1), (16, 8, 4, 2, 1))
 
 
-@pytest.mark.parametrize(("pe", "pixels"), [(8, 2), (16, 4)])
+@pytest.mark.parametrize(
+    ("pe", "pixels"), [(8, 2), (16, 4), pytest.param(64, 8, marks=pytest.mark.nightly)]
+)
 def test_qnn_sequencer(pe, pixels):
     from qnn_sim.bench_runner import run_bench
 
     run_bench(
         __file__, Pe=pe, Pixels=pixels, WeightWords=WEIGHTS, WindowWords=WINDOW,
-        ResultDepth=RESULTS,
+        ResultDepth=max(RESULTS, pe // 8 * pixels),  # raw sums of a group
     )  # fmt: skip
 
 
@@ -215,7 +217,7 @@ class Bench:
                     assert interval > case.least, where
                     interval = 0
                     stored += result_rows
-                    assert stored <= RESULTS, "more results than there is room"
+                    assert stored <= int(dut.ResultDepth.value), "more results than there is room"
                 position += 1
             # a tile is taken with its first product row, in the cycle before it shows
             if dut.tile_take_o.value:

@@ -10,7 +10,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.errors import DeviceBusyError, OutOfMemoryError, PlatformError
 from qnn_sim.platform import CHUNK, POISON, SimulatedBoard
-from qnn_sim.rtl_build import CONFIGURATIONS
+from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
 
 
 @pytest.fixture
@@ -96,7 +96,10 @@ def test_a_board_that_cannot_be_made_holds_no_lock(tmp_path):
     SimulatedBoard("small", 1 << 16, lock=tmp_path / "lock").close()
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize(
+    "configuration",
+    [pytest.param(n, marks=[pytest.mark.nightly] * (n in LARGE)) for n in CONFIGURATIONS],
+)
 def test_a_configuration_has_what_its_parameters_say(configuration):
     stated = CONFIGURATIONS[configuration]
     names = {"Pe": "pe", "Pixels": "pixels", "Ports": "ports", "Requantiser": "requantiser"}
