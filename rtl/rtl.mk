@@ -21,8 +21,8 @@ sim-%: .venv/.dev           ## tests of one module, for example make sim-qnn_poo
 	$(VENV)/pytest tests/rtl/test_$*.py
 sim-network: .venv/.dev     ## one whole network through the RTL
 	$(VENV)/python scripts/bench_rtl.py $(NETWORK) --out build/sim-network.json
-bench-rtl: .venv/.dev       ## cycles of every network, per layer; build/bench-rtl.json
-	$(VENV)/python scripts/bench_rtl.py
-synth: .venv/.dev           ## what it needs of an XC7Z020, and its worst paths, by Yosys; build/synth.json
-	$(VENV)/python scripts/synth.py
+bench-rtl: .venv/.dev       ## cycles of every network on BOARD, per layer; build/bench-rtl.json
+	$(VENV)/python scripts/bench_rtl.py --board $(BOARD)
+synth: .venv/.dev           ## what it needs of the device of BOARD, by Yosys; build/synth.json
+	$(VENV)/python scripts/synth.py --board $(BOARD)
 .PHONY: lint-rtl regs check-generated diagram sim sim-network bench-rtl synth

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cycles of whole networks on the RTL, per layer, with the published and an ideal memory.
+"""Cycles of whole networks on the RTL, per layer, with the memory of a board and an ideal one.
 
-Prints a table and writes build/bench-rtl.json. Ideal cycles are products x activation planes x
-weight planes / lanes. Networks with a float first layer run once more as whole pictures, with all
-layers on the accelerator that it can take; the others as batches of pictures, which share weights.
-Networks of the reference data are left out where QNN_REFERENCE is not set. Fails where a value
-differs from what the network must give, or where a target is missed.
+With --board they are those of its configuration, and pictures a second at its clock stand beside
+those that FINN has published for that board. Prints a table and writes build/bench-rtl.json, for a
+board other than the PYNQ-Z1 build/<board>/bench-rtl.json.
 
-    python scripts/bench_rtl.py [--config pynq-z1] [--waves FILE] [--against WHERE] [network ...]
+Ideal cycles are products x activation planes x weight planes / lanes. Networks with a float first
+layer run once more as whole pictures, with all layers on the accelerator that it can take; the
+others as batches of pictures, which share weights. Networks of the reference data are left out
+where QNN_REFERENCE is not set. Fails where a value differs from what the network must give, or
+where a target is missed.
+
+    python scripts/bench_rtl.py [--board pynq-z1] [--waves FILE] [--against WHERE] [network ...]
 """
 
 import argparse
@@ -23,6 +27,7 @@ from qnn.engine.driver import Driver
 from qnn.errors import QnnError
 from qnn_sim import (
     bench_against,
+    boards,
     outputs,
     rtl_batches,
     rtl_cases,
@@ -32,8 +37,8 @@ from qnn_sim import (
 )
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.regress import inputs
-from qnn_sim.rtl_build import build
-from qnn_sim.rtl_engine import IDEAL, PUBLISHED
+from qnn_sim.rtl_build import CONFIGURATIONS, build
+from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {  # network -> most cycles with the published memory, and with resident weights
@@ -46,6 +51,9 @@ TARGETS = {  # network -> most cycles with the published memory, and with reside
 }
 KNOWN = tuple(dict.fromkeys((*rtl_cases.NAMES, *rtl_batches.NAMES)))
 PICTURE_TARGETS = {"dorefanet": 2_200_000, "tinier-yolo": 1_150_000}  # cycles of a whole picture
+FINN = {  # pictures a second of dataflow builds on a board, as Xilinx/finn #1499 publishes them
+    "aup-zu3": {"cnv-w1a1": 5310.9, "cnv-w1a2": 3029.3, "cnv-w2a2": 3030.7},
+}
 MOST_ON_HOST = 0.01  # of the products of a whole picture
 WAITS = ("wait_weights", "wait_input", "wait_output")
 
@@ -59,10 +67,10 @@ def by_layer(parts: tuple[int, ...], account: list[CommandCycles]) -> list[dict[
     return found
 
 
-def measure(config: str, name: str, waves: Path | None) -> dict:
+def measure(config: str, name: str, waves: Path | None, memory: MemoryModel = PUBLISHED) -> dict:
     case = rtl_cases.case(name, run_options.reference())
     result: dict = {}
-    board = SimulatedBoard(config, model=PUBLISHED, waves=waves)
+    board = SimulatedBoard(config, model=memory, waves=waves)
     with Driver(board) as driver:
         caps = driver.capabilities
         driver.load(case.layers)
@@ -132,6 +140,26 @@ def show_batch(name: str, result: dict) -> None:
           f"  {result['mismatches']} values differ")  # fmt: skip
 
 
+def single_start(result: dict) -> int:
+    """Cycles of a picture that is started alone: with resident parameters, where they can be."""
+    return result.get("cycles_resident", result["cycles"])
+
+
+def show_rates(name: str, board: dict, networks: dict) -> bool:
+    """Pictures a second beside FINN's; whether one of those is not reached."""
+    finn = FINN.get(name, {})
+    print(f"\n{board['title']} at {board['clock_mhz']:g} MHz, modelled: pictures, a start for each"
+          f"\n{'':14}{'cycles':>9}{'':10}{'a second':>10}{'FINN':>10}")  # fmt: skip
+    missed = False
+    for network, result in networks.items():
+        cycles, how = single_start(result), "resident" if "cycles_resident" in result else ""
+        rate = result["pictures_per_s"] = round(board["clock_mhz"] * 1e6 / cycles, 1)
+        other = f"{finn[network]:>10,.1f}" if network in finn else ""
+        print(f"  {network:12}{cycles:>9}  {how:8}{rate:>10,.1f}{other}")
+        missed |= rate <= finn.get(network, 0)
+    return missed
+
+
 def misses_target(name: str, picture: dict) -> bool:
     on_host = picture["host_macs"] / picture["macs"]
     return picture["cycles"] > PICTURE_TARGETS[name] or on_host > MOST_ON_HOST
@@ -145,14 +173,16 @@ def measure_all(
     Whether a value differs, or a target is missed.
     """
     failed = False
+    memory = arguments.memory
+    targets = arguments.config == "pynq-z1" and memory == PUBLISHED
     for name in [name for name in names if name in rtl_cases.NAMES]:
         waves = arguments.waves
         if waves is None and run_options.waves():
             waves = ROOT / "build" / f"{name}.vcd"
-        networks[name] = result = measure(arguments.config, name, waves)
+        networks[name] = result = measure(arguments.config, name, waves, memory)
         show(name, result)
         failed |= result["mismatches"] != 0
-        if arguments.config == "pynq-z1":
+        if targets:
             most, most_resident = TARGETS[name]
             failed |= result["cycles"] > most
             failed |= most_resident is not None and result["cycles_resident"] > most_resident
@@ -160,28 +190,35 @@ def measure_all(
             print(f"  targets: {most} cycles{resident}")
     reference = run_options.reference()
     for name in [name for name in names if name in rtl_batches.NAMES]:
-        batches[name] = rtl_batches.measure(arguments.config, name, reference, PUBLISHED)
+        batches[name] = rtl_batches.measure(arguments.config, name, reference, memory)
         show_batch(name, batches[name])
         failed |= batches[name]["mismatches"] != 0
     for name in [name for name in names if name in rtl_pictures.NAMES]:
         assert reference is not None
-        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, PUBLISHED)
+        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, memory)
         show_picture(name, pictures[name])
         failed |= pictures[name]["mismatches"] != 0
-        if arguments.config == "pynq-z1":
+        if targets:
             failed |= misses_target(name, pictures[name])
             print(f"  targets: {PICTURE_TARGETS[name]} cycles, {MOST_ON_HOST:.0%} of the products")
+    if arguments.board is not None:
+        failed |= show_rates(arguments.board, boards.load(arguments.board), networks)
     return failed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="example:\n  python scripts/bench_rtl.py fashion-cnv --waves build/fashion-cnv.vcd",
+        epilog="example:\n  python scripts/bench_rtl.py --board aup-zu3 cnv-w1a1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("networks", nargs="*", help=f"of {', '.join(KNOWN)}")
-    parser.add_argument("--config", default="pynq-z1", help="configuration of the RTL")
+    parser.add_argument("--board", help="whose configuration, clock and memory")
+    parser.add_argument(
+        "--config",
+        choices=CONFIGURATIONS,
+        help="configuration of the RTL (pynq-z1, or the board's)",
+    )
     parser.add_argument(
         "--waves", type=Path,
         help="write a VCD of everything here (WAVES=1 in the environment: build/NETWORK.vcd)",
@@ -191,8 +228,16 @@ def main() -> int:
         help="another checkout, whose own bench runs first, or its bench-rtl.json: cycles of both "
         "and their ratios in one table",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=ROOT / "build/bench-rtl.json")
+    parser.add_argument("--out", type=Path, help="default: see above")
     arguments = parser.parse_args()
+    try:
+        board = boards.load(arguments.board or "pynq-z1")
+    except QnnError as problem:
+        parser.error(str(problem))
+    arguments.config = arguments.config or board["configuration"]
+    arguments.memory = boards.memory_model(board)
+    folder = "" if arguments.board in (None, "pynq-z1") else arguments.board
+    arguments.out = arguments.out or ROOT / "build" / folder / "bench-rtl.json"
     names = arguments.networks or list(KNOWN)
     if unknown := set(names) - set(KNOWN):
         parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(KNOWN)}")
@@ -224,7 +269,7 @@ def main() -> int:
         caps = driver.capabilities
     config = {
         "name": arguments.config, "simd": caps.simd, "pe": caps.pe, "pixels": caps.pixels,
-        "lanes": caps.lanes, "memory_ports": caps.ports, "latency": PUBLISHED.latency,
+        "lanes": caps.lanes, "memory_ports": caps.ports, "latency": arguments.memory.latency,
     }  # fmt: skip
     found = {
         "origin": stamp, "config": config, "networks": networks, "pictures": pictures,

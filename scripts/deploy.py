@@ -6,6 +6,8 @@ Makes a wheel that holds the bitstream of build/<board>, copies it, and installs
 PYNQ into its Python environment; on a plain Debian or Ubuntu (--system debian) into an environment
 of its own, /opt/qnn, with numpy and pillow from the packages of the system. The board needs no
 connection to the Internet: nothing else is installed, and what it lacks is said at the end.
+
+First it says which image the board must have booted.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn.platforms.overlay import BITSTREAM, read_design
-from qnn_sim import run_options, script
+from qnn_sim import boards, run_options, script
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "python"  # links to them
@@ -212,6 +214,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not args.host or args.host.startswith("-"):
             raise QnnError("which board? make deploy HOST=xilinx@192.168.2.99")
+        board = boards.load(args.board)
+        if debian and board["system"] != "zynq_7000":
+            raise QnnError(
+                f"{board['title']} runs with {board['image']} only: without pynq it must be a "
+                "board with a Zynq-7000"
+            )
+        image = "Debian or Ubuntu, armhf" if debian else board["image"]
+        print(f"{board['title']}: {image} must run on it")
         if args.dry_run:
             wheel = out / "qnn.whl"
             print(line(pip_wheel(Path("SOURCE"), out)))

@@ -1,53 +1,70 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Synthesises the accelerator for the XC7Z020 with Yosys and tells what it needs of it.
+"""Synthesises the accelerator for the device of a board with Yosys and tells what it needs of it.
 
 Prints a table of LUTs, flip-flops, block RAM and DSP for each module, with the longest
 combinational path inside it (LUTs, carry blocks and wide multiplexers in a row). Then, of the whole
 design over all borders of modules: the worst paths from register to register, with cells in a row,
-loads of the widest net and an estimate in ns (see netlist_timing.py), and the nets with many loads.
-Writes the netlist and synth.json into the output folder. Fails where the device would be too full,
-where something stays a black box, or where a memory of qnn_ram became anything but block RAM.
+loads of the widest net and an estimate in ns (see netlist_timing.py), and the nets with many loads;
+of an UltraScale+ no delays are published, so there are none of these.
 
-    python scripts/synth.py [--top qnn_engine] [--out build/synth]
+Writes the netlist into build/synth and synth.json beside it; of a board other than the PYNQ-Z1 both
+below build/<board>. Fails where the device would be too full, where something stays a black box, or
+where a memory of qnn_ram became anything but block RAM or, where the board says so, UltraRAM.
+
+    python scripts/synth.py [--board pynq-z1] [--top qnn_engine] [--out build/synth]
 """
 
 import argparse
 import json
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pyosys import libyosys
 
 import netlist_timing
 from qnn.errors import QnnError
-from qnn_sim import outputs, rtl_build, script
+from qnn_sim import boards, outputs, rtl_build, script
 from qnn_sim.regress import inputs
 from qnn_sim.rtl_build import ROOT, sources
 
-DEVICE = {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220}
-MOST = {"lut": 42_560, "ff": 106_400, "bram36": 126, "dsp": 220}
+KINDS = ("lut", "ff", "bram36", "dsp", "uram")
+SHARE = {"lut": 0.8, "bram36": 0.9}  # of a device, at most; else all of it
 
-# What one cell of a kind takes: LUT sites, flip-flops, block RAMs, DSPs. No two small LUTs are
-# counted as sharing a site, though many will.
-COST = {
-    **{f"LUT{n}": (1, 0, 0, 0) for n in range(1, 7)},
-    "INV": (0, 0, 0, 0),
-    "RAM32M": (4, 0, 0, 0),
-    "RAM64M": (4, 0, 0, 0),
-    "RAM64X1D": (2, 0, 0, 0),
-    "RAM32X1D": (2, 0, 0, 0),
-    "SRL16E": (1, 0, 0, 0),
-    "SRLC32E": (1, 0, 0, 0),
-    "FDRE": (0, 1, 0, 0),
-    "FDSE": (0, 1, 0, 0),
-    "RAMB36E1": (0, 0, 1, 0),
-    "RAMB18E1": (0, 0, 0.5, 0),
-    "DSP48E1": (0, 0, 0, 1),
-    "CARRY4": (0, 0, 0, 0),
-    "MUXF7": (0, 0, 0, 0),
-    "MUXF8": (0, 0, 0, 0),
+# What one cell of a kind takes, in the order of KINDS. No two small LUTs are counted as sharing a
+# site, though many will. A CARRY4 of an UltraScale+ is half of its CARRY8.
+OF_ALL = {
+    **{f"LUT{n}": (1, 0, 0, 0, 0) for n in range(1, 7)},
+    "INV": (0, 0, 0, 0, 0),
+    "RAM32M": (4, 0, 0, 0, 0),
+    "RAM64M": (4, 0, 0, 0, 0),
+    "RAM64X1D": (2, 0, 0, 0, 0),
+    "RAM32X1D": (2, 0, 0, 0, 0),
+    "SRL16E": (1, 0, 0, 0, 0),
+    "SRLC32E": (1, 0, 0, 0, 0),
+    "FDRE": (0, 1, 0, 0, 0),
+    "FDSE": (0, 1, 0, 0, 0),
+    "CARRY4": (0, 0, 0, 0, 0),
+    "MUXF7": (0, 0, 0, 0, 0),
+    "MUXF8": (0, 0, 0, 0, 0),
+}
+SERIES_7 = {
+    **OF_ALL,
+    "RAMB36E1": (0, 0, 1, 0, 0),
+    "RAMB18E1": (0, 0, 0.5, 0, 0),
+    "DSP48E1": (0, 0, 0, 1, 0),
+}
+ULTRASCALE = {
+    **OF_ALL,
+    "RAM32M16": (8, 0, 0, 0, 0),
+    "RAM64M8": (8, 0, 0, 0, 0),
+    "MUXF9": (0, 0, 0, 0, 0),
+    "RAMB36E2": (0, 0, 1, 0, 0),
+    "RAMB18E2": (0, 0, 0.5, 0, 0),
+    "DSP48E2": (0, 0, 0, 1, 0),
+    "URAM288": (0, 0, 0, 0, 1),
 }
 PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF* w:*"
 
@@ -99,17 +116,46 @@ def elaborate(top: str, parameters: Mapping[str, int]) -> str:
     return f"read_slang --keep-hierarchy --top {top} {values} {' '.join(map(str, sources()))}"
 
 
+def family(part: str) -> str:
+    """As Yosys names it."""
+    return "xc7" if part.startswith("xc7") else "xcup"
+
+
+def make_ultra_ram(design: libyosys.Design, instances: Sequence[str]) -> None:
+    """Marks the memories of those instances of qnn_ram; other instances of their modules, too."""
+    kinds = {
+        cell.type.str()
+        for module in dict(design.modules_).values()
+        for name, cell in dict(module.cells_).items()
+        if name.str().lstrip("\\").split(".")[-1] in instances
+    }
+    for kind in kinds:
+        module = design.module(libyosys.IdString(kind))
+        for memory in dict(module.cells_).values():
+            if memory.type.str().startswith("$mem"):
+                memory.set_string_attribute(libyosys.IdString("\\ram_style"), "ultra")
+
+
 def synthesised(
-    folder: Path, top: str = "qnn_engine", parameters: Mapping[str, int] | None = None
-) -> libyosys.Design:
-    """The netlist of cells of the device, module by module; what Yosys says is in yosys.log."""
+    folder: Path, top: str = "qnn_engine", parameters: Mapping[str, int] | None = None,
+    board: Mapping[str, Any] | None = None,
+) -> libyosys.Design:  # fmt: skip
+    """The netlist of cells of the device, module by module; what Yosys says is in yosys.log.
+
+    Args:
+        parameters: of the top.
+        board: its part and which memories are UltraRAM; None: the PYNQ-Z1.
+    """
+    board = board or boards.load("pynq-z1")
     design = libyosys.Design()
     log = f"tee -q -a {folder / 'yosys.log'}"
     libyosys.run_pass(f"{log} {elaborate(top, parameters or {})}", design)
     merge_copies(design)
+    make_ultra_ram(design, board["ultra_ram"])
+    options = f"-family {family(board['part'])} {'-uram' if board['ultra_ram'] else ''}"
     for command in (
         f"hierarchy -check -top {top}",
-        f"synth_xilinx -family xc7 -noiopad -noclkbuf -top {top}",
+        f"synth_xilinx {options} -noiopad -noclkbuf -top {top}",
     ):
         libyosys.run_pass(f"{log} {command}", design)
     return design
@@ -131,10 +177,13 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--top", default="qnn_engine", help="module to synthesise")
-    parser.add_argument("--out", type=Path, default=ROOT / "build/synth", help="output folder")
+    parser.add_argument("--board", default="pynq-z1", help="a file of params/boards/ (pynq-z1)")
+    parser.add_argument("--out", type=Path, help="output folder (see above)")
     arguments = parser.parse_args()
-    folder = arguments.out
     try:
+        board = boards.load(arguments.board)
+        own = "" if arguments.board == "pynq-z1" else arguments.board
+        folder = arguments.out or ROOT / "build" / own / "synth"
         outputs.make_folder(folder)
     except QnnError as problem:
         parser.error(str(problem))
@@ -144,27 +193,31 @@ def main() -> int:
     # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     stamp, design = inputs.stamp(ROOT), synthesised(folder, arguments.top)
+    top = arguments.top
+    parameters = rtl_build.CONFIGURATIONS[board["configuration"]] if top == "qnn_engine" else {}
+    design = synthesised(folder, top, parameters, board)
     for command in (
         f"write_json {folder / 'netlist.json'}",
         f"tee -q -o {folder / 'stat.json'} stat -json -tech xilinx",
     ):
         libyosys.run_pass(f"tee -q -a {folder / 'yosys.log'} {command}", design)
-    top = arguments.top
     modules = json.loads((folder / "stat.json").read_text())["modules"]
     cells = {name: module["num_cells_by_type"] for name, module in modules.items()}
     cells = {name.lstrip("\\"): kinds for name, kinds in cells.items()}
 
+    cost = SERIES_7 if family(board["part"]) == "xc7" else ULTRASCALE
+
     def count(name: str) -> tuple[list[float], dict[str, int]]:
         """Needs of a module with all below it, and how often each module is in it."""
-        total, uses = [0.0] * 4, {name: 1}
+        total, uses = [0.0] * len(KINDS), {name: 1}
         for kind, number in cells[name].items():
             kind = kind.lstrip("\\")
             if kind in cells:
                 below, used = count(kind)
                 for module, times in used.items():
                     uses[module] = uses.get(module, 0) + number * times
-            elif kind in COST:
-                below = list(COST[kind])
+            elif kind in cost:
+                below = list(cost[kind])
             else:
                 raise SystemExit(f"{name}: {kind} is a black box or has no known cost")
             total = [t + number * b for t, b in zip(total, below, strict=True)]
@@ -182,37 +235,46 @@ def main() -> int:
                 "ff": int(needs[1]),
                 "bram36": needs[2],
                 "dsp": int(needs[3]),
+                "uram": int(needs[4]),
                 "longest_path": longest_path(design, name, folder),
             }
         )
         ram = name.startswith("qnn_ram")
-        if ram and (not needs[2] or needs[1]):
+        if ram and (not (needs[2] or needs[4]) or needs[1]):
             raise SystemExit(f"{name}: a qnn_ram became {needs} instead of block RAM")
     rows.sort(key=lambda row: (-row["lut"], row["module"]))
+    device = {kind: number for kind, number in board["resources"].items() if number}
     result = {
         "origin": stamp,
-        "device": DEVICE,
+        "board": arguments.board,
+        "device": device,
         "lut": int(total[0]),
         "ff": int(total[1]),
         "bram36": total[2],
         "dsp": int(total[3]),
+        "uram": int(total[4]),
         "modules": rows,
-        "timing": netlist_timing.report(json.loads((folder / "netlist.json").read_text()), top),
     }
+    if family(board["part"]) == "xc7":
+        netlist = json.loads((folder / "netlist.json").read_text())
+        result["timing"] = netlist_timing.report(netlist, top)
     outputs.write(folder.parent / "synth.json", json.dumps(result, indent=1) + "\n")
 
     print(f"{'module (with all below it)':28}{'times':>6}{'LUT':>8}{'FF':>8}{'BRAM36':>8}"
-          f"{'DSP':>5}{'path':>6}")  # fmt: skip
+          f"{'DSP':>5}{'URAM':>6}{'path':>6}")  # fmt: skip
     for row in rows:
         print(f"{row['module']:28}{row['instances']:>6}{row['lut']:>8}{row['ff']:>8}"
-              f"{row['bram36']:>8g}{row['dsp']:>5}{row['longest_path']:>6}")  # fmt: skip
+              f"{row['bram36']:>8g}{row['dsp']:>5}{row['uram']:>6}"
+              f"{row['longest_path']:>6}")  # fmt: skip
     print()
-    netlist_timing.show(result["timing"])
-    print()
-    for kind, device in DEVICE.items():
-        share = 100 * result[kind] / device
-        print(f"{kind:8}{result[kind]:>8g} of {device:>7}  {share:5.1f}%  (at most {MOST[kind]})")
-    return int(any(result[kind] > MOST[kind] for kind in MOST))
+    if "timing" in result:
+        netlist_timing.show(result["timing"])
+        print()
+    most = {kind: SHARE.get(kind, 1) * number for kind, number in device.items()}
+    for kind, number in device.items():
+        share = 100 * result[kind] / number
+        print(f"{kind:8}{result[kind]:>8g} of {number:>7}  {share:5.1f}%  (at most {most[kind]:g})")
+    return int(any(result[kind] > most[kind] for kind in most))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _clocks(mhz: float) -> dict[str, str]:
 def _system(told: Mapping[str, Any]) -> dict[str, str]:
     """Parameters of the processing system: the board's, and what qnn_zynq connects."""
     return {
-        **told["ps7"],
+        **told["ps"],
         **_clocks(told["clock_mhz"]),
         "PCW_USE_M_AXI_GP0": "1",
         "PCW_USE_S_AXI_HP0": "1",

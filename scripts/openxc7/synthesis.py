@@ -70,7 +70,7 @@ def run_yosys() -> None:
     try:
         from pyosys import libyosys
 
-        from synth import COST, merge_copies
+        from synth import SERIES_7, merge_copies
     except ImportError:
         raise QnnError("the Python package pyosys is missing; run `make setup`") from None
     order = json.loads(Path(ORDER).read_text())
@@ -89,7 +89,7 @@ def run_yosys() -> None:
     top = design.top_module()
     cells = {name.str().lstrip("\\"): cell for name, cell in dict(top.cells_).items()}
     kinds = {name: cell.type.str().lstrip("\\") for name, cell in cells.items()}
-    check_kinds(kinds, COST)
+    check_kinds(kinds, SERIES_7)
     rams = {n: kind for n, kind in kinds.items() if kind in (floorplan.WHOLE, floorplan.HALF)}
     places = order["places"]
     placed = {} if places is None else floorplan.bels(rams, [(x, y) for x, y in places])

@@ -32,7 +32,7 @@ proc main {file} {
   }
 }
 
-foreach steps {package_ip block_design implement} {
+foreach steps {package_ip zynq_7000 zynq_ultrascale block_design implement} {
   source [file join [file dirname [info script]] $steps.tcl]
 }
 if {[catch {main [lindex $argv 0]} message]} {

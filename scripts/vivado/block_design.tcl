@@ -3,49 +3,56 @@
 # Builds the block design `qnn` around the packaged IP in ./ip: processing system, reset,
 # interconnects for control and memory, interrupt controller.
 #
-#   M_AXI_GP0 > control_interconnect > qnn_engine_0/s_axi_ctrl, axi_intc_0/s_axi
-#   qnn_engine_0/m_axi > memory_interconnect (AXI4 to AXI3) > S_AXI_HP0
-#   qnn_engine_0/m_axi_read > read_interconnect (AXI4 to AXI3) > S_AXI_HP2
-#   qnn_engine_0/irq > axi_intc_0 > IRQ_F2P    PYNQ finds interrupts through an axi_intc only
+#   processing system > control_interconnect > qnn_engine_0/s_axi_ctrl, axi_intc_0/s_axi
+#   qnn_engine_0/m_axi > memory_interconnect > processing system
+#   qnn_engine_0/m_axi_read > read_interconnect > processing system
+#   qnn_engine_0/irq > axi_intc_0 > processing system    PYNQ finds interrupts through one only
 #
-# All of it runs from FCLK_CLK0. One interrupt needs no concatenation, whose IP is not the same in
-# all versions of Vivado.
+# The interconnects make of AXI4 and 64 bits what the port has. All of it runs from one clock. One
+# interrupt needs no concatenation, whose IP is not the same in all versions of Vivado.
 
 # settings: keys part, vlnv, clock_mhz, memory_bytes, segment_bytes, engine_address, intc_address,
-# ps7 (PCW names and values of the board).
+# system: the proc that tells the processing system, zynq_7000 or zynq_ultrascale, and ps, names and
+# values of the board for it. Such a proc gives a dictionary:
+#
+#   cell kind values                  name, IP (* for any version) and parameters
+#   clock timed reset interrupt       pins, and the clock by the name that timing reports have for it
+#   outside                           interface ports, and their kinds
+#   control                           bus, clock pin and address space of the master
+#   memory read                       bus, clock pin and segment of a memory port; what else lies there
 proc block_design {settings} {
   dict with settings {}
+  set ps_facts [$system $settings]
+  dict with ps_facts {}
   create_project -force -part $part qnn project
   set_property ip_repo_paths ip [current_project]
   update_ip_catalog -rebuild
   create_bd_design qnn
-  foreach {cell kind} [list \
-      processing_system7_0 xilinx.com:ip:processing_system7:5.5 \
+  foreach {name wanted} [list \
+      $cell $kind \
       proc_sys_reset_0 xilinx.com:ip:proc_sys_reset:5.0 \
       control_interconnect xilinx.com:ip:axi_interconnect:2.1 \
       memory_interconnect xilinx.com:ip:axi_interconnect:2.1 \
       read_interconnect xilinx.com:ip:axi_interconnect:2.1 \
       axi_intc_0 xilinx.com:ip:axi_intc:4.1 \
       qnn_engine_0 $vlnv] {
-    if {[get_ipdefs -all $kind] eq ""} {error "this Vivado has no IP $kind"}
-    create_bd_cell -type ip -vlnv $kind $cell
+    set found [lindex [lsort -dictionary [get_ipdefs -all $wanted]] end]
+    if {$found eq ""} {error "this Vivado has no IP $wanted"}
+    create_bd_cell -type ip -vlnv $found $name
   }
-  configure processing_system7_0 [dict merge $ps7 [list \
-    PCW_USE_M_AXI_GP0 1 PCW_USE_S_AXI_HP0 1 PCW_S_AXI_HP0_DATA_WIDTH 64 \
-    PCW_USE_S_AXI_HP2 1 PCW_S_AXI_HP2_DATA_WIDTH 64 \
-    PCW_FPGA_FCLK0_ENABLE 1 PCW_EN_CLK0_PORT 1 PCW_EN_RST0_PORT 1 \
-    PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz PCW_USE_FABRIC_INTERRUPT 1 PCW_IRQ_F2P_INTR 1]]
+  configure $cell $values
   configure control_interconnect {NUM_SI 1 NUM_MI 2}
-  foreach cell {memory_interconnect read_interconnect} {configure $cell {NUM_SI 1 NUM_MI 1}}
+  foreach name {memory_interconnect read_interconnect} {configure $name {NUM_SI 1 NUM_MI 1}}
   configure axi_intc_0 {C_IRQ_CONNECTION 1}
-  wire_clocks
-  wire_buses
-  place_segment processing_system7_0/Data qnn_engine_0/s_axi_ctrl/reg0 \
-    $engine_address $segment_bytes
-  place_segment processing_system7_0/Data axi_intc_0/S_AXI/Reg $intc_address $segment_bytes
-  place_segment qnn_engine_0/m_axi processing_system7_0/S_AXI_HP0/HP0_DDR_LOWOCM 0 $memory_bytes
-  place_segment qnn_engine_0/m_axi_read \
-    processing_system7_0/S_AXI_HP2/HP2_DDR_LOWOCM 0 $memory_bytes
+  wire_clocks $ps_facts
+  wire_buses $ps_facts
+  set space $cell/[lindex $control 2]
+  place_segment $space qnn_engine_0/s_axi_ctrl/reg0 $engine_address $segment_bytes
+  place_segment $space axi_intc_0/S_AXI/Reg $intc_address $segment_bytes
+  foreach {master port} [list m_axi $memory m_axi_read $read] {
+    place_segment qnn_engine_0/$master $cell/[lindex $port 2] 0 $memory_bytes
+    foreach segment [lindex $port 3] {leave_out qnn_engine_0/$master $cell/$segment}
+  }
   validate_bd_design
   save_bd_design
 }
@@ -64,16 +71,16 @@ proc connect_interfaces {from to} {
   connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $to]
 }
 
-proc wire_clocks {} {
-  connect_pins processing_system7_0/FCLK_CLK0 \
-    processing_system7_0/M_AXI_GP0_ACLK processing_system7_0/S_AXI_HP0_ACLK \
-    processing_system7_0/S_AXI_HP2_ACLK \
+proc wire_clocks {ps_facts} {
+  dict with ps_facts {}
+  connect_pins $cell/$clock \
+    $cell/[lindex $control 1] $cell/[lindex $memory 1] $cell/[lindex $read 1] \
     proc_sys_reset_0/slowest_sync_clk axi_intc_0/s_axi_aclk qnn_engine_0/aclk \
     control_interconnect/ACLK control_interconnect/S00_ACLK \
     control_interconnect/M00_ACLK control_interconnect/M01_ACLK \
     memory_interconnect/ACLK memory_interconnect/S00_ACLK memory_interconnect/M00_ACLK \
     read_interconnect/ACLK read_interconnect/S00_ACLK read_interconnect/M00_ACLK
-  connect_pins processing_system7_0/FCLK_RESET0_N proc_sys_reset_0/ext_reset_in
+  connect_pins $cell/$reset proc_sys_reset_0/ext_reset_in
   connect_pins proc_sys_reset_0/interconnect_aresetn \
     control_interconnect/ARESETN memory_interconnect/ARESETN read_interconnect/ARESETN
   connect_pins proc_sys_reset_0/peripheral_aresetn \
@@ -84,26 +91,32 @@ proc wire_clocks {} {
     read_interconnect/M00_ARESETN
 }
 
-proc wire_buses {} {
-  connect_interfaces processing_system7_0/M_AXI_GP0 control_interconnect/S00_AXI
+proc wire_buses {ps_facts} {
+  dict with ps_facts {}
+  connect_interfaces $cell/[lindex $control 0] control_interconnect/S00_AXI
   connect_interfaces control_interconnect/M00_AXI qnn_engine_0/s_axi_ctrl
   connect_interfaces control_interconnect/M01_AXI axi_intc_0/s_axi
   connect_interfaces qnn_engine_0/m_axi memory_interconnect/S00_AXI
-  connect_interfaces memory_interconnect/M00_AXI processing_system7_0/S_AXI_HP0
+  connect_interfaces memory_interconnect/M00_AXI $cell/[lindex $memory 0]
   connect_interfaces qnn_engine_0/m_axi_read read_interconnect/S00_AXI
-  connect_interfaces read_interconnect/M00_AXI processing_system7_0/S_AXI_HP2
+  connect_interfaces read_interconnect/M00_AXI $cell/[lindex $read 0]
   connect_pins qnn_engine_0/irq axi_intc_0/intr
-  connect_pins axi_intc_0/irq processing_system7_0/IRQ_F2P
-  foreach {port kind} {
-    DDR xilinx.com:interface:ddrx_rtl:1.0
-    FIXED_IO xilinx.com:display_processing_system7:fixedio_rtl:1.0
-  } {
+  connect_pins axi_intc_0/irq $cell/$interrupt
+  foreach {port kind} $outside {
     create_bd_intf_port -mode Master -vlnv $kind $port
-    connect_bd_intf_net [get_bd_intf_ports $port] [get_bd_intf_pins processing_system7_0/$port]
+    connect_bd_intf_net [get_bd_intf_ports $port] [get_bd_intf_pins $cell/$port]
   }
 }
 
 proc place_segment {space segment offset bytes} {
   assign_bd_address -offset $offset -range $bytes \
     -target_address_space [get_bd_addr_spaces $space] [get_bd_addr_segs $segment]
+}
+
+# What a master reaches, but shall not: without it Vivado says that the segment has no address.
+proc leave_out {space segment} {
+  set found [get_bd_addr_segs $segment]
+  if {$found ne ""} {
+    exclude_bd_addr_seg -target_address_space [get_bd_addr_spaces $space] $found
+  }
 }

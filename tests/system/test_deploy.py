@@ -16,6 +16,7 @@ import pytest
 from overlay_files import write_overlay
 
 import deploy as script
+from qnn_sim import boards
 
 ROOT = Path(__file__).parents[2]
 HOST = "xilinx@192.168.2.99"
@@ -169,6 +170,25 @@ def test_a_dry_run_prints_and_does_nothing(deploy, network, tmp_path, capsys):
     for words in ("pip wheel", "scp", f"{HOST}:qnn-deploy/", "'/opt/my python' -m pip", "set -e"):
         assert words in out
     assert network.calls() == [] and not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize("board", boards.names())
+def test_every_board_is_named_with_its_image(deploy, network, board, capsys):
+    assert deploy.main([board, HOST, "--dry-run"]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    facts = boards.load(board)
+    assert first == f"{facts['title']}: {facts['image']} must run on it"
+    assert any(f"build/deploy/{board}/qnn.whl" in line for line in rest)
+    zynq_7000 = board.startswith("pynq-z")
+    assert facts["image"] == ("PYNQ 3.0.1 to 3.1" if zynq_7000 else "PYNQ 4.0")
+    assert deploy.main([board, HOST, "--dry-run", "--system", "debian"]) == 2 * (not zynq_7000)
+    said = capsys.readouterr()
+    assert zynq_7000 or (said.err.count("\n") == 1 and "PYNQ 4.0 only" in said.err)
+
+
+def test_no_such_board(deploy, network, capsys):
+    assert deploy.main(["pynq-z9", HOST]) == 2
+    assert "there is no board 'pynq-z9'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

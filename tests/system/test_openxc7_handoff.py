@@ -11,10 +11,11 @@ from vivado_stand_in import bench
 import bitstream
 from openxc7 import handoff
 from qnn.errors import QnnError
+from qnn_sim import boards
 
 
 def settings(board="pynq-z1", **changes):
-    return bitstream.settings({**bitstream.load_board(board), **changes}, [], "01234567", 1)
+    return bitstream.settings({**boards.load(board), **changes}, [], "01234567", 1)
 
 
 def facts(root):

@@ -50,7 +50,7 @@ def test_bench_rtl(monkeypatch, tmp_path, capsys):
         yield SimpleNamespace(capabilities=Capabilities())
 
     monkeypatch.setattr(
-        bench_rtl, "measure", lambda config, name, waves: row if name == "fashion-cnv" else stop()
+        bench_rtl, "measure", lambda config, name, *_: row if name == "fashion-cnv" else stop()
     )
     monkeypatch.setattr(bench_rtl, "build", lambda *_: None)
     monkeypatch.setattr(bench_rtl, "SimulatedBoard", lambda *_: None)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import bitstream
+from qnn_sim import boards
 from vivado_stand_in.session import Outcome, Session
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +17,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def run(work: Path, scripts: Path = TCL, board: str = "pynq-z1", **outcome) -> tuple[Session, int]:
     """All steps in the folder `work`, which is made; the session and its exit status."""
     work.mkdir()
-    bitstream.prepare(work, bitstream.load_board(board), COMMIT, jobs=2)
+    facts = boards.load(board)
+    bitstream.prepare(work, facts, facts["configuration"], COMMIT, jobs=2)
     session, before = Session(Outcome(**outcome)), Path.cwd()
     try:
         os.chdir(work)

@@ -34,6 +34,7 @@ class Segment:
     bytes: int
     usage: str  # "register", which may lie anywhere, or "memory", which is where it is
     base: int = 0
+    bus: str = ""  # where the interface is named otherwise
 
 
 @dataclass
@@ -144,6 +145,67 @@ def processing_system(set_to: dict[str, str]) -> Shape:
     return shape
 
 
+# Names as the hwh of a real design with zynq_ultra_ps_e spells them; no board sets DDR or pins.
+PSU_DEFAULTS = {
+    "PSU__USE__M_AXI_GP0": "1",
+    "PSU__USE__M_AXI_GP1": "1",
+    "PSU__USE__M_AXI_GP2": "0",
+    "PSU__MAXIGP0__DATA_WIDTH": "128",
+    "PSU__USE__S_AXI_GP2": "0",
+    "PSU__USE__S_AXI_GP4": "0",
+    "PSU__SAXIGP2__DATA_WIDTH": "128",
+    "PSU__SAXIGP4__DATA_WIDTH": "128",
+    "PSU__FPGA_PL0_ENABLE": "1",
+    "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": "100",
+    "PSU__CRL_APB__PL0_REF_CTRL__SRCSEL": "IOPLL",
+    "PSU__CRL_APB__IOPLL_CTRL__FBDIV": "90",
+    "PSU__PSS_REF_CLK__FREQMHZ": "33.333",
+    "PSU__USE__FABRIC__RST": "1",
+    "PSU__NUM_FABRIC_RESETS": "1",
+    "PSU__USE__IRQ0": "0",
+}
+PSU = {
+    **dict.fromkeys(PSU_DEFAULTS, SWITCH),
+    **dict.fromkeys((name for name in PSU_DEFAULTS if "DATA_WIDTH" in name), "32|64|128"),
+    **dict.fromkeys((name for name in PSU_DEFAULTS if "FREQMHZ" in name), NUMBER),
+    "PSU__CRL_APB__PL0_REF_CTRL__SRCSEL": "IOPLL|RPLL|DPLL",
+    "PSU__CRL_APB__IOPLL_CTRL__FBDIV": r"\d+",
+    "PSU__NUM_FABRIC_RESETS": "[1-4]",
+}
+PSU_SEGMENTS = {"DDR_LOW": (0, 0x8000_0000), "QSPI": (0xC000_0000, 0x2000_0000),
+                "LPS_OCM": (0xFF00_0000, 0x100_0000)}  # fmt: skip
+
+
+def processing_system_ultrascale(set_to: dict[str, str]) -> Shape:
+    def on(*names: str) -> bool:
+        return all(set_to[f"PSU__{name}"] == "1" for name in names)
+
+    shape = Shape()
+    if on("FPGA_PL0_ENABLE"):
+        shape.pins["pl_clk0"] = Pin("O", "clk")
+    if on("USE__FABRIC__RST"):
+        shape.pins["pl_resetn0"] = Pin("O", "rst", active_low=True)
+    if on("USE__IRQ0"):
+        shape.pins["pl_ps_irq0"] = Pin("I", "intr")
+    for number, master in enumerate(("hpm0_fpd", "hpm1_fpd", "hpm0_lpd")):
+        if on(f"USE__M_AXI_GP{number}"):
+            bus, width = f"M_AXI_{master.upper()}", set_to.get(f"PSU__MAXIGP{number}__DATA_WIDTH")
+            shape.pins[f"maxi{master}_aclk"] = Pin("I", "clk")
+            shape.interfaces[bus] = Interface(
+                "Master", "AXI4", int(width or 128), f"maxi{master}_aclk"
+            )
+            shape.spaces["Data"] = "M_AXI_HPM0_FPD"
+    for port, number in (("HP0", 2), ("HP2", 4)):
+        if on(f"USE__S_AXI_GP{number}"):
+            bus, clock = f"S_AXI_{port}_FPD", f"saxi{port.lower()}_fpd_aclk"
+            width = int(set_to[f"PSU__SAXIGP{number}__DATA_WIDTH"])
+            shape.pins[clock] = Pin("I", "clk")
+            shape.interfaces[bus] = Interface("Slave", "AXI4", width, clock)
+            for name, (base, size) in PSU_SEGMENTS.items():
+                shape.segments[f"SAXIGP{number}/{port}_{name}"] = Segment(size, "memory", base, bus)
+    return shape
+
+
 def system_reset(_: dict[str, str]) -> Shape:
     pins = {"slowest_sync_clk": Pin("I", "clk"), "mb_reset": Pin("O", "rst")}
     pins["ext_reset_in"] = Pin("I", "rst", active_low=True)  # either; taken from its source
@@ -186,6 +248,7 @@ CATALOGUE = {
     kind.vlnv: kind
     for kind in (
         Kind("xilinx.com:ip:processing_system7:5.5", PS7, PS7_DEFAULTS, processing_system),
+        Kind("xilinx.com:ip:zynq_ultra_ps_e:3.4", PSU, PSU_DEFAULTS, processing_system_ultrascale),
         Kind("xilinx.com:ip:proc_sys_reset:5.0", {}, {}, system_reset),
         Kind(
             "xilinx.com:ip:axi_interconnect:2.1",

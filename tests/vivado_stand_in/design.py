@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from vivado_stand_in.catalogue import Interface, Kind, Pin, Shape, VivadoError
 
-GP0 = range(0x4000_0000, 0x8000_0000)
+CONTROL = {  # what a master of a processing system may reach in the programmable logic
+    "M_AXI_GP0": range(0x4000_0000, 0x8000_0000),
+    "M_AXI_HPM0_FPD": range(0xA000_0000, 0xB000_0000),
+}
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Design:
         self.nets: dict[str, str] = {}  # input pin -> the pin that drives it
         self.links: dict[str, str] = {}  # interface -> the other interface, both ways
         self.placed: list[Placed] = []
+        self.excluded: set[tuple[str, str]] = set()  # address space, segment
         self.valid = self.saved = self.generated = False
 
     def cell(self, name: str) -> Cell:
@@ -115,13 +119,25 @@ class Design:
                 found |= self.reachable(f"{cell}/{name}")
         return found
 
+    def slave(self, segment: str) -> str:
+        """The interface that leads to a segment."""
+        target, block = split(segment)
+        own = self.cells[target].shape.segments[block]
+        return f"{target}/{own.bus or block.split('/')[0]}"
+
+    def exclude(self, space: str, segment: str) -> None:
+        cell, name = split(space)
+        reached = self.reachable(f"{cell}/{self.cell(cell).shape.spaces[name]}")
+        if self.slave(segment) not in reached:
+            raise VivadoError(f"{segment} cannot be reached from {space}")
+        self.excluded.add((space, segment))
+
     def place(self, space: str, segment: str, base: int, size: int) -> None:
         cell, name = split(space)
         master = f"{cell}/{self.cell(cell).shape.spaces[name]}"
         target, block = split(segment)
-        bus = block.split("/")[0]
         reached = {path.lower() for path in self.reachable(master)}
-        if f"{target}/{bus}".lower() not in reached:
+        if self.slave(segment).lower() not in reached:
             raise VivadoError(f"{segment} cannot be reached from {space}")
         own = self.cells[target].shape.segments[block]
         if own.usage == "memory":
@@ -134,8 +150,9 @@ class Design:
             )
         if size & (size - 1) or base % size:
             raise VivadoError(f"{size:#x} bytes at {base:#x}: {segment} does not fit in there")
-        if master.endswith("M_AXI_GP0") and not (base in GP0 and base + size - 1 in GP0):
-            raise VivadoError(f"{base:#x} is not in the range of M_AXI_GP0")
+        own_range = CONTROL.get(split(master)[1])
+        if own_range and not (base in own_range and base + size - 1 in own_range):
+            raise VivadoError(f"{base:#x} is not in the range of {split(master)[1]}")
         for other in self.placed:
             apart = base + size <= other.base or other.base + other.bytes <= base
             if other.space == space and not apart:
@@ -160,13 +177,18 @@ class Design:
             self._check_clocks(first, second)
         for name, cell in self.cells.items():
             for space, master in cell.shape.spaces.items():
+                whole = f"{name}/{space}"
+                done = {p.segment for p in self.placed if p.space == whole}
+                done |= {segment for owner, segment in self.excluded if owner == whole}
                 reached = {path.lower() for path in self.reachable(f"{name}/{master}")}
-                for placed in self.placed:
-                    if placed.space == f"{name}/{space}":
-                        target, block = split(placed.segment)
-                        reached.discard(f"{target}/{block.split('/')[0]}".lower())
-                if reached:
-                    raise VivadoError(f"no address for {sorted(reached)} in {name}/{space}")
+                left = {
+                    f"{target}/{block}"
+                    for target, other in self.cells.items()
+                    for block in other.shape.segments
+                    if self.slave(f"{target}/{block}").lower() in reached
+                } - done
+                if left:
+                    raise VivadoError(f"no address for {sorted(left)} in {whole}")
         self.valid = True
 
     def _check_clocks(self, first: str, second: str) -> None:
@@ -180,10 +202,34 @@ class Design:
             raise VivadoError(f"{first} and {second} have different clocks")
 
     @property
+    def system(self) -> tuple[str, Cell]:
+        """The processing system and its name."""
+        kinds = ("processing_system7", "zynq_ultra_ps_e")
+        ((name, cell),) = (
+            (n, c) for n, c in self.cells.items() if any(kind in c.kind.vlnv for kind in kinds)
+        )
+        return name, cell
+
+    @property
+    def pll_mhz(self) -> float:
+        """What the first clock is divided from: 1,000 MHz of a Zynq-7000."""
+        cell = self.system[1]
+        values = {**cell.kind.defaults, **cell.values}
+        if "processing_system7" in cell.kind.vlnv:
+            return 1000.0
+        reference = float(values["PSU__PSS_REF_CLK__FREQMHZ"])
+        return reference * int(values["PSU__CRL_APB__IOPLL_CTRL__FBDIV"]) / 2
+
+    @property
     def clock_divisors(self) -> tuple[int, int]:
-        """What makes FCLK_CLK0 out of a PLL at 1,000 MHz."""
-        (system,) = (c for c in self.cells.values() if "processing_system7" in c.kind.vlnv)
-        values = {**system.kind.defaults, **system.values}
-        asked = float(values["PCW_FPGA0_PERIPHERAL_FREQMHZ"])
+        """What makes the first clock out of that PLL."""
+        cell = self.system[1]
+        values = {**cell.kind.defaults, **cell.values}
+        (asked,) = (
+            float(values[name])
+            for name in (
+                "PCW_FPGA0_PERIPHERAL_FREQMHZ", "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ",
+            ) if name in values
+        )  # fmt: skip
         pairs = ((a, b) for a in range(1, 64) for b in range(1, a + 1))
-        return min(pairs, key=lambda pair: abs(1000 / pair[0] / pair[1] - asked))
+        return min(pairs, key=lambda pair: abs(self.pll_mhz / pair[0] / pair[1] - asked))

@@ -24,6 +24,18 @@ def _parameters(design: Design, cell: Cell) -> dict[str, str]:
             values.setdefault(f"PCW_FPGA_FCLK{clock}_ENABLE", "0")
             actual = 1000 / divisors[0] / divisors[1] if clock == 0 else 10
             values[f"PCW_ACT_FPGA{clock}_PERIPHERAL_FREQMHZ"] = f"{actual:.6f}"
+    elif "zynq_ultra_ps_e" in cell.kind.vlnv:
+        for clock in range(4):
+            divisors = design.clock_divisors if clock == 0 else (4, 1)
+            name = f"PSU__CRL_APB__PL{clock}_REF_CTRL"
+            values.setdefault(f"PSU__FPGA_PL{clock}_ENABLE", "0")
+            values.setdefault(f"{name}__SRCSEL", "RPLL")
+            values[f"{name}__DIVISOR0"] = str(divisors[0])
+            values[f"{name}__DIVISOR1"] = str(divisors[1])
+            actual = design.pll_mhz / divisors[0] / divisors[1] if clock == 0 else 100
+            values[f"{name}__ACT_FREQMHZ"] = f"{actual:.6f}"
+        for bus in ("MAXIGP0", "SAXIGP2", "SAXIGP4"):
+            values[f"C_{bus}_DATA_WIDTH"] = values[f"PSU__{bus}__DATA_WIDTH"]
     return values
 
 
@@ -96,8 +108,9 @@ def _add_memory_map(design: Design, name: str, cell: Cell, module: Element) -> N
         if owner != name:
             continue
         target, block = split(placed.segment)
-        named, address_block = block.split("/")
+        address_block = block.split("/")[1]
         shape = design.cells[target].shape
+        named = split(design.slave(placed.segment))[1]
         slave = next(bus for bus in shape.interfaces if bus.lower() == named.lower())
         SubElement(
             memory, "MEMRANGE", ADDRESSBLOCK=address_block, INSTANCE=target,
@@ -110,9 +123,14 @@ def _add_memory_map(design: Design, name: str, cell: Cell, module: Element) -> N
 
 def hwh(design: Design, part: str, version: str) -> str:
     root = Element("EDKSYSTEM", EDWVERSION="1.2", TIMESTAMP="", VIVADOVERSION=version)
+    if "processing_system7" in design.system[1].kind.vlnv:
+        arch, device, package, grade = "zynq", part[2:7], part[7:13], part[13:]
+    else:
+        device, package, grade, _ = part.split("-")
+        arch, grade = "zynquplus", f"-{grade}"
     SubElement(
-        root, "SYSTEMINFO", ARCH="zynq", DEVICE=part[2:7], NAME=design.name, PACKAGE=part[7:13],
-        SPEEDGRADE=part[13:],
+        root, "SYSTEMINFO", ARCH=arch, DEVICE=device, NAME=design.name, PACKAGE=package,
+        SPEEDGRADE=grade,
     )  # fmt: skip
     SubElement(root, "EXTERNALPORTS")
     SubElement(root, "EXTERNALINTERFACES")

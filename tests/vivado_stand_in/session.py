@@ -6,6 +6,7 @@ Objects are words `<class>:<name>`, so a pin where a cell is wanted is an error,
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import tkinter
@@ -18,7 +19,10 @@ from vivado_stand_in.design import Cell, Design
 from vivado_stand_in.hwh import hwh
 from vivado_stand_in.packager import Core, Described
 
-PART = "xc7z020clg400-1"
+PARTS = {  # and how reports name LUTs and registers
+    "xc7z020clg400-1": "Slice",
+    **dict.fromkeys(("xczu3eg-sfvc784-2-e", "xczu7ev-ffvc1156-2-e", "xck26-sfvc784-2LV-c"), "CLB"),
+}
 STRATEGIES = {"Performance_Explore", "Performance_ExplorePostRoutePhysOpt"}
 SYNTHESIS = "synth_1"
 RUNS = (SYNTHESIS, "impl_1")
@@ -31,7 +35,7 @@ DESCRIBED = {
     "field": {"bit_offset", "bit_width", "access", "description"},
 }
 ACCESS = {"read-only", "write-only", "read-write"}
-USED = (("Slice LUTs", 30030, 53200), ("Slice Registers", 21819, 106400),
+USED = ((" LUTs", 30030, 53200), (" Registers", 21819, 106400),
         ("Block RAM Tile", 118.5, 140), ("DSPs", 0, 220))  # fmt: skip
 SHIM = """
 proc {name} args {{
@@ -171,7 +175,7 @@ def version(session, given):
 @command("create_project", "-force", "-part")
 def create_project(session, given, name, folder):
     part = given["-part"]
-    if part != PART:
+    if part not in PARTS:
         raise VivadoError(f"unknown part {part}")
     session.project = Project(name, Path(folder), part)
     session.project.folder.mkdir()
@@ -196,8 +200,10 @@ def current_fileset(session, given):
     return "fileset:sources_1"
 
 
-@command("add_files", "-norecurse")
+@command("add_files", "-norecurse", "-fileset")
 def add_files(session, given, files):
+    if given.get("-fileset", "sources_1") not in ("sources_1", "constrs_1"):
+        raise VivadoError("no such fileset")
     for file in words(files):
         if not Path(file).is_file():
             raise VivadoError(f"there is no file {file}")
@@ -230,7 +236,7 @@ def update_ip_catalog(session, given):
 
 @command("get_ipdefs", "-all")
 def get_ipdefs(session, given, vlnv):
-    return f"ipdef:{vlnv}" if vlnv in session.need("project").catalogue else ""
+    return " ".join(fnmatch.filter(session.need("project").catalogue, vlnv))
 
 
 @command("set_property", "-dict")
@@ -258,6 +264,9 @@ def set_one(session, name, value, word):
         session.design.configure(object_name, {name.removeprefix("CONFIG."): value})
     elif kind == "file" and (name, value) == ("synth_checkpoint_mode", "None"):
         pass
+    elif kind == "file" and name == "USED_IN" and object_name.endswith(".xdc"):
+        if value != "synthesis":
+            raise VivadoError(f"{object_name} is not used in {value}")
     elif kind == "run" and name == "strategy" and object_name == "impl_1":
         if value not in STRATEGIES:
             raise VivadoError(f"no strategy {value}")
@@ -293,7 +302,7 @@ def get_property(session, given, name, word):
         return f"{object_name} ERROR" if session.outcome.failing_run else "Complete!"
     if (kind, name) == ("clock", "PERIOD"):
         first, second = session.design.clock_divisors
-        return f"{first * second:.3f}"
+        return f"{1000 / session.design.pll_mhz * first * second:.3f}"
     if (kind, name) == ("path", "SLACK"):
         return getattr(session.outcome, f"{object_name}_slack")
     if not word and name == "SLACK":
@@ -497,6 +506,14 @@ def assign_bd_address(session, given, segment):
     return ""
 
 
+@command("exclude_bd_addr_seg", options="-target_address_space")
+def exclude_bd_addr_seg(session, given, segment):
+    session.need("design").exclude(
+        session.unpack(given["-target_address_space"], "space"), session.unpack(segment, "segment")
+    )
+    return ""
+
+
 @command("validate_bd_design")
 def validate_bd_design(session, given):
     session.need("design").validate()
@@ -516,7 +533,10 @@ def save_bd_design(session, given):
 @command("get_files")
 def get_files(session, given, name):
     design = session.need("design")
-    return f"file:{name}" if design.saved and name == f"{design.name}.bd" else ""
+    there = [path.name for path in session.project.files]
+    if design.saved:
+        there.append(f"{design.name}.bd")
+    return f"file:{name}" if name in there else ""
 
 
 @command("generate_target")
@@ -592,7 +612,11 @@ def current_design(session, given):
 @command("report_utilization", options="-file")
 def report_utilization(session, given):
     current_design(session, {})
-    rows = [f"| {n:<24} | {u} | 0 | 0 | {a} | {100 * u / a:.2f} |\n" for n, u, a in USED]
+    logic = PARTS[session.project.part]
+    rows = [
+        f"| {logic + n if n[0] == ' ' else n:<24} | {u} | 0 | 0 | {a} | {100 * u / a:.2f} |\n"
+        for n, u, a in USED
+    ]
     Path(given["-file"]).write_text("".join(rows))
     return ""
 
@@ -615,15 +639,14 @@ def get_timing_paths(session, given):
 @command("get_clocks")
 def get_clocks(session, given, name):
     current_design(session, {})
-    return f"clock:{name}" if name == "clk_fpga_0" else ""
+    timed = {"processing_system7_0": "clk_fpga_0", "zynq_ultra_ps_e_0": "clk_pl_0"}
+    return f"clock:{name}" if name == timed[session.design.system[0]] else ""
 
 
 @command("write_bitstream", "-force")
 def write_bitstream(session, given, file):
     if current_design(session, {}) != "opened:impl_1":
         raise VivadoError("nothing is routed")
-    if "processing_system7_0" not in session.design.cells:
-        raise VivadoError("no processing system")
     header = f"qnn_wrapper;UserID={session.bitstream.get('USERID', '0XFFFFFFFF')}"
     Path(file).write_bytes(header.encode())
     return ""

@@ -9,9 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 from qnn.backends import BOARDS, LINUX
 from qnn.commands import options
+from qnn.platforms.linux.machine import Machine
 from qnn.platforms.linux.survey import Line, survey
 
 PACKAGES = ("qnn", "numpy", "pillow", "pynq")
+TREE = "proc/device-tree/compatible"
+IMAGES = {  # by what a kernel says of its processor
+    b"xlnx,zynq-7000": "Zynq-7000; images: PYNQ 3.0.1 to 3.1, or Debian or Ubuntu, armhf",
+    b"xlnx,zynqmp": "Zynq UltraScale+; image: PYNQ 4.0",
+}
 MARKS = {"ok": "ok", "missing": "MISSING", "without": "without"}
 
 
@@ -37,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
                 "usable": usable,
                 "backends": reasons,
                 "machine": _machine(),
+                "board": _board(LINUX.machine),
                 "versions": _versions(),
                 "lines": [
                     {
@@ -64,6 +71,7 @@ def _print(lines: list[Line], reasons: dict[str, str | None]) -> None:
             print(f"{'':<{width}}  {'':<7}  -> {way_out}")
 
     row("machine", "", _machine())
+    row("board", "", _board(LINUX.machine) or "none that is known")
     row("versions", "", ", ".join(f"{name} {text or 'none'}" for name, text in _versions().items()))
     for line in lines:
         row(line.name, MARKS[line.state], line.found, line.way_out)
@@ -75,6 +83,12 @@ def _print(lines: list[Line], reasons: dict[str, str | None]) -> None:
 def _machine() -> str:
     """Kernel, architecture, Python."""
     return f"Linux {platform.release()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _board(machine: Machine) -> str | None:
+    """What a board with an accelerator it is, and which images run it; None: none of these."""
+    kinds = machine.read_bytes(TREE).split(b"\0") if machine.exists(TREE) else []
+    return next((text for kind, text in IMAGES.items() if kind in kinds), None)
 
 
 def _versions() -> dict[str, str | None]:

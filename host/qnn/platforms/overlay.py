@@ -18,6 +18,10 @@ IP = "qnn:qnn:qnn_engine"
 VLNV = f"{IP}:{regs.VERSION_MAJOR}.{regs.VERSION_MINOR}"
 REGISTER_BYTES = 0x1000
 INTERRUPT_CONTROLLER = "xilinx.com:ip:axi_intc"
+CLOCKS = (  # the rate of the first clock, of a Zynq-7000 and of a Zynq UltraScale+
+    "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
+    "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
+)
 
 _GET_IT = "build it with `make bitstream` and copy it to the board with `make deploy`"
 
@@ -112,11 +116,11 @@ def _address(root: ElementTree.Element, instance: str, description: Path) -> int
 def _clock_mhz(root: ElementTree.Element, description: Path) -> float:
     """The rate of the processing system's first clock, which drives the accelerator."""
     for parameter in root.iter("PARAMETER"):
-        if parameter.get("NAME") == "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ":
+        if parameter.get("NAME") in CLOCKS:
             try:
                 clock_mhz = float(parameter.get("VALUE", ""))
             except ValueError:
                 break
             if 0 < clock_mhz < 1000:
                 return clock_mhz
-    raise WrongDeviceError(f"{description} names no clock of a Zynq-7000 for the accelerator")
+    raise WrongDeviceError(f"{description} names no clock of a Zynq for the accelerator")

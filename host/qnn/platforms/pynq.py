@@ -186,7 +186,10 @@ class PynqPlatform:
         address = int(memory.physical_address)
         if address % PAGE or address + whole > 1 << 32:
             memory.freebuffer()
-            raise PlatformError(f"pynq gave memory at {address:#x}: no 32-bit address of a page")
+            raise PlatformError(
+                f"pynq gave memory at {address:#x}, which is no 32-bit address of a page: let the "
+                "kernel keep its contiguous memory below 2 GiB (cma=256M@0-2G)"
+            )
         return PynqMemory(memory, address, size)
 
     def wait(self, timeout_s: float) -> bool:

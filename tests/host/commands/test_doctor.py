@@ -49,6 +49,23 @@ def test_a_board_that_lacks_something(board, cli):
     assert table["backend linux"].startswith("without root: no; ")
 
 
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ("digilent,pynq-z1\0xlnx,zynq-7000\0", "Zynq-7000; images: PYNQ 3.0.1 to 3.1, or Debian"),
+        ("xlnx,zynqmp-zcu104\0xlnx,zynqmp\0", "Zynq UltraScale+; image: PYNQ 4.0"),
+        ("raspberrypi,5-model-b\0brcm,bcm2712\0", "none that is known"),
+        (None, "none that is known"),
+    ],
+)
+def test_which_image_runs_a_board(board, cli, tree, said):
+    if tree is not None:
+        board.put("proc/device-tree/compatible", tree)
+    assert rows(cli("doctor").out)["board"].startswith(said)
+    document = json.loads(cli("doctor", "--json").out)
+    assert (document["board"] or "none that is known").startswith(said)
+
+
 def test_pynq_alone_is_enough(board, cli, monkeypatch):
     board.root_user = False
     monkeypatch.setattr(PynqBackend, "unavailable", lambda self: None)
