@@ -2,6 +2,8 @@ regs/qnn_regs_pkg.sv
 core/qnn_pkg.sv
 core/qnn_ram.sv
 core/qnn_fifo.sv
+core/qnn_triples.sv
+core/qnn_count7.sv
 core/qnn_popcount.sv
 core/qnn_word_bank.sv
 core/qnn_threshold.sv

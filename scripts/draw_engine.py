@@ -64,7 +64,9 @@ BLOCKS = (
         706, 242, 104, 64, "data", ("qnn_window",), ("any 64 bits", "of the map"), "\u00d7 Pixels"
     ),
     Block(
-        880, 130, 108, 176, "data", ("qnn_pe_group", "qnn_popcount", "qnn_threshold", "qnn_ram"),
+        880, 130, 108, 176, "data", (
+            "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold", "qnn_ram",
+        ),
         ("8 channels \u00d7", "Pixels pixels:", "weights,", "popcounts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",
     ),

@@ -76,6 +76,7 @@ class Proof:
 THRESHOLD = "core/qnn_threshold.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
+TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 REQUANT = "core/qnn_requant.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS = "dma/qnn_weight_loader.sv"
@@ -154,8 +155,12 @@ PROOFS = [
         engine="minisat",
         cover=4,
         faults=(
-            Fault(POPCOUNT, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
-            Fault(POPCOUNT, "equal[63], a", "equal[62], a"),
+            Fault(TRIPLES, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
+            Fault(COUNT7, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
+            Fault(COUNT7, "{c1, q0, g}", "{c1, q0, 1'b0}"),
+            Fault(POPCOUNT, "odd <= last;", "odd <= one[20];"),
+            Fault(POPCOUNT, "(half & v[3]) | (half & v[4])", "(half & v[3])"),
+            Fault(POPCOUNT, "clear_i ? '0 : ", ""),
         ),
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),

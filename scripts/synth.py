@@ -24,6 +24,7 @@ from typing import Any
 
 from pyosys import libyosys
 
+import carry_places
 import netlist_timing
 from qnn.errors import QnnError
 from qnn_sim import boards, outputs, rtl_build, script
@@ -34,7 +35,7 @@ KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 SHARE = {"lut": 0.8, "bram36": 0.9}  # of a device, at most; else all of it
 
 # What one cell of a kind takes, in the order of KINDS. No two small LUTs are counted as sharing a
-# site, though many will. A CARRY4 of an UltraScale+ is half of its CARRY8.
+# site, though many will, but those that a carry chain puts there. A CARRY4 of an UltraScale+ is half of its CARRY8.
 OF_ALL = {
     **{f"LUT{n}": (1, 0, 0, 0, 0) for n in range(1, 7)},
     "INV": (0, 0, 0, 0, 0),
@@ -192,7 +193,7 @@ def main() -> int:
 
     # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    stamp, design = inputs.stamp(ROOT), synthesised(folder, arguments.top)
+    stamp = inputs.stamp(ROOT)
     top = arguments.top
     parameters = rtl_build.CONFIGURATIONS[board["configuration"]] if top == "qnn_engine" else {}
     design = synthesised(folder, top, parameters, board)
@@ -204,12 +205,14 @@ def main() -> int:
     modules = json.loads((folder / "stat.json").read_text())["modules"]
     cells = {name: module["num_cells_by_type"] for name, module in modules.items()}
     cells = {name.lstrip("\\"): kinds for name, kinds in cells.items()}
+    netlist = json.loads((folder / "netlist.json").read_text())
+    shared = {name: carry_places.shared(netlist["modules"][name]) for name in cells}
 
     cost = SERIES_7 if family(board["part"]) == "xc7" else ULTRASCALE
 
     def count(name: str) -> tuple[list[float], dict[str, int]]:
         """Needs of a module with all below it, and how often each module is in it."""
-        total, uses = [0.0] * len(KINDS), {name: 1}
+        total, uses = [-shared[name], *[0.0] * (len(KINDS) - 1)], {name: 1}
         for kind, number in cells[name].items():
             kind = kind.lstrip("\\")
             if kind in cells:
@@ -224,6 +227,7 @@ def main() -> int:
         return total, uses
 
     total, uses = count(top)
+    places = sum(shared[name] * times for name, times in uses.items())
     rows = []
     for name, times in uses.items():
         needs, _ = count(name)
@@ -249,6 +253,7 @@ def main() -> int:
         "board": arguments.board,
         "device": device,
         "lut": int(total[0]),
+        "lut_carry_pairs": places,  # each counts as one
         "ff": int(total[1]),
         "bram36": total[2],
         "dsp": int(total[3]),
@@ -256,7 +261,6 @@ def main() -> int:
         "modules": rows,
     }
     if family(board["part"]) == "xc7":
-        netlist = json.loads((folder / "netlist.json").read_text())
         result["timing"] = netlist_timing.report(netlist, top)
     outputs.write(folder.parent / "synth.json", json.dumps(result, indent=1) + "\n")
 
@@ -274,6 +278,9 @@ def main() -> int:
     for kind, number in device.items():
         share = 100 * result[kind] / number
         print(f"{kind:8}{result[kind]:>8g} of {number:>7}  {share:5.1f}%  (at most {most[kind]:g})")
+    print(
+        f"         {places} LUTs are the second output of another one, on a place of a carry chain"
+    )
     return int(any(result[kind] > most[kind] for kind in most))
 
 

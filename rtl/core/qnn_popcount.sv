@@ -2,9 +2,8 @@
 //
 // Number of lanes where weight and activation are equal: popcount(~(w ^ x)) of 64 lanes.
 //
-// Written as the compressors that a six-input LUT can be: three products become a two-bit count,
-// six bits of one weight become a three-bit count. Bit i of one vector below is the i-th of many
-// compressors of a kind.
+// Three products become a two-bit count, seven bits of one weight a three-bit count; then two carry
+// chains of four places, each for bits of two weights, and the sum of these.
 // Timing: latency 2 cycles, one count a cycle; 0 in the cycle after clear_i.
 
 module qnn_popcount (
@@ -14,31 +13,47 @@ module qnn_popcount (
   input  logic        clear_i,
   output logic [6:0]  count_o
 );
-  function automatic logic [3:0] ones8(logic [7:0] v);
-    ones8 = 4'(v[0]) + 4'(v[1]) + 4'(v[2]) + 4'(v[3]) + 4'(v[4]) + 4'(v[5]) + 4'(v[6]) + 4'(v[7]);
+  // bits of weight 1 and 2
+  logic [20:0] one, two;
+  logic        last;
+  qnn_triples u_triples (.w_i, .x_i, .one_o(one), .two_o(two), .last_o(last));
+
+  // counts of seven of each; count i is of lanes 7 * i to 7 * i + 6, and 21 and 42 lanes further on
+  logic [2:0][2:0] ones_d, twos_d, ones, twos;
+  logic            odd;
+  for (genvar i = 0; i < 3; i++) begin : gen_seven
+    qnn_count7 u_ones (.bits_i(one[i*7+:7]), .count_o(ones_d[i]));
+    qnn_count7 u_twos (.bits_i(two[i*7+:7]), .count_o(twos_d[i]));
+  end
+  always_ff @(posedge clk_i) begin
+    ones <= ones_d;
+    twos <= twos_d;
+    odd <= last;
+  end
+
+  // six bits of one weight as two numbers of two bits, {first, second}: as in qnn_count7
+  function automatic logic [3:0] summands(logic [5:0] v);
+    logic half;
+    half = v[0] ^ v[1] ^ v[2];
+    summands[0] = half ^ v[3] ^ v[4];
+    summands[1] = (v[0] & v[1]) | (v[0] & v[2]) | (v[1] & v[2]);
+    summands[2] = v[5];
+    summands[3] = (half & v[3]) | (half & v[4]) | (v[3] & v[4]);
   endfunction
 
-  logic [63:0] equal;
-  assign equal = ~(w_i ^ x_i);
-
-  // 21 triples and lane 63: bits of weight 1 and 2
-  logic [23:0] one, two;
-  logic [20:0] a, b, c;
-  assign {c, b, a} = equal[62:0];
-  assign one = {2'b0, equal[63], a ^ b ^ c};
-  assign two = {3'b0, (a & b) | (a & c) | (b & c)};
-
-  // four sixes of each: bits of weight 1, 2, 4 and 2, 4, 8
-  logic [3:0] one_1, one_2, one_4, two_1, two_2, two_4;
+  // bits of weight 1 and 4 on one chain; on another those of weight 2 and 8, above a seventh of weight 2
+  logic [3:0] of_1, of_2, of_4, of_8;
+  logic [4:0] low;
+  logic [5:0] high;
+  always_comb begin
+    of_1 = summands({ones[0][0], 2'b0, odd, ones[2][0], ones[1][0]});
+    of_2 = summands({ones[0][1], 1'b0, twos[2][0], twos[1][0], ones[2][1], ones[1][1]});
+    of_4 = summands({twos[2][1], twos[1][1], twos[0][1], ones[2][2], ones[1][2], ones[0][2]});
+    of_8 = summands({twos[0][2], 3'b0, twos[2][2], twos[1][2]});
+    low = 5'({of_4[3:2], of_1[3:2]}) + 5'({of_4[1:0], of_1[1:0]});
+    high = 6'({of_8[3:2], of_2[3:2], twos[0][0]}) + 6'({of_8[1:0], of_2[1:0], twos[0][0]});
+  end
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < 4; i++) begin
-      {one_4[i], one_2[i], one_1[i]} <= 3'(one[i]) + 3'(one[i+4]) + 3'(one[i+8])
-          + 3'(one[i+12]) + 3'(one[i+16]) + 3'(one[i+20]);
-      {two_4[i], two_2[i], two_1[i]} <= 3'(two[i]) + 3'(two[i+4]) + 3'(two[i+8])
-          + 3'(two[i+12]) + 3'(two[i+16]) + 3'(two[i+20]);
-    end
-    count_o <= 7'(ones8({4'b0, one_1})) + {2'b0, ones8({one_2, two_1}), 1'b0}
-        + {1'b0, ones8({one_4, two_2}), 2'b0} + {ones8({4'b0, two_4}), 3'b0};
-    if (clear_i) count_o <= '0;
+    count_o <= clear_i ? '0 : {6'(low[4:1]) + 6'(high[5:1]), low[0]};
   end
 endmodule
