@@ -6,6 +6,7 @@ core/qnn_triples.sv
 core/qnn_count7.sv
 core/qnn_popcount.sv
 core/qnn_word_bank.sv
+core/qnn_at_least.sv
 core/qnn_threshold.sv
 core/qnn_pe_group.sv
 core/qnn_window.sv

@@ -65,7 +65,8 @@ BLOCKS = (
     ),
     Block(
         880, 130, 108, 176, "data", (
-            "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold", "qnn_ram",
+            "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
+            "qnn_at_least", "qnn_ram",
         ),
         ("8 channels \u00d7", "Pixels pixels:", "weights,", "popcounts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",

@@ -58,10 +58,16 @@ module qnn_threshold
     assign words_o[c*AccW+:2*AccW] = pair_q;
 
     for (genvar e = c * Pixels; e < (c + 2) * Pixels; e++) begin : gen_sum
+      logic              reached;
       logic [CODE_W-1:0] code, code_out;
+      qnn_at_least #(
+        .Width(AccW)
+      ) u_reached (
+        .a_i(sums_i[e*AccW+:AccW]), .b_i(pair_q[(e/Pixels-c)*AccW+:AccW]), .at_least_o(reached)
+      );
       always_ff @(posedge clk_i) begin
         if (compare_valid[2]) begin
-          if (sums_i[e*AccW+:AccW] >= pair_q[(e/Pixels-c)*AccW+:AccW]) code <= code_2;
+          if (reached) code <= code_2;
           else if (compare_first[2]) code <= '0;
         end
         if (copy[2]) code_out <= code;
