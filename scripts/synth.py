@@ -35,7 +35,8 @@ KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 SHARE = {"lut": 0.8, "bram36": 0.9}  # of a device, at most; else all of it
 
 # What one cell of a kind takes, in the order of KINDS. No two small LUTs are counted as sharing a
-# site, though many will, but those that a carry chain puts there. A CARRY4 of an UltraScale+ is half of its CARRY8.
+# site, though many will, but those that a carry chain puts there. A CARRY8 of an UltraScale+ has
+# the places of two CARRY4.
 OF_ALL = {
     **{f"LUT{n}": (1, 0, 0, 0, 0) for n in range(1, 7)},
     "INV": (0, 0, 0, 0, 0),
