@@ -79,7 +79,7 @@ WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 REQUANT = "core/qnn_requant.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
-PARAMETERS = "dma/qnn_weight_loader.sv"
+PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
 BRIDGE = "zynq/qnn_axi3_lite.sv"
 PROOFS = [
@@ -233,6 +233,16 @@ PROOFS = [
             Fault(PARAMETERS, "base <= base + 32'(Pe * 8);", "base <= base + 32'(Pe * 4);"),
             Fault(PARAMETERS, "lane <= word_end ? '0 : lane + 1'b1;", "lane <= lane + 1'b1;"),
             Fault(PARAMETERS, "address <= base + 32'(Part * Own * 8);", "address <= base;"),
+        ),
+    ),
+    Proof(
+        "qnn_input_loader",
+        cover=24,
+        faults=(
+            Fault(INPUT, "to_line = 5'd16 - {1'b0, block_address[6:3]}", "to_line = 5'd16"),
+            Fault(INPUT, "room >= CountW'(16)", "room >= CountW'(8)"),
+            Fault(INPUT, "over[15] && !(place && row_end && over == '1)", "over[15]"),
+            Fault(INPUT, "request_last <= beats_after <= 13'd16;", "request_last <= beats_after < 13'd16;"),
         ),
     ),
     Proof(
