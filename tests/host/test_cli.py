@@ -221,8 +221,12 @@ WEIGHTY = {
     "numpy", "PIL.Image", "PIL.ImageDraw", "importlib.metadata", "urllib.request", "qnn.model",
     "qnn.importers", "qnn.measure.bench", "qnn.pictures.draw", "qnn.predecessor",
     "qnn.backends.accelerator", "qnn.store.fetch", "qnn.live.watch", "av", "http.server",
-    "concurrent.futures.thread",
+    "concurrent.futures.thread", "asyncio", "ssl", "distributed", "qnn.cluster.connection",
+    "qnn.measure.evaluate", "qnn.measure.stages", "qnn.measure.verify", "qnn_sim",
 }  # fmt: skip
+MODEL = {"numpy", "PIL.Image", "qnn.model"}
+THREAD = {"concurrent.futures.thread"}
+WORKER = THREAD | {"asyncio", "ssl", "importlib.metadata", "qnn.cluster.connection"}
 
 
 @pytest.mark.parametrize(
@@ -234,12 +238,19 @@ WEIGHTY = {
             ["classify", "PICTURE", "--save", "TARGET"],
             {"numpy", "PIL.Image", "PIL.ImageDraw", "qnn.model", "qnn.pictures.draw"},
         ),
+        (["classify", "PICTURE", "PICTURE", "--backend", "cpu"], MODEL | THREAD),
         (["models"], {"numpy", "PIL.Image"}),
         (["params", "info", "fashion-cnv"], {"numpy", "PIL.Image", "qnn.importers"}),
         (
             ["watch", "--model", "fashion-cnv", "--source", "FOLDER", "--frames", "1"],
             {"numpy", "PIL.Image", "qnn.model", "qnn.live.watch"},
         ),
+        (["run", "--help"], MODEL),
+        (["detect", "--help"], MODEL | {"qnn.pictures.draw", "PIL.ImageDraw"}),
+        (["verify", "--help"], MODEL | {"qnn.measure.verify", "qnn.predecessor"}),
+        (["eval", "--help"], MODEL | THREAD | {"qnn.measure.evaluate"}),
+        (["bench", "--help"], MODEL | {"qnn.measure.bench", "qnn.measure.stages"}),
+        (["worker", "--help"], MODEL | WORKER | {"qnn.measure.evaluate"}),
     ],
 )
 def test_what_a_command_does_not_use_is_not_imported(arguments, used, samples, tmp_path):

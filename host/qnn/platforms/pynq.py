@@ -9,7 +9,7 @@ import time
 import warnings
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from qnn.engine import regs
 from qnn.engine.status import Status
 from qnn.errors import OutOfMemoryError, PlatformError
-from qnn.platforms import interrupt
 from qnn.platforms.board import CLOCK_STEP, CLOSE, LATE_S, NEAR, POLL_S, wanted_clock
 from qnn.platforms.lock import LOCK, DeviceLock
 from qnn.platforms.overlay import BITSTREAM, Design, read_design
 from qnn.platforms.page_allocator import PAGE
+
+if TYPE_CHECKING:  # asyncio is for who opens a board, not for who asks whether there is one
+    from qnn.platforms.interrupt import Interrupt
 
 FPGA_MANAGER = Path("/sys/class/fpga_manager/fpga0")  # of the kernel of a board
 ROOT = "the FPGA belongs to root: use sudo, or a notebook of the board"
@@ -86,7 +88,7 @@ class PynqPlatform:
     def __init__(self, bitstream: Path | None = None, clock_mhz: float | None = None) -> None:
         self._lock: DeviceLock | None = None
         self._ip: Any = None
-        self._interrupt: interrupt.Interrupt | None = None
+        self._interrupt: Interrupt | None = None
         self._interrupt_on = False
         bitstream = bitstream or BITSTREAM
         design = read_design(bitstream)
@@ -106,6 +108,8 @@ class PynqPlatform:
 
     def _load(self, bitstream: Path, design: Design) -> None:
         """Programs the device and binds the accelerator."""
+        from qnn.platforms import interrupt
+
         try:
             self._device = self._pynq.Device.active_device
         except Exception as error:
@@ -201,6 +205,8 @@ class PynqPlatform:
         if self._interrupt is None or not self._interrupt_on:
             time.sleep(max(0.0, min(timeout_s, POLL_S)))
             return False
+        from qnn.platforms import interrupt
+
         try:
             came = interrupt.wait(self._interrupt, timeout_s)
             if not Status.decode(self.read(regs.STATUS)).ended:
