@@ -215,12 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not args.host or args.host.startswith("-"):
             raise QnnError("which board? make deploy HOST=xilinx@192.168.2.99")
         board = boards.load(args.board)
-        if debian and board["system"] != "zynq_7000":
-            raise QnnError(
-                f"{board['title']} runs with {board['image']} only: without pynq it must be a "
-                "board with a Zynq-7000"
-            )
-        image = "Debian or Ubuntu, armhf" if debian else board["image"]
+        architecture = "armhf" if board["system"] == "zynq_7000" else "arm64"
+        image = f"Debian or Ubuntu, {architecture}," if debian else board["image"]
         print(f"{board['title']}: {image} must run on it")
         if args.dry_run:
             wheel = out / "qnn.whl"

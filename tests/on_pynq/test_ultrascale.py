@@ -124,4 +124,4 @@ def test_a_picture_through_the_rtl(built, insert, monkeypatch, capsys):
         assert main(["classify", str(bag), "--backend", "pynq", "--json"]) == 0
         document = json.loads(capsys.readouterr().out)
     assert document["backend"] == "pynq"
-    assert document["results"][0]["classes"][0]["class"] == "bag"
+    assert document["results"][0]["classes"][0]["name"] == "Bag"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench_rtl import PICTURE_TARGETS, TARGETS, misses_target
+from bench_rtl import FINN, PICTURE_TARGETS, TARGETS, measure, misses_target, single_start
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.store import library
-from qnn_sim import rtl_batches, rtl_cases, rtl_pictures
+from qnn_sim import boards, rtl_batches, rtl_cases, rtl_pictures
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
@@ -98,6 +98,21 @@ def test_a_batch_of_pictures(name, request):
     batch = f" {found['batch']}" if found["batch"] > 1 else ""
     row = [batch, TITLES[name], f"{found['cycles']:,}", f"{found['cycles_alone']:,}"]
     assert f"|{' | '.join(row)} |" in PAGE.read_text()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", FINN["aup-zu3"])
+def test_pictures_a_second_on_an_aup_zu3(reference, name):
+    """No value differs, the page says how many, and they are more than FINN's."""
+    board = boards.load("aup-zu3")
+    found = measure(board["configuration"], name, None, boards.memory_model(board))
+    assert found["mismatches"] == 0
+    cycles, finn = single_start(found), FINN["aup-zu3"][name]
+    assert cycles == found["cycles_resident"]
+    rate = board["clock_mhz"] * 1e6 / cycles
+    assert rate > finn
+    row = f"| AUP-ZU3 | {TITLES[name]} | {cycles:,} | {rate:,.1f} | {finn:,.1f} |"
+    assert row in PAGE.read_text(), row
 
 
 def test_defaults_of_the_host_are_those_of_the_rtl():

@@ -16,7 +16,7 @@ PACKAGES = ("qnn", "numpy", "pillow", "pynq")
 TREE = "proc/device-tree/compatible"
 IMAGES = {  # by what a kernel says of its processor
     b"xlnx,zynq-7000": "Zynq-7000; images: PYNQ 3.0.1 to 3.1, or Debian or Ubuntu, armhf",
-    b"xlnx,zynqmp": "Zynq UltraScale+; image: PYNQ 4.0",
+    b"xlnx,zynqmp": "Zynq UltraScale+; images: PYNQ 4.0, or Debian or Ubuntu, arm64",
 }
 MARKS = {"ok": "ok", "missing": "MISSING", "without": "without"}
 

@@ -12,6 +12,7 @@ POLL_S = 200e-6  # between two looks at STATUS; a run takes some milliseconds
 LATE_S = 0.1  # an interrupt that has not come so long after the end of a run will never come
 CLOSE = 1.001  # factor that counts as the same clock
 NEAR = 1.01  # factor from which on a clock is worth a warning, as pynq sees it
+BELOW = "let the kernel keep its contiguous memory below 2 GiB (cma=256M@0-2G)"
 CLOCK_STEP = 0.99  # less than divisors up to 63 lie apart: PLLs of 1 GHz down to 16 MHz
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qnn.engine import regs
 from qnn.engine.status import Status
 from qnn.errors import OutOfMemoryError, PlatformError
-from qnn.platforms.board import CLOCK_STEP, CLOSE, LATE_S, NEAR, POLL_S, wanted_clock
+from qnn.platforms.board import BELOW, CLOCK_STEP, CLOSE, LATE_S, NEAR, POLL_S, wanted_clock
 from qnn.platforms.lock import LOCK, DeviceLock
 from qnn.platforms.overlay import BITSTREAM, Design, read_design
 from qnn.platforms.page_allocator import PAGE
@@ -191,8 +191,7 @@ class PynqPlatform:
         if address % PAGE or address + whole > 1 << 32:
             memory.freebuffer()
             raise PlatformError(
-                f"pynq gave memory at {address:#x}, which is no 32-bit address of a page: let the "
-                "kernel keep its contiguous memory below 2 GiB (cma=256M@0-2G)"
+                f"pynq gave memory at {address:#x}, which is no 32-bit address of a page: {BELOW}"
             )
         return PynqMemory(memory, address, size)
 

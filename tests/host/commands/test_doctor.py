@@ -53,7 +53,7 @@ def test_a_board_that_lacks_something(board, cli):
     ("tree", "said"),
     [
         ("digilent,pynq-z1\0xlnx,zynq-7000\0", "Zynq-7000; images: PYNQ 3.0.1 to 3.1, or Debian"),
-        ("xlnx,zynqmp-zcu104\0xlnx,zynqmp\0", "Zynq UltraScale+; image: PYNQ 4.0"),
+        ("xlnx,zynqmp-zcu104\0xlnx,zynqmp\0", "Zynq UltraScale+; images: PYNQ 4.0, or Debian"),
         ("raspberrypi,5-model-b\0brcm,bcm2712\0", "none that is known"),
         (None, "none that is known"),
     ],

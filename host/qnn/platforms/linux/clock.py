@@ -14,7 +14,10 @@ SETTABLE = (
     "sys/bus/platform/drivers/xilinx_fclk/*fclk0/set_rate",
     "sys/class/fclkcfg/*clk0/rate",
 )
-READABLE = "sys/kernel/debug/clk/fclk0/clk_rate"
+READABLE = (  # of a Zynq-7000, and of an UltraScale+
+    "sys/kernel/debug/clk/fclk0/clk_rate",
+    "sys/kernel/debug/clk/pl0_ref/clk_rate",
+)
 
 
 def settable(machine: Machine) -> str | None:
@@ -24,8 +27,9 @@ def settable(machine: Machine) -> str | None:
 
 def now_mhz(machine: Machine) -> float | None:
     """At what it runs; None where no file tells."""
-    name = settable(machine) or READABLE
-    return machine.number(name) / 1e6 if machine.exists(name) else None
+    readable = next((name for name in READABLE if machine.exists(name)), None)
+    name = settable(machine) or readable
+    return None if name is None else machine.number(name) / 1e6
 
 
 def adjust(machine: Machine, wanted_mhz: float, built_for_mhz: float) -> float:
@@ -46,7 +50,8 @@ def adjust(machine: Machine, wanted_mhz: float, built_for_mhz: float) -> float:
     found = now_mhz(machine)
     if found is None:
         raise PlatformError(
-            f"nothing tells the clock of the FPGA: mount debugfs for /{READABLE}, or load fclkcfg"
+            f"nothing tells the clock of the FPGA: mount debugfs for /{READABLE[0]},"
+            " or load fclkcfg"
         )
     if not 0 < found <= CLOSE * built_for_mhz:
         raise PlatformError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from qnn.errors import PlatformError
@@ -16,11 +17,30 @@ from qnn.platforms.linux.machine import Machine
 from qnn.platforms.overlay import REGISTER_BYTES, Design
 
 TREE = "proc/device-tree"
-INTERRUPT = (0, 29, 4)  # IRQ_F2P[0] of a Zynq-7000: shared peripheral 29 (61 - 32), a high level
 
 Node: TypeAlias = "Mapping[str, bytes | Node]"  # properties and nodes by their names
 
 _BEGIN, _END, _PROPERTY, _FINISH = 1, 2, 3, 9
+
+
+@dataclass(frozen=True)
+class _Processor:
+    """What differs between the trees of processors.
+
+    Attributes:
+        peripheral: number of the accelerator's interrupt among the shared peripherals.
+        words: 32-bit words of an address, or a size, below the region of the FPGA.
+    """
+
+    peripheral: int
+    words: int
+
+
+_PROCESSORS = {  # by their interrupt controllers
+    b"arm,cortex-a9-gic": _Processor(61 - 32, 1),  # Zynq-7000, IRQ_F2P[0]
+    b"arm,gic-400": _Processor(121 - 32, 2),  # Zynq UltraScale+, pl_ps_irq0[0]
+}
+_HIGH_LEVEL = 4
 
 
 def overlay(machine: Machine, design: Design, firmware: str) -> bytes:
@@ -29,18 +49,19 @@ def overlay(machine: Machine, design: Design, firmware: str) -> bytes:
     Raises:
         PlatformError: the kernel's tree has no region for an FPGA, or no interrupt controller.
     """
-    registers = [(design.address, REGISTER_BYTES)]
+    registers = [design.address, REGISTER_BYTES]
     if design.controller is not None:
-        registers.append((design.controller, REGISTER_BYTES))
+        registers += [design.controller, REGISTER_BYTES]
+    controller, processor = _interrupt_controller(machine)
     engine: Node = {
         "compatible": _text("generic-uio"),
-        "reg": _cells(*(cell for pair in registers for cell in pair)),
-        "interrupt-parent": machine.read_bytes(f"{_interrupt_controller(machine)}/phandle"),
-        "interrupts": _cells(*INTERRUPT),
+        "reg": b"".join(value.to_bytes(4 * processor.words, "big") for value in registers),
+        "interrupt-parent": machine.read_bytes(f"{controller}/phandle"),
+        "interrupts": _cells(0, processor.peripheral, _HIGH_LEVEL),
     }
     inside: Node = {
-        "#address-cells": _cells(1),
-        "#size-cells": _cells(1),
+        "#address-cells": _cells(processor.words),
+        "#size-cells": _cells(processor.words),
         "firmware-name": _text(firmware),
         f"qnn@{design.address:x}": engine,
     }
@@ -84,14 +105,15 @@ def _region(machine: Machine) -> str:
     raise PlatformError("the kernel's device tree has no fpga-region: take one of this board")
 
 
-def _interrupt_controller(machine: Machine) -> str:
-    """The name of the folder of the processor's own."""
+def _interrupt_controller(machine: Machine) -> tuple[str, _Processor]:
+    """The name of the folder of the processor's own, and which processor it is."""
     for name in machine.find(f"{TREE}/*/*/compatible") + machine.find(f"{TREE}/*/compatible"):
         kinds = machine.read_bytes(name).split(b"\0")
         folder = name.removesuffix("/compatible")
-        if b"arm,cortex-a9-gic" in kinds and machine.exists(f"{folder}/phandle"):
-            return folder
-    raise PlatformError("the kernel's device tree has no interrupt controller of a Zynq-7000")
+        found = next((p for kind, p in _PROCESSORS.items() if kind in kinds), None)
+        if found is not None and machine.exists(f"{folder}/phandle"):
+            return folder, found
+    raise PlatformError("the kernel's device tree has no interrupt controller of a Zynq")
 
 
 def _text(text: str) -> bytes:

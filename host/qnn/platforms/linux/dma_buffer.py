@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnn.errors import OutOfMemoryError, PlatformError
+from qnn.platforms.board import BELOW
 from qnn.platforms.linux.machine import Machine
 from qnn.platforms.page_allocator import PAGE, PageAllocator
 
@@ -46,7 +47,9 @@ class DmaBuffers:
         self.size = machine.number(f"{self.folder}/size") // PAGE * PAGE
         self.address = machine.number(f"{self.folder}/phys_addr")
         if self.address % PAGE or self.address + self.size > 1 << 32:
-            raise PlatformError(f"{name} lies at {self.address:#x}: no 32-bit address of a page")
+            raise PlatformError(
+                f"{name} lies at {self.address:#x}, which is no 32-bit address of a page: {BELOW}"
+            )
         self._syncs = machine.exists(f"{self.folder}/sync_for_cpu")
         self._memory = machine.memory(f"dev/{name}", self.size, sync=not self._syncs)
         self._pages = PageAllocator(self.size)

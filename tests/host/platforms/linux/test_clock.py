@@ -35,6 +35,13 @@ def test_only_read(machine):
     assert machine.log == []
 
 
+def test_only_read_on_an_ultrascale(machine):
+    machine.take(CLOCK)
+    machine.put("sys/kernel/debug/clk/pl0_ref/clk_rate", "214285690")
+    assert clock.adjust(machine, 214.285714, 214.285714) == pytest.approx(214.28569)
+    assert machine.log == []
+
+
 @pytest.mark.parametrize("text", ["0", "-5"])
 def test_a_clock_that_stands_still(machine, text):
     machine.take(CLOCK)

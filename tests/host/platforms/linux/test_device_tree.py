@@ -71,6 +71,21 @@ def test_without_an_interrupt_controller_in_the_design(machine):
     assert cells(engine["reg"]) == [ENGINE_BASE, 0x1000]
 
 
+def test_the_overlay_of_an_ultrascale(machine):
+    """Addresses below the region have two words there, the interrupt is another."""
+    old = "proc/device-tree/axi/interrupt-controller@f8f01000"
+    (machine.root / old).rename(machine.root / "proc/device-tree/interrupt-controller@f9010000")
+    machine.put("proc/device-tree/interrupt-controller@f9010000/compatible", "arm,gic-400\0")
+    design = Design("qnn_engine_0", 0xA000_0000, 214.0, 0xA001_0000)
+    fragment = unflatten(overlay(machine, design, "qnn.bit.bin"))["fragment@0"]
+    inside = fragment["__overlay__"]
+    assert cells(inside["#address-cells"]) == cells(inside["#size-cells"]) == [2]
+    engine = inside["qnn@a0000000"]
+    assert cells(engine["reg"]) == [0, 0xA000_0000, 0, 0x1000, 0, 0xA001_0000, 0, 0x1000]
+    assert cells(engine["interrupts"]) == [0, 89, 4]  # interrupt 121
+    assert cells(engine["interrupt-parent"]) == [4]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

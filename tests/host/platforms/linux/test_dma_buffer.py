@@ -106,7 +106,9 @@ def test_an_older_driver_and_the_largest_device(machine):
 @pytest.mark.parametrize("address", ["0x10000040", "0xfff01000", "0x1000000000"])
 def test_memory_that_the_accelerator_cannot_address(machine, address):
     machine.put(f"{MEMORY}/phys_addr", address)
-    with pytest.raises(PlatformError, match=f"udmabuf0 lies at {address}: no 32-bit address"):
+    with pytest.raises(
+        PlatformError, match=f"udmabuf0 lies at {address}, which is no 32-bit address"
+    ):
         DmaBuffers(machine)
 
 
