@@ -132,10 +132,8 @@ def make_ultra_ram(design: libyosys.Design, instances: Sequence[str]) -> None:
         if name.str().lstrip("\\").split(".")[-1] in instances
     }
     for kind in kinds:
-        module = design.module(libyosys.IdString(kind))
-        for memory in dict(module.cells_).values():
-            if memory.type.str().startswith("$mem"):
-                memory.set_string_attribute(libyosys.IdString("\\ram_style"), "ultra")
+        module = kind.lstrip("\\")
+        libyosys.run_pass(f'tee -q setattr -set ram_style "ultra" {module}/m:*', design)
 
 
 def synthesised(

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/synth.py on other devices than the XC7Z020, with a module that takes seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyosys", reason="the extra `dev` is not installed", exc_type=ImportError)
+
+ROOT = Path(__file__).parents[2]
+CELLS = """
+import json, sys
+from collections import Counter
+from pathlib import Path
+import synth
+from qnn_sim import boards
+board = boards.load("kv260") | {"ultra_ram": json.loads(sys.argv[2])}
+design = synth.synthesised(Path(sys.argv[1]), "qnn_window", {"Words": 8192}, board)
+found = {name.str(): module for name, module in dict(design.modules_).items()}
+cells = dict(found["\\\\qnn_ram"].cells_).values()
+kinds = Counter(cell.type.str().lstrip("\\\\") for cell in cells)
+print("cells:", json.dumps(kinds))
+"""
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT / "scripts", capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("instances", "kind", "other"),
+    [(["u_even"], "URAM288", "RAMB36E2"), ([], "RAMB36E2", "URAM288")],
+)
+def test_memories_that_a_board_names_become_ultra_ram(instances, kind, other, tmp_path):
+    result = run("-c", CELLS, tmp_path, json.dumps(instances))
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("cells: "))
+    cells = json.loads(line.removeprefix("cells: "))
+    assert cells[kind] > 0 and other not in cells
+
+
+def test_the_device_is_that_of_the_board(tmp_path):
+    result = run("synth.py", "--board", "aup-zu3", "--top", "qnn_fifo", "--out", tmp_path / "synth")
+    assert result.returncode == 0, result.stderr
+    written = json.loads((tmp_path / "synth.json").read_text())
+    assert written["board"] == "aup-zu3" and "timing" not in written
+    assert written["device"] == {"lut": 70_560, "ff": 141_120, "bram36": 216, "dsp": 360}
+    assert "of   70560" in result.stdout and "(at most 56448)" in result.stdout
+
+
+def test_no_such_board():
+    result = run("synth.py", "--board", "pynq-z9")
+    assert result.returncode == 2 and "there is no board 'pynq-z9'" in result.stderr
