@@ -73,7 +73,7 @@ class Proof:
         return "-".join([self.unit, *(f"{k}{v}" for k, v in self.parameters.items())])
 
 
-THRESHOLD = "core/qnn_threshold.sv"
+THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
@@ -161,6 +161,29 @@ PROOFS = [
             Fault(POPCOUNT, "odd <= last;", "odd <= one[20];"),
             Fault(POPCOUNT, "(half & v[3]) | (half & v[4])", "(half & v[3])"),
             Fault(POPCOUNT, "clear_i ? '0 : ", ""),
+        ),
+    ),
+    Proof(
+        "qnn_pe_group",
+        engine="minisat",
+        cover=12,
+        free="w:*gen_pixel*.count",
+        parameters={"Channel": 0},
+    ),
+    Proof(
+        "qnn_pe_group",
+        engine="minisat",
+        free="w:*gen_pixel*.count",
+        parameters={"Channel": 6, "Pixels": 4},
+        faults=(
+            Fault(GROUP, ".x_i(act[m*SIMD+:SIMD])", ".x_i(act[0+:SIMD])"),
+            Fault(GROUP, "first[2] || load[m] ? '0", "first[2] ? '0"),
+            Fault(GROUP, "{acc[AccW-2:0], 1'b0}", "{acc[AccW-3:0], 2'b0}"),
+            Fault(GROUP, "(valid[2] && last[2]) ||", "(valid[2] && last[1]) ||"),
+            Fault(GROUP, "&& ctrl_i.word_group == '0 &&", "&&"),
+            Fault(GROUP, "ctrl.word_group <= ctrl_i.word_group - 1'b1;", ""),
+            Fault(GROUP, "weight_we_i[c]", "weight_we_i[0]"),
+            Fault(GROUP, "if (capture) sum <= acc;", "sum <= acc;"),
         ),
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
