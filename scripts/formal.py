@@ -265,7 +265,7 @@ PROOFS = [
             Fault(INPUT, "to_line = 5'd16 - {1'b0, block_address[6:3]}", "to_line = 5'd16"),
             Fault(INPUT, "room >= CountW'(16)", "room >= CountW'(8)"),
             Fault(INPUT, "over[15] && !(place && row_end && over == '1)", "over[15]"),
-            Fault(INPUT, "request_last <= beats_after <= 13'd16;", "request_last <= beats_after < 13'd16;"),
+            Fault(INPUT, "beats_after <= 13'd16;", "beats_after < 13'd16;"),
         ),
     ),
     Proof(
