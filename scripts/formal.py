@@ -73,6 +73,7 @@ class Proof:
         return "-".join([self.unit, *(f"{k}{v}" for k, v in self.parameters.items())])
 
 
+AT_LEAST = "core/qnn_at_least.sv"
 THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
@@ -192,7 +193,7 @@ PROOFS = [
         engine="minisat",
         parameters={"Channel": 5, "Pixels": 4},
         faults=(
-            Fault(THRESHOLD, "sums_i[e*AccW+:AccW] >= pair_q", "sums_i[e*AccW+:AccW] > pair_q"),
+            Fault(AT_LEAST, "a_i[2*p+:2] >= b_i", "a_i[2*p+:2] > b_i"),
             Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
             Fault(THRESHOLD, "if (copy[2]) code_out", "if (copy[1]) code_out"),
             Fault(THRESHOLD, "pair_q[(e/Pixels-c)*AccW+:AccW]", "pair_q[0+:AccW]"),
