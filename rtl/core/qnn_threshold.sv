@@ -7,8 +7,9 @@
 // One threshold of every channel a cycle: as they ascend, the last one that a sum reaches tells the
 // code. Two channels share a memory, as two thresholds share a beat of it.
 //
-// Timing: threshold_address and compare_valid of one cycle act on the sums of two cycles later. copy
-// in the cycle after the last compare moves the codes to codes_o, which show them 3 cycles later.
+// Timing: threshold_address and compare_valid of one cycle act on the sums of two cycles later; cycles
+// without a compare may lie between. copy in the cycle after the last compare moves the codes to
+// codes_o, which show them 3 cycles later.
 // words_o shows what lies at a threshold_address 2 cycles later, whatever it is.
 
 module qnn_threshold

@@ -36,19 +36,27 @@ async def load(dut, thresholds):
 
 
 async def codes_of(dut, sums, base, levels):
-    """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on."""
+    """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on.
+
+    Half of the times there are cycles without a comparison between.
+    """
     rest = generator("later")
-    fields = [
-        {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
-         "threshold_address": (base + k) % WORDS}
-        for k in range(levels)
-    ]  # fmt: skip
-    for cycle in range(levels + 4):
+    gaps = rest.choice((0.0, 0.3))
+    compared, turns = [False, False], []  # of two cycles ago
+    while len(turns) < levels:
+        compared.append(rest.random() >= gaps)
+        if compared[-1]:
+            turns.append(len(compared) - 1)
+    compared += [False] * 4
+    for cycle, there in enumerate(compared[:-2]):
         # what means nothing without its valid bit is random; the sums come two cycles later
-        idle = {"compare_code": rest.getrandbits(8), "threshold_address": rest.randrange(WORDS)}
-        now = fields[cycle] if cycle < levels else idle | {"copy": int(cycle == levels)}
+        now = {"compare_code": rest.getrandbits(8), "threshold_address": rest.randrange(WORDS),
+               "compare_first": rest.getrandbits(1), "copy": int(cycle + 1 == turns[-1])}  # fmt: skip
+        if compared[cycle + 2]:
+            k = turns.index(cycle + 2)
+            now = {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
+                   "threshold_address": (base + k) % WORDS}  # fmt: skip
         dut.ctrl_i.value = control(now)
-        there = 2 <= cycle < levels + 2
         dut.sums_i.value = (
             pack(sums.ravel().tolist(), ACC) if there else rest.getrandbits(sums.size * ACC)
         )
