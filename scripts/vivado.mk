@@ -1,6 +1,6 @@
 # What needs Vivado or openXC7; included by the Makefile.
-BOARD     ?= pynq-z1#  of `make bitstream`: a file of params/boards/
-TOOLCHAIN ?=#          of it: vivado or openxc7; none: Vivado where there is one
+BOARD     ?= pynq-z1#  of bitstream, deploy, bench-rtl and synth: a file of params/boards/
+TOOLCHAIN ?=#          of bitstream: vivado or openxc7; none: Vivado where there is one
 OPENXC7   ?=#          directory of nextpnr and its databases, if not in the PATH
 export OPENXC7
 

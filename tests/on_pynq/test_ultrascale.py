@@ -117,7 +117,7 @@ def test_a_picture_through_the_rtl(built, insert, monkeypatch, capsys):
     uio = Uio()
     with insert(Board("pynq-z1", uio)) as board:
         monkeypatch.setattr(PynqPlatform, "seconds", lambda self: board.seconds())
-        monkeypatch.setattr(module, "BITSTREAM", built("kv260"))
+        monkeypatch.setattr(module, "BITSTREAM", built("zcu104"))
         monkeypatch.setattr("pynq.interrupt.get_uio_irq", {IRQ: uio.path}.get)
         monkeypatch.setattr(module, "LATE_S", 60)  # this machine may be busy
         bag = library.shipped_directory().parent / "samples/bag.png"
