@@ -33,6 +33,7 @@ MAIN = ROOT / "scripts/vivado/bitstream.tcl"
 IP_TOP = "qnn_engine_ip"
 ADDRESS_BYTES = 4096
 SEGMENT_BYTES = 0x1_0000
+FASTEST_MHZ = {"zynq_7000": 250, "zynq_ultrascale": 400}  # first clock of a processing system
 ADDRESSES = {  # of engine and interrupt controller, by the system of a board
     "zynq_7000": (0x43C0_0000, 0x4180_0000),
     "zynq_ultrascale": (0xA000_0000, 0xA001_0000),
@@ -396,8 +397,9 @@ def main() -> int:
         board = boards.load(arguments.board)
         if arguments.clock_mhz is not None:
             board["clock_mhz"] = arguments.clock_mhz
-        if not 10 <= board["clock_mhz"] <= 400:
-            raise QnnError(f"{board['clock_mhz']:g} MHz is not a clock from 10 to 400 MHz")
+        most = FASTEST_MHZ[board["system"]]
+        if not 10 <= board["clock_mhz"] <= most:
+            raise QnnError(f"{board['clock_mhz']:g} MHz is not a clock from 10 to {most} MHz")
         tools: str | openxc7_tools.Tools
         if choose(arguments.toolchain, arguments.vivado) == OPENXC7:
             if board["system"] != "zynq_7000":

@@ -265,8 +265,10 @@ def test_versions_of_vivado_that_will_do(version, tmp_path):
          " series: build it with Vivado"),
         (["pynq-z1", "--vivado", "no-such-vivado"], "there is no command 'no-such-vivado': source"
          " Vivado's settings64.sh, or name it with --vivado"),
-        (["pynq-z1", "--clock-mhz", "0"], "0 MHz is not a clock from 10 to 400 MHz"),
-        (["pynq-z1", "--clock-mhz", "nan"], "nan MHz is not a clock from 10 to 400 MHz"),
+        (["pynq-z1", "--clock-mhz", "0"], "0 MHz is not a clock from 10 to 250 MHz"),
+        (["pynq-z1", "--clock-mhz", "nan"], "nan MHz is not a clock from 10 to 250 MHz"),
+        (["pynq-z1", "--clock-mhz", "251"], "251 MHz is not a clock from 10 to 250 MHz"),
+        (["kv260", "--clock-mhz", "401"], "401 MHz is not a clock from 10 to 400 MHz"),
     ],
 )  # fmt: skip
 def test_what_cannot_begin_says_why_in_one_line(arguments, message, tmp_path):
