@@ -2,8 +2,9 @@
 """Synthesises the accelerator for the device of a board with Yosys and tells what it needs of it.
 
 Prints a table of LUTs, flip-flops, block RAM and DSP for each module, with the longest
-combinational path inside it (LUTs, carry blocks and wide multiplexers in a row). Then, of the whole
-design over all borders of modules: the worst paths from register to register, with cells in a row,
+combinational path inside it (LUTs, carry blocks and wide multiplexers in a row), and what all
+instances of it take of a lane, which is a bit of a product. Then, of the whole design over all
+borders of modules: the worst paths from register to register, with cells in a row,
 loads of the widest net and an estimate in ns (see netlist_timing.py), and the nets with many loads;
 of an UltraScale+ no delays are published, so there are none of these.
 
@@ -68,6 +69,7 @@ ULTRASCALE = {
     "DSP48E2": (0, 0, 0, 1, 0),
     "URAM288": (0, 0, 0, 0, 1),
 }
+LANES = 64  # of one qnn_popcount
 PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF* w:*"
 
 
@@ -227,6 +229,7 @@ def main() -> int:
 
     total, uses = count(top)
     places = sum(shared[name] * times for name, times in uses.items())
+    lanes = LANES * uses.get("qnn_popcount", 0)
     rows = []
     for name, times in uses.items():
         needs, _ = count(name)
@@ -235,6 +238,7 @@ def main() -> int:
                 "module": name,
                 "instances": times,
                 "lut": int(needs[0]),
+                "lut_per_lane": round(times * needs[0] / lanes, 2) if lanes else None,
                 "ff": int(needs[1]),
                 "bram36": needs[2],
                 "dsp": int(needs[3]),
@@ -263,10 +267,11 @@ def main() -> int:
         result["timing"] = netlist_timing.report(netlist, top)
     outputs.write(folder.parent / "synth.json", json.dumps(result, indent=1) + "\n")
 
-    print(f"{'module (with all below it)':28}{'times':>6}{'LUT':>8}{'FF':>8}{'BRAM36':>8}"
-          f"{'DSP':>5}{'URAM':>6}{'path':>6}")  # fmt: skip
+    print(f"{'module (with all below it)':28}{'times':>6}{'LUT':>8}{'a lane':>8}{'FF':>8}"
+          f"{'BRAM36':>8}{'DSP':>5}{'URAM':>6}{'path':>6}")  # fmt: skip
     for row in rows:
-        print(f"{row['module']:28}{row['instances']:>6}{row['lut']:>8}{row['ff']:>8}"
+        share = row["lut_per_lane"] if lanes else "-"
+        print(f"{row['module']:28}{row['instances']:>6}{row['lut']:>8}{share:>8}{row['ff']:>8}"
               f"{row['bram36']:>8g}{row['dsp']:>5}{row['uram']:>6}"
               f"{row['longest_path']:>6}")  # fmt: skip
     print()

@@ -6,8 +6,9 @@
 // order: all pixels of a group of channels, then the next group, and before each pixel its parameters.
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
-// Timing: finish_i comes 6 cycles before the sum can be compared in the first group of the chain,
-// where words_i Pixels + 5 cycles more.
+// Timing: finish_i comes 5 cycles before the sum can be compared in the first group of the chain, where
+// words_i Pixels + 7 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
+// interval_min and one, so that results have left before the next ones take their place.
 
 module qnn_readout
   import qnn_pkg::*;
@@ -58,9 +59,9 @@ module qnn_readout
   output logic                 busy_o
 );
   // from issue to the first compare, and from copy to the last group's codes
-  localparam int unsigned Delay = 6;
-  localparam int unsigned WordDelay = Delay + Pixels + 5;
-  localparam int unsigned Settle = Groups + 4;
+  localparam int unsigned Delay = 4;
+  localparam int unsigned WordDelay = Delay + Pixels + 7;
+  localparam int unsigned Settle = (Groups > 1 ? Groups : 2) + 2;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
   // for qnn_requant: cycles for a group of channels, and of its words before its pixels
@@ -88,8 +89,8 @@ module qnn_readout
   logic              fetch_end, fetch_tile_last;     // words for qnn_requant, see below
   logic              comparing;
   logic [7:0]        compared;
-  logic              compare_tile_last;
-  logic [Pixels-1:0] compare_present;
+  logic              compare_tile_last, copy_tile_last;
+  logic [Pixels-1:0] compare_present, copy_present;   // of what is compared; of what is copied
   logic [11:0]       base;
   always_ff @(posedge clk_i) begin
     copy_o <= 1'b0;
@@ -98,6 +99,8 @@ module qnn_readout
     if (comparing && (raw_i || requantise_i || compared + 1'b1 == thresholds_i)) begin
       comparing <= 1'b0;
       copy_o <= 1'b1;
+      copy_tile_last <= compare_tile_last;
+      copy_present <= compare_present;
       if (!requantise_i) begin
         tile_done_o <= compare_tile_last;
         if (compare_tile_last) base <= base + 12'(thresholds_i);
@@ -194,8 +197,8 @@ module qnn_readout
     if (copy_o) begin
       settling <= 1'b1;
       settle <= SettleW'(Settle - 1);
-      present_next <= compare_present;
-      tile_last_next <= compare_tile_last;
+      present_next <= copy_present;
+      tile_last_next <= copy_tile_last;
     end
     if (rst_i) begin
       settling <= 1'b0;

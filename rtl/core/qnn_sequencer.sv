@@ -63,7 +63,12 @@ module qnn_sequencer
 );
   localparam int unsigned Groups = Pe / GROUP_PE;
   localparam int unsigned Slot = Pixels > REQUANT_WORDS ? Pixels : REQUANT_WORDS;
-  localparam int unsigned Settle = Groups + (Pixels > 4 ? Pixels : 4);  // as qnn_readout needs it
+  // cycles from one last product row to the next, as qnn_readout needs them: for codes, sums, and sums
+  // that qnn_requant takes
+  localparam int unsigned Chain = Groups > 1 ? Groups : 2;
+  localparam int unsigned Settle = Chain + (Pixels > 3 ? Pixels - 1 : 2);
+  localparam int unsigned SumsApart = Groups * Pixels + Chain - Groups + 2;
+  localparam int unsigned RequantApart = Groups * Slot + Chain - Groups + 2;
 
   logic                walking, next_valid, next_take, next_tile_last;
   pixel_t [Pixels-1:0] next_pixels;
@@ -127,10 +132,10 @@ module qnn_sequencer
   always_ff @(posedge clk_i) begin
     result_rows <= command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     // results stay until those of the next group overwrite them: compare and read them before
-    if (command_i.raw) interval_min <= 9'(Groups * Pixels + Groups + 5);
-    else if (command_i.requantise) interval_min <= 9'(Groups * Slot + Groups + 5);
-    else if (command_i.thresholds >= 8'(Settle)) interval_min <= 9'(command_i.thresholds) + 9'd1;
-    else interval_min <= 9'(Settle);
+    if (command_i.raw) interval_min <= 9'(SumsApart - 1);
+    else if (command_i.requantise) interval_min <= 9'(RequantApart - 1);
+    else if (command_i.thresholds >= 8'(Settle)) interval_min <= 9'(command_i.thresholds) - 9'd1;
+    else interval_min <= 9'(Settle - 1);
   end
 
   // rows and room only become more while a group waits: what is there may be known a cycle late

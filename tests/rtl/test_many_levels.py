@@ -18,7 +18,7 @@ from qnn_sim.run_options import some
 
 BESIDE = 7000  # cycles for first rows, first weights, and the last results
 # kernel; cycles of a group of pixels by multiplication and by comparison
-SHAPES = {"1x1": ((1, 1), 26, 257), "3x3": ((3, 3), 180, 257)}
+SHAPES = {"1x1": ((1, 1), 20, 255), "3x3": ((3, 3), 180, 255)}
 
 
 @pytest.mark.parametrize("name", SHAPES)

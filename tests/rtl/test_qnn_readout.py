@@ -30,6 +30,7 @@ class Bench:
         self.dut, self.random = dut, generator("chain")
         self.pe, self.pixels = int(dut.Pe.value), int(dut.Pixels.value)
         self.groups = self.pe // 8
+        self.chain = max(self.groups, 2)  # one group is read as late as two
         self.cycle, self.addresses = 0, {}
 
     async def begin(self):
@@ -129,7 +130,7 @@ class Bench:
                 dut.present_i.value = (1 << count) - 1
                 await RisingEdge(dut.clk_i)
                 dut.finish_i.value, dut.tile_last_i.value = 0, self.random.getrandbits(1)
-                pause = self.groups * slot + self.groups + 5
+                pause = self.groups * slot + self.chain - self.groups + 1
                 pause += 0 if rng.random() < 0.7 else int(rng.integers(20))
                 await ClockCycles(dut.clk_i, pause)
         await ClockCycles(dut.clk_i, 100)
@@ -158,10 +159,9 @@ class Bench:
     async def command(self, rng, raw, thresholds, tiles, per_tile, words=False):
         """Groups of pixels as close together as qnn_sequencer lets them come."""
         dut = self.dut
-        settle = self.groups + max(4, self.pixels)
-        distance = self.groups * self.pixels + self.groups + 6
+        distance = self.groups * self.pixels + self.chain - self.groups + 2
         if not raw:
-            distance = 1 + (thresholds + 1 if thresholds >= settle else settle)
+            distance = max(thresholds, self.chain + max(2, self.pixels - 1))
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
         dut.words_i.value = int(words)

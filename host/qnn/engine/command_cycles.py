@@ -31,9 +31,9 @@ def products(get: Get, caps: Capabilities) -> NDArray[np.int64]:
     """Cycles of the arithmetic of each command."""
     groups = -(-get("conv_rows") * get("conv_columns") // caps.pixels)
     chain = caps.pe // 8
-    compared = np.maximum(get("thresholds") + 1, chain + max(caps.pixels, 4))
-    read = chain * max(caps.pixels, regs.REQUANT_WORDS) + chain + 5
-    least = 1 + np.where(get("requantise") == 1, read, compared)
+    compared = np.maximum(get("thresholds"), chain + max(caps.pixels - 1, 2))
+    sums, taken = (chain * each + 2 for each in (caps.pixels, max(caps.pixels, regs.REQUANT_WORDS)))
+    least = np.select([get("raw") == 1, get("requantise") == 1], [sums, taken], compared)
     return get("tiles") * groups * np.maximum(get("planes") * get("tile_words"), least)
 
 

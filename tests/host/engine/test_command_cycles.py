@@ -21,14 +21,21 @@ def getter(**fields):
 @pytest.mark.parametrize(
     ("fields", "cycles"),
     [
-        ({"thresholds": 3}, 9),  # 1 + 4 groups of channels + 4 pixels
-        ({"thresholds": 255}, 257),
-        ({"thresholds": 16, "requantise": 1}, 26),  # 1 + 4 * 4 + 4 + 5
+        ({"thresholds": 3}, 7),  # 4 groups of channels + 4 pixels - 1
+        ({"thresholds": 255}, 255),
+        ({"thresholds": 16, "requantise": 1}, 18),  # 4 * 4 + 2
+        ({"raw": 1}, 18),
         ({"thresholds": 16, "requantise": 1, "planes": 8, "tile_words": 9}, 72),
     ],
 )
 def test_products(fields, cycles):
     assert command_cycles.products(getter(**fields), Capabilities()).tolist() == [2 * cycles]
+
+
+def test_products_of_two_pixels():
+    two = Capabilities(pixels=2)
+    for fields, cycles in (({"thresholds": 3}, 6), ({"raw": 1}, 10), ({"requantise": 1}, 18)):
+        assert command_cycles.products(getter(**fields), two).tolist() == [2 * 2 * cycles]
 
 
 def test_beats_of_either_port():
