@@ -50,8 +50,9 @@ async def codes_of(dut, sums, base, levels):
     compared += [False] * 4
     for cycle, there in enumerate(compared[:-2]):
         # what means nothing without its valid bit is random; the sums come two cycles later
-        now = {"compare_code": rest.getrandbits(8), "threshold_address": rest.randrange(WORDS),
-               "compare_first": rest.getrandbits(1), "copy": int(cycle + 1 == turns[-1])}  # fmt: skip
+        now = {"compare_code": rest.getrandbits(8), "compare_first": rest.getrandbits(1),
+               "threshold_address": rest.randrange(WORDS)}  # fmt: skip
+        now["copy"] = int(cycle + 1 == turns[-1])
         if compared[cycle + 2]:
             k = turns.index(cycle + 2)
             now = {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
