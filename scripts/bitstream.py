@@ -216,9 +216,12 @@ def find_vivado(given: str) -> str:
     )
 
 
-def choose(toolchain: str | None, vivado: str | None) -> str:
-    """The toolchain: the one that is asked for, else Vivado, else openXC7, if they are there."""
-    if toolchain or vivado:
+def choose(toolchain: str | None, vivado: str | None, system: str) -> str:
+    """The toolchain: the one that is asked for, else Vivado, else openXC7, if they are there.
+
+    Of a `system` other than a Zynq-7000 there is Vivado alone.
+    """
+    if toolchain or vivado or system != "zynq_7000":
         return toolchain or VIVADO
     if shutil.which(VIVADO):
         return VIVADO
@@ -401,7 +404,7 @@ def main() -> int:
         if not 10 <= board["clock_mhz"] <= most:
             raise QnnError(f"{board['clock_mhz']:g} MHz is not a clock from 10 to {most} MHz")
         tools: str | openxc7_tools.Tools
-        if choose(arguments.toolchain, arguments.vivado) == OPENXC7:
+        if choose(arguments.toolchain, arguments.vivado, board["system"]) == OPENXC7:
             if board["system"] != "zynq_7000":
                 raise QnnError(
                     f"openXC7 knows no {board['part']}, only the 7 series: build it with Vivado"

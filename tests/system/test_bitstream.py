@@ -304,6 +304,13 @@ def test_make_names_both_ways_where_nothing_is_there(tmp_path):
     assert "settings64.sh" in said and "OPENXC7=DIRECTORY" in said
 
 
+def test_an_ultrascale_wants_vivado_whatever_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bitstream.choose(None, None, "zynq_ultrascale") == bitstream.VIVADO
+    with pytest.raises(bitstream.QnnError, match="neither a command 'vivado' nor a nextpnr"):
+        bitstream.choose(None, None, "zynq_7000")
+
+
 def test_a_clock_that_the_processing_system_can_only_come_near_to(vivado, tmp_path):
     out = tmp_path / "out"
     result = call("pynq-z2", "--vivado", vivado, "--out", out, "--clock-mhz", 90)
