@@ -22,7 +22,8 @@ RUNS_HARDWARE = (
     "tests/rtl/", "tests/kernels/", "tests/hls/", "tests/notebooks/", "tests/examples/",
     "tests/formal/", "tests/host/engine/test_stages.py", "tests/host/backends/test_sim.py",
     "tests/host/backends/test_accelerator.py", "tests/sim/test_platform.py",
-    "tests/sim/test_bench_runner.py", "tests/regress/test_code_coverage.py",
+    "tests/sim/test_bench_runner.py", "tests/sim/test_bench_unknowns.py",
+    "tests/regress/test_code_coverage.py",
     "tests/system/test_simulated_board.py", "tests/system/test_linux_board.py",
 )  # fmt: skip
 

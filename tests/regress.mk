@@ -13,6 +13,9 @@ regress: .venv/.dev         ## every bench, random layers, whole networks; build
 	$(VENV)/python scripts/regress.py --seeds $(SEEDS) $(SEED_OPTION) \
 	  $(if $(FILTER),--filter '$(FILTER)') $(if $(CLUSTER),--cluster $(CLUSTER)) \
 	  $(if $(PREVIOUS),--previous $(PREVIOUS))
+x: .venv/.dev               ## each bench of rtl/ two times with other unknowns: do its outputs differ? build/x/report.html
+	X=1 $(VENV)/python scripts/regress.py --filter 'tests/rtl/test_qnn_' --seeds 1 $(SEED_OPTION) \
+	  --out build/x
 regress-smoke: .venv/.dev   ## the same in at most 10 minutes: one configuration of each bench, one seed
 	$(VENV)/python scripts/regress.py --smoke $(SEED_OPTION)
 regress-worker: .venv/.dev  ## this machine works for the scheduler at CLUSTER=tcp://host:8786
@@ -27,4 +30,4 @@ evidence: .venv/.dev        ## pack what was run at this commit, for others to c
 report: .venv/.run          ## write build/regress/report.html again, from result.json beside it
 	$(VENV)/python scripts/regress_report.py
 
-.PHONY: regress regress-smoke regress-worker seeds soak evidence report
+.PHONY: regress x regress-smoke regress-worker seeds soak evidence report

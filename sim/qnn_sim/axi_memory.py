@@ -15,7 +15,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from qnn_sim.streams import generator, port
+from qnn_sim.streams import generator, noise, port
 
 OKAY, SLVERR, DECERR = 0, 2, 3
 MOST_BEATS = 16
@@ -65,7 +65,7 @@ class AxiMemory:
     def __post_init__(self) -> None:
         self.data = bytearray(self.size)
         self.pending = 0  # bursts taken and not yet answered to the end
-        self.random = generator("memory")
+        self.random, self.noise = generator("memory"), noise("memory")
 
     def stalls(self) -> bool:
         return self.random.random() < self.stall
@@ -150,9 +150,9 @@ async def _serve_reads(
                 rresp.value = job.response
                 rlast.value = int(job.done + 1 == job.burst.beats)
         if not valid:  # what nobody may look at
-            rdata.value = memory.random.getrandbits(64)
-            rresp.value = memory.random.getrandbits(2)
-            rlast.value = memory.random.getrandbits(1)
+            rdata.value = memory.noise.getrandbits(64)
+            rresp.value = memory.noise.getrandbits(2)
+            rlast.value = memory.noise.getrandbits(1)
         ready = "read" not in memory.deaf and not memory.stalls()
         rvalid.value, arready.value = int(valid), int(ready)
 
@@ -214,7 +214,7 @@ async def _serve_writes(
         alive = "write" not in memory.dead
         if not valid and answers and answers[0].due <= cycle and alive and not memory.stalls():
             valid = True
-        bresp.value = answers[0].response if valid else memory.random.getrandbits(2)
+        bresp.value = answers[0].response if valid else memory.noise.getrandbits(2)
         address_ready = "write" not in memory.deaf and not memory.stalls()
         data_ready = alive and not memory.stalls()
         awready.value, wready.value, bvalid.value = int(address_ready), int(data_ready), int(valid)

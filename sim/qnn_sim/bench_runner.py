@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Build one module of rtl/ and run the cocotb tests of its bench; all simulator flags are here.
 
-Environment: SIM, SEED, TURNS, RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options; WAVES=1
+Environment: SIM, SEED, TURNS, X, RTL_COVERAGE and RUN_FOLDER as in qnn_sim.run_options; WAVES=1
 records build/sim/<case>/dump.vcd (Icarus: <module>.fst). Simulator and compiler see nothing else of
 it, see qnn_sim.clean_environment.
 Needs the packages of the extra `dev` and g++; ccache is used where it is installed.
@@ -27,7 +27,9 @@ from filelock import FileLock
 
 from qnn.errors import QnnError
 from qnn_sim import (
+    agreement,
     bench_turns,
+    bench_unknowns,
     clean_environment,
     outputs,
     rtl_build,
@@ -166,6 +168,7 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     fast = isinstance(runner, Verilator)
     # Registers begin with random values, so that nothing leans on zeros.
     options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *top.flags, *map(str, top.native)]
+    options += ["--x-assign", "unique"] * run_options.unknowns()
     options += ["--coverage-line", "--coverage-toggle"] * covers
     files = sources(top)
     if not fast:
@@ -201,6 +204,26 @@ def _failures(lines: list[str]) -> list[str]:
     return found or lines[-30:]
 
 
+def _compare_unknowns(
+    module: str, place: Path, seed: int, simulate: Callable[[Path, int], None]
+) -> None:
+    """Two runs with other unknowns.
+
+    Raises:
+        AssertionError: a run fails, or an output differs where it means something.
+    """
+    written = []
+    for number in range(2):
+        where = outputs.make_folder(place / f"unknowns-{number}")
+        written.append(where / bench_unknowns.NAME)
+        written[-1].unlink(missing_ok=True)
+        simulate(where, seed + number)
+    compared, differing = bench_unknowns.compare(*written)
+    agreement.record(agreement.Count(module, "x", "", compared, len(differing)))
+    if differing:
+        raise AssertionError("\n".join(["outputs depend on what is unknown:", *differing]))
+
+
 def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) -> None:
     """Run all cocotb tests in the file `bench` on `module` (default: test_<module>.py); with TURNS
     as qnn_sim.bench_turns has it.
@@ -220,12 +243,16 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
     module = top.module
     try:
         simulator, chosen_seed = run_options.simulator(), run_options.seed()
-        turns = run_options.turns()
+        turns, unknowns = run_options.turns(), run_options.unknowns()
+        if unknowns and (turns or simulator != "verilator"):
+            raise QnnError("X=1 goes with neither TURNS nor SIM=icarus")
         if simulator == "verilator" and (reason := rtl_build.wrong_path()):
             raise QnnError(reason)
         builds = outputs.make_folder(ROOT / "build" / "sim")
     except QnnError as problem:
         raise pytest.fail.Exception(str(problem), pytrace=False) from None
+    if unknowns and top.sources and not _instead:
+        pytest.skip("X=1 is for modules of rtl/")
     if simulator == "icarus" and (top.sources or module in NOT_FOR_ICARUS):
         reason = NOT_FOR_ICARUS.get(module, "shells are written for Verilator")
         pytest.skip(f"not for Icarus Verilog 11: {reason}")
@@ -236,6 +263,7 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         simulator, VERSIONS, waves, run_options.coverage(), sorted(parameters.items()),
     )  # fmt: skip
     options += (top.flags,) if top.flags else ()
+    options += ("x",) * unknowns
     digest = _digest(options, Path(__file__).read_bytes(), contents)
     folder = builds / f"{module}-{digest}"
     folder.mkdir(exist_ok=True)
@@ -257,26 +285,32 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
         results.unlink(missing_ok=True)
         log_file = place / f"{name}.log"
         settings = "SHORT=1 " * run_options.short() + f"TURNS={turns} " * bool(turns)
+        settings += "X=1 " * unknowns
         again = f"{settings}SEED={seed} repeats it; log: {log_file}"
         if turns:
             run, chosen = bench_turns.tests(name, seed, turns), bench_turns.__name__
         else:
             run, chosen = bench_turns.declared(name), name
-        try:
+        if unknowns:
+            chosen = bench_unknowns.__name__
+
+        def simulate(where: Path, reset_seed: int) -> None:
             with _only(clean_environment.for_benches()):
                 runner.test(
                     test_module=chosen,
                     hdl_toplevel=module,
                     hdl_toplevel_lang="verilog",
                     build_dir=folder,
-                    test_dir=place,
+                    test_dir=where,
                     results_xml=str(results),
                     plusargs=[
                         "+verilator+rand+reset+2",
-                        f"+verilator+seed+{seed}",
+                        f"+verilator+seed+{reset_seed}",
                         f"+verilator+coverage+file+{place / folder.name}.dat",
                         f"+bench={name}",
+                        f"+module={module}",
                         f"+turns={turns}",
+                        *([f"+unknowns={reset_seed}"] if unknowns else []),
                         *top.plusargs,
                     ],
                     seed=seed,
@@ -285,6 +319,12 @@ def run_bench(bench: str, module: str | Shell | None = None, **parameters: int) 
                     timescale=("1ns", "1ps"),
                 )
             check_results(results, [test.name for test in run])
+
+        try:
+            if unknowns:
+                _compare_unknowns(module, place, seed, simulate)
+            else:
+                simulate(place, seed)
         except (SystemExit, RuntimeError, AssertionError) as problem:
             lines = log_file.read_text().splitlines() if log_file.exists() else []
             about = problem if isinstance(problem, AssertionError) else "failed"

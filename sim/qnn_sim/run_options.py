@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the environment says about a run.
 
-WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands it reached;
-SANITIZE=1 compiles the HLS kernels with sanitizers; with SHORT=1 a test that draws many cases from
-one seed draws few of them; 0, no, false and off switch each of these off, like an empty value.
-SEED=<number> chooses what is random, DEFAULT_SEED where it is empty, and SEED=random a fresh one
-each time; TURNS=<number> runs each function of a bench so often, each time with another seed;
-SIM=verilator or icarus runs the cocotb benches; RUN_FOLDER=<folder> is where log, waves and
-coverage of the run go, so that several runs of one build do not meet. LAYERS=<number> is how many
-random layers the HLS engine is given. Lists of names have commas between. QNN_REFERENCE=<folder> is
-where the data of others lies. A variable that is empty is as one that is not there.
+WAVES=1 records waves; RTL_COVERAGE=1 records which lines, toggles and commands it reached; X=1 runs
+each bench of a module two times, with other values in all that is unknown, and compares its outputs
+(qnn_sim.bench_unknowns); SANITIZE=1 compiles the HLS kernels with sanitizers; with SHORT=1 a test
+that draws many cases from one seed draws few of them; 0, no, false and off switch each of these
+off, like an empty value. SEED=<number> chooses what is random, DEFAULT_SEED where it is empty, and
+SEED=random a fresh one each time; TURNS=<number> runs each function of a bench so often, each time
+with another seed; SIM=verilator or icarus runs the cocotb benches; RUN_FOLDER=<folder> is where
+log, waves and coverage of the run go, so that several runs of one build do not meet.
+LAYERS=<number> is how many random layers the HLS engine is given. Lists of names have commas
+between. QNN_REFERENCE=<folder> is where the data of others lies. A variable that is empty is as one
+that is not there.
 """
 
 from __future__ import annotations
@@ -151,6 +153,10 @@ def waves() -> bool:
 
 def coverage() -> bool:
     return switched_on("RTL_COVERAGE")
+
+
+def unknowns() -> bool:
+    return switched_on("X")
 
 
 def sanitize() -> bool:

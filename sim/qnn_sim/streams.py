@@ -31,8 +31,16 @@ def generator(purpose: str) -> random.Random:
     return random.Random(f"{cocotb.RANDOM_SEED}/{purpose}")
 
 
+def noise(purpose: str) -> random.Random:
+    """Random numbers for what means nothing at the moment: other ones in each of the two runs that
+    qnn_sim.bench_unknowns compares."""
+    run = cocotb.plusargs.get("unknowns", "")
+    return random.Random(f"{cocotb.RANDOM_SEED}/{run}/{purpose}")
+
+
 class Source:
-    """Offers items; waits before each one, a cycle more with chance `stall` again and again.
+    """Offers items; waits before each one, a cycle more with chance `stall` again and again. Where
+    it offers none, the fields are random.
 
     To be made before the reset, so that nothing before it is taken for an item. An item is a dict
     of field values, or the value itself where there is one field.
@@ -46,6 +54,7 @@ class Source:
         self._dut, self._random = dut, generator(name)
         self._valid, self._ready = port(dut, f"{name}_valid"), port(dut, ready or f"{name}_ready")
         self._fields = {field: port(dut, f"{name}_{field}") for field in fields}
+        self._noise = noise(name)
         self._waiting: deque[dict[str, int]] = deque()
         self._offered = False
         self._valid.value = 0
@@ -78,6 +87,9 @@ class Source:
                 for field, value in self._waiting.popleft().items():
                     self._fields[field].value = value
                 self._offered = True
+            if not self._offered:
+                for handle in self._fields.values():
+                    handle.value = self._noise.getrandbits(len(handle))
             self._valid.value = int(self._offered)
 
 
