@@ -106,18 +106,19 @@ class Recorder:
         self._starts = {name: getattr(dut, name) for name in starts}
         self.compared = 0
 
-    async def run(self, clock: Any, reset: Any, active: int) -> None:
+    async def run(self, clock: Any, reset: Any, active: int, longer: int) -> None:
         """Never ends."""
-        was_reset, cycle, started = reset is None, 0, set[str]()
+        was_reset, cycle, left, started = reset is None, 0, 0, set[str]()
         shown: dict[str, str] = {}
         while True:
             await RisingEdge(clock)
             cycle += 1
             if reset is not None and int(reset.value) == active:
-                was_reset = True
+                was_reset, left = True, longer
                 started.clear()
                 continue
-            if not was_reset:
+            left -= was_reset
+            if not was_reset or left >= 0:
                 continue
             said = {name: str(port.value) for name, port in self._ports.items()}
             for name, value in said.items():
@@ -131,12 +132,19 @@ class Recorder:
             started |= {f"{SINCE} {n}" for n, port in self._starts.items() if int(port.value)}
 
 
-def _clock_and_reset(dut: Any) -> tuple[Any, Any, int] | None:
-    """Clock, reset and its active level; no clock: the module has no state."""
-    for clock, reset, active in (("clk_i", "rst_i", 1), ("aclk", "aresetn", 0)):
-        if (found := getattr(dut, clock, None)) is not None:
-            return found, getattr(dut, reset, None), active
-    return None
+def _clock_and_reset(dut: Any) -> tuple[Any, Any, int, int] | None:
+    """Clock, reset, its active level, and how many cycles longer the reset inside is; no clock: the
+    module has no state."""
+    for clock, reset, active, longer in (
+        ("clk_i", "rst_i", 1, 0),
+        ("clk_i", "fclk_resetn_i", 0, 18),
+        ("aclk", "aresetn", 0, 0),
+    ):
+        there = [getattr(dut, name, None) for name in (clock, reset)]
+        if None not in there:
+            return there[0], there[1], active, longer
+    alone = getattr(dut, "clk_i", None)
+    return None if alone is None else (alone, None, 0, 0)
 
 
 def _recorded(module: str, test: Test) -> Test:
