@@ -100,7 +100,7 @@ class FreshSeeds:
         """The turn, which the name of the run ends with."""
         return request.param
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(hookwrapper=True)  # as the pytest of Debian 12 knows it
     def pytest_runtest_protocol(self, item):
         name, turn = plain(item.nodeid)
         bench = _is_bench(item)
@@ -108,7 +108,7 @@ class FreshSeeds:
         item.user_properties.append(("settings", settings))
         seed = str(fresh_seed(self._base, turn, name))
         with mock.patch.dict(os.environ, settings | {"SEED": seed}):
-            return (yield)
+            yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config, items):
