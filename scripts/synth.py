@@ -25,8 +25,8 @@ from typing import Any
 
 from pyosys import libyosys
 
-import carry_places
 import netlist_timing
+from netlist import carry_places
 from qnn.errors import QnnError
 from qnn_sim import boards, outputs, rtl_build, script
 from qnn_sim.regress import inputs

@@ -3,7 +3,7 @@
 
 import pytest
 
-import carry_places
+from netlist import carry_places
 
 
 def lut(output, inputs):
