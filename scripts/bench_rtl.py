@@ -30,6 +30,7 @@ from qnn_sim import (
     boards,
     outputs,
     rtl_batches,
+    rtl_build,
     rtl_cases,
     rtl_pictures,
     run_options,
@@ -37,7 +38,6 @@ from qnn_sim import (
 )
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.regress import inputs
-from qnn_sim.rtl_build import CONFIGURATIONS, build
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,7 +216,7 @@ def main() -> int:
     parser.add_argument("--board", help="whose configuration, clock and memory")
     parser.add_argument(
         "--config",
-        choices=CONFIGURATIONS,
+        choices=rtl_build.CONFIGURATIONS,
         help="configuration of the RTL (pynq-z1, or the board's)",
     )
     parser.add_argument(
@@ -230,6 +230,8 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, help="default: see above")
     arguments = parser.parse_args()
+    if reason := rtl_build.wrong_path():
+        parser.error(reason)
     try:
         board = boards.load(arguments.board or "pynq-z1")
     except QnnError as problem:
@@ -254,7 +256,7 @@ def main() -> int:
             if not both:
                 parser.error(f"--against compares {', '.join(rtl_cases.NAMES)}")
             before = bench_against.earlier(arguments.against, both, arguments.config)
-        build(arguments.config, arguments.waves is not None or run_options.waves())
+        rtl_build.build(arguments.config, arguments.waves is not None or run_options.waves())
     except QnnError as problem:
         parser.error(str(problem))
 

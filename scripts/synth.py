@@ -182,6 +182,8 @@ def main() -> int:
     parser.add_argument("--board", default="pynq-z1", help="a file of params/boards/ (pynq-z1)")
     parser.add_argument("--out", type=Path, help="output folder (see above)")
     arguments = parser.parse_args()
+    if reason := rtl_build.wrong_path():
+        parser.error(reason)
     try:
         board = boards.load(arguments.board)
         own = "" if arguments.board == "pynq-z1" else arguments.board
@@ -189,8 +191,6 @@ def main() -> int:
         outputs.make_folder(folder)
     except QnnError as problem:
         parser.error(str(problem))
-    if reason := rtl_build.wrong_path():
-        parser.error(reason)
 
     # Ctrl-C ends it at once: a pass of Yosys, which takes minutes, comes back to Python at its end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -632,8 +632,8 @@ def test_account(running):
     runs_well()
     account = driver.account()
     assert [a.name for a in account] == ["a", "b/0", "b/1", "c"]
-    # planes * kernel rows * words * groups of pixels * tiles
-    assert account[0].busy == 2 * 3 * 1 * 41 * 4
+    # planes * words * groups of pixels * tiles; the rows of the kernel are folded into pixels
+    assert account[0].busy == 2 * 1 * 41 * 4
 
 
 LARGEST = {

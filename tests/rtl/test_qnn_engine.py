@@ -111,7 +111,7 @@ class Host:
 
     async def begin(self, codes, start=START):
         """Codes into memory, and start; what the memory holds then is kept."""
-        data = self.program.tight.pack(codes)
+        data = self.program.tight.pack(codes).tobytes()
         place = self.program.input_address
         self.memory.data[place : place + len(data)] = data
         self.before = bytes(self.memory.data)

@@ -138,7 +138,7 @@ async def a_network_runs_and_its_interrupt_arrives(dut):
     layer = random_conv(system.rng, (12, 12, 16), 2, (3, 3), levels=3)
     program = compile_layers([layer], caps, BASE)
     codes = system.rng.integers(0, 4, layer.in_shape, np.uint8)
-    image, data = program.image, program.tight.pack(codes)
+    image, data = program.image, program.tight.pack(codes).tobytes()
     memory = system.memory
     memory.data[program.base : program.base + len(image)] = image
     memory.data[program.input_address : program.input_address + len(data)] = data

@@ -115,8 +115,8 @@ def declared(file: str) -> dict[str, str]:
 def test_the_top_has_the_defaults_of_the_engine_and_the_addresses_of_the_hwh():
     engine = declared("top/qnn_engine.sv")
     del engine["AccW"]  # the host knows one width of accumulators only
-    addresses = {"EngineWindow": bitstream.ENGINE_ADDRESS, "IntcWindow": bitstream.INTC_ADDRESS}
-    windows = {name: f"16'h{address >> 16:04X}" for name, address in addresses.items()}
+    addresses = zip(("EngineWindow", "IntcWindow"), bitstream.ADDRESSES["zynq_7000"], strict=True)
+    windows = {name: f"16'h{address >> 16:04X}" for name, address in addresses}
     for file, handed_on in (
         ("zynq/qnn_zynq.sv", engine | windows), ("zynq/qnn_fabric.sv", engine),
     ):  # fmt: skip

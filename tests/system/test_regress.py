@@ -192,9 +192,11 @@ def test_a_missing_simulator_is_one_sentence(root, missing, monkeypatch, capsys)
 
 
 def test_a_night_runs_as_many_random_layers_as_the_page_says(monkeypatch):
-    page, bench = (
-        (ROOT / "tests" / name).read_text() for name in ("README.md", "rtl/test_random_layers.py")
+    page, *benches = (
+        (ROOT / "tests" / name).read_text()
+        for name in ("README.md", "rtl/test_random_layers.py", "random_layers.py")
     )
+    bench = "".join(benches)
     stated = re.search(
         r"(\d+) seeds of (\d+) networks.* (\d+) pictures.* ([\d,]+) runs", page, re.S
     )

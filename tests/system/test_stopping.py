@@ -52,7 +52,7 @@ def test_bench_rtl(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(
         bench_rtl, "measure", lambda config, name, *_: row if name == "fashion-cnv" else stop()
     )
-    monkeypatch.setattr(bench_rtl, "build", lambda *_: None)
+    monkeypatch.setattr(bench_rtl.rtl_build, "build", lambda *_: None)
     monkeypatch.setattr(bench_rtl, "SimulatedBoard", lambda *_: None)
     monkeypatch.setattr(bench_rtl, "Driver", driver)
     monkeypatch.setenv("QNN_REFERENCE", str(tmp_path))
@@ -138,7 +138,7 @@ def test_mutate(at, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(mutate, "draw", lambda _, count, seed: [FAULT] * count)
     monkeypatch.setattr(mutate, "find_benches", lambda *_: None)
     monkeypatch.setattr(mutate, "build", lambda *_: tmp_path)
-    monkeypatch.setattr(mutate, "find_dead", lambda _: {})
+    monkeypatch.setattr(mutate, "find_registers", lambda _: None)
     monkeypatch.setattr(mutate, "check_battery", lambda *_: 1.0)
     out = tmp_path / "mutate"
     out.with_suffix(".json").write_text(BEFORE)
