@@ -59,6 +59,6 @@ def test_fusesoc_lints_it(flags, tmp_path):
     )  # fmt: skip
     said = result.stdout + result.stderr
     if "--Pe=12" in flags:
-        assert result.returncode and "Pe=12 is not 8, 16 or 32" in said
+        assert result.returncode and "Pe=12 is not 8, 16, 32 or 64" in said
     else:
         assert result.returncode == 0 and "%Warning" not in said, said

@@ -18,6 +18,7 @@ def call(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
+@pytest.mark.nightly
 def test_a_small_one(tmp_path):
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (200, 28, 28), np.uint8), rng.integers(0, 10, 200)

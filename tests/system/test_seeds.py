@@ -97,6 +97,7 @@ def test_each_function_has_so_many_fresh_seeds_and_failures_can_be_repeated(root
     assert sum(row["runs"] for row in json.loads(fresh.stdout)["tests"]) == 1
 
 
+@pytest.mark.nightly
 def test_a_run_of_a_bench_has_ten_seeds(root):
     pytest.importorskip("cocotb", reason="the extra `dev` is not installed")
     (root / "tests/test_fake.py").write_text(BENCH)
@@ -113,6 +114,7 @@ def test_a_run_of_a_bench_has_ten_seeds(root):
     assert json.loads(few.stdout)["tests"][0]["runs"] == 34
 
 
+@pytest.mark.nightly
 def test_ctrl_c_keeps_and_tells_what_has_run(root, interruptible):
     (root / "tests/test_fake.py").write_text(SLOW)
     process = subprocess.Popen(

@@ -147,7 +147,7 @@ def test_a_leak_is_a_failure_that_names_its_test(root):
 @pytest.mark.parametrize(
     ("text", "name", "why", "options"),
     [
-        (DYING, "test_dying", "died with status -11", ()),
+        pytest.param(DYING, "test_dying", "died with status -11", (), marks=pytest.mark.nightly),
         (HANGING, "test_hanging", "killed after 2 s", ("--limit", "2")),
     ],
     ids=["crash", "hang"],
@@ -162,6 +162,7 @@ def test_a_crash_and_a_hang_are_failures_and_it_goes_on(root, text, name, why, o
     assert name in {entry["test"].partition("::")[2] for entry in runs[index + 1 :]}
 
 
+@pytest.mark.nightly
 def test_it_goes_on_after_ctrl_c_but_not_with_another_state_of_the_files(root, interruptible):
     process = subprocess.Popen(
         command(root, GOOD, "--hours", "1"),
