@@ -120,6 +120,11 @@ def test_good_tests_take_turns_and_a_line_says_so(root):
     assert f"{len(runs):,} runs" in last and "MiB, at most +" in last
 
 
+def test_hours_below_what_a_clock_tells_apart_are_one_run(root):
+    done = run(root, GOOD, "--hours", "1e-20")
+    assert done.returncode == 0 and result(root)["runs"] == len(log(root)) == 1, done.stderr
+
+
 def test_a_fault_is_found_and_the_command_repeats_it(root):
     done = run(root, FAULTY, "--hours", "0.001")
     assert done.returncode == 1
