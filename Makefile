@@ -16,8 +16,9 @@ export FAST
 # Options of scripts that take a seed, where one is asked for.
 SEED_OPTION = $(if $(strip $(SEED)),--seed '$(strip $(SEED))')
 FAST_ON := $(filter-out 0 no false off,$(shell echo "$(FAST)" | tr A-Z a-z))
-# With it the asserts of what the tests share would say nothing.
-unexport PYTHONOPTIMIZE
+# With the first the asserts of what the tests share would say nothing; with the second each of the
+# thousands of processes would compile all that it imports.
+unexport PYTHONOPTIMIZE PYTHONDONTWRITEBYTECODE
 
 ##@ Use it
 demo: .venv/.run            ## classify the shipped pictures with the shipped model; build/demo.png
