@@ -16,7 +16,7 @@ def test_good():
 def test_bad():
     assert False, "the reason"
 def test_slow():
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -24,7 +24,7 @@ def test_slow():
 def follow(tmp_path):
     (tmp_path / "test_it.py").write_text(TESTS)
 
-    def run(*arguments, limit_s=60.0, show=lambda *_: None):
+    def run(*arguments, limit_s=600.0, show=lambda *_: None):
         chosen = ["-p", "no:cacheprovider", "-n", "1", "--rootdir", str(tmp_path)]
         environment = clean_environment.for_pytest({})
         bar = Bar("tests", "%")

@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,12 +99,35 @@ def run(root, text, *arguments) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_until(enough, root, text, *arguments) -> dict:
+    """The result where Ctrl-C comes once enough(log) has run, with five minutes for that."""
+    process = subprocess.Popen(
+        command(root, text, "--hours", "1", *arguments), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    path, end = root / "out/soak.jsonl", time.monotonic() + 300
+    while process.poll() is None and not (path.exists() and enough(log(root))):
+        time.sleep(0.1)
+        if time.monotonic() > end:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130 and enough(log(root)), err
+    return json.loads((root / "out/soak.partial.json").read_text())
+
+
 def result(root) -> dict:
     return json.loads((root / "out/soak.json").read_text())
 
 
 def log(root) -> list[dict]:
-    return [json.loads(line) for line in (root / "out/soak.jsonl").read_text().splitlines()]
+    whole_lines = (root / "out/soak.jsonl").read_text().rpartition("\n")[0]
+    return [json.loads(line) for line in whole_lines.splitlines()]
+
+
+def failed(runs) -> list[int]:
+    """The numbers of the runs that failed."""
+    return [number for number, entry in enumerate(runs) if entry["outcome"] == "failed"]
 
 
 def test_good_tests_take_turns_and_a_line_says_so(root):
@@ -138,15 +163,14 @@ def test_a_fault_is_found_and_the_command_repeats_it(root):
     assert "a fault that one seed in three finds" in failures[0]["why"]
 
 
-def test_a_leak_is_a_failure_that_names_its_test(root):
-    done = run(root, LEAKING, "--hours", "0.002")
-    assert done.returncode == 1
-    failure = result(root)["failures"][0]
+def test_a_leak_is_a_failure_that_names_its_test(root, interruptible):
+    found = run_until(failed, root, LEAKING)
+    failure = found["failures"][0]
     assert re.search(
         r"risen by [79]\d\.\d MiB .* more than 64\.0 MiB: \S+::test_leaking", failure["why"]
     )
     assert failure["repeat"].endswith("scripts/soak.py --hours 1 tests/test_fake.py::test_leaking")
-    assert result(root)["risen_bytes"] > soaking.MOST_RISEN
+    assert found["risen_bytes"] > soaking.MOST_RISEN
 
 
 @pytest.mark.parametrize(
@@ -157,14 +181,15 @@ def test_a_leak_is_a_failure_that_names_its_test(root):
     ],
     ids=["crash", "hang"],
 )
-def test_a_crash_and_a_hang_are_failures_and_it_goes_on(root, text, name, why, options):
-    done = run(root, text, "--hours", "0.004", *options)
-    assert done.returncode == 1, done.stderr
-    (failure,) = result(root)["failures"]
+def test_a_crash_and_a_hang_are_failures_and_it_goes_on(
+    root, interruptible, text, name, why, options
+):
+    def runs_again(runs) -> bool:
+        after = runs[(failed(runs) or [len(runs)])[0] + 1 :]
+        return any(entry["test"].endswith(f"::{name}") for entry in after)
+
+    (failure,) = run_until(runs_again, root, text, *options)["failures"]
     assert why in failure["why"] and failure["repeat"].endswith(f"::{name}")
-    runs = log(root)
-    (index,) = [n for n, entry in enumerate(runs) if entry["outcome"] == "failed"]
-    assert name in {entry["test"].partition("::")[2] for entry in runs[index + 1 :]}
 
 
 @pytest.mark.nightly
@@ -195,10 +220,15 @@ def test_it_goes_on_after_ctrl_c_but_not_with_another_state_of_the_files(root, i
     assert len(log(root)) == result(root)["runs"]
 
 
+@pytest.mark.parametrize("wrong", ["0", "-1", "x", "inf", "nan"])
+def test_what_is_no_number_of_hours(wrong, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--hours", wrong])
+    with pytest.raises(SystemExit, match="2"):
+        soak.parse()
+    assert f"{wrong} is no number of hours above 0" in capsys.readouterr().err
+
+
 def test_what_cannot_begin_is_one_sentence_or_what_pytest_says(root):
-    for wrong in ("0", "-1", "x", "inf", "nan"):
-        done = run(root, GOOD, "--hours", wrong)
-        assert done.returncode == 2 and "is no number of hours above 0" in done.stderr
     done = run(root, "def test_plain():\n    pass\n", "--hours", "0.01")
     assert done.returncode == 2 and "the tests cannot begin" in done.stderr
     done = run(root, "import nothing_of_this_name\n", "--hours", "0.01")
