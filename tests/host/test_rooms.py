@@ -3,6 +3,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -67,7 +68,10 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
                 yield (whole if whole in MODULES else str(node.module)), id(node) in late
 
 
-IMPORTS = {name: list(imports(ast.parse(path.read_text()))) for name, path in MODULES.items()}
+@cache
+def imports_of(name: str) -> list[tuple[str, bool]]:
+    """Of one of MODULES."""
+    return list(imports(ast.parse(MODULES[name].read_text())))
 
 
 def room_of(name: str) -> int:
@@ -85,20 +89,20 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def test_no_circle_of_imports():
-    assert not circle({name: {to for to, _ in found} for name, found in IMPORTS.items()})
+    assert not circle({name: {to for to, _ in imports_of(name)} for name in MODULES})
     assert circle({"a": {"b"}, "b": {"a"}})
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_arrows_go_down(name):
-    for to, _ in IMPORTS[name]:
+    for to, _ in imports_of(name):
         if to in MODULES:
             assert room_of(to) <= room_of(name), f"{name} imports {to}, which lies above it"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_simulations_are_reached_late_and_from_few_places(name):
-    for to, late in IMPORTS[name]:
+    for to, late in imports_of(name):
         if to.split(".")[0] == "qnn_sim":
             assert late and name in TO_SIMULATIONS, f"{name} imports {to}"
 
