@@ -13,7 +13,7 @@ import distributed
 from qnn.cluster import worker
 from qnn.cluster.holder import Holder
 
-LIMIT_S = 60
+LIMIT_S = 300
 
 
 class LocalCluster:

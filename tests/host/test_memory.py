@@ -55,7 +55,7 @@ def in_little_memory(path, action: str, more: int = MORE) -> str:
     code = textwrap.dedent(SETUP).format(more=more, action=action)
     done = subprocess.run(
         [sys.executable, "-c", code, path],
-        env={"OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=60,
+        env={"OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout.strip()

@@ -43,7 +43,7 @@ def test_the_lines_in_the_documentation_of_the_package_run(samples, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert result.stderr == "" and "Class(index=" in result.stdout
 

@@ -74,7 +74,7 @@ print(type(overlay.qnn_engine_0).__module__, pynq.Clocks.fclk0_mhz, overlay.bitf
 def opened(name: str, *first: str) -> subprocess.CompletedProcess:
     code = "\n".join((*first, OPEN.format(here=str(HERE), tests=str(HERE.parent), name=name)))
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=600
     )
 
 

@@ -48,7 +48,7 @@ def run(installed: Path, folder: Path, *command: object) -> str:
         env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout

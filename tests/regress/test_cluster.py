@@ -22,7 +22,7 @@ from qnn_sim.regress.case import Case
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 FAKE = "tests/rtl/test_fake.py::"
-START_S = 60
+START_S = 300
 
 
 def free_port() -> int:
@@ -96,7 +96,7 @@ def test_a_worker_is_killed_and_its_cases_run_elsewhere(repository, address):
     name = slow(repository, 1)
     commit = checkout.state(repository).commit
     names = [name, name, FAKE + "test_bad", *[name] * 3]
-    cases = [Case(name, seed, False, 60) for seed, name in enumerate(names)]
+    cases = [Case(name, seed, False, 600) for seed, name in enumerate(names)]
     results, killed = [], None
     for result in cluster.run(cases, address, commit):
         results.append(result)
@@ -114,7 +114,7 @@ def test_a_worker_is_killed_and_its_cases_run_elsewhere(repository, address):
 
 def test_another_commit_and_changes_are_refused(repository, address):
     here = checkout.state(repository).commit
-    case = Case(FAKE + "test_good", 1, False, 60)
+    case = Case(FAKE + "test_good", 1, False, 600)
     (other,) = cluster.run([case], address, "0" * 40)
     assert other.outcome == outcomes.REFUSED
     assert f"is at {here[:12]}; the run is of 000000000000" in other.message
@@ -128,7 +128,7 @@ def test_another_commit_and_changes_are_refused(repository, address):
 
 def test_the_scheduler_is_killed(repository, address, scheduler):
     name = slow(repository, 1)
-    cases = [Case(name, seed, False, 60) for seed in range(6)]
+    cases = [Case(name, seed, False, 600) for seed in range(6)]
     results = cluster.run(cases, address, checkout.state(repository).commit)
     assert next(results).good
     os.kill(scheduler.pid, signal.SIGKILL)

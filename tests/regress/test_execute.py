@@ -15,7 +15,7 @@ from qnn_sim.regress.case import Case
 FAKE = "tests/rtl/test_fake.py::"
 
 
-def run(repository, name, limit_s=60.0, coverage=True):
+def run(repository, name, limit_s=600.0, coverage=True):
     case = Case(name, 3, coverage, limit_s)
     return execute.run_case(case, repository, repository / "build" / case.key)
 
@@ -40,7 +40,7 @@ def test_outcomes(repository, name, outcome, message):
 def test_a_case_that_hangs_is_killed(repository):
     begin = time.monotonic()
     result = run(repository, FAKE + "test_hangs", limit_s=3)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 300
     assert (result.outcome, result.message) == (outcomes.TIMED_OUT, "killed after 3 s")
 
 
@@ -104,7 +104,7 @@ def test_environment_and_what_was_covered(repository):
 def test_settings_are_in_the_environment(repository):
     path = repository / "tests" / "rtl" / "test_set.py"
     path.write_text("import os\ndef test_set():\n    assert os.environ['KERNEL'] == 'hls'\n")
-    case = Case("tests/rtl/test_set.py::test_set", 1, False, 60.0, (("KERNEL", "hls"),))
+    case = Case("tests/rtl/test_set.py::test_set", 1, False, 600.0, (("KERNEL", "hls"),))
     assert execute.run_case(case, repository, repository / "build").good
 
 

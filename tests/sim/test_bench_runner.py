@@ -120,7 +120,7 @@ def test_scripts_say_of_such_a_path_before_they_work(tmp_path, script):
             sys.executable, "-c", ELSEWHERE, tmp_path, ROOT / "scripts" / name, *arguments,
             "--out", tmp_path / "out" / "it",
         ],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "because of the character ' '; move the checkout" in done.stderr

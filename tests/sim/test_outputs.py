@@ -61,7 +61,7 @@ def test_scripts_say_it_before_they_work(tmp_path, script):
     (tmp_path / "file").touch()
     name, *arguments = script.split()
     command = [sys.executable, SCRIPTS / name, *arguments, "--out", tmp_path / "file" / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"cannot write into {tmp_path / 'file'}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -47,7 +47,7 @@ def call(*arguments, **outcome) -> subprocess.CompletedProcess:
         env={**os.environ, "VIVADO_STAND_IN": json.dumps(outcome)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -296,7 +296,7 @@ def test_make_names_both_ways_where_nothing_is_there(tmp_path):
         env={"PATH": str(with_make)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert result.returncode == 2
     (said,) = (line for line in result.stderr.splitlines() if line.startswith("bitstream: "))
@@ -340,7 +340,7 @@ def test_interrupting_ends_vivado_and_leaves_the_build_before(tmp_path, interrup
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130 and "Traceback" not in errors
     assert_gone(int((tmp_path / "child").read_text()))
     for name in ("qnn.bit", "qnn.hwh", "bitstream.json", "timing.rpt"):

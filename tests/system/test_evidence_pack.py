@@ -45,7 +45,7 @@ def root(tmp_path) -> Path:
 def run(root, *arguments) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         script_elsewhere.command("evidence", root, *arguments),
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def run_python(code: str, cwd: Path) -> str:
         env={},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout

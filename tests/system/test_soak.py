@@ -202,7 +202,7 @@ def test_it_goes_on_after_ctrl_c_but_not_with_another_state_of_the_files(root, i
     while process.poll() is None and not (path.exists() and path.read_text().count("\n") > 2):
         pass
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130 and "Traceback" not in err, err
     assert "soak: stopped; called again it goes on" in err and " runs, " in out
     assert not (root / "out/soak.json").exists() and (root / "out/soak.partial.json").exists()

@@ -203,6 +203,6 @@ def test_mutate_leaves_no_process(tmp_path, interruptible, how):
     while process.poll() is None and not said.read_text().endswith("\n"):
         pass
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert (process.returncode, err) == (STOPPED, "mutate: stopped\n")
     assert_gone(int(said.read_text()))

@@ -142,7 +142,7 @@ def test_two_look_one_leaves_and_one_stops_reading(watching, open_page, tmp_path
     assert mistakes == []
 
     watching.process.send_signal(signal.SIGINT)
-    _, said = watching.process.communicate(timeout=60)
+    _, said = watching.process.communicate(timeout=600)
     assert watching.process.returncode == 130
     assert said == "qnn: interrupted: watched 2 of 2 frames\n"
     says(one, "no connection")

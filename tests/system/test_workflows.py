@@ -26,7 +26,7 @@ def test_what_is_called_exists(path):
     for name in targets(text):
         result = subprocess.run(
             ["make", "--dry-run", "--old-file=.venv/.dev", name],
-            cwd=ROOT, capture_output=True, text=True, timeout=60,
+            cwd=ROOT, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
     for name in re.findall(r"(?:^|\s)((?:\.ci|tests|scripts)/\S+)", text):
@@ -44,7 +44,7 @@ def test_the_gate_and_the_nightly_runs_are_there():
 def test_a_missing_target_would_be_seen():
     assert targets("  - run: make no-such-target") == {"no-such-target"}
     result = subprocess.run(
-        ["make", "--dry-run", "no-such-target"], cwd=ROOT, capture_output=True, timeout=60
+        ["make", "--dry-run", "no-such-target"], cwd=ROOT, capture_output=True, timeout=600
     )
     assert result.returncode == 2
 
@@ -54,7 +54,7 @@ def test_make_takes_out_of_the_environment_what_hurts_tests(name):
     """Asserts in files that tests share, and most of the speed."""
     result = subprocess.run(
         ["make", "--eval=shown: ; @env", "shown"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, timeout=600,
         env={**os.environ, name: "1", "OTHER": "1"},
     )  # fmt: skip
     found = {line.partition("=")[0] for line in result.stdout.splitlines()}

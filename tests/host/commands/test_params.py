@@ -231,7 +231,7 @@ def test_a_disk_that_takes_no_more(tiny_dorefanet, home, limit):
         [*command, "--name", "tiny"],
         capture_output=True,
         preexec_fn=bound,
-        timeout=120,
+        timeout=600,
     )
     message = result.stderr.decode()
     assert (result.returncode, result.stdout) == (2, b""), message

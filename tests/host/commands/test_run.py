@@ -150,7 +150,7 @@ def test_a_pipe(network, given, tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "qnn.cli", "run", "--model", place(network, tmp_path),
          "--input", "-", "--backend", "cpu"],
-        input=buffer.getvalue(), capture_output=True, timeout=120, env=dict(os.environ),
+        input=buffer.getvalue(), capture_output=True, timeout=600, env=dict(os.environ),
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, b"")
     assert found.stdout.decode().startswith("-: x[0]\n") and found.stdout.count(b"-: x[") == 70
@@ -162,7 +162,7 @@ def test_arrays_of_a_pipe_are_called_by_their_names(network, given, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "qnn.cli", "run", "--model", place(network, tmp_path),
          "--input", "-", "--backend", "cpu", "--json"],
-        input=archive.getvalue(), capture_output=True, check=False, timeout=60,
+        input=archive.getvalue(), capture_output=True, check=False, timeout=600,
     )  # fmt: skip
     document = json.loads(done.stdout)
     assert [one["array"] for one in document["results"]] == ["-: a", "-: b[0]", "-: b[1]"]

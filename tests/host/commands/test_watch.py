@@ -165,7 +165,7 @@ def test_serving(cli, folder, monkeypatch):
 
     def tell(self, seen):
         teller(self, seen)
-        with urllib.request.urlopen(f"{serving[0].url}status", timeout=60) as answer:
+        with urllib.request.urlopen(f"{serving[0].url}status", timeout=600) as answer:
             told.append(json.load(answer))
 
     serving, starting = [], Server.__enter__
@@ -178,7 +178,7 @@ def test_serving(cli, folder, monkeypatch):
     about = {"model": "fashion-cnv", "backend": "cpu", "source": str(folder), "remark": ""}
     assert all(one == about | {"newest": one["newest"]} for one in told)
     with pytest.raises(OSError):
-        urllib.request.urlopen(serving[0].url, timeout=60)
+        urllib.request.urlopen(serving[0].url, timeout=600)
 
 
 def test_a_port_that_cannot_be_had(cli, folder, nothing_runs):

@@ -22,7 +22,7 @@ from qnn.live.shown import Shot, Shown
 from qnn.live.watch import Seen
 from qnn.model import Detections
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 def show(shown, number) -> None:

@@ -54,9 +54,9 @@ def test_what_is_late_is_not_even_opened():
     for one in Watch(opener, latest, look, no_skip):
         seen.append((one.frame.number, one.result.image, one.dropped))
         if len(seen) == 1:  # layers are busy: the thread opens one ahead, the others pass by
-            opener.one_is_open.acquire(timeout=60)
+            opener.one_is_open.acquire(timeout=600)
             latest.put(frame(2))
-            opener.one_is_open.acquire(timeout=60)
+            opener.one_is_open.acquire(timeout=600)
             for number in (3, 4, 5):
                 latest.put(frame(number))
             latest.end()

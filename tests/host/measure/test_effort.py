@@ -13,7 +13,7 @@ def test_time_where_nothing_counts(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     meter = Meter()
     assert meter.unit == "ns"
-    assert 5_000_000 < meter.of(lambda: time.sleep(0.01)) < 5_000_000_000
+    assert 5_000_000 < meter.of(lambda: time.sleep(0.01)) < 300_000_000_000
 
 
 def test_what_a_counter_wrote(monkeypatch, tmp_path):

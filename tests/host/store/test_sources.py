@@ -164,13 +164,13 @@ def test_reference_has_the_published_digests(reference):
 
 def test_lists_are_up_to_date_with_the_reference(reference):
     command = [sys.executable, str(MAKE_SOURCES), str(reference), "--check"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_make_sources_shows_an_example():
     run = subprocess.run(
-        [sys.executable, str(MAKE_SOURCES), "--help"], capture_output=True, text=True, timeout=60
+        [sys.executable, str(MAKE_SOURCES), "--help"], capture_output=True, text=True, timeout=600
     )
     assert run.returncode == 0
     assert "--check" in run.stdout
