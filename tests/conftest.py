@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures and settings that every test shares."""
 
+import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import chosen_kernels
@@ -55,6 +58,29 @@ def reference() -> Path:
     if found is None:
         pytest.skip("QNN_REFERENCE does not name the reference data")
     return found
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """made_once("name", make) is a folder that make(folder) has filled: once for all processes of a
+    run, so a test must not change what is in it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        from filelock import FileLock
+
+        folder, part = base / f"once-{name}", base / f"once-{name}.part"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                make(part)
+                part.rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture

@@ -17,8 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def names() -> list[str]:
-    return collect.nodes(ROOT)
+def names(made_once) -> list[str]:
+    def make(folder):
+        (folder / "names").write_text("\n".join(collect.nodes(ROOT)))
+
+    return (made_once("names-of-tests", make) / "names").read_text().splitlines()
 
 
 def test_every_test_file_of_the_folders_is_in(names):

@@ -2,6 +2,7 @@
 """`make bitstream TOOLCHAIN=openxc7`: Yosys on the real top around a small engine, the rest against
 tests/openxc7_stand_in."""
 
+import copy
 import json
 import re
 import sys
@@ -62,13 +63,25 @@ def sources(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def netlist(sources, tmp_path_factory):
-    """What Yosys makes of it once, without places."""
-    folder = tmp_path_factory.mktemp("netlist")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rtl_build, "sources", lambda: sources)
-        synthesis.synthesise(folder, {}, None)
-    return json.loads((folder / "netlist.json").read_text())
+def placed(sources, made_once):
+    """What Yosys makes of it, with places."""
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rtl_build, "sources", lambda: sources)
+            assert synthesis.synthesise(folder, {}, bench.SITES) == 4
+
+    return json.loads((made_once("openxc7-netlist", make) / "netlist.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def netlist(placed):
+    """The same without places."""
+    netlist = copy.deepcopy(placed)
+    for module in netlist["modules"].values():
+        for cell in module["cells"].values():
+            cell["attributes"].pop("BEL", None)
+    return netlist
 
 
 @pytest.fixture
@@ -141,12 +154,25 @@ def test_the_netlist_is_flat_and_has_one_processing_system(netlist):
     assert wires["SAXIHP0WID"] == ["0"] * 6 and wires["SAXIHP2AWVALID"] == ["0"]
 
 
-def test_block_rams_get_their_places(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(rtl_build, "sources", lambda: sources)
-    assert synthesis.synthesise(tmp_path, {}, bench.SITES) == 4
-    text = (tmp_path / "netlist.json").read_text()
-    places = re.findall(r'"BEL": "(.*?)"', text)
+def test_block_rams_get_their_places(placed):
+    places = re.findall(r'"BEL": "(.*?)"', json.dumps(placed))
     assert places == [f"RAMB36_X0Y{y}/RAMB36E1/RAMB36E1" for y in range(4)]
+
+
+def cells(netlist) -> list[dict]:
+    """All of them, without where in the source they come from."""
+    return [
+        cell | {"attributes": {n: v for n, v in cell["attributes"].items() if n != "src"}}
+        for module in netlist["modules"].values()
+        for cell in module["cells"].values()
+    ]
+
+
+@pytest.mark.nightly
+def test_without_places_the_netlist_is_the_same(sources, netlist, tmp_path, monkeypatch):
+    monkeypatch.setattr(rtl_build, "sources", lambda: sources)
+    assert synthesis.synthesise(tmp_path, {}, None) == 0
+    assert cells(json.loads((tmp_path / "netlist.json").read_text())) == cells(netlist)
 
 
 def test_cells_that_are_not_known():

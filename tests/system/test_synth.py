@@ -35,7 +35,10 @@ def run(*arguments) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(
     ("instances", "kind", "other"),
-    [(["u_even"], "URAM288", "RAMB36E2"), ([], "RAMB36E2", "URAM288")],
+    [
+        (["u_even"], "URAM288", "RAMB36E2"),
+        pytest.param([], "RAMB36E2", "URAM288", marks=pytest.mark.nightly),
+    ],
 )
 def test_memories_that_a_board_names_become_ultra_ram(instances, kind, other, tmp_path):
     result = run("-c", CELLS, tmp_path, json.dumps(instances))
