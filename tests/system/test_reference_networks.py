@@ -164,7 +164,10 @@ def test_classes_of_the_pictures(reference, network, name, file, label):
     assert found.classes[0].name == label
 
 
-@pytest.mark.parametrize("name", CNV)
+@pytest.mark.parametrize(
+    "name",  # that of W1A1 is an evaluation in test_main_job.py
+    [*(pytest.param(name, marks=pytest.mark.nightly) for name in CNV[:2]), CNV[2]],
+)
 def test_correct_of_500_pictures(reference, network, name):
     data = dataset.read(reference / "derived/cifar10_test_500.npz")
     with Model(network(name), "cpu") as model:
