@@ -161,7 +161,7 @@ def test_each_kernel_has_its_config_and_frames(kernel):
     assert pairs and all(len(given) and len(out) for given, out in pairs)
 
 
-@pytest.mark.parametrize("kernel", ["pack", "engine"])
+@pytest.mark.parametrize("kernel", ["pack", pytest.param("engine", marks=pytest.mark.nightly)])
 def test_bench_passes_and_finds_a_wrong_word(kernel, tmp_path):
     entries, program = hls.config(kernel), tmp_path / "bench"
     command = [

@@ -126,6 +126,7 @@ def test_another_commit_and_changes_are_refused(repository, address):
     assert good.outcome == outcomes.PASSED
 
 
+@pytest.mark.nightly
 def test_the_scheduler_is_killed(repository, address, scheduler):
     name = slow(repository, 1)
     cases = [Case(name, seed, False, 600) for seed in range(6)]

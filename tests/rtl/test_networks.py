@@ -38,7 +38,13 @@ def stated(name: str) -> tuple[int, int | None]:
     return int(cycles), int(resident) if resident else None
 
 
-@pytest.mark.parametrize("name", rtl_cases.NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly) if name == "tinier-yolo" else name
+        for name in rtl_cases.NAMES
+    ],
+)
 def test_network_equals_its_expected_results(name, request):
     reference = None if name == "fashion-cnv" else request.getfixturevalue("reference")
     case = rtl_cases.case(name, reference)

@@ -45,7 +45,10 @@ def test_parameters_are_those_of_the_engine():
     assert set(told) == there - {"AccW"}  # the host knows one width of accumulators only
 
 
-@pytest.mark.parametrize("flags", [[], ["--Pe=16", "--Pixels=2"], ["--Pe=12"]])
+@pytest.mark.parametrize(
+    "flags",
+    [pytest.param([], marks=pytest.mark.nightly), ["--Pe=16", "--Pixels=2"], ["--Pe=12"]],
+)
 def test_fusesoc_lints_it(flags, tmp_path):
     fusesoc = shutil.which("fusesoc") or shutil.which("fusesoc", path=Path(sys.executable).parent)
     if fusesoc is None:

@@ -80,10 +80,19 @@ def test_a_worker_is_killed_in_the_middle(started, cluster, tmp_path, samples):
     assert document | {"backend": "cpu"} == json.loads(alone.stdout)
 
 
-@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])
+nightly = pytest.mark.nightly
+
+
 @pytest.mark.parametrize(
-    ("number", "status", "message"),
-    [(signal.SIGTERM, 0, ""), (signal.SIGINT, 130, "qnn: interrupted\n")],
+    ("number", "status", "message", "before"),
+    [
+        (signal.SIGTERM, 0, "", signal.default_int_handler),
+        pytest.param(signal.SIGTERM, 0, "", signal.SIG_IGN, marks=nightly),
+        pytest.param(
+            signal.SIGINT, 130, "qnn: interrupted\n", signal.default_int_handler, marks=nightly
+        ),
+        (signal.SIGINT, 130, "qnn: interrupted\n", signal.SIG_IGN),
+    ],
 )
 def test_told_to_end(started, interruptible, number, status, message, before):
     """Also where a shell has started it with `&`, and so had it ignore SIGINT."""
@@ -107,7 +116,7 @@ worker.serve(sys.argv[1], lambda: Holder([library.find("fashion-cnv")], "cpu"), 
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=nightly), signal.SIGINT])
 def test_what_never_ends_is_cut_off(started, cluster, number):
     process, _ = started(sys.executable, "-c", STUCK, cluster.address)
     process.send_signal(number)
