@@ -9,7 +9,9 @@ BACKEND ?= cpu#      of `make accuracy`; golden takes some minutes
 DATASET ?= /usr/share/datasets/fashion-mnist#  of both; Debian: dataset-fashion-mnist
 VENV   := .venv/bin
 PIP    := $(VENV)/python -m pip
-PYTEST := $(VENV)/pytest -n $(JOBS)
+# Threads of a process of each test would wait for those of the others, and wait in a loop.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(VENV)/pytest -n $(JOBS)
 # Nothing is compiled to bytecode before it is imported.
 INSTALL := install --quiet --disable-pip-version-check --no-compile
 export FAST

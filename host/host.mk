@@ -6,7 +6,7 @@ TESTS ?= tests/host#  of `make test-armhf`
 DRY_RUN ?=#           1: `make deploy` prints its commands and runs none
 export DRY_RUN
 VENV_PYNQ := .venv-pynq/bin
-ON_PYNQ   := $(VENV_PYNQ)/pytest -n $(JOBS) -p no:cacheprovider tests/on_pynq tests/host/platforms
+ON_PYNQ   := $(ONE_THREAD) $(VENV_PYNQ)/pytest -n $(JOBS) -p no:cacheprovider tests/on_pynq tests/host/platforms
 
 ##@ On a PYNQ board
 test-pynq: $(PYNQ:%=.venv-pynq/pynq-%/.done) .venv-pynq/.dev  ## driver on the real pynq, boards simulated
