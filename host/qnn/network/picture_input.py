@@ -98,7 +98,8 @@ class PictureInput:
         elif self.geometry == "thumbnail-on-white":
             x = geometry.thumbnail_on_white(picture, self.size)
         elif self.geometry == "letterbox":
-            x = geometry.letterbox(picture.rgb(), self.size, turned=self.transposed)
+            rgb = picture.rgb(turned=self.transposed)
+            x = geometry.letterbox(rgb, self.size, turned=self.transposed)
             if self.mean is not None:
                 np.subtract(x, self.mean, out=x)
         else:

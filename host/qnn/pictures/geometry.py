@@ -17,7 +17,7 @@ from PIL import Image
 from qnn.errors import PictureError
 from qnn.pictures.mended_resize import resized
 from qnn.pictures.picture import Picture, Resampling
-from qnn.pictures.resize import CUBIC, corner_linear, cubic, resize
+from qnn.pictures.resize import CUBIC, corner_linear, cubic, resize, resize_turned
 
 Array = NDArray[Any]
 
@@ -168,7 +168,8 @@ def letterbox(rgb: Array, size: int = 416, *, turned: bool = False) -> Array:
     Args:
         rgb: uint8 (H, W, 3), RGB.
         size: side of the square in pixels.
-        turned: columns lie one after the other in memory, instead of rows.
+        turned: columns lie one after the other in memory, instead of rows; it is faster where those
+            of rgb do so, too.
 
     Returns:
         float32 (size, size, 3), RGB, in 0..1.
@@ -185,7 +186,9 @@ def letterbox(rgb: Array, size: int = 416, *, turned: bool = False) -> Array:
     rows, columns = corner_linear(height, inner_height), corner_linear(width, inner_width)
     square: Array = np.full((size, size, 3), 0.5, np.float32)
     if turned:
-        square = square.swapaxes(0, 1)
+        inner = square[left : left + inner_width, top : top + inner_height]
+        resize_turned(rgb.swapaxes(0, 1), rows, columns, inner, whole=255)
+        return square.swapaxes(0, 1)
     inner = square[top : top + inner_height, left : left + inner_width]
     resize(rgb, rows, columns, inner, whole=255)
     return square

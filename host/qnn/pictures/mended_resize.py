@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.pictures.resize import Taps, needed, once, resize, run
+from qnn.pictures.resize import Taps, needed, once, resize, run, subtract
 from qnn.pictures.scratch import scratch
 
 Array = NDArray[Any]
@@ -76,7 +76,7 @@ def resized(
         doubts = np.unravel_index(found, sums.shape)
         sums[doubts] = _sums_at(image, rows, columns, bgr, *doubts)
     if offset is not None:
-        np.subtract(sums, offset, out=sums)
+        subtract(sums, offset)
     return sums
 
 
@@ -100,9 +100,11 @@ def _suspects(near: Array, rounded: Array, error: float) -> Array:
     # of positive floats the bits, as integers, have their order, and negative ones are below
     smallest = np.float32(2 * error / np.finfo(np.float64).eps * _SPACINGS)
     small = _places(rounded.reshape(-1).view(np.int32) < smallest.view(np.int32))
-    words = scratch("words", (near.size,), np.uint16)
-    bits = near.reshape(-1).astype("<f8", copy=False).view("<u2")
-    np.bitwise_and(bits[1::4], np.uint16(_UPPER), out=words)
+    words = scratch("words", (-(-near.size // 4) * 4,), np.uint16)
+    words[: near.size] = near.reshape(-1).astype("<f8", copy=False).view("<u2")[1::4]
+    four = words.view(np.uint64)  # at once
+    four &= np.uint64(_UPPER * 0x0001000100010001)
+    words = words[: near.size]
     halves = [_places(words == half) for half in (_HALF - 1, _HALF)]
     return np.unique(np.concatenate([small, *halves])) if len(small) else np.concatenate(halves)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -17,7 +18,7 @@ _kept = threading.local()
 def scratch(name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
     """An array with anything in it. The next call of this thread with that name may give the same
     memory again."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     kept: NDArray[np.uint8] | None = getattr(_kept, name, None)
     if kept is None or len(kept) < size:
         kept = np.empty(size, np.uint8)

@@ -489,3 +489,9 @@ def test_arrays_of_another_shape(shape):
 @pytest.mark.parametrize("source", [None, 3, [[0]], b"a.png", io.BytesIO()])
 def test_other_objects(source):
     refused(source, type(source).__name__)
+
+
+def test_columns_one_after_the_other():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    turned = Picture.open(pixels).rgb(turned=True)
+    assert np.array_equal(turned, pixels) and turned.swapaxes(0, 1).flags.c_contiguous
