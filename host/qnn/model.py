@@ -390,8 +390,17 @@ def best_classes(network: Network, result: Classifier, maps: Maps, top: int = 5)
     """The `top` most probable classes of the only picture of a last map; of equals the first, as on
     the boards."""
     probabilities = result.probabilities(maps)[0]
-    order = np.argsort(-probabilities, kind="stable")[: max(top, 0)]
+    order = _largest(probabilities, max(top, 0))
     return [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Places of the so many largest values, in order; of equals the first."""
+    low = -values
+    some = np.arange(len(low))
+    if 0 < count < len(low):
+        (some,) = np.logical_not(low > np.partition(low, count - 1)[count - 1]).nonzero()
+    return some[low[some].argsort(kind="stable")[:count]]
 
 
 def objects_in(

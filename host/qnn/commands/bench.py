@@ -35,8 +35,8 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--stages",
         action="store_true",
-        help="instead time what is around the layers beside Pillow's own open and resize, and tell "
-        "the memory and the start of a process",
+        help="instead time what is around the layers beside Pillow's own open and resize (decode: "
+        "opening, scaling, quantising), and tell the memory and the start of a process",
     )
     parser.add_argument(
         "--picture", metavar="IMAGE", type=Path, help="for --stages (a JPEG of noise)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qnn.measure.stages import AROUND, Report, Stage
+from qnn.measure.stages import AROUND, QUANTISE, Report, Stage
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -32,10 +32,12 @@ def lines(report: Report, task: str) -> list[str]:
     process = report.process
     found = [f"{'stage':<14}{'ms':>10}{'times Pillow':>14}"]
     found += [_line(one) for one in [report.pillow, *report.stages]]
+    quantises = any(one.name == QUANTISE for one in report.stages)
+    parts = "pixels, scale and quantise" if quantises else "pixels and scale"
     found += [
         "",
         f"pillow: its own open and resize of {name}, {size[0]} x {size[1]}, to {width} x {height}; "
-        "decode is pixels and scale in one",
+        f"decode is {parts} in one",
     ]
     *some, last = AROUND
     found.append(f"{', '.join(some)} and {last} take {report.share:.1%} of decode")

@@ -99,25 +99,26 @@ class BinaryDense:
             some = slice(start, start + _OUTPUTS_AT_ONCE)
             block = np.asarray(self.bits[some])
             met_hi[some] = sum(count_ones(block & plane) << k for k, plane in enumerate(planes))
-        return self.of_sums(int(codes.sum(dtype=np.int64)), met_hi, scale)
+        return self.of_sums(int(codes.sum(dtype=np.int64)), 2 * met_hi, scale)
 
     def of_sums(
-        self, total: int, met_hi: NDArray[np.int64 | np.float64], scale: float
+        self, total: int, twice: NDArray[np.int64 | np.float64], scale: float
     ) -> NDArray[np.float64]:
         """Outputs, float64 (n_out,), of the sum of all codes and, for each output, whole numbers
-        (n_out,), of those that meet hi."""
-        lo, apart, bias = self._exact
+        (n_out,), twice the sum of those that meet hi: half of a difference times such a number is
+        the very float64 that the difference times half of it is."""
+        lo, half, bias = self._exact
         y: NDArray[np.float64] = lo * total
-        y += apart * met_hi
+        y += half * twice
         y *= scale
         y += bias
         return y
 
     @cached_property
     def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """lo, hi - lo and bias in float64."""
+        """lo, half of hi - lo, and bias in float64."""
         lo, hi, bias = (one.astype(np.float64) for one in (self.lo, self.hi, self.bias))
-        return lo, hi - lo, bias
+        return lo, (hi - lo) / 2, bias
 
     def _planes(self, codes: NDArray[np.uint8]) -> list[NDArray[np.uint64]]:
         """Bit k of every code, packed as a row of `bits`, for every k that occurs."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from qnn.errors import NetworkError, QnnError
@@ -176,6 +176,10 @@ class Convolution:
         self._order = np.arange(self._terms).reshape(self._kernel).transpose(2, 0, 1).ravel()
         self._ordered_weight = self._weight[:, self._order].astype(self._dtype)
         self._lines = self._weight.reshape(outputs, self._lines_of_kernel(), -1)
+        self._near = self._near_ends()
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            left = (_LARGEST - np.abs(self._exact_bias)) / self._exact_weight_sum
+        self._reach = float(left.min())  # the largest value is below this, for a sum is
         self._shape: tuple[int, ...] = ()
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -220,14 +224,31 @@ class Convolution:
         arguments = self._exact_weight_sum, self._exact_bias, self._terms, largest
         return error_bound(*arguments, self._dtype)
 
-    def codes_at(
-        self, padded: NDArray[np.float32], where: tuple[NDArray[np.intp], ...], largest: float
-    ) -> NDArray[np.uint8]:
-        """Some codes of a picture, by the defining arithmetic alone.
+    def windows(self, padded: NDArray[np.float32]) -> NDArray[np.void]:
+        """What each output sees of a picture that may still change, of `padded` memory: (rows,
+        columns, KH), each a line of a window, which lies in one piece.
 
         Args:
             padded: float32 (H + 2 padding, W + 2 padding, C), the picture in its margin of zeros,
                 in one piece.
+        """
+        rows, columns, channels = self._kernel
+        down, right, each = padded.strides
+        counts = [
+            (side - size) // self.stride + 1
+            for side, size in zip(padded.shape, (rows, columns), strict=False)
+        ]
+        line = np.dtype((np.void, columns * channels * each))
+        steps = down * self.stride, right * self.stride, down
+        return np.ndarray((*counts, rows), line, padded, strides=steps)
+
+    def codes_at(
+        self, windows: NDArray[np.void], where: tuple[NDArray[np.intp], ...], largest: float
+    ) -> NDArray[np.uint8]:
+        """Some codes of a picture, by the defining arithmetic alone.
+
+        Args:
+            windows: of it, as above.
             where: row, column and output of each, (N,).
             largest: no value of the picture is larger in magnitude.
 
@@ -238,20 +259,11 @@ class Convolution:
             QnnError: values may be too large for float32.
         """
         self._check_reach(largest)
-        rows, columns, channels = self._kernel
-        height, width, _ = padded.shape
-        down, right, each = padded.strides
-        # a line of a window lies in one piece
-        windows = as_strided(
-            padded,
-            (height - rows + 1, width - columns + 1, rows, columns * channels),
-            (down, right, down, each),
-        )
         row, column, output = where
         codes = np.empty(len(row), np.uint8)
         for start in range(0, len(row), _RECOMPUTED_AT_ONCE):
             part = slice(start, start + _RECOMPUTED_AT_ONCE)
-            patches = windows[row[part] * self.stride, column[part] * self.stride]
+            patches = windows[row[part], column[part]].view(np.float32)
             codes[part] = self._defining(patches, output[part], largest)
         return codes
 
@@ -283,8 +295,7 @@ class Convolution:
 
     def _check_reach(self, largest: float) -> None:
         """QnnError where a sum of values not larger than that may be too large."""
-        reach = self._exact_weight_sum * largest + np.abs(self._exact_bias)
-        if not reach.max() < _LARGEST:  # also if largest is not a number
+        if not largest < self._reach:  # also if one of them is not a number
             raise QnnError("the picture has values that are not finite or too large for float32")
 
     def _add_passed(self, count: NDArray[np.uint8], limits: NDArray[np.float32]) -> None:
@@ -305,16 +316,18 @@ class Convolution:
         of their values is larger in magnitude than `largest`."""
         # Sums in any order first, which numpy has ten times as fast. Most decide already.
         patches = patches.reshape(len(output), *self._lines.shape[1:])
-        lines = np.einsum("nkl,nkl->nk", patches, self._lines[output])
-        near = lines.sum(axis=1, dtype=np.float64)
-        near += self._exact_bias[output]
-        error = self._near_error(largest)[output]
-        codes = self._passed_by(near - error)
-        doubts = np.flatnonzero(codes != self._passed_by(near + error))
+        lines = np.einsum("nkl,nkl->nk", patches, self._lines.take(output, 0))
+        still, growing = self._near
+        ends = (still + growing * largest).take(output, 1)
+        ends += lines.sum(axis=1, dtype=np.float64)
+        codes, most = self._passed_by(ends)
+        (doubts,) = (codes != most).nonzero()
         if len(doubts):
             of = output[doubts]
-            products = patches[doubts].reshape(len(doubts), -1)[:, self._order]
-            sums = np.add.accumulate(products * self._ordered_weight[of], axis=1)[:, -1]
+            rows, columns, channels = self._kernel
+            turned = patches[doubts].reshape(-1, rows * columns, channels).swapaxes(1, 2)
+            products = turned.reshape(len(of), -1) * self._ordered_weight[of]
+            sums = np.add.accumulate(products, axis=1)[:, -1]
             codes[doubts] = self._passed_by(sums + self._bias[of, 0])
         return codes
 
@@ -324,12 +337,17 @@ class Convolution:
         most = max(_LINE * rows // self._terms, 1)
         return rows // max(some for some in range(1, rows + 1) if not rows % some and some <= most)
 
-    def _near_error(self, largest: float) -> NDArray[np.float64]:
-        """Float64 (O,): how far a sum of lines, each in float32, may be from the defining
-        arithmetic."""
+    def _near_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What a sum of lines, each in float32, becomes the two ends by, between which is what the
+        defining arithmetic gives: float64 (2, O), of a picture of zeros and, times its largest
+        value, of others, for the bounds grow evenly with that."""
         _, lines, terms = self._lines.shape
-        arguments = self._exact_weight_sum, self._exact_bias, terms, largest
-        return error_bound(*arguments, np.float32, lines) + self.error(largest)
+        zero, one = (
+            error_bound(self._exact_weight_sum, self._exact_bias, terms, largest, np.float32, lines)
+            + self.error(largest)
+            for largest in (0.0, 1.0)
+        )
+        return self._exact_bias + np.stack([-zero, zero]), np.stack([zero - one, one - zero])
 
     def _passed_by(self, y: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         """How many steps are below each output, uint8 (N,)."""

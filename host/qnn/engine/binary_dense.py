@@ -98,7 +98,6 @@ class DenseSums(Windowed):
     ) -> NDArray[np.number[Any]]:
         """Of one picture: (outputs,)."""
         total = int(codes.sum())
-        met_hi = sums + np.float64(total)  # in float64 the whole numbers that they are
-        met_hi *= 0.5
-        y = self._matrix.of_sums(total, met_hi, self._dense.unit_of(codes))
+        twice = sums + np.float64(total)  # of those that meet hi; in float64 the whole numbers
+        y = self._matrix.of_sums(total, twice, self._dense.unit_of(codes))
         return self._dense.given(y)

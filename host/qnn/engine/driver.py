@@ -342,15 +342,17 @@ class Driver:
             codes: the picture, (H, W, C), which is run once; errors as of `stream`.
 
         Returns:
-            "packing", "between" the stages of a run, and "unpacking" what it gave.
+            "quantise", where the first layer reads 16-bit numbers of floats, "packing", "between"
+            the stages of a run, and "unpacking" what it gave.
         """
         self.run(codes)
         way = self._way
         first, *behind = way.parts
+        quantised = first.quantised(codes) if way.each else None
 
         def packing() -> None:
             if way.each:
-                first.put(codes, first.last.place)
+                first.put(codes, first.last.place, quantised=quantised)
             else:
                 first.put(row_of([codes]), first.last.place, 1)
 
@@ -362,6 +364,7 @@ class Driver:
 
         last = way.parts[-1]
         return {
+            **({} if quantised is None else {"quantise": lambda: first.quantised(codes)}),
             "packing": packing,
             "between": between,
             "unpacking": lambda: last.result(last.last)(),

@@ -24,6 +24,7 @@ is in doubt; the intervals of doubt of two steps must not overlap, or the layer 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,17 +43,33 @@ _SLACK = 2.0**-44  # relative, of the thresholds' own rounding in float64: a few
 
 
 @dataclass(frozen=True, eq=False)
+class Quantised:
+    """A picture as the accelerator reads it.
+
+    Attributes:
+        numbers: uint16 or int16 (H, W, C), in scratch memory.
+        lowest, highest: least and largest value of the picture, which are finite.
+    """
+
+    numbers: NDArray[np.integer[Any]]
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, eq=False)
 class Kept:
     """A picture while the accelerator has it.
 
     Attributes:
         padded: float32, in its margin of zeros.
         x: float32 (H, W, C), without it; a part of that memory.
-        lowest, highest: its least and its largest value, which are finite.
+        windows: of `padded`, see qnn.compute.float_conv.
+        lowest, highest: as of Quantised.
     """
 
     padded: NDArray[np.float32]
     x: NDArray[np.float32]
+    windows: NDArray[np.void]
     lowest: float
     highest: float
 
@@ -74,38 +91,44 @@ class FloatFirst:
     lowest: float
     highest: float
 
-    def keep(self, picture: NDArray[np.number[Any]], room: Kept | None = None) -> Kept:
-        """A copy of a picture, (H, W, C), and what is known of it.
-
-        Args:
-            room: of a picture that is needed no more; its memory is taken.
+    def quantised(self, picture: NDArray[np.number[Any]]) -> Quantised:
+        """The map of the accelerator, of a picture (H, W, C).
 
         Raises:
             QnnError: another shape, or a value is not finite.
         """
-        shape, name, p = self.words.in_shape, self.words.name, self.conv.padding
+        shape, name = self.words.in_shape, self.words.name
         if picture.shape != shape:
             raise QnnError(f"layer {name}: want a picture of {shape}, got {picture.shape}")
-        given: NDArray[np.float32] = picture.astype(np.float32, copy=False)
+        x: NDArray[np.float32] = picture.astype(np.float32, copy=False)
+        lowest, highest = float(x.min()), float(x.max())
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
+            raise QnnError(f"layer {name}: the picture has values that are not finite")
+        if not (self.lowest <= lowest and highest <= self.highest):
+            x = x.clip(np.float32(self.lowest), np.float32(self.highest))
+        scaled = np.multiply(x, np.float32(self.scale), out=scratch("scaled", shape, np.float32))
+        numbers = scratch("numbers", shape, np.uint16 if self.words.unsigned else np.int16)
+        np.rint(scaled, out=numbers, casting="unsafe")
+        return Quantised(numbers, lowest, highest)
+
+    def keep(
+        self, picture: NDArray[np.number[Any]], quantised: Quantised, room: Kept | None = None
+    ) -> Kept:
+        """A copy of a picture, (H, W, C), and what is known of it.
+
+        Args:
+            quantised: of it.
+            room: of a picture that is needed no more; its memory is taken.
+        """
+        shape, p = self.words.in_shape, self.conv.padding
         padded: NDArray[np.float32]
         if room is None:
             padded = np.zeros((shape[0] + 2 * p, shape[1] + 2 * p, shape[2]), np.float32)
+            x, windows = padded[p : p + shape[0], p : p + shape[1]], self.conv.windows(padded)
         else:
-            padded = room.padded
-        x = padded[p : p + shape[0], p : p + shape[1]]
-        x[...] = given
-        lowest, highest = float(given.min()), float(given.max())
-        if not np.isfinite([lowest, highest]).all():
-            raise QnnError(f"layer {name}: the picture has values that are not finite")
-        return Kept(padded, x, lowest, highest)
-
-    def scaled(self, picture: NDArray[np.number[Any]], kept: Kept) -> NDArray[np.float32]:
-        """The map of the accelerator before it is rounded, float32 (H, W, C), in scratch memory; of
-        a picture, (H, W, C), that is kept."""
-        x: NDArray[np.float32] = picture.astype(np.float32, copy=False)
-        if not self.proves(kept):
-            x = x.clip(np.float32(self.lowest), np.float32(self.highest))
-        return np.multiply(x, np.float32(self.scale), out=scratch("scaled", x.shape, np.float32))
+            padded, x, windows = room.padded, room.x, room.windows
+        x[...] = picture
+        return Kept(padded, x, windows, quantised.lowest, quantised.highest)
 
     def proves(self, kept: Kept) -> bool:
         """Even counts are right; else, of a picture with values out of range, each may be wrong."""
@@ -114,10 +137,10 @@ class FloatFirst:
     def codes(self, kept: Kept, where: tuple[NDArray[np.intp], ...]) -> NDArray[np.uint8]:
         """Codes of a picture by the defining arithmetic, uint8 (N,), at N rows, columns and
         outputs: those of odd counts; all, where a picture proves nothing."""
-        if len(where[0]) * FEW > np.prod(self.words.out_shape):
+        if len(where[0]) * FEW > math.prod(self.words.out_shape):
             codes: NDArray[np.uint8] = self.conv(kept.x)[where]
             return codes
-        return self.conv.codes_at(kept.padded, where, max(-kept.lowest, kept.highest))
+        return self.conv.codes_at(kept.windows, where, max(-kept.lowest, kept.highest))
 
 
 def lowered(

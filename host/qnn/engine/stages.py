@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -26,7 +26,7 @@ from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES
 from qnn.engine.control import CommandCycles, Control, Progress
-from qnn.engine.float_first import FloatFirst, Kept
+from qnn.engine.float_first import FloatFirst, Kept, Quantised
 from qnn.engine.hosted import Hosted
 from qnn.engine.layout import Layout
 from qnn.engine.lowering import Lowered, compiled
@@ -119,6 +119,7 @@ class Stages:
         self._wanted = tuple(wanted) or (len(layers) - 1,)
         self._followed = followed
         self._read, self._write = buffers
+        self._reads = {one.layer: one.map for one in layout.program.inputs}  # of the host
         self._progress = progress
         each = estimate.each(layout.program, capabilities)
         self._expected = [int(each[stage.commands].sum()) for stage in layout.stages]
@@ -139,18 +140,36 @@ class Stages:
         self._read.array[: len(image)] = np.frombuffer(image, np.uint8)
         self._read.flush(0, len(image))
 
-    def put(self, picture: Codes, place: int, pictures: int | None = None) -> None:
+    def quantised(self, picture: Codes) -> Quantised | None:
+        """What the first layer reads of a picture of floats, in scratch memory; None of codes.
+
+        Raises:
+            QnnError: it does not fit.
+        """
+        first = self._layers[0]
+        return first.quantised(picture) if isinstance(first, FloatFirst) else None
+
+    def put(
+        self,
+        picture: Codes,
+        place: int,
+        pictures: int | None = None,
+        quantised: Quantised | None = None,
+    ) -> None:
         """Packs a picture into one of the two input places; QnnError where it does not fit.
 
         Args:
             pictures: it is a row of so many, and maps of this run are, too; there may be fewer of
                 them than the layers have pixels.
+            quantised: of it, where that is at hand.
         """
         first = self._layers[0]
         self._pictures[place] = pictures
         numbers = cast("NDArray[np.integer[Any]]", picture)
         if isinstance(first, FloatFirst):
-            self._kept[place] = first.keep(picture, self._kept.get(place))
+            quantised = quantised or first.quantised(picture)
+            self._kept[place] = first.keep(picture, quantised, self._kept.get(place))
+            numbers = quantised.numbers
         elif isinstance(first, DenseSums):
             self._codes[place] = picture.copy()
         elif isinstance(first, RowFolding):
@@ -187,7 +206,12 @@ class Stages:
     def prepare(self, run: Run) -> None:
         """The work of the host behind a stage that has ended, and was not the last one."""
         began = time.perf_counter_ns()
-        for number in self.layout.stages[run.stage].layers:
+        self._prepare(run, run.stage)
+        run.between_us += since_us(began)
+
+    def _prepare(self, run: Run, stage: int) -> None:
+        """As above, behind some stage."""
+        for number in self.layout.stages[stage].layers:
             layer = self._layers[number]
             if isinstance(layer, FloatFirst):
                 self._mend(layer, run)
@@ -200,7 +224,6 @@ class Stages:
                         self._hand_in(one.layer, made, begin, run.place)
             elif isinstance(layer, Hosted):
                 self._compute(number, layer, run)
-        run.between_us += since_us(began)
 
     def go_on(self, run: Run) -> None:
         """Begins the next stage of a run that is prepared for it."""
@@ -218,9 +241,8 @@ class Stages:
     def between(self) -> None:
         """The work of the host between the stages of the last run, which has ended, once more; it
         changes nothing."""
-        run = self.last
         for stage in range(len(self.layout.stages) - 1):
-            self.prepare(replace(run, stage=stage))
+            self._prepare(self.last, stage)
 
     @contextmanager
     def last_as(self, layer: Lowered) -> Iterator[None]:
@@ -295,15 +317,13 @@ class Stages:
         self, number: int, codes: NDArray[np.integer[Any]], begin: int, place: int
     ) -> None:
         """Packs what layer `number` reads."""
-        (how,) = (one.map for one in self.layout.program.inputs if one.layer == number)
-        layer, end = self._layers[number], begin + how.size
+        how = self._reads[number]
+        end = begin + how.size
         memory = self._read.array[begin:end]
-        if not isinstance(how, WordMap):
-            how.write(codes, memory, self._pictures[place])
-        elif isinstance(layer, FloatFirst):
-            how.write_rounded(layer.scaled(codes, self._kept[place]), memory)
-        else:
+        if isinstance(how, WordMap):
             how.write(codes, memory)
+        else:
+            how.write(codes, memory, self._pictures[place])
         self._read.flush(begin, end)
 
     def _map(self, number: int, run: Run) -> Maps:

@@ -140,14 +140,11 @@ class WordMap:
                 f"expected integers of shape {shape}, got {numbers.dtype} of shape {numbers.shape}"
             )
         limits = np.iinfo(self._kind)
-        if numbers.min() < limits.min or numbers.max() > limits.max:
+        if numbers.dtype != self._kind and not (
+            limits.min <= numbers.min() and numbers.max() <= limits.max
+        ):
             raise QnnError(f"numbers {numbers.min()}..{numbers.max()} do not fit {self._kind.name}")
         self._strings(memory)[...] = numbers.reshape(self.rows, -1)
-
-    def write_rounded(self, x: NDArray[np.float32], memory: NDArray[np.uint8]) -> None:
-        """As `write`, of floats that are rounded half to even and fit then."""
-        strings = self._strings(memory)
-        np.rint(x.reshape(strings.shape), out=strings, casting="unsafe")
 
     @property
     def _kind(self) -> np.dtype[Any]:

@@ -30,6 +30,7 @@ from qnn.pictures.picture import Picture
 
 PICTURE = (500, 334)  # width and height of the picture that is looked at where none is named
 _LAYERS = ("first_layer", "offload", "last_layers")
+QUANTISE = "quantise"
 AROUND = ("packing", "between", "unpacking", "scores")
 _IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 _STATUS = "/proc/self/status"
@@ -61,7 +62,8 @@ class Stage:
 
     Attributes:
         name: "pixels" (from the file to 8-bit RGB), "scale" (from them to what the first layer
-            reads), "decode" (both in one); around an accelerator "packing", "between" its stages
+            reads), "quantise" (from floats to the numbers that an accelerator reads), "decode" (all
+            in one); around an accelerator "packing" (where it reads them), "between" its stages
             (what is in doubt, and sums that become codes), "unpacking"; "scores" (classes or boxes
             of the last map); then of a run of the network "first_layer", "offload", and
             "last_layers" with the result.
@@ -146,7 +148,9 @@ def stages(
         resized_to = _resized_to(seen_by, size)
         meter = Meter()
         with Model(network, backend, settings) as model:
-            actions = _before(seen_by, path, resized_to) | _behind(model, path)
+            behind = _behind(model, path)
+            quantise = behind.pop(QUANTISE, None)
+            actions = _before(seen_by, path, resized_to, quantise) | behind
             around, share = _weighed(meter, actions, repeat)
             pillow = around.pop(0)
             counted = meter.unit != "ns"
@@ -170,7 +174,10 @@ def _resized_to(seen_by: PictureInput, size: tuple[int, int]) -> tuple[int, int]
 
 
 def _before(
-    seen_by: PictureInput, path: Path, resized_to: tuple[int, int]
+    seen_by: PictureInput,
+    path: Path,
+    resized_to: tuple[int, int],
+    quantise: Callable[[], object] | None,
 ) -> dict[str, Callable[[], object]]:
     """Pillow, and what comes before the layers."""
 
@@ -178,18 +185,24 @@ def _before(
         with Image.open(path) as image:
             image.resize(resized_to)
 
+    def decode() -> None:
+        seen_by.tensor(Picture.open(path))
+        if quantise is not None:
+            quantise()
+
     opened = Picture.open(path)
     opened.rgb()
     return {
         "pillow": pillow,
         "pixels": lambda: Picture.open(path).rgb(),
         "scale": lambda: seen_by.tensor(opened),
-        "decode": lambda: seen_by.tensor(Picture.open(path)),
+        **({} if quantise is None else {QUANTISE: quantise}),
+        "decode": decode,
     }
 
 
 def _behind(model: Model, path: Path) -> dict[str, Callable[[], object]]:
-    """What is around an accelerator, and what makes a result of the last map."""
+    """What is around an accelerator, QUANTISE too, and what makes a result of the last map."""
     network, result = model.network, model.network.result
     decoded = model.decode(path)
     maps = decoded.tensor[None]

@@ -40,7 +40,7 @@ def numbers(layer, x):
     rows, columns, channels = layer.words.in_shape
     words = WordMap(rows, columns, channels, layer.words.unsigned)
     memory = np.full(words.size, 0xA5, np.uint8)
-    words.write_rounded(layer.scaled(x, layer.keep(x)), memory)
+    words.write(layer.quantised(x).numbers, memory)
     strings = memory.view("<u2" if words.unsigned else "<i2").reshape(rows, -1)
     assert not strings[:, columns * channels :].any()
     return strings[:, : columns * channels].reshape(x.shape).astype(np.int64)
@@ -48,7 +48,7 @@ def numbers(layer, x):
 
 def corrected(layer, x, counts):
     """Codes out of counts, as the driver corrects them in memory."""
-    codes, kept = counts >> 1, layer.keep(x)
+    codes, kept = counts >> 1, layer.keep(x, layer.quantised(x))
     where = doubts(layer, kept, counts)
     codes[where] = layer.codes(kept, where)
     return codes
@@ -150,7 +150,7 @@ def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
     for largest in (1.0, 1.5, 1.0):
         x = rng.uniform(0, largest, (9, 8, 3))
         x[3, 4] = largest
-        kept = layer.keep(x, room)
+        kept = layer.keep(x, layer.quantised(x), room)
         assert layer.proves(kept) == (largest <= 1)
         assert room is None or kept.padded is room.padded
         np.testing.assert_array_equal(
@@ -169,12 +169,12 @@ def test_pictures_that_are_refused():
     conv = Convolution(np.ones((1, 1, 1, 3), np.float32), None, 1, 0, Uniform(1.0, 3))
     layer = lowered("first", conv, (4, 4, 3), 0.0, 1.0)
     with pytest.raises(QnnError, match=r"layer first: want a picture of \(4, 4, 3\)"):
-        layer.keep(np.zeros((4, 3, 3), np.float32))
+        layer.quantised(np.zeros((4, 3, 3), np.float32))
     for bad in (np.nan, np.inf, -np.inf):
         x = np.zeros((4, 4, 3), np.float32)
         x[1, 2, 0] = bad
         with pytest.raises(QnnError, match="layer first: the picture has values that are not fin"):
-            layer.keep(x)
+            layer.quantised(x)
 
 
 def test_a_layer_of_zeros():
@@ -217,6 +217,7 @@ def test_published_first_layers(reference, name):
         counts = golden_counts(layer.words, numbers(layer, x))
         codes = corrected(layer, x, counts)
         np.testing.assert_array_equal(codes, golden_network.run_layer(first, x))
-        share = len(doubts(layer, layer.keep(x), counts)[0]) / counts.size
+        kept = layer.keep(x, layer.quantised(x))
+        share = len(doubts(layer, kept, counts)[0]) / counts.size
         print(f"{name} {path.name}: {share:.3%} of {counts.size} outputs in doubt")
         assert share < 0.01

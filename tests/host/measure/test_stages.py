@@ -10,6 +10,7 @@ import random_networks
 from PIL import Image
 
 from qnn.commands.stages import document, lines
+from qnn.engine.float_first import FloatFirst
 from qnn.errors import QnnError
 from qnn.measure import stages as measured
 from qnn.measure.stages import PICTURE, stages
@@ -54,6 +55,33 @@ def test_a_simulated_accelerator(sim):
     if report.process.peak_mb is not None:  # the memory of the simulated board is 64 MiB
         over = report.process.peak_mb - report.process.libraries_mb
         assert 0 < over < 60
+
+
+@pytest.mark.parametrize("kind", ["connected", "detecting"])
+def test_floats_that_an_accelerator_reads_are_quantised_in_decode(kind, sim, monkeypatch):
+    """Not while they are packed."""
+    made = []
+    quantised = FloatFirst.quantised
+    monkeypatch.setattr(
+        FloatFirst, "quantised", lambda *given: made.append(given) or quantised(*given)
+    )
+    network = random_networks.KINDS[kind](np.random.default_rng(1))
+    meter_of = measured.Meter.of
+
+    def counted(meter, action):
+        made.clear()
+        cost = meter_of(meter, action)
+        counts.append(len(made))
+        return cost
+
+    counts = []
+    monkeypatch.setattr(measured.Meter, "of", counted)
+    report = stages(network, "sim", 1)
+    names = ["pixels", "scale", "quantise", "decode", *measured.AROUND]
+    assert_figures(report, [*names, "first_layer", "offload", "last_layers"])
+    assert counts == 2 * [0, 0, 0, 1, 1, 0, 0, 0, 0]
+    said = lines(report, network.task)
+    assert any(line.endswith("decode is pixels, scale and quantise in one") for line in said)
 
 
 def test_lines_say_that_a_simulation_is_not_counted():
