@@ -191,10 +191,10 @@ def _before(
             quantise()
 
     opened = Picture.open(path)
-    opened.rgb()
+    opened.pixels()
     return {
         "pillow": pillow,
-        "pixels": lambda: Picture.open(path).rgb(),
+        "pixels": lambda: Picture.open(path).pixels(),
         "scale": lambda: seen_by.tensor(opened),
         **({} if quantise is None else {QUANTISE: quantise}),
         "decode": decode,

@@ -98,12 +98,12 @@ class PictureInput:
         elif self.geometry == "thumbnail-on-white":
             x = geometry.thumbnail_on_white(picture, self.size)
         elif self.geometry == "letterbox":
-            rgb = picture.rgb(turned=self.transposed)
+            rgb = picture.pixels(turned=self.transposed)
             x = geometry.letterbox(rgb, self.size, turned=self.transposed)
             if self.mean is not None:
                 np.subtract(x, self.mean, out=x)
         else:
-            x = geometry.shrink_and_crop(picture.rgb(), self.size, mean=self.mean)
+            x = geometry.shrink_and_crop(picture.pixels(), self.size, mean=self.mean)
         if self.table is not None:
             x = self.table[np.arange(x.shape[2]), x]
         if self.mean is not None:

@@ -122,8 +122,12 @@ class Picture:
             image = _plain(file, name)
         return cls(name, image.size, image)
 
-    def rgb(self, *, turned: bool = False) -> np.ndarray[Any, Any]:
-        """The pixels, uint8 (H, W, 3); PictureError where a JPEG file is damaged.
+    def rgb(self) -> np.ndarray[Any, Any]:
+        """The pixels, uint8 (H, W, 3); PictureError where a JPEG file is damaged."""
+        return self.pixels().copy()
+
+    def pixels(self, *, turned: bool = False) -> np.ndarray[Any, Any]:
+        """The same, only to be read, which saves a copy.
 
         Args:
             turned: columns lie one after the other in memory, instead of rows.
@@ -131,8 +135,8 @@ class Picture:
         with _one_sentence(self.name):
             image = _in_mode("RGB", self.reduced(1))
             if turned:
-                return np.array(image.transpose(Transpose.TRANSPOSE)).swapaxes(0, 1)
-            return np.array(image)
+                return np.asarray(image.transpose(Transpose.TRANSPOSE)).swapaxes(0, 1)
+            return np.asarray(image)
 
     def grey(self) -> np.ndarray[Any, Any]:
         """The pixels as ITU-R 601 luma, uint8 (H, W); grey ones pass bit for bit.

@@ -493,5 +493,5 @@ def test_other_objects(source):
 
 def test_columns_one_after_the_other():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    turned = Picture.open(pixels).rgb(turned=True)
+    turned = Picture.open(pixels).pixels(turned=True)
     assert np.array_equal(turned, pixels) and turned.swapaxes(0, 1).flags.c_contiguous
