@@ -66,6 +66,7 @@ ULTRASCALE = {
     "MUXF9": (0, 0, 0, 0, 0),
     "RAMB36E2": (0, 0, 1, 0, 0),
     "RAMB18E2": (0, 0, 0.5, 0, 0),
+    "DSP48E1": (0, 0, 0, 1, 0),  # see passes
     "DSP48E2": (0, 0, 0, 1, 0),
     "URAM288": (0, 0, 0, 0, 1),
 }
@@ -125,6 +126,22 @@ def family(part: str) -> str:
     return "xc7" if part.startswith("xc7") else "xcup"
 
 
+def passes(board: Mapping[str, Any], top: str) -> list[str]:
+    """The commands of Yosys that make cells of the device of a board from a design that is read.
+
+    Yosys packs registers and additions into DSP48E1 alone. So an UltraScale+ gets these, too: its
+    DSP48E2 do all that they can, and Vivado makes DSP48E2 of them.
+    """
+    options = f"{'-uram' if board['ultra_ram'] else ''} -noiopad -noclkbuf -top {top}"
+    if family(board["part"]) == "xc7":
+        return [f"synth_xilinx -family xc7 {options}"]
+    return [
+        f"synth_xilinx -family xcup {options} -run begin:map_dsp",
+        "synth_xilinx -family xc7 -run map_dsp:coarse",
+        f"synth_xilinx -family xcup {options} -run coarse:",
+    ]
+
+
 def make_ultra_ram(design: libyosys.Design, instances: Sequence[str]) -> None:
     """Marks the memories of those instances of qnn_ram; other instances of their modules, too."""
     kinds = {
@@ -154,11 +171,7 @@ def synthesised(
     libyosys.run_pass(f"{log} {elaborate(top, parameters or {})}", design)
     merge_copies(design)
     make_ultra_ram(design, board["ultra_ram"])
-    options = f"-family {family(board['part'])} {'-uram' if board['ultra_ram'] else ''}"
-    for command in (
-        f"hierarchy -check -top {top}",
-        f"synth_xilinx {options} -noiopad -noclkbuf -top {top}",
-    ):
+    for command in (f"hierarchy -check -top {top}", *passes(board, top)):
         libyosys.run_pass(f"{log} {command}", design)
     return design
 

@@ -17,11 +17,15 @@ from collections import Counter
 from pathlib import Path
 import synth
 from qnn_sim import boards
-board = boards.load("kv260") | {"ultra_ram": json.loads(sys.argv[2])}
-design = synth.synthesised(Path(sys.argv[1]), "qnn_window", {"Words": 8192}, board)
-found = {name.str(): module for name, module in dict(design.modules_).items()}
-cells = dict(found["\\\\qnn_ram"].cells_).values()
-kinds = Counter(cell.type.str().lstrip("\\\\") for cell in cells)
+name, more, top, parameters = sys.argv[2:]
+board = boards.load(name) | json.loads(more)
+design = synth.synthesised(Path(sys.argv[1]), top, json.loads(parameters), board)
+kinds = {
+    name.str().lstrip("\\\\"): Counter(
+        cell.type.str().lstrip("\\\\") for cell in dict(module.cells_).values()
+    )
+    for name, module in dict(design.modules_).items()
+}
 print("cells:", json.dumps(kinds))
 """
 
@@ -33,6 +37,13 @@ def run(*arguments) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+def cells(folder: Path, board: str, more: dict, top: str, parameters: dict) -> dict:
+    """How many of each kind every module has."""
+    result = run("-c", CELLS, folder, board, json.dumps(more), top, json.dumps(parameters))
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("cells: "))
+    return json.loads(line.removeprefix("cells: "))
+
+
 @pytest.mark.parametrize(
     ("instances", "kind", "other"),
     [
@@ -41,10 +52,15 @@ def run(*arguments) -> subprocess.CompletedProcess:
     ],
 )
 def test_memories_that_a_board_names_become_ultra_ram(instances, kind, other, tmp_path):
-    result = run("-c", CELLS, tmp_path, json.dumps(instances))
-    (line,) = (line for line in result.stdout.splitlines() if line.startswith("cells: "))
-    cells = json.loads(line.removeprefix("cells: "))
-    assert cells[kind] > 0 and other not in cells
+    found = cells(tmp_path, "kv260", {"ultra_ram": instances}, "qnn_window", {"Words": 8192})
+    assert found["qnn_ram"][kind] > 0 and other not in found["qnn_ram"]
+
+
+@pytest.mark.parametrize("board", ["pynq-z1", "aup-zu3"])
+def test_registers_and_additions_of_products_are_in_the_dsps(board, tmp_path):
+    found = cells(tmp_path, board, {}, "qnn_word_bank", {"Pixels": 1})["qnn_word_bank"]
+    assert found["DSP48E1"] == 32 and "DSP48E2" not in found
+    assert found["CARRY4"] < 8 * 12  # of the accumulators, of 42 bits
 
 
 def test_the_device_is_that_of_the_board(tmp_path):
