@@ -8,6 +8,13 @@ import sys
 from openxc7_stand_in import nextpnr, prjxray
 from openxc7_stand_in.outcome import Outcome, StandInError
 
+# How a program says what it ends with, and its status.
+LAST_WORDS = {
+    "fasm2frames": ("Traceback (most recent call last):\n  File ...\n{}", 1),
+    "xc7frames2bit": ("{}", 1),
+}
+OF_NEXTPNR = "ERROR: {}", 255
+
 
 def main() -> int:
     name, *arguments = sys.argv[1:]
@@ -19,8 +26,9 @@ def main() -> int:
             arguments, outcome
         )
     except StandInError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 255
+        words, status = LAST_WORDS.get(name, OF_NEXTPNR)
+        print(words.format(error), file=sys.stderr)
+        return status
 
 
 sys.exit(main())

@@ -26,7 +26,7 @@ def fasm2frames(arguments: list[str], outcome: Outcome) -> int:
             raise StandInError(f"FileNotFoundError: {part / name}")
     lines = [line for line in Path(plain[0]).read_text().splitlines() if not line.startswith("#")]
     if not lines or any(line.count(".") != 2 for line in lines):
-        raise StandInError("FasmLookupError")
+        raise StandInError("prjxray.fasm_assembler.FasmLookupError: key INT_L.X not found")
     text = "0x00000000 " + ",".join(["0x00000001"] + ["0x00000000"] * 100) + "\n"
     if len(plain) == 2:
         Path(plain[1]).write_text(text)

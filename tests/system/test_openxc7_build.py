@@ -253,8 +253,9 @@ def test_a_clock_that_the_processing_system_can_only_come_near_to(built, tmp_pat
         ({"reached_mhz": None}, "nextpnr found no clock in the design"),
         ({"failing": ("nextpnr-xilinx", "Unable to place cell 'x'")},
          "nextpnr-xilinx ended with status 255: Unable to place cell 'x'"),
-        ({"failing": ("fasm2frames", "FasmLookupError")}, "fasm2frames ended with status 255"),
-        ({"failing": ("xc7frames2bit", "no")}, "xc7frames2bit ended with status 255: no"),
+        ({"failing": ("fasm2frames", "prjxray.fasm_assembler.FasmLookupError: key X not found")},
+         "fasm2frames ended with status 1: prjxray.fasm_assembler.FasmLookupError: key X not"),
+        ({"failing": ("xc7frames2bit", "no")}, "xc7frames2bit ended with status 1: no"),
         ({"unwritten": True}, "xc7frames2bit wrote no bitstream"),
     ],
 )  # fmt: skip
