@@ -3,7 +3,8 @@
 
 Sources: common/command.cc, xilinx/main.cc, xilinx/xdc.cc, common/placer_heap.cc of
 openXC7/nextpnr-xilinx; common/kernel/command.cc, himbaechel/main.cc and
-himbaechel/uarch/xilinx/xilinx.cc of YosysHQ/nextpnr.
+himbaechel/uarch/xilinx/xilinx.cc of YosysHQ/nextpnr. nextpnr-himbaechel 0.11.1 tells all of its
+options here with --help; what comes with Python (--run, --pre-pack, ...) is left out.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from pathlib import Path
 from openxc7_stand_in.outcome import Outcome, StandInError, options
 
 FLAGS = {
-    "help", "verbose", "quiet", "debug", "force", "randomize-seed", "placer-budgets", "pack-only",
-    "no-route", "no-place", "no-pack", "ignore-loops", "version", "test", "timing-allow-fail",
-    "no-tmdriv", "sdf-cvc",
+    "help", "verbose", "quiet", "debug", "force", "randomize-seed", "pack-only", "no-route",
+    "no-place", "no-pack", "ignore-loops", "version", "test", "timing-allow-fail", "no-tmdriv",
+    "sdf-cvc",
 }  # fmt: skip
 VALUED = {
-    "log", "run", "pre-pack", "pre-place", "pre-route", "post-route", "report", "json", "write",
-    "seed", "placer", "router", "slack_redist_iter", "cstrweight", "starttemp", "freq", "sdf",
+    "log", "report", "json", "write", "seed", "placer", "router", "cstrweight", "starttemp",
+    "freq", "sdf",
 }  # fmt: skip
 OF = {
-    "nextpnr-xilinx": ({"route-clock-only"}, {"chipdb", "xdc", "fasm", "fixed-routes"}),
+    "nextpnr-xilinx": (
+        {"placer-budgets", "route-clock-only"},
+        {"slack_redist_iter", "chipdb", "xdc", "fasm", "fixed-routes"},
+    ),
     "nextpnr-himbaechel": (
         {"list-uarch", "placer-heap-no-ctrl-set"},
         {"device", "chipdb", "vopt", "placer-heap-alpha", "placer-heap-beta", "threads"},
