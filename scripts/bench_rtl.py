@@ -275,7 +275,7 @@ def main() -> int:
     }  # fmt: skip
     found = {
         "origin": stamp, "config": config, "networks": networks, "pictures": pictures,
-        "batches": batches,
+        "batches": batches, "good": not failed,
     }  # fmt: skip
     if before is not None and not stopped:
         compared = bench_against.rows(before, found)

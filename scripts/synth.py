@@ -276,6 +276,8 @@ def main() -> int:
         "uram": int(total[4]),
         "modules": rows,
     }
+    most = {kind: SHARE.get(kind, 1) * number for kind, number in device.items()}
+    result["good"] = all(result[kind] <= most[kind] for kind in most)
     if family(board["part"]) == "xc7":
         result["timing"] = netlist_timing.report(netlist, top)
     outputs.write(folder.parent / "synth.json", json.dumps(result, indent=1) + "\n")
@@ -291,14 +293,13 @@ def main() -> int:
     if "timing" in result:
         netlist_timing.show(result["timing"])
         print()
-    most = {kind: SHARE.get(kind, 1) * number for kind, number in device.items()}
     for kind, number in device.items():
         share = 100 * result[kind] / number
         print(f"{kind:8}{result[kind]:>8g} of {number:>7}  {share:5.1f}%  (at most {most[kind]:g})")
     print(
         f"         {places} LUTs are the second output of another one, on a place of a carry chain"
     )
-    return int(any(result[kind] > most[kind] for kind in most))
+    return int(not result["good"])
 
 
 if __name__ == "__main__":

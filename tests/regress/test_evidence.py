@@ -51,8 +51,10 @@ def good(run) -> dict[str, dict]:
         },
         "soak": {"hours": 1.5, "runs": 4, "values": 8, "risen_bytes": 2**20, "failures": []},
         "seeds": {"runs": [{"test": "a::b", "outcome": o} for o in ("passed", "skipped")]},
-        "synthesis": {"device": device, "modules": [], **dict.fromkeys(device, 10)},
-        "cycles": {"networks": {}},
+        "synthesis": {
+            "good": True, "device": device, "modules": [], **dict.fromkeys(device, 10),
+        },
+        "cycles": {"good": True, "networks": {}},
     }  # fmt: skip
 
 
@@ -81,7 +83,7 @@ BAD = {
         lambda d: d.update(risen_bytes=None),
     ],
     "seeds": [lambda d: d["runs"][0].update(outcome="failed"), lambda d: d["runs"].clear()],
-    "synthesis": [lambda d: d.update(lut=11)],
+    "synthesis": [lambda d: d.update(good=False)],
 }
 
 
@@ -95,14 +97,23 @@ def test_what_is_good_and_what_is_not(good, name):
         assert KINDS[name].judge(data)[0] is False
 
 
-def test_of_cycles_every_value_must_be_right():
-    network = {"net": {"cycles": 1234, "mismatches": 0}}
-    assert KINDS["cycles"].judge({"networks": network}) == (
-        True, "cycles: net 1,234; 0 values differ",
+@pytest.mark.parametrize(
+    ("good", "mismatches", "figures"),
+    [
+        (True, 0, "0 values differ"),
+        (False, 1, "1 values differ"),
+        (False, 0, "0 values differ; a target is missed"),
+    ],
+)
+def test_of_cycles_every_value_must_be_right(good, mismatches, figures):
+    network = {"net": {"cycles": 1234, "mismatches": mismatches}}
+    assert KINDS["cycles"].judge({"networks": network, "good": good}) == (
+        good, f"cycles: net 1,234; {figures}",
     )  # fmt: skip
-    network["net"]["mismatches"] = 1
-    assert not KINDS["cycles"].judge({"networks": network})[0]
-    assert not KINDS["cycles"].judge({"networks": {}})[0]
+
+
+def test_no_cycles_are_no_result():
+    assert not KINDS["cycles"].judge({"networks": {}, "good": True})[0]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ verify:
 """
 SYNTHESIS = {
     "device": {"lut": 10, "ff": 10, "bram36": 10, "dsp": 10},
-    "lut": 1, "ff": 1, "bram36": 1, "dsp": 1, "modules": [],
+    "lut": 1, "ff": 1, "bram36": 1, "dsp": 1, "modules": [], "good": True,
 }  # fmt: skip
 
 

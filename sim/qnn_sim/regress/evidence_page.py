@@ -61,19 +61,12 @@ def _head(pack: Pack) -> Markup:
         "digest of all files": origin.tree,
         "made": pack.made.replace("T", " "),
     }
-    shown = "".join(
-        f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()
-    )
     count = sum(one.counts for one in pack.found)
-    kind = "good" if pack.complete else "bad"
     tiles = [
         tile(count, "results that count", "good" if pack.complete else "warn"),
         tile(len(pack.found) - count, "that do not", "" if pack.complete else "bad"),
     ]
-    return Markup(
-        f'<h1 class="{kind}">{escape(verdict(pack))}</h1><dl class="facts">{shown}</dl>'
-        f'<div class="tiles">{"".join(tiles)}</div>'
-    )
+    return page.head(verdict(pack), pack.complete, facts, tiles)
 
 
 def _results(pack: Pack) -> Markup:

@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from qnn_sim.regress.markup import Markup
 
 HERE = Path(__file__).parent
+
+
+def head(verdict: str, good: bool, facts: Mapping[str, str], tiles: Sequence[str]) -> Markup:
+    """Verdict, facts by name, and the figures that matter, each a tile of markup.py."""
+    shown = "".join(
+        f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()
+    )
+    return Markup(
+        f'<h1 class="{"good" if good else "bad"}">{escape(verdict)}</h1>'
+        f'<dl class="facts">{shown}</dl><div class="tiles">{"".join(tiles)}</div>'
+    )
 
 
 def render(

@@ -8,7 +8,7 @@ from html import escape
 from itertools import combinations
 from typing import Any
 
-from qnn_sim.regress import charts, functional
+from qnn_sim.regress import charts, functional, page
 from qnn_sim.regress.case import GOOD
 from qnn_sim.regress.markup import Markup, link, percent, table, tag, text, tile
 from qnn_sim.regress.run import LEAST_BINS, LEAST_LINES, Run
@@ -53,9 +53,6 @@ def head(run: Run) -> Markup:
         "took": minutes(run.seconds),
         **run.machine,
     }
-    found = "".join(
-        f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()
-    )
     wrong = sum(row["mismatches"] for row in run.agreement)
     compared = sum(row["values"] for row in run.agreement) - wrong
     tiles = [
@@ -66,11 +63,7 @@ def head(run: Run) -> Markup:
         tile(percent(run.percent("bins")), f"of functional bins; at least {LEAST_BINS:g}"),
         tile(compared, f"values equal to the golden model, {text(wrong)} not", "bad" * bool(wrong)),
     ]
-    kind = "bad" if run.bad else "good"
-    return Markup(
-        f'<h1 class="{kind}">{escape(verdict(run))}</h1><dl class="facts">{found}</dl>'
-        f'<div class="tiles">{"".join(tiles)}</div>'
-    )
+    return page.head(verdict(run), not run.bad, facts, tiles)
 
 
 def failures(run: Run) -> Markup:
