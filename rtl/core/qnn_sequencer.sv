@@ -36,6 +36,7 @@ module qnn_sequencer
   input  logic                    run_start_i,          // weights are used from the first again
   input  logic                    start_i,
   input  command_t                command_i,
+  input  logic                    upper_half_i,         // of the window buffer has the map
   output logic                    busy_o,               // groups are left to issue
   // what is there
   input  logic [15:0]             rows_loaded_i,
@@ -269,8 +270,8 @@ module qnn_sequencer
       else if (issue && last_word) begin
         ring[m] <= last_row ? pixels[m].row : wrapped(ring[m], command_i.row_words);
       end
-      window_word_o[m*WordW+:WordW] <= WordW'(ring[m]) + WordW'(offset)
-          + WordW'($signed(pixels[m].first[16:4]));
+      window_word_o[m*WordW+:WordW] <= {upper_half_i, (WordW-1)'(0)}
+          ^ (WordW'(ring[m]) + WordW'(offset) + WordW'($signed(pixels[m].first[16:4])));
       window_nibble_o[m*4+:4] <= pixels[m].first[3:0];
       if (10'(word) < low) window_low_o[m*5+:5] <= 5'd16;
       else window_low_o[m*5+:5] <= 10'(word) == low ? {1'b0, pixels[m].low[3:0]} : '0;

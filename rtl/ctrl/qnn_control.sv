@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Runs a command list: reads it whole, checks it whole, then runs command after command. Whatever
-// ends a run, it ends through FLUSH: no new burst, wait until the bus is quiet, reset the datapath.
+// Runs a command list: reads it whole, checks it whole, then runs command after command. While one runs,
+// next_o shows the one behind it, and next_valid_o says so; it is started when all output of the one before
+// is in memory and next_taken_i says that its input map is on the way. Whatever ends a run, it ends through
+// FLUSH: no new burst, wait until the bus is quiet, reset the datapath.
 //
 // Every wait is bounded: TIMEOUT cycles without progress end a run. If the memory does not even
 // answer what was asked before, the run is reported as ended, and busy stays until it has answered.
@@ -61,6 +63,9 @@ module qnn_control
   output command_t    command_o,
   input  logic        drained_i,         // nothing of this command is in the datapath
   input  logic        written_i,         // all its output is in memory
+  output logic        next_valid_o,
+  output command_t    next_o,
+  input  logic        next_taken_i,      // its input map is being read
   output logic        flush_o,
   input  logic        progress_i,
   input  logic        count_busy_i,
@@ -76,19 +81,21 @@ module qnn_control
 );
   localparam int unsigned CommandW = $clog2(Commands);
   localparam int unsigned QuietCycles = 7;  // longest gap between two stages of the datapath
+  localparam logic [3:0] COMPLETE = 4'(COMMAND_BEATS + 1);
 
   typedef enum logic [3:0] {
-    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, ACCOUNT, FLUSH, CLEAR
+    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR
   } state_t;
   state_t      state;
   logic        checked;                  // the whole list is good: now it runs
   logic        silent, reported;
-  logic [7:0]  index, code;
+  logic [7:0]  index, next_index;        // of command_o, of next_o
+  logic [7:0]  code;
   logic [7:0]  code_index;
   logic [31:0] quiet;                    // cycles without progress
   logic [2:0]  drained;
-  logic [3:0]  beat;
-  logic        bad;
+  logic [3:0]  beat;                     // of next_o, 1 more than comes; COMPLETE when all are there
+  logic        bad, more, done;
 
   // the list
   logic [31:0]        address;
@@ -105,7 +112,7 @@ module qnn_control
     .Width(64), .Depth(Commands * COMMAND_BEATS)
   ) u_list (
     .clk_i, .we_i(data_valid_i), .waddr_i(got), .wdata_i(data_i),
-    .raddr_i({index[CommandW-1:0], beat[2:0]}), .rdata_o(list_beat)
+    .raddr_i({next_index[CommandW-1:0], beat[2:0]}), .rdata_o(list_beat)
   );
   for (genvar p = 0; p < Ports; p++) begin : gen_port
     qnn_ram #(
@@ -121,18 +128,28 @@ module qnn_control
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
     .WindowWords(WindowWords), .PoolColumns(PoolColumns), .Requantiser(Requantiser)
   ) u_check (
-    .clk_i, .command_i(command_o), .index_i(index), .bad_o(bad)
+    .clk_i, .command_i(next_o), .index_i(next_index), .bad_o(bad)
   );
 
-  // the account of each command: all cycles, then busy, weights, input, output
-  logic [4:0][31:0] account;
-  logic [2:0]  account_field;
+  // the account of each command: all cycles, then busy, weights, input, output; it is stored while the
+  // next one runs
+  logic [4:0][31:0] account, counted, spent;
+  logic [CommandW-1:0] spent_index;
+  logic [3:0]  spent_field;              // 8: all are stored
   qnn_ram #(
     .Width(32), .Depth(Commands * 8)
   ) u_account (
-    .clk_i, .we_i(state == ACCOUNT), .waddr_i({index[CommandW-1:0], account_field}),
-    .wdata_i(account[0]), .raddr_i(perf_address_i[CommandW+2:0]), .rdata_o(perf_o)
+    .clk_i, .we_i(!spent_field[3]), .waddr_i({spent_index, spent_field[2:0]}),
+    .wdata_i(spent[0]), .raddr_i(perf_address_i[CommandW+2:0]), .rdata_o(perf_o)
   );
+
+  always_comb begin
+    counted[0] = account[0] + 1'b1;
+    counted[1] = account[1] + 32'(count_busy_i);
+    counted[2] = account[2] + 32'(count_weights_i);
+    counted[3] = account[3] + 32'(count_input_i);
+    counted[4] = account[4] + 32'(count_output_i);
+  end
 
   logic running, read_window, read_error;
   logic [Ports-1:0] of_weights;          // whose fault it is
@@ -146,6 +163,9 @@ module qnn_control
   assign clear_o = rst_i || state == CLEAR;
   assign flush_o = state == RUN && drained == 3'(QuietCycles);
   assign command_start_o = state == START;
+  assign more = next_index != list_count_i;
+  assign next_valid_o = running && checked && more && beat == COMPLETE;
+  assign done = flush_o && written_i && (!more || next_taken_i);
 
   always_ff @(posedge clk_i) begin
     weights_start_o <= 1'b0;
@@ -153,7 +173,13 @@ module qnn_control
     ended_o <= 1'b0;
     if (state != IDLE) cycles_o <= cycles_o + 1'b1;
     quiet <= quiet + 1'b1;
-    if (progress_i || state == IDLE) quiet <= '0;
+    if (progress_i || state == IDLE || (stop_o && !bus_busy_i)) quiet <= '0;
+    if (beat != COMPLETE) beat <= beat + 1'b1;
+    if (beat != COMPLETE && beat != '0) next_o <= {list_beat, next_o[511:64]};
+    if (!spent_field[3]) begin
+      spent <= {32'b0, spent[4:1]};
+      spent_field <= spent_field + 1'b1;
+    end
 
     unique case (state)
       IDLE: begin
@@ -161,6 +187,7 @@ module qnn_control
         reported <= 1'b0;
         checked <= 1'b0;
         index <= '0;
+        next_index <= '0;
         code <= ERROR_NONE;
         code_index <= '0;
         address <= list_address_i;
@@ -194,22 +221,20 @@ module qnn_control
         beat <= '0;
       end
       LOAD: begin
-        beat <= beat + 1'b1;
-        if (beat != '0) command_o <= {list_beat, command_o[511:64]};
-        if (beat == 4'd8) state <= checked ? START : CHECK;
+        if (checked ? next_taken_i : beat == 4'(COMMAND_BEATS)) state <= checked ? START : CHECK;
       end
       CHECK: state <= CHECKED;           // bad belongs to the command from here on
       CHECKED: begin
         beat <= '0;
         state <= LOAD;
-        index <= index + 1'b1;
+        next_index <= next_index + 1'b1;
         if (bad) begin
           code <= ERROR_BAD_COMMAND;
-          code_index <= index;
+          code_index <= next_index;
           state <= FLUSH;
-        end else if (index + 1'b1 == list_count_i) begin
+        end else if (next_index + 1'b1 == list_count_i) begin
           checked <= 1'b1;
-          index <= '0;
+          next_index <= '0;
           run_start_o <= 1'b1;
           weights_start_o <= !resident_run_o;
         end
@@ -220,32 +245,21 @@ module qnn_control
         account <= '0;
       end
       RUN: begin
-        account[0] <= account[0] + 1'b1;
-        account[1] <= account[1] + 32'(count_busy_i);
-        account[2] <= account[2] + 32'(count_weights_i);
-        account[3] <= account[3] + 32'(count_input_i);
-        account[4] <= account[4] + 32'(count_output_i);
+        account <= counted;
         if (!drained_i) drained <= '0;
         else if (drained != 3'(QuietCycles)) drained <= drained + 1'b1;
-        account_field <= '0;
-        if (flush_o && written_i) state <= ACCOUNT;
-      end
-      ACCOUNT: begin
-        account <= {32'b0, account[4:1]};
-        account_field <= account_field + 1'b1;
-        beat <= '0;
-        if (account_field == 3'd7) begin
-          index <= index + 1'b1;
-          state <= LOAD;
-          if (index + 1'b1 == list_count_i) begin
-            state <= FLUSH;
-            resident_o <= resident_run_o ? resident_o : weights_resident_i;
-          end
+        if (done) begin
+          spent <= counted;
+          spent_index <= index[CommandW-1:0];
+          spent_field <= '0;
+          state <= more ? START : FLUSH;
+          if (!more) resident_o <= resident_run_o ? resident_o : weights_resident_i;
         end
       end
       FLUSH: begin
-        if (!bus_busy_i) state <= CLEAR;
-        else if (quiet >= timeout_i && !reported) begin
+        if (!bus_busy_i) begin
+          if (spent_field[3]) state <= CLEAR;
+        end else if (quiet >= timeout_i && !reported) begin
           reported <= 1'b1;
           ended_o <= 1'b1;
           if (code == ERROR_NONE) code <= ERROR_TIMED_OUT;
@@ -257,11 +271,19 @@ module qnn_control
       end
     endcase
 
+    // the next command becomes the one that runs, and the one behind it is read
+    if (state == LOAD ? checked && next_taken_i : done && more) begin
+      command_o <= next_o;
+      index <= next_index;
+      next_index <= next_index + 1'b1;
+      beat <= '0;
+    end
+
     // what ends a run before its time; the first cause counts
     if (running) begin
       if (read_error) begin
         code <= read_window ? ERROR_READ_WINDOW : ERROR_READ_RESPONSE;
-        code_index <= index;
+        code_index <= next_taken_i ? next_index : index;
         for (int unsigned p = 0; p < Ports; p++) begin
           if (of_weights[p]) begin
             code_index <= read_window ? weights_command_i[p*8+:8] : weights_loading_i[p*8+:8];
@@ -292,6 +314,7 @@ module qnn_control
       state <= IDLE;
       resident_o <= 1'b0;
       ended_o <= 1'b0;
+      spent_field <= 4'd8;
     end
   end
   assign ended_code_o = code;

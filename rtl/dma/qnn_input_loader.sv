@@ -9,9 +9,12 @@
 //                   and the last block that belong to other groups of channels are left out, and
 //                   where drop_lowest a plane more, the lowest
 //
+// While limited_i, only lines of 128 bytes below limit_i are asked for: others may not be written yet.
+//
 // Timing: a beat a cycle for tight rows and for maps of one block, else a pixel a cycle; a beat of the
 // plane that is left out takes one. command_i is there from the cycle before start_i on. The first
-// request follows 2 cycles after start_i, and what a beat has is written 5 cycles after data_valid_i.
+// request follows 2 cycles after start_i, while limited_i a cycle later each, and what a beat has is
+// written 5 cycles after data_valid_i.
 
 module qnn_input_loader
   import qnn_regs_pkg::*;
@@ -25,10 +28,13 @@ module qnn_input_loader
   input  logic             rst_i,
   input  logic             start_i,
   input  command_t         command_i,
+  input  logic             upper_half_i,           // of the window buffer is for it
   output logic [15:0]      rows_loaded_o,          // counted from start
   input  logic [15:0]      rows_done_i,
   output logic             busy_o,
   // bus
+  input  logic             limited_i,              // may begin while nothing is asked for
+  input  logic [24:0]      limit_i,                // does not fall meanwhile
   output logic             req_valid_o,
   input  logic             req_ready_i,
   output logic [31:0]      req_address_o,
@@ -132,19 +138,21 @@ module qnn_input_loader
 
   // requests: to the end of the line of 16 beats, then line after line
   logic        request, request_last, sent;
+  logic        below;                              // the limit
   logic [31:0] address;
   logic [4:0]  beats, to_line;
   logic [12:0] beats_left, beats_after;            // with those of the request, and without
   logic [CountW-1:0] room;                         // for beats that are not asked for yet
   assign to_line = 5'd16 - {1'b0, block_address[6:3]};
   assign beats_after = beats_left - 13'(beats);
-  assign req_valid_o = request && room >= CountW'(16);
+  assign req_valid_o = request && room >= CountW'(16) && (below || !limited_i);
   assign req_address_o = address;
   assign req_beats_o = beats;
   assign sent = req_valid_o && req_ready_i;
   assign take = asking && (!request || (sent && request_last));
 
   always_ff @(posedge clk_i) begin
+    below <= request && !sent && address[31:7] < limit_i;
     if (sent) begin
       address <= {address[31:7] + 1'b1, 7'b0};
       beats <= beats_after < 13'd16 ? beats_after[4:0] : 5'd16;
@@ -159,7 +167,7 @@ module qnn_input_loader
       beats_left <= command_i.row_beats;
       request_last <= command_i.row_beats <= 13'(to_line);
     end
-    if (rst_i) request <= 1'b0;
+    if (rst_i) {request, below} <= '0;
   end
 
   // beats, the oldest one in a register
@@ -332,8 +340,8 @@ module qnn_input_loader
       even_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
       odd_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
     end
-    even_waddr_o <= word_after[BankW:1];
-    odd_waddr_o <= word_2[BankW:1];
+    even_waddr_o <= {word_after[BankW] ^ upper_half_i, word_after[BankW-1:1]};
+    odd_waddr_o <= {word_2[BankW] ^ upper_half_i, word_2[BankW-1:1]};
     rows_loaded_o <= rows_loaded_o + 16'(row_placed[2]);
     if (start_i) rows_loaded_o <= '0;
   end

@@ -4,7 +4,8 @@
 //
 // A burst begins only when all its words are here, so the bus is never held up; it stays within 128
 // bytes and must lie inside the window, else error_window_o and nothing goes out. After stop_i no
-// burst begins; one that has begun is finished.
+// burst begins; one that has begun is finished. A line is written by one burst, so lines come into memory
+// one by one: what lies below written_line_o is there, from the cycle after start_i on.
 
 module qnn_write_dma #(
   parameter int unsigned Outstanding = 8,
@@ -22,6 +23,7 @@ module qnn_write_dma #(
   output logic        error_response_o,
   output logic        busy_o,                        // a transfer is on the bus
   output logic        empty_o,                       // no word is stored
+  output logic [24:0] written_line_o,
   input  logic        in_valid_i,
   output logic        in_ready_o,
   input  logic [63:0] in_data_i,
@@ -85,7 +87,11 @@ module qnn_write_dma #(
       address <= address + {24'b0, beats, 3'b0};
     end
     pending <= pending + PendingW'(begin_burst) - PendingW'(bvalid_i && pending != '0);
-    if (start_i) address <= address_i;
+    if (bvalid_i && pending != '0) written_line_o <= written_line_o + 1'b1;
+    if (start_i) begin
+      address <= address_i;
+      written_line_o <= address_i[31:7];
+    end
     if (rst_i) begin
       awvalid_o <= 1'b0;
       left <= '0;

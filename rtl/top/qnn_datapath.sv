@@ -4,7 +4,9 @@
 // after the other.
 //
 // Parameters come as qnn_weight_loader describes, for all commands from weights_start_i on; the
-// input map as qnn_input_loader describes, from command_start_i on; words leave as qnn_pack makes
+// input map as qnn_input_loader describes, that of the next command as early as the window buffer has
+// room: it takes next_i, and next_taken_o stays until command_start_i, when it has become command_i. Until
+// then only lines below written_line_i are read. Words leave as qnn_pack makes
 // them. command_i must stay until drained_o has been high for 7 cycles in a row: the longest gap
 // between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from
 // its fields alone is worked out into registers. The loaders ask for beats, at most 16 at a time, in the
@@ -29,9 +31,13 @@ module qnn_datapath
   // commands
   input  logic        run_start_i,                 // parameters are used from the first again
   input  logic        resident_run_i,              // they are there from the run before
-  input  logic        command_start_i,
+  input  logic        next_valid_i,
+  input  command_t    next_i,
+  output logic        next_taken_o,
+  input  logic        command_start_i,             // next_i has been taken, and is command_i from now on
   input  command_t    command_i,
   output logic        drained_o,                   // no stage holds anything of the command
+  input  logic [24:0] written_line_i,              // below this line all output is in memory
   // which parameters to load: see qnn_weight_loader
   input  logic        weights_start_i,
   input  logic [7:0]  commands_i,
@@ -99,17 +105,45 @@ module qnn_datapath
   end
   assign weights_resident_o = &weights_resident;
 
-  // the input map into the window buffer
+  // The input map into the window buffer: of the next command once that of this one is there, and nothing
+  // reads it any more or each of the two fits into a half of the buffer.
+  logic       input_busy, sequencer_busy, take, taken, input_start, next_there;
+  logic [1:0] input_starting;
+  command_t   input_command;
+  logic       next_small, input_small;             // at most half of the buffer
+  logic       input_half, half;                    // the upper one: for the loader, and of command_i
+  assign take = next_valid_i && next_there && !taken && !input_busy && starting == '0
+      && (!sequencer_busy || (next_small && input_small));
+  always_ff @(posedge clk_i) begin
+    next_there <= next_valid_i;
+    next_small <= 32'(next_i.ring_words) <= WindowWords / 2;
+    if (take) begin
+      input_command <= next_i;
+      input_small <= next_small;
+      input_half <= next_small && input_small && !input_half;
+    end
+    if (command_start_i) half <= input_half;
+    input_starting <= rst_i ? '0 : {input_starting[0], take};
+    taken <= !rst_i && (take || (taken && !command_start_i));
+    if (rst_i) {input_small, input_half} <= '0;
+  end
+  assign input_start = input_starting[1];
+  assign next_taken_o = taken && !command_start_i;
+
+  // while the loader has the next one, all rows of this one are there, and none of its is done
+  logic [15:0] rows_there, rows_over;
+  always_ff @(posedge clk_i) if (!taken) rows_there <= rows_loaded;
+  assign rows_over = taken || starting != '0 ? '0 : rows_done;
   logic [15:0]      rows_loaded, rows_done;
   logic [7:0]       even_we, odd_we;
   logic [WordW-2:0] even_waddr, odd_waddr;
   logic [63:0]      even_wdata, odd_wdata;
-  logic             input_busy;
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords)
   ) u_input_loader (
-    .clk_i, .rst_i, .start_i(start), .command_i,
-    .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(input_busy),
+    .clk_i, .rst_i, .start_i(input_start), .command_i(input_command), .upper_half_i(input_half),
+    .rows_loaded_o(rows_loaded), .rows_done_i(rows_over), .busy_o(input_busy),
+    .limited_i(taken), .limit_i(written_line_i),
     .req_valid_o(input_valid_o), .req_ready_i(input_ready_i), .req_address_o(input_address_o),
     .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i),
     .data_i(data_i[(Ports-1)*64+:64]),
@@ -122,7 +156,7 @@ module qnn_datapath
   always_ff @(posedge clk_i) begin
     {wait_weights_o, wait_input_o, wait_output_o} <= {wait_weights, wait_input, wait_output};
   end
-  logic                    sequencer_busy, result_pop;
+  logic                    result_pop;
   logic                    first, shift, last, pass_last, tile_last;
   logic [Pixels-1:0]       present;
   logic [11:0]             weight_address;
@@ -133,9 +167,9 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .WindowWords(WindowWords),
     .ResultDepth(ResultDepth)
   ) u_sequencer (
-    .clk_i, .rst_i, .run_start_i, .start_i(start), .command_i,
+    .clk_i, .rst_i, .run_start_i, .start_i(start), .command_i, .upper_half_i(half),
     .busy_o(sequencer_busy),
-    .rows_loaded_i(rows_loaded), .rows_done_o(rows_done),
+    .rows_loaded_i(taken ? rows_there : rows_loaded), .rows_done_o(rows_done),
     .tile_ready_i(&tile_ready || resident_run_i), .tile_take_o(tile_take),
     .result_taken_i(result_pop),
     .issue_o, .first_o(first), .shift_o(shift), .last_o(last),
@@ -305,6 +339,6 @@ module qnn_datapath
     .in_row_end_i(pooled_row_end), .out_valid_o, .out_ready_i, .out_data_o, .busy_o(pack_busy)
   );
 
-  assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy && !input_busy
-      && starting == '0;
+  assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy
+      && (taken || !input_busy) && starting == '0;
 endmodule

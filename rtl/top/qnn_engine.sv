@@ -115,7 +115,9 @@ module qnn_engine
   logic [31:0] list_address, timeout, cycles, perf;
   logic [24:0] read_base, read_last, write_base, write_last;
   logic [8:0]  perf_address;
-  command_t    command;
+  command_t    command, next;
+  logic        next_valid, next_taken;
+  logic [24:0] written_line;
 
   qnn_csr #(
     .Lanes ({4'd15, 4'd8, 8'(Pixels), 8'(Pe), 8'(SIMD)}),
@@ -203,7 +205,7 @@ module qnn_engine
     .start_i(command_start), .address_i(command.out_address), .flush_i(flush),
     .window_base_i(write_base), .window_last_i(write_last),
     .error_window_o(write_window_error), .error_response_o(write_response_error),
-    .busy_o(write_busy), .empty_o(write_empty),
+    .busy_o(write_busy), .empty_o(write_empty), .written_line_o(written_line),
     .in_valid_i(pack_valid), .in_ready_o(pack_ready), .in_data_i(pack_data),
     .awvalid_o(m_axi_awvalid), .awready_i(m_axi_awready), .awaddr_o(m_axi_awaddr),
     .awlen_o(m_axi_awlen), .wvalid_o(m_axi_wvalid), .wready_i(m_axi_wready),
@@ -245,6 +247,7 @@ module qnn_engine
     .resident_run_o(resident_run),
     .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
     .command_o(command), .drained_i(drained), .written_i(write_empty && !write_busy),
+    .next_valid_o(next_valid), .next_o(next), .next_taken_i(next_taken),
     .flush_o(flush), .progress_i(progress),
     .count_busy_i(issue), .count_weights_i(wait_weights), .count_input_i(wait_input),
     .count_output_i(wait_output),
@@ -261,7 +264,9 @@ module qnn_engine
     .Ports(Ports), .Requantiser(Requantiser)
   ) u_datapath (
     .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
+    .next_valid_i(next_valid), .next_i(next), .next_taken_o(next_taken),
     .command_start_i(command_start), .command_i(command), .drained_o(drained),
+    .written_line_i(written_line),
     .weights_start_i(weights_start), .commands_i(list_count),
     .weights_command_o(weights_command), .weights_loading_o(weights_loading),
     .weights_beat_i(weights_beat), .weights_resident_o(weights_resident),

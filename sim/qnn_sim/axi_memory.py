@@ -3,12 +3,13 @@
 
 Whatever the master does that no AXI3 memory would take, or that leaves `allowed`, is put down in
 `violations`: bursts of more than 16 beats or across 4 KiB, payload that changes before it is taken,
-a wrong last beat. Accesses are put down in `bursts`.
+a wrong last beat; a read of a line for which a write is not answered. A read gives what was there
+when its address was taken. Accesses are put down in `bursts`.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,7 @@ class _Job:
     burst: Burst
     due: int
     response: int
+    data: bytes = b""  # of a read
     done: int = 0
 
 
@@ -65,6 +67,7 @@ class AxiMemory:
     def __post_init__(self) -> None:
         self.data = bytearray(self.size)
         self.pending = 0  # bursts taken and not yet answered to the end
+        self.writing: Counter[int] = Counter()  # lines, by writes that are not answered
         self.random, self.noise = generator("memory"), noise("memory")
 
     def stalls(self) -> bool:
@@ -84,8 +87,19 @@ class AxiMemory:
         ranges = [range(self.size)] if self.allowed is None else self.allowed[kind]
         if not any(address in r and end - 1 in r for r in ranges):
             self.violations.append(f"leaves what is allowed: {burst}")
-        response = self.faults.get((kind, address // LINE), OKAY)
-        return _Job(burst, cycle + self.random.randint(*self.latency), response)
+        line = address // LINE
+        if kind == "write":
+            self.writing[line] += 1
+        elif self.writing[line]:
+            self.violations.append(f"reads what may not be written yet: {burst}")
+        response = self.faults.get((kind, line), OKAY)
+        due = cycle + self.random.randint(*self.latency)
+        return _Job(burst, due, response, bytes(self.data[address:end]))
+
+    def answered(self, burst: Burst) -> None:
+        """A write is over, by its answer or a reset."""
+        self.pending -= 1
+        self.writing[burst.address // LINE] -= 1
 
 
 class _Watch:
@@ -145,8 +159,7 @@ async def _serve_reads(
             job = jobs[0]
             if not memory.stalls():
                 valid = True
-                address = (job.burst.address + 8 * job.done) % memory.size
-                rdata.value = int.from_bytes(memory.data[address : address + 8], "little")
+                rdata.value = int.from_bytes(job.data[8 * job.done :][:8], "little")
                 rresp.value = job.response
                 rlast.value = int(job.done + 1 == job.burst.beats)
         if not valid:  # what nobody may look at
@@ -176,7 +189,8 @@ async def _serve_writes(
         await RisingEdge(clock)
         cycle += 1
         if _in_reset(reset, active):
-            memory.pending -= len(jobs) + len(answers)
+            for job in (*jobs, *answers):
+                memory.answered(job.burst)
             jobs.clear()
             answers.clear()
             words.clear()
@@ -209,8 +223,7 @@ async def _serve_writes(
                 answers.append(jobs.popleft())
         if valid and bready.value:
             valid = False
-            answers.popleft()
-            memory.pending -= 1
+            memory.answered(answers.popleft().burst)
         alive = "write" not in memory.dead
         if not valid and answers and answers[0].due <= cycle and alive and not memory.stalls():
             valid = True

@@ -54,6 +54,7 @@ CHOSEN = {
     ("qnn_readout", "threshold_address_o"): "compare_valid_o",
     ("qnn_readout", "pixel_o"): NEVER,  # it chooses what result_o has, which is compared
     ("qnn_input_loader", "rows_loaded_o"): f"{SINCE} start_i",
+    ("qnn_write_dma", "written_line_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "command_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "loading_command_o"): NEVER,  # while answers are awaited
     ("qnn_weight_loader", "data_o"): "weight_we_o threshold_we_o",  # one of them

@@ -6,7 +6,9 @@
 // address, then one beat a cycle; after `period - 1` beats it pauses one cycle (period 0: never).
 // `shared`: reads and writes of a port together move one beat a cycle, else one each. `chaos`: every
 // channel stalls at random. Ports do not wait for each other.
-// A burst that is not one, or that leaves the live lines, counts as a violation and moves nothing.
+// A burst that is not one, or that leaves the live lines, counts as a violation and moves nothing; so
+// does a read of a line for which a write is not answered. A read gives what was there when its address
+// was taken.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +35,7 @@ struct Burst {
   unsigned beats;
   uint64_t due;
   bool legal;
+  std::vector<uint64_t> data;         // of a read
 };
 
 /// The signals of a port that is read from.
@@ -105,8 +108,7 @@ struct Engine {
     read.rvalid = !port.pause && due(port.reads);
     if (!read.rvalid) return;
     Burst &b = port.reads.front();
-    read.rdata = 0;
-    if (b.legal) std::memcpy(&read.rdata, &memory[b.address], 8);
+    read.rdata = b.legal ? b.data[b.data.size() - b.beats] : 0;
     read.rlast = b.beats == 1;
     read.rresp = (b.address & -LINE) == bad_read ? 2 : 0;
   }
@@ -124,13 +126,18 @@ struct Engine {
   void take_reads(Port &port, ReadChannels &read) {
     if (read.rvalid && read.rready) {
       Burst &b = port.reads.front();
-      b.address += 8;
       if (--b.beats == 0) port.reads.pop_front();
       read_beats++;
       port.moves = true;
       port.read_turn = false;
     }
-    if (read.arvalid && read.arready) port.reads.push_back(accept(read.araddr, read.arlen, latency));
+    if (!read.arvalid || !read.arready) return;
+    Burst b = accept(read.araddr, read.arlen, latency);
+    for (const auto *writes : {&first.writes, &first.answers})
+      for (const Burst &write : *writes) violations += write.address / LINE == b.address / LINE;
+    b.data.resize(b.beats);
+    if (b.legal) std::memcpy(b.data.data(), &memory[b.address], 8 * b.beats);
+    port.reads.push_back(std::move(b));
   }
 
   void take_writes(Port &port) {
@@ -142,7 +149,7 @@ struct Engine {
       if (bool(top.m_axi_wlast) != (b.beats == 1)) violations++;
       b.address += 8;
       if (--b.beats == 0) {
-        port.answers.push_back({b.address - 8, 0, cycle + latency, b.legal});
+        port.answers.push_back({b.address - 8, 0, cycle + latency, b.legal, {}});
         port.writes.pop_front();
       }
       write_beats++;
@@ -181,7 +188,7 @@ struct Engine {
     bool legal = address % 8 == 0 && beats <= 16 && last < bytes && (address ^ last) >> 12 == 0 &&
                  live[address / LINE] && live[last / LINE];
     if (!legal) violations++;
-    return {address, beats, cycle + delay, legal};
+    return {address, beats, cycle + delay, legal, {}};
   }
 };
 

@@ -2,7 +2,8 @@
 //
 // qnn_control: a command that is started is the one that came from memory at its place in the list,
 // has passed the check, and is started only after the whole list has; commands are checked and
-// started in order, each once. A run ends: TIMEOUT cycles without progress bring its end, every
+// started in order, each once; the one that is shown as the next is the one behind it. The account of
+// a command is stored before the next one is over. A run ends: TIMEOUT cycles without progress bring its end, every
 // state of the walk gives way after a few cycles, and each run is reported as ended once.
 //
 // The list is any list of up to Commands commands; the memory gives what was asked for, in order.
@@ -33,6 +34,7 @@ module qnn_control_properties
   input logic         weights_resident_i,
   input logic         drained_i,
   input logic         written_i,
+  input logic         next_taken_i,
   input logic         progress_i,
   input logic         error_read_window_i,
   input logic         error_read_response_i,
@@ -48,7 +50,8 @@ module qnn_control_properties
   logic [31:0] cycles, perf, req_address;
   logic [4:0]  req_beats;
   logic [63:0] weights_beat;
-  command_t    command;
+  logic        next_valid;
+  command_t    command, next;
   qnn_control #(
     .Commands(Commands)
   ) dut (
@@ -60,7 +63,8 @@ module qnn_control_properties
     .weights_start_o(weights_start), .weights_command_i, .weights_loading_i,
     .weights_beat_o(weights_beat), .weights_resident_i, .resident_run_o(resident_run),
     .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
-    .command_o(command), .drained_i, .written_i, .flush_o(flush), .progress_i,
+    .command_o(command), .drained_i, .written_i, .next_valid_o(next_valid), .next_o(next),
+    .next_taken_i, .flush_o(flush), .progress_i,
     .count_busy_i(1'b0), .count_weights_i(1'b0), .count_input_i(1'b0), .count_output_i(1'b0),
     .error_read_window_i, .error_read_response_i, .error_of_weights_i, .error_write_window_i,
     .error_write_response_i
@@ -68,7 +72,7 @@ module qnn_control_properties
 
   // as in the module
   typedef enum logic [3:0] {
-    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, ACCOUNT, FLUSH, CLEAR
+    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR
   } state_t;
 
   state_t state, state_q;
@@ -108,6 +112,7 @@ module qnn_control_properties
     if (busy) assume (!start_i);                      // qnn_csr refuses it
     if (coming == '0 || stop) assume (!data_valid_i); // qnn_read_dma hands on nothing after stop_o
     if (stop) assume (!req_ready_i);
+    if (next_taken_i) assume (next_valid || stop);    // qnn_datapath takes only what is there
     if (Directed) begin
       assume (list_count_i == 8'd1 && list_address_i == '0 && timeout_i == 32'd100);
       assume (req_ready_i == !stop && data_valid_i == (coming != '0 && !stop));
@@ -169,7 +174,7 @@ module qnn_control_properties
     {req_address_q, req_beats_q} <= {req_address, req_beats};
   end
 
-  // what the list store and the command register hold of the chosen command
+  // what the list store and the register of the next command hold of the chosen command
   logic stored, shifted;
   always_comb begin
     stored = 1'b1;
@@ -179,7 +184,7 @@ module qnn_control_properties
         stored = stored && dut.u_list.mem[{chosen_i[CommandW-1:0], 3'(b)}] == golden[b*64+:64];
       end
       if (b + 1 < int'(dut.beat)) begin
-        shifted = shifted && command[(9+b-int'(dut.beat))*64+:64] == golden[b*64+:64];
+        shifted = shifted && next[(9+b-int'(dut.beat))*64+:64] == golden[b*64+:64];
       end
       if (b + 1 == int'(dut.beat)) shifted = shifted && dut.list_beat == golden[b*64+:64];
     end
@@ -212,20 +217,26 @@ module qnn_control_properties
       // the walk
       walk_index : assert (!running || dut.index < list_count_i);
       if (listed && !dut.checked) begin
-        walk_checking : assert (checking && passed == dut.index && started == '0);
+        walk_checking : assert (checking && passed == dut.next_index && started == '0
+            && dut.next_index < list_count_i);
       end
       walk_fetch : assert (state != FETCH || (!dut.checked && passed == '0
-          && started == '0 && dut.index == '0));
+          && started == '0 && dut.index == '0 && dut.next_index == '0));
       if (running && dut.checked) begin
         walk_checked : assert (passed == list_count_i);
-        walk_running : assert (state == LOAD || state == START
-            ? started == dut.index : started == dut.index + 1'b1);
+        walk_running : assert (state == LOAD ? started == '0 && dut.next_index == '0
+            : dut.next_index == dut.index + 1'b1 && started == dut.index + 8'(state == RUN));
         walk_states : assert (state != CHECK && state != CHECKED);
       end
-      walk_beat : assert (state != LOAD || dut.beat <= 4'd8);
-      if (dut.index == chosen_i) begin
-        walk_loading : assert (state != LOAD || shifted);
-        walk_command : assert (state == LOAD || !listed || command == golden);
+      walk_beat : assert (!listed || dut.beat <= (state == LOAD && !dut.checked ? 4'd8 : 4'd9));
+      walk_complete : assert (!(state == CHECK || state == CHECKED) || dut.beat == 4'd9);
+      walk_next : assert (!listed || dut.next_index != chosen_i || shifted);
+      walk_command : assert (!(state == START || state == RUN) || dut.index != chosen_i
+          || command == golden);
+      if (next_valid) begin
+        next_listed : assert (dut.checked && dut.next_index < list_count_i);
+        next_in_order : assert (dut.next_index == started);
+        next_as_listed : assert (dut.next_index != chosen_i || next == golden);
       end
       walk_good : assert (!listed || passed <= chosen_i || !golden_bad);
       if (command_start) begin
@@ -243,15 +254,19 @@ module qnn_control_properties
       ends_timeout : assert (!(running || (state == FLUSH && !dut.reported))
           || dut.quiet <= timeout_i);
       if (state_q == state) begin
-        ends_load : assert (state != LOAD || (stay < 5'd8 && 4'(stay) + 1'b1 == dut.beat));
-        ends_account : assert (state != ACCOUNT
-            || (stay < 5'd7 && 3'(stay) + 1'b1 == dut.account_field));
+        ends_load : assert (state != LOAD || dut.checked
+            || (stay < 5'd8 && 4'(stay) + 1'b1 == dut.beat));
         ends_soon : assert (!(state == CHECK || state == CHECKED
             || state == START || state == CLEAR));
       end else begin
-        ends_begin : assert (!((state == LOAD && dut.beat != '0)
-            || (state == ACCOUNT && dut.account_field != '0)));
+        ends_begin : assert (!(state == LOAD && dut.beat != '0));
       end
+      account_fields : assert (dut.spent_field <= 4'd8);
+      account_over : assert (state == START || state == RUN || state == FLUSH || dut.spent_field[3]);
+      account_start : assert (state != START || dut.spent_field[3] || dut.spent_field == '0);
+      account_in_time : assert (state != RUN || dut.spent_field[3]
+          || {1'b0, dut.drained} < dut.spent_field);
+      account_stored : assert (!dut.done || dut.spent_field[3]);
       ends_once : assert (!(ended && reported));
       ends_reported : assert (!(busy_q && !busy) || over_q);
       ends_account_of_it : assert (stop ? dut.reported == (reported || ended)
@@ -267,6 +282,7 @@ module qnn_control_properties
   if (Directed) begin : gen_directed
     always_comb begin
       cover_started : cover (begun && command_start);
+      cover_next : cover (begun && next_valid && next_taken_i);
       cover_bad : cover (begun && ended && ended_code == ERROR_BAD_COMMAND);
     end
   end else begin : gen_any

@@ -3,7 +3,8 @@
 // qnn_input_loader, with any command, any bus that answers what it was asked, and anybody who gives
 // rows back: requests stay until they are taken, stay within a line of 128 bytes and within the row of
 // the block that they are for; no beat is lost; no row is written where one that is needed still lies;
-// words of a tight row follow each other; rows count as loaded when their last byte is written.
+// words of a tight row follow each other; rows count as loaded when their last byte is written; no line
+// is asked for that the limit keeps back.
 // Not proven here, but shown by its bench: where each row begins in memory, and which byte of a beat
 // goes to which place.
 //
@@ -22,7 +23,10 @@ module qnn_input_loader_properties
   input logic        rst_i,
   input logic        start_i,
   input command_t    command_i,
+  input logic        upper_half_i,
   input logic [15:0] rows_done_i,
+  input logic        limited_i,
+  input logic [24:0] limit_i,
   input logic        req_ready_i,
   input logic        data_valid_i,
   input logic [63:0] data_i
@@ -39,8 +43,8 @@ module qnn_input_loader_properties
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords), .Depth(Depth)
   ) dut (
-    .clk_i, .rst_i, .start_i, .command_i, .rows_loaded_o(rows_loaded), .rows_done_i,
-    .busy_o(busy), .req_valid_o(req_valid), .req_ready_i, .req_address_o(req_address),
+    .clk_i, .rst_i, .start_i, .command_i, .upper_half_i, .rows_loaded_o(rows_loaded), .rows_done_i,
+    .busy_o(busy), .limited_i, .limit_i, .req_valid_o(req_valid), .req_ready_i, .req_address_o(req_address),
     .req_beats_o(req_beats), .data_valid_i, .data_i, .even_we_o(even_we), .odd_we_o(odd_we),
     .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr), .even_wdata_o(even_wdata),
     .odd_wdata_o(odd_wdata)
@@ -49,13 +53,17 @@ module qnn_input_loader_properties
   // one command, as long as it takes
   logic     begun = 1'b0, begun_q = 1'b0;
   command_t command_q;
+  logic     half_q, limited_q;
+  logic [24:0] limit_q;
   always_ff @(posedge clk_i) begin
     {begun_q, begun} <= {begun, 1'b1};
-    command_q <= command_i;
+    {command_q, half_q} <= {command_i, upper_half_i};
+    {limited_q, limit_q} <= {limited_i, limit_i};
   end
   always_comb begin
     if (!begun) assume (rst_i);
-    if (begun) assume (command_i == command_q);
+    if (begun) assume (command_i == command_q && upper_half_i == half_q);
+    if (begun && limited_i) assume (limited_q ? limit_i >= limit_q : !dut.request);
     assume (command_i.in_rows != '0 && command_i.in_columns != '0 && command_i.tiles != '0);
     assume (command_i.planes != '0 && command_i.planes <= 4'd8 && command_i.row_beats != '0);
     assume (command_i.in_address[2:0] == '0 && command_i.block_bytes[2:0] == '0);
@@ -136,6 +144,9 @@ module qnn_input_loader_properties
         request_inside : assert (req_address - run_base < run_bytes
             && run_base + run_bytes - req_address >= {24'b0, req_beats, 3'b0});
       end
+      request_below : assert (!req_valid || !limited_i || req_address[31:7] < limit_i);
+      request_limit : assert (!dut.below || (dut.request
+          && (!limited_i || dut.address[31:7] < limit_i)));
       request_kept : assert (!stalled
           || (req_valid && req_address == address_q && req_beats == beats_q));
       request_line : assert (!dut.request || (dut.beats != '0
@@ -184,5 +195,7 @@ module qnn_input_loader_properties
     cover_both : cover (begun_q && even_we == 8'h03 && odd_we == 8'hc0);
     cover_full : cover (begun_q && dut.beat_valid && dut.placing && !dut.row_room);
     cover_line : cover (begun_q && dut.sent && !dut.request_last);
+    cover_limit : cover (begun_q && limited_i && dut.sent);
+    cover_held : cover (begun_q && limited_q && dut.request && !dut.below && limit_i > limit_q);
   end
 endmodule

@@ -3,7 +3,8 @@
 // qnn_write_dma, with any stream and any memory that answers each burst once, when it is complete:
 // bursts stay inside the window and within 128 bytes (so within 4 KiB) and have at most 16 beats,
 // addresses and data stay until they are taken, wlast is at the last beat and nowhere else, word
-// number n goes to address + 8 * n, and after stop_i the bus becomes quiet.
+// number n goes to address + 8 * n, no word that memory has not answered for lies below written_line_o,
+// and after stop_i the bus becomes quiet.
 
 module qnn_write_dma_properties #(
   parameter  int unsigned Outstanding = 8,
@@ -33,19 +34,20 @@ module qnn_write_dma_properties #(
   logic [31:0] awaddr;
   logic [7:0]  awlen;
   logic [63:0] wdata;
+  logic [24:0] written_line;
   qnn_write_dma #(
     .Outstanding(Outstanding), .Depth(Depth)
   ) dut (
     .clk_i, .rst_i, .stop_i, .start_i, .address_i, .flush_i, .window_base_i, .window_last_i,
     .error_window_o(error_window), .error_response_o(error_response), .busy_o(busy),
-    .empty_o(empty), .in_valid_i, .in_ready_o(in_ready), .in_data_i,
+    .empty_o(empty), .written_line_o(written_line), .in_valid_i, .in_ready_o(in_ready), .in_data_i,
     .awvalid_o(awvalid), .awready_i, .awaddr_o(awaddr), .awlen_o(awlen),
     .wvalid_o(wvalid), .wready_i, .wdata_o(wdata), .wlast_o(wlast),
     .bvalid_i, .bready_o(bready), .bresp_i
   );
 
   // the environment
-  logic        begun = 1'b0, started, stop_q;
+  logic        begun = 1'b0, started, stop_q, flushed;
   logic [24:0] base_q, last_q;
   logic        take, accept, send;
   assign take = in_valid_i && in_ready;
@@ -55,6 +57,7 @@ module qnn_write_dma_properties #(
     begun <= 1'b1;
     started <= !rst_i && (started || start_i);
     stop_q <= stop_i && !rst_i;
+    flushed <= !rst_i && !start_i && (flushed || flush_i);
     {base_q, last_q} <= {window_base_i, window_last_i};
   end
 
@@ -74,7 +77,7 @@ module qnn_write_dma_properties #(
     end
     // qnn_control starts a command when all words of the one before are written
     if (start_i) assume (address_i[2:0] == '0 && empty && !busy);
-    if (!started || start_i) assume (!in_valid_i);
+    if (!started || start_i || flush_i || flushed) assume (!in_valid_i);
     if (unanswered == '0) assume (!bvalid_i);
   end
   always_ff @(posedge clk_i) begin
@@ -111,6 +114,24 @@ module qnn_write_dma_properties #(
       chosen <= 1'b0;
       held <= 1'b0;
     end
+  end
+  // it is sent, its burst not answered; earlier: bursts that are answered first
+  logic                flying, own_open, ended_short;
+  logic [PendingW-1:0] earlier;
+  always_ff @(posedge clk_i) begin
+    if (held && send && ahead == '0) begin
+      flying <= 1'b1;
+      own_open <= !complete;
+      earlier <= unanswered - PendingW'(answer);
+    end else if (flying) begin
+      if (complete) own_open <= 1'b0;
+      if (answer && earlier == '0) flying <= 1'b0;
+      else if (answer) earlier <= earlier - 1'b1;
+    end
+    // a burst ended before its line did: the last one
+    if (dut.begin_burst && dut.beats != dut.to_line) ended_short <= 1'b1;
+    if (start_i || rst_i) ended_short <= 1'b0;
+    if (start_i || rst_i) flying <= 1'b0;
   end
   assign bus_place = awaddr + {25'b0, sent, 3'b0};   // of the beat on the bus
 
@@ -159,7 +180,20 @@ module qnn_write_dma_properties #(
         place_burst : assert (!open
             || dut.address == awaddr + 32'(8 * (32'(awlen) + 1)));
       end
+      if (started) begin
+        line_counted : assert (25'(written_line + 25'(dut.pending))
+            == 25'(dut.address[31:7] + 25'(ended_short)));
+        line_ended : assert (!open || ended_short == (dut.address[6:0] != '0));
+        line_burst : assert (!open || 8'(awaddr[6:3]) + awlen <= 8'd15);
+        line_short : assert (!ended_short || (flushed && dut.count == CountW'(dut.left)));
+      end
+      line_started : assert ((!held && !flying) || (started && chosen && held != flying));
+      if (flying) begin
+        line_of_word : assert (place[31:7] == 25'(written_line + 25'(earlier)));
+        line_answers : assert (own_open ? open && unanswered == earlier : unanswered > earlier);
+      end
       if (held) begin
+        line_of_held : assert (25'(place[31:7] - written_line) <= 25'(dut.pending) + 25'(Depth));
         order_ahead : assert (ahead < dut.count);
         order_word : assert (dut.u_words.mem[AddrW'(dut.u_words.head + AddrW'(ahead))] == word);
         order_place : assert (next_place == place + 32'(8 * (dut.count - ahead)));

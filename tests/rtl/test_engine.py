@@ -64,9 +64,9 @@ def assert_account(driver, cycles, model):
     for a in account:
         assert sum(dataclasses.astuple(a)[2:]) <= a.cycles
     if model == IDEAL:
-        # a command: 8 beats of the list, 11 to check it, 9 to load it, 1 to start, 8 to account
+        # a command: 8 beats of the list, 11 to check it, 1 to start; once: 11 to load, 9 to account
         between = cycles - sum(a.cycles for a in account)
-        assert between == 7 + 37 * len(account)
+        assert between == 27 + 20 * len(account)
 
 
 @pytest.mark.parametrize(
@@ -736,6 +736,30 @@ def test_each_cycle_of_latency_costs_as_much_as_the_others(seed):
             board.engine.model(MemoryModel(latency, 0, False))
             taken.append(driver.run(codes, resident=True).cycles)
         assert len(set(np.diff(taken).tolist())) == 1, taken
+
+
+@pytest.mark.parametrize("latency", [1, 40, 300])
+@pytest.mark.parametrize("rows", [10, 20])  # two maps of them fit the window buffer, or do not
+def test_the_next_map_is_read_ahead_but_not_before_it_is_written(rows, latency, seed):
+    rng = np.random.default_rng(seed)
+    shapes = [(rows - 2 * i, 12 - 2 * i, 24) for i in range(3)]
+    layers = [
+        random_networks.random_conv(rng, shape, 24, (3, 3), name=f"l{i}")
+        for i, shape in enumerate(shapes)
+    ]
+    driver, board = loaded(layers, MemoryModel(latency, 0, False))
+    with driver:
+        program = driver.layout.program
+        ring = CommandList(program.image, program.commands).get("ring_words")
+        codes = rng.integers(0, 4, layers[0].in_shape)
+        driver.run(codes)
+        driver.run(codes, resident=True)
+        compare(driver, layers, codes)
+        assert_untouched(driver, board)
+        half = driver.capabilities.window_words // 2
+        assert (ring[0] <= half) == (rows == 10) and (ring[1:] <= half).all()
+        if (rows, latency) == (20, 40):  # long enough to be read in
+            assert driver.account()[2].wait_input < latency, "the last map was not read ahead"
 
 
 @pytest.mark.parametrize("levels", [1, 15, 200])

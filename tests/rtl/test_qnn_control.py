@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, dut):
         self.dut, self.random = dut, generator("around")
         self.commands, self.started, self.ends, self.counts = [], [], [], []
-        self.hang = self.working = False
+        self.hang = self.working = self.taken = False
 
     async def begin(self):
         cocotb.start_soon(self.bus())
@@ -59,6 +59,7 @@ class Bench:
         names += " progress count_busy count_weights count_input count_output weights_command"
         names += " weights_loading weights_resident perf_address error_read_window"
         names += " error_read_response error_of_weights error_write_window error_write_response"
+        names += " next_taken"
         zeros = {f"{name}_i": 0 for name in names.split()}
         await start(
             self.dut, timeout_i=TIMEOUT, list_address_i=ADDRESS, list_count_i=0, **zeros
@@ -85,20 +86,30 @@ class Bench:
             dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
 
     async def datapath(self):
-        """Is busy for a while with each command, then writes for a while."""
+        """Is busy for a while with each command, then writes for a while; takes the next one at any
+        time."""
         dut, left, writing = self.dut, 0, 0
         while True:
             await RisingEdge(dut.clk_i)
             if dut.rst_i.value or dut.clear_o.value:
                 left = writing = 0
+                self.taken = False
             elif dut.command_start_o.value:
+                assert self.taken, "started before its map is on the way"
                 self.started.append(int(dut.command_o.value))
+                self.taken = False
                 self.counts.append([0, 0, 0, 0])
                 left, writing = self.random.randrange(1, 60), self.random.randrange(1, 20)
             elif left:
                 left -= 1
             elif writing and dut.flush_o.value:
                 writing -= 1
+            if self.taken and not dut.stop_o.value:
+                assert dut.next_valid_o.value
+            elif dut.next_valid_o.value and self.random.random() < 0.1:
+                self.taken = True
+                assert int(dut.next_o.value) == self.commands[len(self.started)]
+            dut.next_taken_i.value = int(self.taken)
             self.working = bool(left or writing)
             flags = [0, 0, 0, 0]
             if left:
@@ -227,7 +238,7 @@ async def every_cause_ends_a_run_at_any_moment(dut):
         if not dut.busy_o.value or dut.stop_o.value:
             await bench.idle()
             continue
-        running = len(bench.started)
+        running, taken = len(bench.started), bench.taken
         await bench.pulse(*names)
         await RisingEdge(dut.clk_i)
         assert dut.stop_o.value, "bursts may still begin"
@@ -240,6 +251,10 @@ async def every_cause_ends_a_run_at_any_moment(dut):
             assert (got_code, silent) == (CODES[code], 0), (names, bench.ends)
             if "error_of_weights_i" in names:
                 assert index == (3 if code == "READ_WINDOW" else 2)
+            elif running and running == len(bench.started) and taken == bench.taken:
+                # a read is of the map of the next command, once that is taken
+                reads = names[0].startswith("error_read")
+                assert index == (running if taken and reads else running - 1), (names, index)
             elif running:  # between two commands it may be either
                 assert index in (running - 1, running), (index, running)
         assert not dut.resident_o.value

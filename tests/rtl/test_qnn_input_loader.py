@@ -33,12 +33,16 @@ class Bench:
     def __init__(self, dut, stall):
         self.dut, self.stall, self.random = dut, stall, generator("bus")
         self.data = b""
+        self.limit = None  # the line that may not be asked for, nor any above it
 
     async def begin(self):
         self.dut.rows_done_i.value = 0
         cocotb.start_soon(self.bus())
         cocotb.start_soon(self.buffer())
-        await start(self.dut, start_i=0, command_i=0, req_ready_i=0, data_valid_i=0)
+        await start(
+            self.dut, start_i=0, command_i=0, upper_half_i=0, limited_i=0, limit_i=0, req_ready_i=0,
+            data_valid_i=0,
+        )  # fmt: skip
 
     async def bus(self):
         """Words in the order of the requests; the loader must be able to take them at once."""
@@ -51,11 +55,18 @@ class Bench:
                 address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
                 assert address % 8 == 0 and 1 <= beats <= 16
                 assert address // 128 == (address + 8 * beats - 1) // 128, "crosses a line"
+                assert self.limit is None or address // 128 < self.limit, "may not be there yet"
                 place = address - ADDRESS
                 assert place >= 0 and place + 8 * beats <= len(self.data), "not of this map"
                 words += [
                     int.from_bytes(self.data[place + 8 * i :][:8], "little") for i in range(beats)
                 ]
+            if self.limit is not None and self.random.random() < 0.2:
+                self.limit += self.random.choice((1, 1, 5))
+                if self.random.random() < 0.02:
+                    self.limit = None
+            dut.limited_i.value = int(self.limit is not None)
+            dut.limit_i.value = self.limit or self.random.getrandbits(25)
             ready = self.random.random() >= self.stall
             dut.req_ready_i.value = int(ready)
             comes = bool(words) and self.random.random() >= self.stall
@@ -87,7 +98,11 @@ class Bench:
         maps = fields["tiles"] if fields["reload"] else 1
         dut.command_i.value = int.from_bytes(encode(fields), "little")
         dut.rows_done_i.value = 0
-        await RisingEdge(dut.clk_i)
+        half = int(dut.WindowWords.value) // 2
+        upper = fields["ring_words"] <= half and self.random.random() < 0.5
+        dut.upper_half_i.value = int(upper)
+        self.limit = self.random.choice((None, ADDRESS // 128 - 3, ADDRESS // 128 + 2))
+        await ClockCycles(dut.clk_i, 2)
         dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
@@ -104,7 +119,7 @@ class Bench:
             await ClockCycles(dut.clk_i, 2)
             loaded = int(dut.rows_loaded_o.value)
             assert done < loaded <= done + ring_rows, f"{loaded} rows with {done} given back"
-            place = done % ring_rows * row_bytes
+            place = upper * 8 * half + done % ring_rows * row_bytes
             for plane in range(planes):
                 first = place + plane * plane_bytes
                 got = np.unpackbits(

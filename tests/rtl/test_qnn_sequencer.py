@@ -150,7 +150,7 @@ class Bench:
 
     async def begin(self):
         await start(self.dut, run_start_i=0, start_i=0, command_i=0, rows_loaded_i=0,
-                    tile_ready_i=0, result_taken_i=0)  # fmt: skip
+                    upper_half_i=0, tile_ready_i=0, result_taken_i=0)  # fmt: skip
         await self.run_start()
 
     async def run_start(self):
@@ -173,6 +173,8 @@ class Bench:
         self.ram = case.rng.integers(0, 2, 64 * WINDOW, dtype=np.uint8)
         dut.command_i.value = int.from_bytes(encode(fields), "little")
         dut.rows_loaded_i.value = 0
+        upper = fields["ring_words"] <= WINDOW // 2 and self.random.random() < 0.5
+        dut.upper_half_i.value = int(upper)
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
@@ -231,7 +233,7 @@ class Bench:
             # the loader: one row more where there is room
             room = loaded - int(dut.rows_done_o.value) < ring_rows
             if loaded < rows and room and self.random.random() >= loading:
-                place = loaded % ring_rows * row_bits
+                place = upper * 32 * WINDOW + loaded % ring_rows * row_bits
                 self.ram[place : place + row_bits] = case.string(loaded % fields["in_rows"])
                 loaded += 1
                 dut.rows_loaded_i.value = loaded

@@ -24,9 +24,11 @@ class Bench:
         self.memory.data[:] = self.random.randbytes(SIZE)
         self.memory.allowed = {"write": [range(FIRST * LINE, (LAST + 1) * LINE)]}
         self.errors = []
+        self.started = False
 
     async def restart(self):
         self.dut.stop_i.value, self.dut.flush_i.value = 0, 0
+        self.started = False
         await reset(self.dut)
         self.errors.clear()
         self.memory.bursts.clear()
@@ -42,6 +44,11 @@ class Bench:
     async def watch(self):
         while True:
             await RisingEdge(self.dut.clk_i)
+            below = int(self.dut.written_line_o.value) if self.started else 0
+            early = [
+                line for line, writes in self.memory.writing.items() if writes and line < below
+            ]
+            assert not early, f"lines {early} are not answered, and below {below}"
             if self.dut.error_window_o.value or self.dut.error_response_o.value:
                 window = int(self.dut.error_window_o.value)
                 self.errors.append((window, int(self.dut.error_response_o.value)))
@@ -56,6 +63,10 @@ class Bench:
         await RisingEdge(self.dut.clk_i)
         self.dut.start_i.value, self.dut.address_i.value = 0, self.random.getrandbits(32)
         self.source.put(words)
+        self.lines = range(address // LINE, (address + 8 * count - 1) // LINE + 1)
+        await RisingEdge(self.dut.clk_i)
+        assert int(self.dut.written_line_o.value) == self.lines.start % (1 << 25)
+        self.started = True
 
     async def wait(self, condition, most_cycles=5000):
         for _ in range(most_cycles):
@@ -70,6 +81,7 @@ class Bench:
         self.dut.flush_i.value = 1
         await self.wait(lambda: self.dut.empty_o.value and not self.dut.busy_o.value)
         self.dut.flush_i.value = 0
+        assert int(self.dut.written_line_o.value) == self.lines.stop
         assert self.memory.pending == 0 and not self.memory.violations, self.memory.violations
 
 

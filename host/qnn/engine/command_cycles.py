@@ -17,7 +17,7 @@ from qnn.engine.capabilities import Capabilities
 
 Get: TypeAlias = Callable[[str], NDArray[np.int64]]
 
-BETWEEN = 350  # cycles from the last product of a command to the first of the next
+BETWEEN = 250  # cycles from the last product of a command to the first of the next, about
 BEATS = 5 / 4  # cycles for one beat of memory
 
 
@@ -31,8 +31,12 @@ def products(get: Get, caps: Capabilities) -> NDArray[np.int64]:
     """Cycles of the arithmetic of each command."""
     groups = -(-get("conv_rows") * get("conv_columns") // caps.pixels)
     chain = caps.pe // 8
-    compared = np.maximum(get("thresholds"), chain + max(caps.pixels - 1, 2))
-    sums, taken = (chain * each + 2 for each in (caps.pixels, max(caps.pixels, regs.REQUANT_WORDS)))
+    settled = max(chain, 2)
+    compared = np.maximum(get("thresholds"), settled + max(caps.pixels - 1, 2))
+    sums, taken = (
+        chain * each + settled - chain + 2
+        for each in (caps.pixels, max(caps.pixels, regs.REQUANT_WORDS))
+    )
     least = np.select([get("raw") == 1, get("requantise") == 1], [sums, taken], compared)
     return get("tiles") * groups * np.maximum(get("planes") * get("tile_words"), least)
 

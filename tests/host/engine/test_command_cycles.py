@@ -38,6 +38,12 @@ def test_products_of_two_pixels():
         assert command_cycles.products(getter(**fields), two).tolist() == [2 * 2 * cycles]
 
 
+def test_products_of_one_group_of_channels():
+    one = Capabilities(pe=8)
+    for fields, cycles in (({"thresholds": 3}, 5), ({"raw": 1}, 7), ({"requantise": 1}, 7)):
+        assert command_cycles.products(getter(**fields), one).tolist() == [2 * cycles]
+
+
 def test_beats_of_either_port():
     """Thresholds and weights by halves, the map by the second, results by the first one."""
     ports = command_cycles.by_port(getter(thresholds=255), Capabilities())

@@ -72,15 +72,21 @@ module rtl_conv
     end
   end
 
-  logic drained;
-  assign busy = !drained;
+  // the command is the next one until its map is on the way, and then is the one that runs
+  logic drained, waiting, taken, command_start;
+  assign busy = !drained || waiting || command_start;
+  always_ff @(posedge clk_i) begin
+    waiting <= !rst_i && (start || (waiting && !taken));
+    command_start <= !rst_i && waiting && taken;
+  end
   qnn_datapath #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
     .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
     .Requantiser(1)
   ) u_datapath (
-    .clk_i, .rst_i, .run_start_i(start), .resident_run_i(1'b0), .command_start_i(start),
-    .command_i(command), .drained_o(drained),
+    .clk_i, .rst_i, .run_start_i(start), .resident_run_i(1'b0),
+    .next_valid_i(waiting), .next_i(command), .next_taken_o(taken),
+    .command_start_i(command_start), .command_i(command), .drained_o(drained), .written_line_i('1),
     .weights_start_i(start), .commands_i(8'd1), .weights_command_o(), .weights_loading_o(),
     .weights_beat_i(command[127:64]), .weights_resident_o(),
     .weights_valid_o(weights_valid), .weights_ready_i(weights_asked == '0),

@@ -51,9 +51,9 @@ module rtl_window
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords)
   ) u_input_loader (
-    .clk_i, .rst_i, .start_i(start), .command_i(command),
+    .clk_i, .rst_i, .start_i(start), .command_i(command), .upper_half_i(1'b0),
     .rows_loaded_o(rows_loaded), .rows_done_i(rows_done), .busy_o(loading),
-    .req_valid_o(req_valid), .req_ready_i(asked == '0), .req_address_o(), .req_beats_o(req_beats),
+    .limited_i(1'b0), .limit_i('0), .req_valid_o(req_valid), .req_ready_i(asked == '0), .req_address_o(), .req_beats_o(req_beats),
     .data_valid_i(beat_valid && asked != '0), .data_i(beat),
     .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
     .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
@@ -82,7 +82,7 @@ module rtl_window
   qnn_sequencer #(
     .Pe(Pe), .Pixels(Pixels), .WeightWords(4096), .WindowWords(WindowWords), .ResultDepth(64)
   ) u_sequencer (
-    .clk_i, .rst_i, .run_start_i(start), .start_i(start), .command_i(command),
+    .clk_i, .rst_i, .run_start_i(start), .start_i(start), .command_i(command), .upper_half_i(1'b0),
     .busy_o(sequencing), .rows_loaded_i(room ? rows_loaded : '1), .rows_done_o(rows_done),
     .tile_ready_i(1'b1), .tile_take_o(), .result_taken_i(results != '0),
     .issue_o(issue), .first_o(), .shift_o(), .last_o(last), .pass_last_o(), .present_o(present), .tile_last_o(),
