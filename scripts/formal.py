@@ -78,6 +78,7 @@ THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
+PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
@@ -160,10 +161,10 @@ PROOFS = [
         cover=4,
         faults=(
             Fault(TRIPLES, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
-            Fault(COUNT7, "(a & b) | (a & c) | (b & c)", "(a & b) | (a & c)"),
-            Fault(COUNT7, "{c1, q0, g}", "{c1, q0, 1'b0}"),
+            Fault(PACKAGE, "(v[0] & v[1]) | (v[0] & v[2])", "(v[0] & v[1])"),
+            Fault(COUNT7, "{of_six[1:0], bits_i[6]}", "{of_six[1:0], 1'b0}"),
             Fault(POPCOUNT, "odd <= last;", "odd <= one[20];"),
-            Fault(POPCOUNT, "(half & v[3]) | (half & v[4])", "(half & v[3])"),
+            Fault(PACKAGE, "(half & v[3]) | (half & v[4])", "(half & v[3])"),
             Fault(POPCOUNT, "clear_i ? '0 : ", ""),
         ),
     ),

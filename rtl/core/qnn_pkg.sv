@@ -9,6 +9,23 @@ package qnn_pkg;
   localparam int unsigned KERNEL_ROWS = 16;
   localparam int unsigned WORD_W = qnn_regs_pkg::WORD_ACC_W - qnn_regs_pkg::WORD_SHIFT;
 
+  // Cycles from one group of channels to the last one, at least 2: results of fewer come as late.
+  function automatic int unsigned chain_cycles(int unsigned groups);
+    chain_cycles = groups > 1 ? groups : 2;
+  endfunction
+
+  // Six bits of one weight as two numbers of two bits, {first, second}, for two places of a carry chain,
+  // which take the exclusive or of both and one of them: of the upper place two functions of the same five
+  // bits, so one LUT with two outputs; of the lower place the parity of six, and v[5] itself.
+  function automatic logic [3:0] summands(logic [5:0] v);
+    logic half;
+    half = v[0] ^ v[1] ^ v[2];
+    summands[0] = half ^ v[3] ^ v[4];
+    summands[1] = (v[0] & v[1]) | (v[0] & v[2]) | (v[1] & v[2]);
+    summands[2] = v[5];
+    summands[3] = (half & v[3]) | (half & v[4]) | (v[3] & v[4]);
+  endfunction
+
   // What travels along the chain of qnn_pe_group. Fields of different age: see its header.
   typedef struct packed {
     logic [11:0] weight_address;

@@ -6,7 +6,9 @@
 // chains of four places, each for bits of two weights, and the sum of these.
 // Timing: latency 2 cycles, one count a cycle; 0 in the cycle after clear_i.
 
-module qnn_popcount (
+module qnn_popcount
+  import qnn_pkg::*;
+(
   input  logic        clk_i,
   input  logic [63:0] w_i,
   input  logic [63:0] x_i,
@@ -30,16 +32,6 @@ module qnn_popcount (
     twos <= twos_d;
     odd <= last;
   end
-
-  // six bits of one weight as two numbers of two bits, {first, second}: as in qnn_count7
-  function automatic logic [3:0] summands(logic [5:0] v);
-    logic half;
-    half = v[0] ^ v[1] ^ v[2];
-    summands[0] = half ^ v[3] ^ v[4];
-    summands[1] = (v[0] & v[1]) | (v[0] & v[2]) | (v[1] & v[2]);
-    summands[2] = v[5];
-    summands[3] = (half & v[3]) | (half & v[4]) | (v[3] & v[4]);
-  endfunction
 
   // bits of weight 1 and 4 on one chain; on another those of weight 2 and 8, above a seventh of weight 2
   logic [3:0] of_1, of_2, of_4, of_8;

@@ -61,7 +61,7 @@ module qnn_readout
   // from issue to the first compare, and from copy to the last group's codes
   localparam int unsigned Delay = 4;
   localparam int unsigned WordDelay = Delay + Pixels + 7;
-  localparam int unsigned Settle = (Groups > 1 ? Groups : 2) + 2;
+  localparam int unsigned Settle = chain_cycles(Groups) + 2;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
   // for qnn_requant: cycles for a group of channels, and of its words before its pixels

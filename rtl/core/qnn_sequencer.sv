@@ -66,7 +66,7 @@ module qnn_sequencer
   localparam int unsigned Slot = Pixels > REQUANT_WORDS ? Pixels : REQUANT_WORDS;
   // cycles from one last product row to the next, as qnn_readout needs them: for codes, sums, and sums
   // that qnn_requant takes
-  localparam int unsigned Chain = Groups > 1 ? Groups : 2;
+  localparam int unsigned Chain = chain_cycles(Groups);
   localparam int unsigned Settle = Chain + (Pixels > 3 ? Pixels - 1 : 2);
   localparam int unsigned SumsApart = Groups * Pixels + Chain - Groups + 2;
   localparam int unsigned RequantApart = Groups * Slot + Chain - Groups + 2;

@@ -15,8 +15,7 @@ module qnn_window #(
   input  logic [7:0]       odd_we_i,
   input  logic [BankW-1:0] even_waddr_i,
   input  logic [BankW-1:0] odd_waddr_i,
-  input  logic [63:0]      even_wdata_i,
-  input  logic [63:0]      odd_wdata_i,
+  input  logic [63:0]      wdata_i,       // for both banks
   input  logic [BankW:0]   word_i,        // the piece begins in this word
   input  logic [3:0]       nibble_i,      // ... at this nibble
   input  logic [4:0]       low_i,         // 0..16
@@ -30,13 +29,13 @@ module qnn_window #(
   qnn_ram #(
     .Width(64), .Depth(Words / 2), .Enables(8)
   ) u_even (
-    .clk_i, .we_i(even_we_i), .waddr_i(even_waddr_i), .wdata_i(even_wdata_i),
+    .clk_i, .we_i(even_we_i), .waddr_i(even_waddr_i), .wdata_i,
     .raddr_i(next_word[BankW:1]), .rdata_o(even)
   );
   qnn_ram #(
     .Width(64), .Depth(Words / 2), .Enables(8)
   ) u_odd (
-    .clk_i, .we_i(odd_we_i), .waddr_i(odd_waddr_i), .wdata_i(odd_wdata_i),
+    .clk_i, .we_i(odd_we_i), .waddr_i(odd_waddr_i), .wdata_i,
     .raddr_i(word_i[BankW:1]), .rdata_o(odd)
   );
 

@@ -46,8 +46,7 @@ module qnn_input_loader
   output logic [7:0]       odd_we_o,
   output logic [BankW-1:0] even_waddr_o,
   output logic [BankW-1:0] odd_waddr_o,
-  output logic [63:0]      even_wdata_o,
-  output logic [63:0]      odd_wdata_o
+  output logic [63:0]      wdata_o                 // for both banks
 );
   localparam int unsigned Chunk = Pe / 8;          // bytes of one pixel in one beat
   localparam int unsigned Share = 64 / Pe;         // pixels in one beat
@@ -171,7 +170,8 @@ module qnn_input_loader
   end
 
   // beats, the oldest one in a register
-  logic        stored_valid, pop, beat_valid, beat_end, place;
+  logic        stored_valid, pop, beat_valid, place;
+  logic        last_share;                         // of the beat that is being placed
   logic [63:0] stored, beat;
   logic [CountW-1:0] count;
   qnn_fifo #(
@@ -185,10 +185,10 @@ module qnn_input_loader
     .data_o (stored),
     .count_o(count)
   );
-  assign pop = stored_valid && (!beat_valid || (place && beat_end));
+  assign pop = stored_valid && (!beat_valid || (place && last_share));
   always_ff @(posedge clk_i) begin
     if (pop) beat <= stored;
-    beat_valid <= stored_valid || (beat_valid && !(place && beat_end));
+    beat_valid <= stored_valid || (beat_valid && !(place && last_share));
     room <= room - (sent ? CountW'(beats) : '0) + CountW'(pop);
     if (rst_i) begin
       beat_valid <= 1'b0;
@@ -209,12 +209,11 @@ module qnn_input_loader
   logic [12:0] ring_after;
   logic signed [16:0] byte_first, byte_here;       // of the beat's first pixel and of this one
   logic signed [16:0] block_byte, block_after, byte_after;
-  logic        last_share, last_plane, last_column, last_block, block_end, row_end;
+  logic        last_plane, last_column, last_block, block_end, row_end;
   assign last_column = columns_left < 10'(Share);
   assign last_share = whole || dropped || share == 3'(Share - 1) || 10'(share) == columns_left;
   assign last_plane = !command_i.tight && planes_left == '0;
   assign last_block = blocks_left == '0;
-  assign beat_end = last_share;
   assign block_end = command_i.tight ? words_left == '0 : last_share && last_plane && last_column;
   assign row_end = block_end && last_block;
   assign ring_wrapped = $signed({1'b0, ring}) + wrap;
@@ -337,8 +336,7 @@ module qnn_input_loader
     even_we_o <= word_2[0] ? enable[15:8] : enable[7:0];
     odd_we_o <= word_2[0] ? enable[7:0] : enable[15:8];
     for (int unsigned l = 0; l < 8; l++) begin
-      even_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
-      odd_wdata_o[l*8+:8] <= beat_2[pick_2[l]];
+      wdata_o[l*8+:8] <= beat_2[pick_2[l]];
     end
     even_waddr_o <= {word_after[BankW] ^ upper_half_i, word_after[BankW-1:1]};
     odd_waddr_o <= {word_2[BankW] ^ upper_half_i, word_2[BankW-1:1]};

@@ -137,7 +137,7 @@ module qnn_datapath
   logic [15:0]      rows_loaded, rows_done;
   logic [7:0]       even_we, odd_we;
   logic [WordW-2:0] even_waddr, odd_waddr;
-  logic [63:0]      even_wdata, odd_wdata;
+  logic [63:0]      window_wdata;
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords)
   ) u_input_loader (
@@ -148,7 +148,7 @@ module qnn_datapath
     .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i),
     .data_i(data_i[(Ports-1)*64+:64]),
     .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
-    .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
+    .wdata_o(window_wdata)
   );
 
   // product rows
@@ -187,7 +187,7 @@ module qnn_datapath
     ) u_window (
       .clk_i,
       .even_we_i(even_we), .odd_we_i(odd_we), .even_waddr_i(even_waddr),
-      .odd_waddr_i(odd_waddr), .even_wdata_i(even_wdata), .odd_wdata_i(odd_wdata),
+      .odd_waddr_i(odd_waddr), .wdata_i(window_wdata),
       .word_i(window_word[m*WordW+:WordW]), .nibble_i(window_nibble[m*4+:4]),
       .low_i(window_low[m*5+:5]), .high_i(window_high[m*5+:5]),
       .piece_o(pieces[m*SIMD+:SIMD])

@@ -29,7 +29,8 @@ INSIDE = "faulty"  # the netlist, in a module with the name that the bench knows
 CHOICE = """  logic [15:0] fault;
   initial if (!$value$plusargs("fault=%d", fault)) fault = 16'd0;
 """
-TOGETHER = {"qnn_walker": "qnn_sequencer"}  # modules that are tested with the one around them
+# modules that are tested with one that uses them
+TOGETHER = {"qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount"}
 
 
 def flatten(kept: str = "") -> list[str]:

@@ -53,6 +53,7 @@ CHOSEN = {
     ("qnn_read_dma", "error_client_o"): "error_window_o error_response_o",  # one of them
     ("qnn_readout", "threshold_address_o"): "compare_valid_o",
     ("qnn_readout", "pixel_o"): NEVER,  # it chooses what result_o has, which is compared
+    ("qnn_input_loader", "wdata_o"): "even_we_o odd_we_o",  # one of them
     ("qnn_input_loader", "rows_loaded_o"): f"{SINCE} start_i",
     ("qnn_write_dma", "written_line_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "command_o"): f"{SINCE} start_i",

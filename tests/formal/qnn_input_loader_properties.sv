@@ -39,15 +39,14 @@ module qnn_input_loader_properties
   logic [4:0]       req_beats;
   logic [7:0]       even_we, odd_we;
   logic [BankW-1:0] even_waddr, odd_waddr;
-  logic [63:0]      even_wdata, odd_wdata;
+  logic [63:0]      wdata;
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords), .Depth(Depth)
   ) dut (
     .clk_i, .rst_i, .start_i, .command_i, .upper_half_i, .rows_loaded_o(rows_loaded), .rows_done_i,
     .busy_o(busy), .limited_i, .limit_i, .req_valid_o(req_valid), .req_ready_i, .req_address_o(req_address),
     .req_beats_o(req_beats), .data_valid_i, .data_i, .even_we_o(even_we), .odd_we_o(odd_we),
-    .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr), .even_wdata_o(even_wdata),
-    .odd_wdata_o(odd_wdata)
+    .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr), .wdata_o(wdata)
   );
 
   // one command, as long as it takes

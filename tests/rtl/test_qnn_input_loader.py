@@ -85,7 +85,7 @@ class Bench:
                 enables = int(getattr(dut, f"{name}_we_o").value)
                 if enables:
                     word = 2 * int(getattr(dut, f"{name}_waddr_o").value) + bank
-                    value = int(getattr(dut, f"{name}_wdata_o").value).to_bytes(8, "little")
+                    value = int(dut.wdata_o.value).to_bytes(8, "little")
                     for i in range(8):
                         if enables >> i & 1:
                             self.bytes[8 * word + i] = value[i]

@@ -27,7 +27,7 @@ SIZE = {"Width": 5, "Depth": 2}
         ("count_o", ["valid_o", "count_o"], None),
         ("requant_sums_o", ["requant_valid_o", "result_valid_o"], "requant_valid_o"),
         ("result_o", ["requant_valid_o", "result_valid_o"], "result_valid_o"),
-        ("even_wdata_o", ["even_we_o", "odd_we_o"], "even_we_o"),
+        ("even_waddr_o", ["even_we_o", "odd_we_o"], "even_we_o"),
         ("araddr_o", ["arvalid_o", "rvalid_o"], "arvalid_o"),
         ("rdata_o", ["arvalid_o", "rvalid_o"], "rvalid_o"),
         ("m0_axi_wdata", ["m0_axi_awvalid", "m0_axi_wvalid"], "m0_axi_wvalid"),

@@ -47,7 +47,7 @@ module rtl_window
   logic [15:0]      rows_loaded, rows_done;
   logic [7:0]       even_we, odd_we;
   logic [WordW-2:0] even_waddr, odd_waddr;
-  logic [63:0]      even_wdata, odd_wdata;
+  logic [63:0]      wdata;
   qnn_input_loader #(
     .Pe(Pe), .WindowWords(WindowWords)
   ) u_input_loader (
@@ -56,7 +56,7 @@ module rtl_window
     .limited_i(1'b0), .limit_i('0), .req_valid_o(req_valid), .req_ready_i(asked == '0), .req_address_o(), .req_beats_o(req_beats),
     .data_valid_i(beat_valid && asked != '0), .data_i(beat),
     .even_we_o(even_we), .odd_we_o(odd_we), .even_waddr_o(even_waddr), .odd_waddr_o(odd_waddr),
-    .even_wdata_o(even_wdata), .odd_wdata_o(odd_wdata)
+    .wdata_o(wdata)
   );
   always_ff @(posedge clk_i) begin
     if (req_valid && asked == '0) asked <= req_beats;
@@ -107,7 +107,7 @@ module rtl_window
     ) u_window (
       .clk_i,
       .even_we_i(even_we), .odd_we_i(odd_we), .even_waddr_i(even_waddr),
-      .odd_waddr_i(odd_waddr), .even_wdata_i(even_wdata), .odd_wdata_i(odd_wdata),
+      .odd_waddr_i(odd_waddr), .wdata_i(wdata),
       .word_i(window_word[m*WordW+:WordW]), .nibble_i(window_nibble[m*4+:4]),
       .low_i(window_low[m*5+:5]), .high_i(window_high[m*5+:5]), .piece_o(piece)
     );
