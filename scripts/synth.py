@@ -3,10 +3,12 @@
 
 Prints a table of LUTs, flip-flops, block RAM and DSP for each module, with the longest
 combinational path inside it (LUTs, carry blocks and wide multiplexers in a row), and what all
-instances of it take of a lane, which is a bit of a product. Then, of the whole design over all
-borders of modules: the worst paths from register to register, with cells in a row,
-loads of the widest net and an estimate in ns (see netlist_timing.py), and the nets with many loads;
-of an UltraScale+ no delays are published, so there are none of these.
+instances of it take of a lane, which is a bit of a product; below it what structures of a popcount
+are known to take. Then for each memory how many block RAMs it would take at best, by its width and
+depth, and how many it takes. Then, of the whole design over all borders of modules: the worst paths
+from register to register, with cells in a row, loads of the widest net and an estimate in ns (see
+netlist_timing.py), and the nets with many loads; of an UltraScale+ no delays are published, so
+there are none of these.
 
 Writes the netlist into build/synth and synth.json beside it; of a board other than the PYNQ-Z1 both
 below build/<board>. Fails where the device would be too full, where something stays a black box, or
@@ -20,13 +22,14 @@ import json
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pyosys import libyosys
 
 import netlist_timing
-from netlist import carry_places
+from netlist import block_rams, carry_places
 from qnn.errors import QnnError
 from qnn_sim import boards, outputs, rtl_build, script
 from qnn_sim.regress import inputs
@@ -71,6 +74,14 @@ ULTRASCALE = {
     "URAM288": (0, 0, 0, 0, 1),
 }
 LANES = 64  # of one qnn_popcount
+# LUTs a lane of AND and popcount by Yosys 0.70, counted as here, each checked against a model.
+STRUCTURES = {
+    "loop or tree": 1.75,
+    "three products a group, then added": 1.50,
+    "... with 3:2 or 6:3 compressors": 1.28,
+    "... with compressors on carry chains": 1.02,
+    "two planes of activations together": 0.93,
+}
 PATH_CELLS = "t:LUT* t:CARRY4 t:MUXF* w:*"
 
 
@@ -185,6 +196,16 @@ def longest_path(design: libyosys.Design, module: str, folder: Path) -> int:
     return int(found[1]) if found else 0
 
 
+def show_memories(memories: Sequence[block_rams.Memory]) -> None:
+    print(f"{'memory':44}{'times':>6}{'bits':>6}{'words':>7}{'at best':>9}{'BRAM36':>8}")
+    for memory in memories:
+        print(f"{memory.module + '.' + memory.name:44}{memory.times:>6}{memory.width:>6}"
+              f"{memory.depth:>7}{memory.best:>9g}{memory.taken:>8g}")  # fmt: skip
+    best = sum(memory.times * memory.best for memory in memories)
+    taken = sum(memory.times * memory.taken for memory in memories)
+    print(f"{'all':63}{best:>9g}{taken:>8g}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -263,6 +284,9 @@ def main() -> int:
         if ram and (not (needs[2] or needs[4]) or needs[1]):
             raise SystemExit(f"{name}: a qnn_ram became {needs} instead of block RAM")
     rows.sort(key=lambda row: (-row["lut"], row["module"]))
+    rams = {row["module"]: row["bram36"] for row in rows
+            if row["module"].startswith("qnn_ram") and row["bram36"]}  # fmt: skip
+    memories = block_rams.memories(netlist["modules"], uses, rams)
     device = {kind: number for kind, number in board["resources"].items() if number}
     result = {
         "origin": stamp,
@@ -275,6 +299,8 @@ def main() -> int:
         "dsp": int(total[3]),
         "uram": int(total[4]),
         "modules": rows,
+        "structures": STRUCTURES,
+        "memories": [asdict(memory) for memory in memories],
     }
     most = {kind: SHARE.get(kind, 1) * number for kind, number in device.items()}
     result["good"] = all(result[kind] <= most[kind] for kind in most)
@@ -290,6 +316,14 @@ def main() -> int:
               f"{row['bram36']:>8g}{row['dsp']:>5}{row['uram']:>6}"
               f"{row['longest_path']:>6}")  # fmt: skip
     print()
+    if lanes:
+        print("LUTs a lane of structures of a popcount")
+        for structure, share in STRUCTURES.items():
+            print(f"{share:6.2f}  {structure}")
+        print()
+    if memories:
+        show_memories(memories)
+        print()
     if "timing" in result:
         netlist_timing.show(result["timing"])
         print()

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("pyosys", reason="the extra `dev` is not installed", exc_type=ImportError)
 
+from netlist import block_rams
+
 ROOT = Path(__file__).parents[2]
 CELLS = """
 import json, sys
@@ -70,6 +72,38 @@ def test_the_device_is_that_of_the_board(tmp_path):
     assert written["board"] == "aup-zu3" and "timing" not in written
     assert written["device"] == {"lut": 70_560, "ff": 141_120, "bram36": 216, "dsp": 360}
     assert "of   70560" in result.stdout and "(at most 56448)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "least"),
+    [
+        (72, 512, 1), (64, 512, 1), (36, 512, 0.5), (37, 512, 1), (108, 512, 1.5), (64, 1024, 2),
+        (256, 512, 4), (9, 4096, 1), (64, 2048, 4), (1, 32768, 1), (1, 32769, 1.5), (64, 64, 1),
+    ],
+)  # fmt: skip
+def test_block_rams_at_best(width, depth, least):
+    assert block_rams.best(width, depth) == least
+
+
+def test_memories_beside_what_they_would_take_at_best(tmp_path):
+    result = run("synth.py", "--top", "qnn_window", "--out", tmp_path / "synth")
+    assert result.returncode == 0, result.stderr
+    written = json.loads((tmp_path / "synth.json").read_text())
+    bank = {"module": "qnn_window", "times": 1, "width": 64, "depth": 2048, "best": 4, "taken": 4}
+    assert written["memories"] == [bank | {"name": "u_even"}, bank | {"name": "u_odd"}]
+    assert sum(m["times"] * m["taken"] for m in written["memories"]) == written["bram36"]
+    shown = [line.split() for line in result.stdout.splitlines()]
+    assert ["qnn_window.u_even", "1", "64", "2048", "4", "4"] in shown
+    assert ["all", "8", "8"] in shown
+    assert "LUTs a lane of structures" not in result.stdout  # it has no lanes
+
+
+def test_lanes_beside_known_structures(tmp_path):
+    result = run("synth.py", "--top", "qnn_popcount", "--out", tmp_path / "synth")
+    assert result.returncode == 0, result.stderr
+    written = json.loads((tmp_path / "synth.json").read_text())
+    assert min(written["structures"].values()) == 0.93
+    assert "1.02  ... with compressors on carry chains" in result.stdout
 
 
 def test_no_such_board():
