@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures and settings that every test shares."""
 
-import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -61,11 +60,11 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+def made_once(pytestconfig, tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """made_once("name", make) is a folder that make(folder) has filled: once for all processes of a
     run, so a test must not change what is in it."""
     base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if hasattr(pytestconfig, "workerinput"):  # one of several processes
         base = base.parent
 
     def made(name: str, make: Callable[[Path], object]) -> Path:

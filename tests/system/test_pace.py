@@ -132,6 +132,26 @@ def test_it_runs_where_all_is_one_process(bench):
     assert done.returncode == 0, done.stdout
 
 
+ONCE = """
+import os, pathlib, pytest
+@pytest.mark.parametrize("number", range(4))
+def test_reads(made_once, number):
+    def make(folder):
+        with open(pathlib.Path(__file__).with_name("makers"), "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        (folder / "made").touch()
+    assert (made_once("it", make) / "made").exists()
+"""
+
+
+def test_what_is_made_once_is_made_by_one_process_of_each_run(bench):
+    (Path(bench) / "test_it.py").write_text(ONCE)
+    for runs in (1, 2):
+        done = pytest_of("--rootdir", bench, bench, "-n", "2", PYTEST_XDIST_WORKER="gw0")
+        assert done.returncode == 0, done.stdout
+        assert (Path(bench) / "makers").read_text().count("\n") == runs
+
+
 def test_fast_leaves_out_what_compiles():
     done = pytest_of("--collect-only", "tests/sim", FAST="1")
     assert "test_run_options.py::test_switches" in done.stdout
