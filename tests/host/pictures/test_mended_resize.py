@@ -133,7 +133,7 @@ def test_few_sums_are_computed_again(monkeypatch, kind):
 def test_every_sum_whose_ends_differ_is_suspected(error):
     """Around halves between two float32, one bound and less away, at each size and sign."""
     rng = np.random.default_rng(4)
-    sizes = np.ldexp(rng.uniform(1, 2, 4000), rng.integers(-30, 10, 4000))
+    sizes = np.ldexp(rng.uniform(1, 2, 4000), rng.integers(-30, 10, 4000, np.int32))
     single = np.concatenate([sizes, np.ldexp(1.0, np.arange(-30, 10)), [0]]).astype(np.float32)
     above = np.nextafter(single, np.float32(np.inf))
     half = (single.astype(np.float64) + above) / 2
