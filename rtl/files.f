@@ -1,7 +1,9 @@
 regs/qnn_regs_pkg.sv
 core/qnn_pkg.sv
 core/qnn_ram.sv
+core/qnn_copy.sv
 core/qnn_fifo.sv
+core/qnn_wide_fifo.sv
 core/qnn_triples.sv
 core/qnn_count7.sv
 core/qnn_popcount.sv
@@ -14,7 +16,9 @@ core/qnn_walker.sv
 core/qnn_sequencer.sv
 core/qnn_readout.sv
 core/qnn_requant.sv
+core/qnn_pool_lanes.sv
 core/qnn_pool.sv
+core/qnn_pack_lanes.sv
 core/qnn_pack.sv
 dma/qnn_read_dma.sv
 dma/qnn_write_dma.sv

@@ -77,9 +77,9 @@ BLOCKS = (
         ("tile, pixels, plane, pass, kernel row, word",),
     ),
     Block(880, 426, 104, 56, "data", ("qnn_readout", "qnn_requant"), ("codes or sums",)),
-    Block(732, 426, 104, 56, "data", ("qnn_fifo",), ("results",)),
-    Block(584, 426, 104, 56, "data", ("qnn_pool",), ("max-pool",)),
-    Block(436, 426, 104, 56, "data", ("qnn_pack",), ("bit planes",)),
+    Block(732, 426, 104, 56, "data", ("qnn_fifo", "qnn_wide_fifo"), ("results",)),
+    Block(584, 426, 104, 56, "data", ("qnn_pool", "qnn_pool_lanes"), ("max-pool",)),
+    Block(436, 426, 104, 56, "data", ("qnn_pack", "qnn_pack_lanes"), ("bit planes",)),
     Block(
         196, 426, 150, 56, "memory", ("qnn_write_dma",), ("bursts that are all there",)
     ),

@@ -76,6 +76,7 @@ class Proof:
 AT_LEAST = "core/qnn_at_least.sv"
 THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
+PACK_LANES = "core/qnn_pack_lanes.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 PACKAGE = "core/qnn_pkg.sv"
@@ -93,12 +94,15 @@ PROOFS = [
         faults=(
             Fault(CONTROL, "state <= checked ? START : CHECK;", "state <= START;"),
             Fault(CONTROL, "(state == LOAD ? checked && next_taken_i", "(state == LOAD ? checked"),
+            Fault(CONTROL, "if (store) spent_field <= '0;", "if (done) spent_field <= '0;"),
             Fault(CONTROL, "if (next_index + 1'b1 == list_count_i) begin\n          checked",
                   "if (next_index == 8'd0) begin\n          checked"),
-            Fault(CONTROL, "done && more) begin", "done) begin"),
+            Fault(CONTROL, ": done && more)", ": done)"),
             Fault(CONTROL, "running && checked && more && beat", "running && checked && beat"),
             Fault(CONTROL, "if (bad) begin", "if (1'b0) begin"),
-            Fault(CONTROL, "end else if (quiet >= timeout_i) begin\n        code",
+            Fault(CONTROL, "silence <= enough_quiet && !stirring;", "silence <= enough_quiet;"),
+            Fault(CONTROL, "COMMAND_BEATS'(1) << beat", "COMMAND_BEATS'(2) << beat"),
+            Fault(CONTROL, "end else if (silence) begin\n        code",
                   "end else if (1'b0) begin\n        code"),
         ),
     ),
@@ -149,8 +153,11 @@ PROOFS = [
         cover=8,
         parameters={"Pe": 16},
         faults=(
-            Fault(PACK, "if (pixel == '0) words[k] <= 64'(planes[k]);\n          else ", ""),
-            Fault(PACK, "if (sending && out_ready_i) begin", "if (sending) begin"),
+            Fault(PACK_LANES, "mine ? codes_i : '0", "codes_i"),
+            Fault(PACK_LANES, "shift ? words[1] : words[0]", "words[0]"),
+            Fault(PACK, "send = sending && out_ready_i", "send = sending"),
+            Fault(PACK, "(mine || pixel == '0)", "mine"),
+            Fault(PACK, "!complete && (!sending", "(!sending"),
             Fault(PACK, "|| in_row_end_i", ""),
         ),
     ),
@@ -232,13 +239,14 @@ PROOFS = [
         depth=2,
         parameters={"Depth": 64},
         faults=(
-            Fault(WRITE, " && address[31:7] <= window_last_i", ""),
-            Fault(WRITE, "&& !awvalid_o\n", "\n"),
+            Fault(WRITE, " && line <= window_last_i", ""),
+            Fault(WRITE, "&& !awvalid_o &&", "&&"),
             Fault(WRITE, "wlast_o = left == 5'd1", "wlast_o = left <= 5'd2"),
             Fault(WRITE, " && !stop_i;", ";"),
-            Fault(WRITE, "to_line = 5'd16 - {1'b0, address[6:3]}", "to_line = 5'd16"),
-            Fault(WRITE, "written_line_o <= written_line_o + 1'b1",
-                  "written_line_o <= address[31:7]"),
+            Fault(WRITE, "to_line <= 5'd16 - {1'b0, address_i[6:3]}", "to_line <= 5'd16"),
+            Fault(WRITE, "count < CountW'(Depth - 1)", "count <= CountW'(Depth - 1)"),
+            Fault(WRITE, "if (beats == to_line) begin", "if (to_line == '0) begin"),
+            Fault(WRITE, "written_line_o <= written_line_o + 1'b1", "written_line_o <= line"),
             Fault(WRITE, "written_line_o <= address_i[31:7];", ""),
         ),
     ),
@@ -264,6 +272,8 @@ PROOFS = [
             Fault(PARAMETERS, "base <= base + 32'(Pe * 8);", "base <= base + 32'(Pe * 4);"),
             Fault(PARAMETERS, "lane <= word_end ? '0 : lane + 1'b1;", "lane <= lane + 1'b1;"),
             Fault(PARAMETERS, "address <= base + 32'(Part * Own * 8);", "address <= base;"),
+            Fault(PARAMETERS, "13'(tile.thresholds)\n        && order_room;",
+                  "13'(tile.thresholds);"),
         ),
     ),
     Proof(
@@ -283,8 +293,10 @@ PROOFS = [
         depth=3,
         cover=18,
         faults=(
-            Fault(POOL, "(stage_free && !collision)", "stage_free"),
-            Fault(POOL, "&& (!stage_counts || out_ready_i)", ""),
+            Fault(POOL, "free = room\n", "free = 1'b1\n"),
+            Fault(POOL, "!(three && stage[1].counts)", "1'b1"),
+            Fault(POOL, "(stage[1].counts || stage[2].counts)", "stage[1].counts"),
+            Fault(POOL, "in_valid_i && in_present_i && room", "in_valid_i && in_present_i"),
         ),
     ),
     Proof("qnn_fifo", cover=8, parameters={"Width": 8, "Depth": 4}),

@@ -24,7 +24,6 @@ module qnn_fifo #(
   (* ram_style = "distributed" *) logic [Width-1:0] mem [Depth];
   logic [AddrW-1:0] head, tail;
   logic push, pop;
-  assign valid_o = count_o != '0;
   assign push = push_i && count_o != CountW'(Depth);
   assign pop = pop_i && valid_o;
   assign data_o = mem[head];
@@ -33,11 +32,15 @@ module qnn_fifo #(
     if (push) mem[tail] <= data_i;
     if (push) tail <= tail + 1'b1;
     if (pop) head <= head + 1'b1;
-    count_o <= count_o + CountW'(push) - CountW'(pop);
+    if (push != pop) begin
+      count_o <= count_o + (push ? CountW'(1) : '1);
+      valid_o <= push || count_o != CountW'(1);
+    end
     if (rst_i) begin
       head <= '0;
       tail <= '0;
       count_o <= '0;
+      valid_o <= 1'b0;
     end
   end
 endmodule

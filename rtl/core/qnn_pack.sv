@@ -5,7 +5,8 @@
 // Codes: 64/Pe pixels of a row share a word; the words of plane 0, 1, ... of the same pixels
 // follow each other. Bit p*Pe + c is channel c of pixel p. Raw sums: two a word, the first one low.
 //
-// Timing: one result a cycle while words are gathered, then one word a cycle.
+// Timing: one result a cycle while words are gathered, then, from the second cycle after the last one,
+// one word a cycle. The next result may come with the last word.
 
 module qnn_pack
   import qnn_pkg::*;
@@ -29,49 +30,52 @@ module qnn_pack
   localparam int unsigned Share = 64 / Pe;               // pixels in a word
   localparam int unsigned ShareW = (Share > 1) ? $clog2(Share) : 1;
 
-  logic [7:0][63:0]  words;      // of each plane, or pairs of sums
-  logic              sending;
+  logic              sending, complete;                  // complete: sending begins
   logic [ShareW-1:0] pixel;
-  logic [2:0]        left;       // words to send after this one
-  logic [CODE_W-1:0][Pe-1:0] planes;
-  always_comb begin
-    for (int unsigned c = 0; c < Pe; c++) begin
-      for (int unsigned k = 0; k < CODE_W; k++) planes[k][c] = in_data_i[c*CODE_W+k];
-    end
-  end
-
-  assign in_ready_o = !sending;
+  logic [2:0]        left;                               // words to send after this one
+  logic              take, ends, send;
   assign out_valid_o = sending;
-  assign out_data_o = words[0];
-  assign busy_o = sending || pixel != '0;
+  assign send = sending && out_ready_i;
+  assign in_ready_o = !complete && (!sending || (left == '0 && out_ready_i));
+  assign take = in_valid_i && in_ready_o;
+  assign ends = raw_i || in_row_end_i || pixel == ShareW'(Share - 1);
+  assign busy_o = sending || complete || pixel != '0;
 
+  logic [ResultW-1:0] data;
   always_ff @(posedge clk_i) begin
-    if (sending && out_ready_i) begin
-      words <= {64'b0, words[7:1]};
+    data <= in_data_i;
+    complete <= take && ends;
+    if (take) pixel <= ends ? '0 : pixel + 1'b1;
+    if (send) begin
       left <= left - 1'b1;
       if (left == '0) sending <= 1'b0;
     end
-    if (in_valid_i && in_ready_o) begin
-      if (raw_i) begin
-        words[3:0] <= in_data_i[255:0];
-        left <= 3'd3;
-        sending <= 1'b1;
-      end else begin
-        for (int unsigned k = 0; k < CODE_W; k++) begin
-          if (pixel == '0) words[k] <= 64'(planes[k]);
-          else words[k][32'(pixel)*Pe+:Pe] <= planes[k];
-        end
-        left <= 3'(planes_i - 1'b1);
-        pixel <= pixel + 1'b1;
-        if (pixel == ShareW'(Share - 1) || in_row_end_i) begin
-          pixel <= '0;
-          sending <= 1'b1;
-        end
-      end
+    if (complete) begin
+      sending <= 1'b1;
+      left <= raw_i ? 3'd3 : 3'(planes_i - 1'b1);
     end
     if (rst_i) begin
       sending <= 1'b0;
+      complete <= 1'b0;
       pixel <= '0;
     end
+  end
+
+  for (genvar l = 0; l < 8; l++) begin : gen_lanes
+    localparam int unsigned Pixel = l * 8 / Pe, Channel = l * 8 % Pe;
+    logic [3:0][7:0]        sums;
+    logic [CODE_W-1:0][7:0] codes;
+    logic                   mine;
+    assign mine = raw_i || pixel == ShareW'(Pixel);
+    always_comb begin
+      for (int unsigned k = 0; k < 4; k++) sums[k] = data[k*64+l*8+:8];
+      for (int unsigned k = 0; k < CODE_W; k++) begin
+        for (int unsigned c = 0; c < 8; c++) codes[k][c] = data[(Channel+c)*CODE_W+k];
+      end
+    end
+    qnn_pack_lanes u_lanes (
+      .clk_i, .raw_i, .load_i(take && (mine || pixel == '0)), .mine_i(mine), .shift_i(send),
+      .sums_i(sums), .codes_i(codes), .column_o(out_data_o[l*8+:8])
+    );
   end
 endmodule

@@ -3,12 +3,14 @@
 // Max-pool of codes, Pe channels at a time, in raster order; size 1, 2 or 3, stride 1 or 2.
 //
 // Walks over the padded map (walk_rows x walk_columns); where it is outside the real map a code of
-// zero takes the place of a result. Horizontal maxima come from a shift register, vertical ones from
-// the horizontal maxima of the two rows before, kept in a RAM. Raw results pass through untouched.
+// zero takes the place of a result. Maxima along a row come from a shift register, those over rows from
+// the maxima of the two rows before, kept in a RAM. Raw results pass through untouched.
 //
 // Timing: command_i stays as it is from the cycle before start_i on. What a position is comes from a
-// register: positions are worked out one ahead. One position a cycle; a row of a window that counts
-// takes size - 1 cycles more, hidden behind the positions that do not.
+// register: positions are worked out one ahead. One position a cycle; where three rows of a window
+// count, the one after the next; in maps of 2 columns one that counts every third cycle. A result is
+// taken only where there is room for what comes of it, which then stalls nowhere: it shows 4 cycles
+// after the last code of its window is taken, with three rows 5, and raw ones 4.
 
 module qnn_pool
   import qnn_pkg::*;
@@ -34,16 +36,12 @@ module qnn_pool
   output logic               out_row_end_o
 );
   localparam int unsigned ColumnW = $clog2(Columns);
-
-  function automatic logic [VectorW-1:0] larger(logic [VectorW-1:0] a, logic [VectorW-1:0] b);
-    for (int unsigned c = 0; c < Pe; c++) begin
-      larger[c*CODE_W+:CODE_W] =
-          a[c*CODE_W+:CODE_W] > b[c*CODE_W+:CODE_W] ? a[c*CODE_W+:CODE_W] : b[c*CODE_W+:CODE_W];
-    end
-  endfunction
+  localparam int unsigned Channels = Pe < 4 ? Pe : 4;   // that share the registers of their flags
+  localparam int unsigned Lanes = Pe / Channels;
+  localparam int unsigned Stored = 32;                 // results
 
   // what follows from the command alone
-  logic       raw, two, three, every, parity;
+  logic       raw, two, three, every, parity, narrow;
   logic [9:0] rows_end, columns_end, last_column_at, last_row_at, last_out_at;
   logic [7:0] last_tile;
   always_ff @(posedge clk_i) begin
@@ -52,6 +50,7 @@ module qnn_pool
     three <= command_i.pool_size == 2'd3;
     every <= command_i.pool_stride == 2'd1;
     parity <= ~command_i.pool_size[0];
+    narrow <= command_i.walk_columns <= 10'd2;
     rows_end <= 10'(command_i.pool_top) + command_i.conv_rows;
     columns_end <= 10'(command_i.pool_left) + command_i.conv_columns;
     last_column_at <= command_i.walk_columns - 1'b1;
@@ -131,86 +130,98 @@ module qnn_pool
     end
   end
 
-  // horizontal: the column before, and the larger of the two before
-  logic               drop, stage_free, collision;
-  logic [VectorW-1:0] here, before_1, before_2, other, horizontal;
-  assign here = position.is_real ? in_data_i[VectorW-1:0] : '0;
-  assign other = position.first || !two ? '0 : three ? before_2 : before_1;
-  assign horizontal = larger(here, other);
+  // what has counted, so many cycles ago
+  typedef struct packed {
+    logic               counts;
+    logic               give;         // ... and is the last row of a window
+    logic               row_end;
+    logic               row_0;
+    logic [1:0]         above;
+    logic [ColumnW-1:0] column;
+  } stage_t;
+  stage_t stage [1:4];
+
+  // A position takes its result, if it has one. Where it is the last column of a window it goes on to
+  // the rows before: a window of three rows needs the next cycle, too, and what a row puts into the RAM
+  // can be read by a position 3 cycles later. Only maps of 2 columns have fewer before the next row.
+  logic room, drop, take, counts, free;
   assign drop = in_valid_i && !in_present_i;
-  assign step = present && !drop && (!position.is_real || in_valid_i)
-      && ((stage_free && !collision) || !position.counts);
+  assign free = room
+      && !(three && stage[1].counts) && !(narrow && (stage[1].counts || stage[2].counts));
+  assign step = present && !drop && (!position.is_real || in_valid_i) && (free || !position.counts);
+  assign take = raw ? in_valid_i && in_present_i && room : step;
+  assign counts = take && (raw || position.counts);
+  assign in_pop_o = drop || (take && (raw || position.is_real));
+
   always_ff @(posedge clk_i) begin
-    if (step) begin
-      before_1 <= here;
-      before_2 <= position.first ? here : larger(here, before_1);
+    stage[1] <= '{
+      counts: counts, give: counts && (raw || position.row_counts),
+      row_end: position.row_end && !raw, row_0: position.row_0,
+      above: raw ? 2'd0 : position.above, column: position.out_column
+    };
+    for (int i = 2; i <= 4; i++) stage[i] <= stage[i-1];
+    if (rst_i) begin
+      for (int i = 1; i <= 4; i++) {stage[i].counts, stage[i].give} <= '0;
     end
   end
 
-  // vertical: the rows before lie in the half of the RAM that is named after their lowest bit
-  logic               stage_valid, stage_second, stage_finish, stage_counts, stage_row_end;
-  logic               stage_row_0;
-  logic [1:0]         stage_above;    // rows before that belong to the window
-  logic [ColumnW-1:0] stage_column;
-  logic [VectorW-1:0] stage_max, stage_here, ram_data, vertical;
-  logic [ColumnW:0]   ram_address;
-  assign ram_address = stage_valid && !stage_finish
-      ? {three ? stage_row_0 : ~stage_row_0, stage_column}
-      : {~position.row_0, position.out_column};
+  // rows before lie in the half of the RAM that is named after their lowest bit
+  logic [ColumnW:0]   read_address;
+  logic [VectorW-1:0] row_maxima, ram_data, above, maxima;
+  always_ff @(posedge clk_i) begin
+    if (three && stage[1].counts) read_address <= {stage[1].row_0, stage[1].column};
+    else read_address <= {~position.row_0, position.out_column};
+    above <= ram_data;
+  end
   qnn_ram #(
     .Width(VectorW), .Depth(2 * Columns)
   ) u_rows (
     .clk_i,
-    .we_i   (stage_finish),
-    .waddr_i({stage_row_0, stage_column}),
-    .wdata_i(stage_here),
-    .raddr_i(ram_address),
+    .we_i   (stage[3].counts && !raw),
+    .waddr_i({stage[3].row_0, stage[3].column}),
+    .wdata_i(row_maxima),
+    .raddr_i(read_address),
     .rdata_o(ram_data)
   );
-  always_comb begin
-    vertical = stage_max;
-    if (stage_second ? stage_above >= 2'd2 : stage_above >= 2'd1) begin
-      vertical = larger(stage_max, ram_data);
-    end
-    stage_finish = stage_valid && (stage_second || !three) && (!stage_counts || out_ready_i);
-  end
-  assign stage_free = !stage_valid || stage_finish;
-  // a narrow map may want to read what is just being written
-  assign collision = stage_finish
-      && {stage_row_0, stage_column} == {~position.row_0, position.out_column};
 
-  always_ff @(posedge clk_i) begin
-    if (stage_valid && three && !stage_second) begin
-      stage_second <= 1'b1;
-      stage_max <= vertical;
-    end
-    if (stage_finish) stage_valid <= 1'b0;
-    if (step && position.counts) begin
-      stage_valid <= 1'b1;
-      stage_second <= 1'b0;
-      stage_counts <= position.row_counts;
-      stage_row_end <= position.row_end;
-      stage_row_0 <= position.row_0;
-      stage_above <= position.above;
-      stage_column <= position.out_column;
-      stage_here <= horizontal;
-      stage_max <= horizontal;
-    end
-    if (rst_i) stage_valid <= 1'b0;
+  for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
+    localparam int unsigned First = l * Channels * CODE_W, OwnW = Channels * CODE_W;
+    qnn_pool_lanes #(
+      .Channels(Channels)
+    ) u_lanes (
+      .clk_i, .step_i(take), .real_i(raw || position.is_real), .first_i(position.first),
+      .with_1_i(two && !three && !position.first), .with_2_i(three && !position.first),
+      .use_i((stage[2].counts && stage[2].above != 2'd0) || (three && stage[3].counts && stage[3].above == 2'd2)),
+      .again_i(three && stage[3].counts),
+      .data_i(in_data_i[First+:OwnW]), .above_i(above[First+:OwnW]),
+      .row_o(row_maxima[First+:OwnW]), .data_o(maxima[First+:OwnW])
+    );
   end
 
-  always_comb begin
-    if (raw) begin
-      out_valid_o = in_valid_i && in_present_i;
-      out_data_o = in_data_i;
-      out_row_end_o = 1'b0;
-      in_pop_o = drop || (out_valid_o && out_ready_i);
-    end else begin
-      out_valid_o = stage_valid && (stage_second || !three) && stage_counts;
-      out_data_o = ResultW'(vertical);
-      out_row_end_o = stage_row_end;
-      in_pop_o = drop || (step && position.is_real);
+  // results, and room for all that may be on their way
+  logic               done, done_row_end;
+  logic [ResultW-1:0] result;
+  logic [$clog2(Stored+1)-1:0] stored;
+  assign {done, done_row_end} = three ? {stage[4].give, stage[4].row_end}
+      : {stage[3].give, stage[3].row_end};
+  if (ResultW > VectorW) begin : gen_rest                // of sums
+    logic [ResultW-VectorW-1:0] rest [1:3];
+    always_ff @(posedge clk_i) begin
+      rest[1] <= in_data_i[ResultW-1:VectorW];
+      for (int i = 2; i <= 3; i++) rest[i] <= rest[i-1];
     end
+    assign result = {rest[3], maxima};
+  end else begin : gen_codes
+    assign result = maxima;
   end
-  assign busy_o = active || present || stage_valid || in_valid_i;
+  qnn_wide_fifo #(
+    .Width(ResultW + 1), .Depth(Stored)
+  ) u_results (
+    .clk_i, .rst_i, .push_i(done), .data_i({done_row_end, result}), .valid_o(out_valid_o),
+    .pop_i(out_ready_i), .data_o({out_row_end_o, out_data_o}), .count_o(stored)
+  );
+  always_ff @(posedge clk_i) room <= stored < ($bits(stored))'(Stored - 8);
+
+  assign busy_o = active || present || in_valid_i || out_valid_o || stage[1].counts
+      || stage[2].counts || stage[3].counts || stage[4].counts;
 endmodule

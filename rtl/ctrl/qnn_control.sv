@@ -7,6 +7,10 @@
 //
 // Every wait is bounded: TIMEOUT cycles without progress end a run. If the memory does not even
 // answer what was asked before, the run is reported as ended, and busy stays until it has answered.
+//
+// A list begins at a multiple of 64 bytes and is read command by command.
+// Timing: stop_o, clear_o and command_start_o are registers. In the cycle of command_start_o next_o is the
+// command that begins, from the next one on command_o is. A run ends a cycle after TIMEOUT.
 
 module qnn_control
   import qnn_regs_pkg::*;
@@ -93,19 +97,20 @@ module qnn_control
   logic [7:0]  code;
   logic [7:0]  code_index;
   logic [31:0] quiet;                    // cycles without progress
+  logic        enough_quiet, silence;    // TIMEOUT of them; and there was none in the cycle after
   logic [2:0]  drained;
   logic [3:0]  beat;                     // of next_o, 1 more than comes; COMPLETE when all are there
-  logic        bad, more, done;
+  logic        stirring;                 // nothing to wait for, or it has come
+  logic        bad, more, done, flushed;
 
   // the list
-  logic [31:0]        address;
-  logic [CommandW+3:0] ask_left, got_left;
+  logic [31:6]         address;
+  logic [CommandW:0]   ask_left;         // commands
+  logic [CommandW+3:0] got_left;         // beats
   logic [CommandW+2:0] got;
-  logic [4:0]         to_line;
-  assign to_line = 5'd16 - {1'b0, address[6:3]};
   assign req_valid_o = state == FETCH && ask_left != '0;
-  assign req_address_o = address;
-  assign req_beats_o = ask_left < (CommandW + 4)'(to_line) ? 5'(ask_left) : to_line;
+  assign req_address_o = {address, 6'b0};
+  assign req_beats_o = 5'(COMMAND_BEATS);
 
   logic [63:0] list_beat;
   qnn_ram #(
@@ -133,9 +138,11 @@ module qnn_control
 
   // the account of each command: all cycles, then busy, weights, input, output; it is stored while the
   // next one runs
-  logic [4:0][31:0] account, counted, spent;
+  logic [4:0][31:0] account, spent;
+  logic             store;               // the account is complete, and moves to `spent`
+  logic [2:0]       turn;                // copies for two counters each: ... and begins anew
   logic [CommandW-1:0] spent_index;
-  logic [3:0]  spent_field;              // 8: all are stored
+  logic [3:0]       spent_field;         // 8: all are stored
   qnn_ram #(
     .Width(32), .Depth(Commands * 8)
   ) u_account (
@@ -143,43 +150,79 @@ module qnn_control
     .wdata_i(spent[0]), .raddr_i(perf_address_i[CommandW+2:0]), .rdata_o(perf_o)
   );
 
-  always_comb begin
-    counted[0] = account[0] + 1'b1;
-    counted[1] = account[1] + 32'(count_busy_i);
-    counted[2] = account[2] + 32'(count_weights_i);
-    counted[3] = account[3] + 32'(count_input_i);
-    counted[4] = account[4] + 32'(count_output_i);
-  end
-
   logic running, read_window, read_error;
   logic [Ports-1:0] of_weights;          // whose fault it is
   assign read_window = error_read_window_i != '0;
   assign read_error = read_window || error_read_response_i != '0;
   assign of_weights = error_of_weights_i
       & (read_window ? error_read_window_i : error_read_response_i);
-  assign running = state != IDLE && state != FLUSH && state != CLEAR;
+  assign running = state != IDLE && !stop_o;
   assign busy_o = state != IDLE || ended_o;
-  assign stop_o = state == FLUSH || state == CLEAR;
-  assign clear_o = rst_i || state == CLEAR;
   assign flush_o = state == RUN && drained == 3'(QuietCycles);
-  assign command_start_o = state == START;
   assign more = next_index != list_count_i;
   assign next_valid_o = running && checked && more && beat == COMPLETE;
-  assign done = flush_o && written_i && (!more || next_taken_i);
+  assign done = flush_o && written_i && (!more || next_taken_i) && !rst_i;
+  assign stirring = progress_i || state == IDLE || (stop_o && !bus_busy_i);
+  assign flushed = state == FLUSH && !bus_busy_i && spent_field[3] && !store;
+
+  // what ends a run before its time
+  logic write_error, broken;
+  assign write_error = error_write_window_i || error_write_response_i;
+  assign broken = running && (read_error || write_error || abort_i || reset_i || silence);
+  qnn_at_least #(
+    .Width(32)
+  ) u_timeout (
+    .a_i(quiet), .b_i(timeout_i), .at_least_o(enough_quiet)
+  );
+
+  // from the list to next_o, and from there to command_o: each beat has an enable
+  logic                     begin_command;
+  logic [COMMAND_BEATS-1:0] write_beat, move;
+  assign begin_command = (state == LOAD ? checked && next_taken_i : done && more)
+      && !broken && !rst_i;
+  for (genvar b = 0; b < COMMAND_BEATS; b++) begin : gen_move
+    qnn_copy u_move (.clk_i, .data_i(begin_command), .data_o(move[b]));
+  end
+  always_ff @(posedge clk_i) begin
+    write_beat <= COMMAND_BEATS'(1) << beat;
+    for (int unsigned b = 0; b < COMMAND_BEATS; b++) begin
+      if (write_beat[b]) next_o[b*64+:64] <= list_beat;
+      if (move[b]) command_o[b*64+:64] <= next_o[b*64+:64];
+    end
+  end
+
+  for (genvar i = 0; i < 3; i++) begin : gen_turn
+    qnn_copy u_turn (.clk_i, .data_i(begin_command || done), .data_o(turn[i]));
+  end
+  always_ff @(posedge clk_i) begin
+    account[0] <= account[0] + 32'(state == RUN);
+    account[1] <= account[1] + 32'(count_busy_i);
+    account[2] <= account[2] + 32'(count_weights_i);
+    account[3] <= account[3] + 32'(count_input_i);
+    account[4] <= account[4] + 32'(count_output_i);
+    spent <= {32'b0, spent[4:1]};
+    for (int unsigned i = 0; i < 5; i++) begin
+      if (turn[i/2]) begin
+        spent[i] <= account[i];
+        account[i] <= '0;
+      end
+    end
+  end
 
   always_ff @(posedge clk_i) begin
+    command_start_o <= begin_command;
+    clear_o <= rst_i || flushed;
     weights_start_o <= 1'b0;
     run_start_o <= 1'b0;
     ended_o <= 1'b0;
     if (state != IDLE) cycles_o <= cycles_o + 1'b1;
     quiet <= quiet + 1'b1;
-    if (progress_i || state == IDLE || (stop_o && !bus_busy_i)) quiet <= '0;
+    if (stirring) quiet <= '0;
+    silence <= enough_quiet && !stirring;
     if (beat != COMPLETE) beat <= beat + 1'b1;
-    if (beat != COMPLETE && beat != '0) next_o <= {list_beat, next_o[511:64]};
-    if (!spent_field[3]) begin
-      spent <= {32'b0, spent[4:1]};
-      spent_field <= spent_field + 1'b1;
-    end
+    store <= done;
+    if (store) spent_field <= '0;
+    else if (!spent_field[3]) spent_field <= spent_field + 1'b1;
 
     unique case (state)
       IDLE: begin
@@ -190,8 +233,8 @@ module qnn_control
         next_index <= '0;
         code <= ERROR_NONE;
         code_index <= '0;
-        address <= list_address_i;
-        ask_left <= {list_count_i[CommandW:0], 3'b0};
+        address <= list_address_i[31:6];
+        ask_left <= list_count_i[CommandW:0];
         got_left <= {list_count_i[CommandW:0], 3'b0};
         got <= '0;
         if (start_i) begin
@@ -201,17 +244,19 @@ module qnn_control
           if (list_count_i == '0 || 32'(list_count_i) > Commands || list_address_i[5:0] != '0) begin
             code <= ERROR_BAD_LIST;
             state <= FLUSH;
+            stop_o <= 1'b1;
           end else if (start_resident_i && !resident_o) begin
             code <= ERROR_NOT_RESIDENT;
             state <= FLUSH;
+            stop_o <= 1'b1;
           end
           if (!start_resident_i) resident_o <= 1'b0;
         end
       end
       FETCH: begin
         if (req_valid_o && req_ready_i) begin
-          address <= address + {24'b0, req_beats_o, 3'b0};
-          ask_left <= ask_left - (CommandW + 4)'(req_beats_o);
+          address <= address + 1'b1;
+          ask_left <= ask_left - 1'b1;
         end
         if (data_valid_i) begin
           got <= got + 1'b1;
@@ -232,6 +277,7 @@ module qnn_control
           code <= ERROR_BAD_COMMAND;
           code_index <= next_index;
           state <= FLUSH;
+          stop_o <= 1'b1;
         end else if (next_index + 1'b1 == list_count_i) begin
           checked <= 1'b1;
           next_index <= '0;
@@ -242,24 +288,22 @@ module qnn_control
       START: begin
         state <= RUN;
         drained <= '0;
-        account <= '0;
       end
       RUN: begin
-        account <= counted;
         if (!drained_i) drained <= '0;
         else if (drained != 3'(QuietCycles)) drained <= drained + 1'b1;
         if (done) begin
-          spent <= counted;
           spent_index <= index[CommandW-1:0];
-          spent_field <= '0;
           state <= more ? START : FLUSH;
-          if (!more) resident_o <= resident_run_o ? resident_o : weights_resident_i;
+          if (!more) begin
+            stop_o <= 1'b1;
+            resident_o <= resident_run_o ? resident_o : weights_resident_i;
+          end
         end
       end
       FLUSH: begin
-        if (!bus_busy_i) begin
-          if (spent_field[3]) state <= CLEAR;
-        end else if (quiet >= timeout_i && !reported) begin
+        if (flushed) state <= CLEAR;
+        else if (bus_busy_i && silence && !reported) begin
           reported <= 1'b1;
           ended_o <= 1'b1;
           if (code == ERROR_NONE) code <= ERROR_TIMED_OUT;
@@ -267,20 +311,20 @@ module qnn_control
       end
       default: begin                     // CLEAR
         state <= IDLE;
+        stop_o <= 1'b0;
         ended_o <= !reported;
       end
     endcase
 
     // the next command becomes the one that runs, and the one behind it is read
-    if (state == LOAD ? checked && next_taken_i : done && more) begin
-      command_o <= next_o;
+    if (begin_command) begin
       index <= next_index;
       next_index <= next_index + 1'b1;
       beat <= '0;
     end
 
-    // what ends a run before its time; the first cause counts
-    if (running) begin
+    // the first cause counts
+    if (broken) begin
       if (read_error) begin
         code <= read_window ? ERROR_READ_WINDOW : ERROR_READ_RESPONSE;
         code_index <= next_taken_i ? next_index : index;
@@ -289,22 +333,21 @@ module qnn_control
             code_index <= read_window ? weights_command_i[p*8+:8] : weights_loading_i[p*8+:8];
           end
         end
-      end else if (error_write_window_i || error_write_response_i) begin
+      end else if (write_error) begin
         code <= error_write_window_i ? ERROR_WRITE_WINDOW : ERROR_WRITE_RESPONSE;
         code_index <= index;
       end else if (abort_i) begin
         code <= ERROR_ABORTED;
         code_index <= index;
-      end else if (quiet >= timeout_i) begin
+      end else if (silence) begin
         code <= ERROR_TIMED_OUT;
         code_index <= index;
       end
-      if (read_error || error_write_window_i || error_write_response_i || abort_i || reset_i
-          || quiet >= timeout_i) begin
-        state <= FLUSH;
-        quiet <= '0;
-        resident_o <= 1'b0;
-      end
+      state <= FLUSH;
+      stop_o <= 1'b1;
+      quiet <= '0;
+      silence <= 1'b0;
+      resident_o <= 1'b0;
     end
     if (reset_i) begin
       silent <= state != IDLE;
@@ -312,6 +355,7 @@ module qnn_control
     end
     if (rst_i) begin
       state <= IDLE;
+      stop_o <= 1'b0;
       resident_o <= 1'b0;
       ended_o <= 1'b0;
       spent_field <= 4'd8;

@@ -10,6 +10,9 @@
 //
 // and the tiles of a command follow each other. It reads the beat of each command that it needs
 // from a command store of its own.
+//
+// Timing: room that tile_done_i makes is used 3 cycles later; a command takes 4 cycles, a tile 2 and a
+// word one beside its requests.
 
 module qnn_weight_loader
   import qnn_pkg::*;
@@ -55,7 +58,7 @@ module qnn_weight_loader
   localparam int unsigned Tiles = 8;                 // asked for, behind the one that is loaded
 
   // asking: of each word of a tile the channels that are its own
-  typedef enum logic [2:0] {IDLE, LOOK, READ, TILE, WORD, ASK} state_t;
+  typedef enum logic [2:0] {IDLE, LOOK, READ, FIT, TILE, WORD, ASK} state_t;
   state_t      state;
   logic [7:0]  command, tiles_left;
   logic [31:0] base, address;                        // of the next word, and what is asked for
@@ -65,16 +68,19 @@ module qnn_weight_loader
   logic [OwnW:0] beats_left;
   logic [12:0] weights_free;                         // ring words not asked for
   logic [12:0] thresholds_free;
-  logic [31:0] weights_total, thresholds_total;
+  logic [12:0] weights_total, thresholds_total;      // of the run, while they are resident
   logic [4:0]  to_line;
+  logic [13:0] weights_after, thresholds_after;
+  logic [11:0] weights_freed;
+  logic [7:0]  thresholds_freed;
   logic        order_room, tile_fits, begin_tile;
+  assign weights_after = 14'(weights_total) + 14'(tile.words);
+  assign thresholds_after = 14'(thresholds_total) + 14'(tile.thresholds);
   assign command_o = command;
   assign to_line = 5'd16 - {1'b0, address[6:3]};
   assign req_valid_o = state == ASK;
   assign req_address_o = address;
   assign req_beats_o = 32'(beats_left) < 32'(to_line) ? 5'(beats_left) : to_line;
-  assign tile_fits = weights_free >= 13'(tile.words) && thresholds_free >= 13'(tile.thresholds)
-      && order_room;
   assign begin_tile = state == TILE && tiles_left != '0 && tile_fits;
 
   always_ff @(posedge clk_i) begin
@@ -84,8 +90,9 @@ module qnn_weight_loader
       READ: begin
         tile.command <= command;
         {tile.word_products, tile.thresholds, tile.words, tiles_left, base} <= beat_i[60:0];
-        state <= TILE;
+        state <= FIT;
       end
+      FIT: state <= TILE;
       TILE: begin
         thresholds_left <= tile.thresholds;
         words_left <= tile.words;
@@ -94,8 +101,11 @@ module qnn_weight_loader
           state <= LOOK;
         end else if (tile_fits) begin
           tiles_left <= tiles_left - 1'b1;
-          weights_total <= weights_total + 32'(tile.words);
-          thresholds_total <= thresholds_total + 32'(tile.thresholds);
+          weights_total <= weights_after[12:0];
+          thresholds_total <= thresholds_after[12:0];
+          if (weights_after > 14'(WeightWords) || thresholds_after > 14'(ThresholdWords)) begin
+            resident_o <= 1'b0;
+          end
           state <= WORD;
         end
       end
@@ -131,10 +141,14 @@ module qnn_weight_loader
         end
       end
     endcase
-    weights_free <= weights_free - (begin_tile ? 13'(tile.words) : '0)
-        + (tile_done_i ? 13'(tile_done_words_i) : '0);
+    // room only becomes more but where a tile begins: what fitted a cycle ago fits
+    tile_fits <= weights_free >= 13'(tile.words) && thresholds_free >= 13'(tile.thresholds)
+        && order_room;
+    weights_freed <= tile_done_i ? tile_done_words_i : '0;
+    thresholds_freed <= tile_done_i ? tile_done_thresholds_i : '0;
+    weights_free <= weights_free - (begin_tile ? 13'(tile.words) : '0) + 13'(weights_freed);
     thresholds_free <= thresholds_free - (begin_tile ? 13'(tile.thresholds) : '0)
-        + (tile_done_i ? 13'(tile_done_thresholds_i) : '0);
+        + 13'(thresholds_freed);
     if (start_i) begin
       state <= LOOK;
       command <= '0;
@@ -142,6 +156,9 @@ module qnn_weight_loader
       thresholds_total <= '0;
       weights_free <= 13'(WeightWords);
       thresholds_free <= 13'(ThresholdWords);
+      weights_freed <= '0;
+      thresholds_freed <= '0;
+      resident_o <= 1'b1;
     end
     if (rst_i) state <= IDLE;
   end
@@ -220,5 +237,4 @@ module qnn_weight_loader
       tile_ready_o <= 1'b0;
     end
   end
-  assign resident_o = weights_total <= WeightWords && thresholds_total <= ThresholdWords;
 endmodule

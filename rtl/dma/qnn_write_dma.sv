@@ -6,6 +6,9 @@
 // bytes and must lie inside the window, else error_window_o and nothing goes out. After stop_i no
 // burst begins; one that has begun is finished. A line is written by one burst, so lines come into memory
 // one by one: what lies below written_line_o is there, from the cycle after start_i on.
+//
+// Timing: awvalid_o comes 3 cycles after the last word of a burst, 2 after the last beat of the burst
+// before. One word of Depth is never used, so that in_ready_o is a register.
 
 module qnn_write_dma #(
   parameter int unsigned Outstanding = 8,
@@ -56,18 +59,17 @@ module qnn_write_dma #(
     .data_o (wdata_o),
     .count_o(count)
   );
-  assign in_ready_o = count != CountW'(Depth);
   assign empty_o = !stored;
 
-  logic [31:0]         address;
+  // The next burst, looked at a cycle ahead: while none begins, words that are in no burst only become
+  // more. In the cycle after one begins, when these are still those of that burst, left is not 0.
+  logic [24:0]         line;
+  logic [3:0]          place;                        // of the next word in its line
+  logic [CountW-1:0]   waiting;                      // words in no burst
   logic [4:0]          to_line, beats, left;         // left: beats of the burst on the bus
   logic [PendingW-1:0] pending;                      // bursts not answered
-  logic                allowed, ready, begin_burst;
-  assign to_line = 5'd16 - {1'b0, address[6:3]};
-  assign beats = count >= CountW'(to_line) ? to_line : 5'(count);
-  assign ready = stored && (flush_i || count >= CountW'(to_line)) && left == '0 && !awvalid_o
-      && pending != PendingW'(Outstanding) && !stop_i;
-  assign allowed = address[31:7] >= window_base_i && address[31:7] <= window_last_i;
+  logic                allowed, enough, ready, begin_burst;
+  assign ready = enough && left == '0 && !awvalid_o && pending != PendingW'(Outstanding) && !stop_i;
   assign begin_burst = ready && allowed;
   assign wvalid_o = left != '0;
   assign wlast_o = left == 5'd1;
@@ -75,24 +77,38 @@ module qnn_write_dma #(
   assign busy_o = awvalid_o || wvalid_o || pending != '0;
 
   always_ff @(posedge clk_i) begin
+    in_ready_o <= count < CountW'(Depth - 1);
+    waiting <= waiting + CountW'(in_valid_i && in_ready_o) - (begin_burst ? CountW'(beats) : '0);
+    enough <= waiting != '0 && (flush_i || waiting >= CountW'(to_line));
+    beats <= waiting >= CountW'(to_line) ? to_line : 5'(waiting);
+    allowed <= line >= window_base_i && line <= window_last_i;
     error_window_o <= ready && !allowed;
     error_response_o <= bvalid_i && bresp_i[1];
     if (awready_i) awvalid_o <= 1'b0;
     if (wvalid_o && wready_i) left <= left - 1'b1;
     if (begin_burst) begin
       awvalid_o <= 1'b1;
-      awaddr_o <= address;
+      awaddr_o <= {line, place, 3'b0};
       awlen_o <= 8'(beats - 1'b1);
       left <= beats;
-      address <= address + {24'b0, beats, 3'b0};
+      place <= place + 4'(beats);
+      to_line <= to_line - beats;
+      if (beats == to_line) begin
+        line <= line + 1'b1;
+        to_line <= 5'd16;
+      end
     end
     pending <= pending + PendingW'(begin_burst) - PendingW'(bvalid_i && pending != '0);
     if (bvalid_i && pending != '0) written_line_o <= written_line_o + 1'b1;
     if (start_i) begin
-      address <= address_i;
+      {line, place} <= address_i[31:3];
+      to_line <= 5'd16 - {1'b0, address_i[6:3]};
       written_line_o <= address_i[31:7];
     end
     if (rst_i) begin
+      in_ready_o <= 1'b0;
+      waiting <= '0;
+      enough <= 1'b0;
       awvalid_o <= 1'b0;
       left <= '0;
       pending <= '0;

@@ -5,7 +5,7 @@
 //
 // Parameters come as qnn_weight_loader describes, for all commands from weights_start_i on; the
 // input map as qnn_input_loader describes, that of the next command as early as the window buffer has
-// room: it takes next_i, and next_taken_o stays until command_start_i, when it has become command_i. Until
+// room: it takes next_i, and next_taken_o stays until command_start_i, after which it is command_i. Until
 // then only lines below written_line_i are read. Words leave as qnn_pack makes
 // them. command_i must stay until drained_o has been high for 7 cycles in a row: the longest gap
 // between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from
@@ -34,8 +34,8 @@ module qnn_datapath
   input  logic        next_valid_i,
   input  command_t    next_i,
   output logic        next_taken_o,
-  input  logic        command_start_i,             // next_i has been taken, and is command_i from now on
-  input  command_t    command_i,
+  input  logic        command_start_i,             // next_i, which has been taken, begins
+  input  command_t    command_i,                   // from the cycle after command_start_i on
   output logic        drained_o,                   // no stage holds anything of the command
   input  logic [24:0] written_line_i,              // below this line all output is in memory
   // which parameters to load: see qnn_weight_loader
@@ -72,24 +72,31 @@ module qnn_datapath
   localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
   localparam int unsigned ResultDepth = 64;
 
-  logic [1:0] starting;
-  logic       start;
-  always_ff @(posedge clk_i) starting <= rst_i ? '0 : {starting[0], command_start_i};
-  assign start = starting[1];
+  // a copy for the sequencer and the pool
+  logic       starting, begins;                    // begins: in either of these two cycles
+  logic [1:0] start;
+  always_ff @(posedge clk_i) starting <= command_start_i && !rst_i;
+  assign begins = starting || start != '0;
+  for (genvar i = 0; i < 2; i++) begin : gen_start
+    qnn_copy u_start (.clk_i, .data_i(starting && !rst_i), .data_o(start[i]));
+  end
 
   // parameters into the rings: each port those of its own channels
   localparam int unsigned Own = Pe / Ports;
-  logic                        tile_take, tile_done;
+  logic                        tile_take, tile_taken, tile_done;
   logic [Ports-1:0]            tile_ready, weights_resident;
   logic [Pe-1:0]               weight_we;
   logic [Pe/2-1:0]             threshold_we;
   logic [Ports-1:0][11:0]      weight_waddr, threshold_waddr;
   logic [Ports-1:0][63:0]      parameter_data;
+  always_ff @(posedge clk_i) tile_taken <= tile_take && !rst_i;
   for (genvar p = 0; p < Ports; p++) begin : gen_port
+    logic weights_start;
+    qnn_copy u_start (.clk_i, .data_i(weights_start_i && !rst_i), .data_o(weights_start));
     qnn_weight_loader #(
       .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords), .Parts(Ports), .Part(p)
     ) u_weight_loader (
-      .clk_i, .rst_i, .start_i(weights_start_i), .commands_i,
+      .clk_i, .rst_i, .start_i(weights_start), .commands_i,
       .command_o(weights_command_o[p*8+:8]), .loading_command_o(weights_loading_o[p*8+:8]),
       .beat_i(weights_beat_i[p*64+:64]),
       .req_valid_o(weights_valid_o[p]), .req_ready_i(weights_ready_i[p]),
@@ -98,7 +105,7 @@ module qnn_datapath
       .weight_we_o(weight_we[p*Own+:Own]), .weight_waddr_o(weight_waddr[p]),
       .threshold_we_o(threshold_we[p*Own/2+:Own/2]), .threshold_waddr_o(threshold_waddr[p]),
       .data_o(parameter_data[p]),
-      .tile_ready_o(tile_ready[p]), .tile_take_i(tile_take), .tile_done_i(tile_done),
+      .tile_ready_o(tile_ready[p]), .tile_take_i(tile_taken), .tile_done_i(tile_done),
       .tile_done_words_i(command_i.tile_words), .tile_done_thresholds_i(command_i.thresholds),
       .resident_o(weights_resident[p])
     );
@@ -112,7 +119,7 @@ module qnn_datapath
   command_t   input_command;
   logic       next_small, input_small;             // at most half of the buffer
   logic       input_half, half;                    // the upper one: for the loader, and of command_i
-  assign take = next_valid_i && next_there && !taken && !input_busy && starting == '0
+  assign take = next_valid_i && next_there && !taken && !input_busy && !begins
       && (!sequencer_busy || (next_small && input_small));
   always_ff @(posedge clk_i) begin
     next_there <= next_valid_i;
@@ -133,7 +140,7 @@ module qnn_datapath
   // while the loader has the next one, all rows of this one are there, and none of its is done
   logic [15:0] rows_there, rows_over;
   always_ff @(posedge clk_i) if (!taken) rows_there <= rows_loaded;
-  assign rows_over = taken || starting != '0 ? '0 : rows_done;
+  assign rows_over = taken || begins ? '0 : rows_done;
   logic [15:0]      rows_loaded, rows_done;
   logic [7:0]       even_we, odd_we;
   logic [WordW-2:0] even_waddr, odd_waddr;
@@ -156,7 +163,7 @@ module qnn_datapath
   always_ff @(posedge clk_i) begin
     {wait_weights_o, wait_input_o, wait_output_o} <= {wait_weights, wait_input, wait_output};
   end
-  logic                    result_pop;
+  logic                    result_taken;
   logic                    first, shift, last, pass_last, tile_last;
   logic [Pixels-1:0]       present;
   logic [11:0]             weight_address;
@@ -167,11 +174,11 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .WindowWords(WindowWords),
     .ResultDepth(ResultDepth)
   ) u_sequencer (
-    .clk_i, .rst_i, .run_start_i, .start_i(start), .command_i, .upper_half_i(half),
+    .clk_i, .rst_i, .run_start_i, .start_i(start[0]), .command_i, .upper_half_i(half),
     .busy_o(sequencer_busy),
     .rows_loaded_i(taken ? rows_there : rows_loaded), .rows_done_o(rows_done),
     .tile_ready_i(&tile_ready || resident_run_i), .tile_take_o(tile_take),
-    .result_taken_i(result_pop),
+    .result_taken_i(result_taken),
     .issue_o, .first_o(first), .shift_o(shift), .last_o(last),
     .pass_last_o(pass_last), .present_o(present), .tile_last_o(tile_last),
     .weight_address_o(weight_address),
@@ -303,31 +310,25 @@ module qnn_datapath
     assign requant_row = '0;
   end
 
-  logic               head_valid, head_present, pool_busy, pack_busy;
-  logic [ResultW-1:0] head;
-  logic               stored, head_pop;
-  logic [ResultW:0]   oldest;
+  logic               stored, present_pixel, result_pop, pool_busy, pack_busy;
+  logic [ResultW-1:0] oldest;
   logic [$clog2(ResultDepth+1)-1:0] stored_count;
-  qnn_fifo #(
+  qnn_wide_fifo #(
     .Width(ResultW + 1), .Depth(ResultDepth)
   ) u_results (
-    .clk_i, .rst_i, .push_i(result_valid), .data_i({result_present, result}),
-    .valid_o(stored), .pop_i(result_pop), .data_o(oldest), .count_o(stored_count)
+    .clk_i, .rst_i, .push_i(result_valid), .data_i({result, result_present}),
+    .valid_o(stored), .pop_i(result_pop), .data_o({oldest, present_pixel}),
+    .count_o(stored_count)
   );
-  // a register between the LUT RAM and the comparisons of the pool
-  assign result_pop = stored && (!head_valid || head_pop);
-  always_ff @(posedge clk_i) begin
-    if (result_pop) {head_present, head} <= oldest;
-    head_valid <= (result_pop || (head_valid && !head_pop)) && !rst_i;
-  end
+  always_ff @(posedge clk_i) result_taken <= result_pop && !rst_i;
 
   logic               pooled_valid, pooled_ready, pooled_row_end;
   logic [ResultW-1:0] pooled;
   qnn_pool #(
     .Pe(Pe), .ResultW(ResultW), .Columns(PoolColumns)
   ) u_pool (
-    .clk_i, .rst_i, .start_i(start), .command_i, .busy_o(pool_busy),
-    .in_valid_i(head_valid), .in_present_i(head_present), .in_data_i(head), .in_pop_o(head_pop),
+    .clk_i, .rst_i, .start_i(start[1]), .command_i, .busy_o(pool_busy),
+    .in_valid_i(stored), .in_present_i(present_pixel), .in_data_i(oldest), .in_pop_o(result_pop),
     .out_valid_o(pooled_valid), .out_ready_i(pooled_ready), .out_data_o(pooled),
     .out_row_end_o(pooled_row_end)
   );
@@ -340,5 +341,5 @@ module qnn_datapath
   );
 
   assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy
-      && (taken || !input_busy) && starting == '0;
+      && (taken || !input_busy) && !begins;
 endmodule

@@ -202,7 +202,7 @@ module qnn_engine
   end
   qnn_write_dma u_write (
     .clk_i(clk), .rst_i(clear), .stop_i(stop),
-    .start_i(command_start), .address_i(command.out_address), .flush_i(flush),
+    .start_i(command_start), .address_i(next.out_address), .flush_i(flush),
     .window_base_i(write_base), .window_last_i(write_last),
     .error_window_o(write_window_error), .error_response_o(write_response_error),
     .busy_o(write_busy), .empty_o(write_empty), .written_line_o(written_line),

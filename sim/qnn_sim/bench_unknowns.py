@@ -46,7 +46,7 @@ CHOSEN = {
     ("qnn_sequencer", "window_high_o"): "issue_o",
     ("qnn_control", "cycles_o"): f"{SINCE} start_i",
     ("qnn_control", "resident_run_o"): f"{SINCE} start_i",
-    ("qnn_control", "command_o"): f"{SINCE} command_start_o",
+    ("qnn_control", "command_o"): f"{SINCE} flush_o",  # behind command_start_o
     ("qnn_control", "weights_beat_o"): NEVER,  # a word of the list, of any command, read or not
     ("qnn_control", "perf_o"): NEVER,  # the account of any command, run or not
     ("qnn_csr", "perf_address_o"): f"{SINCE} arvalid_i",

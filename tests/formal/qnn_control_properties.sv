@@ -89,7 +89,7 @@ module qnn_control_properties
     ring_words: 13'd1, row_beats: 13'd1, default: '0
   };
 
-  logic        begun = 1'b0, broken_q;
+  logic        begun = 1'b0, broken_q, in_reset;
   logic [7:0]  list_count_q, chosen_q;
   logic [31:0] timeout_q, list_address_q;
   logic [7:0]  coming, got;             // beats that are asked for and not here; and that are here
@@ -97,6 +97,7 @@ module qnn_control_properties
   assign take = req_valid && req_ready_i;
   always_ff @(posedge clk_i) begin
     begun <= 1'b1;
+    in_reset <= rst_i;
     broken_q <= broken_i;
     {list_count_q, chosen_q, timeout_q, list_address_q}
         <= {list_count_i, chosen_i, timeout_i, list_address_i};
@@ -183,9 +184,7 @@ module qnn_control_properties
       if (got > 8'(8 * chosen_i) + 8'(b)) begin
         stored = stored && dut.u_list.mem[{chosen_i[CommandW-1:0], 3'(b)}] == golden[b*64+:64];
       end
-      if (b + 1 < int'(dut.beat)) begin
-        shifted = shifted && next[(9+b-int'(dut.beat))*64+:64] == golden[b*64+:64];
-      end
+      if (b + 1 < int'(dut.beat)) shifted = shifted && next[b*64+:64] == golden[b*64+:64];
       if (b + 1 == int'(dut.beat)) shifted = shifted && dut.list_beat == golden[b*64+:64];
     end
   end
@@ -195,17 +194,16 @@ module qnn_control_properties
       // requests, as qnn_read_dma wants them
       if (req_valid) begin
         request_aligned : assert (req_address[2:0] == '0);
-        request_line : assert (req_beats != '0 && 6'(req_address[6:3]) + 6'(req_beats) <= 6'd16);
+        request_line : assert (req_beats == 5'd8 && req_address[5:3] == '0);
       end
       request_stable : assert (!waiting || stop
           || (req_valid && req_address == req_address_q && req_beats == req_beats_q));
       if (state == FETCH) begin
-        request_left : assert (32'(dut.ask_left) + 32'(coming) == 32'(dut.got_left));
+        request_left : assert (8 * 32'(dut.ask_left) + 32'(coming) == 32'(dut.got_left));
         request_total : assert (32'(dut.got_left) + 32'(got) == 8 * 32'(list_count_i)
             && dut.got_left != '0);
-        request_address : assert (dut.address[2:0] == '0);
       end
-      request_idle : assert (state != IDLE || coming == '0);
+      request_idle : assert (state != IDLE || coming == '0 || clear);
 
       // the list
       state_legal : assert (state <= CLEAR);
@@ -230,9 +228,12 @@ module qnn_control_properties
       end
       walk_beat : assert (!listed || dut.beat <= (state == LOAD && !dut.checked ? 4'd8 : 4'd9));
       walk_complete : assert (!(state == CHECK || state == CHECKED) || dut.beat == 4'd9);
+      walk_write : assert (!listed || (dut.beat == '0 ? (dut.write_beat & ~8'(state == LOAD)) == '0
+          : dut.write_beat == 8'(9'(1 << dut.beat) >> 1)));
       walk_next : assert (!listed || dut.next_index != chosen_i || shifted);
-      walk_command : assert (!(state == START || state == RUN) || dut.index != chosen_i
-          || command == golden);
+      walk_moved : assert (state != START || (dut.beat == '0
+          && (dut.index != chosen_i || next == golden)));
+      walk_command : assert (state != RUN || dut.index != chosen_i || command == golden);
       if (next_valid) begin
         next_listed : assert (dut.checked && dut.next_index < list_count_i);
         next_in_order : assert (dut.next_index == started);
@@ -243,7 +244,7 @@ module qnn_control_properties
         start_after_check : assert (dut.checked && passed == list_count_i);
         start_in_order : assert (started == dut.index && started < list_count_i);
         if (dut.index == chosen_i) begin
-          start_as_listed : assert (command == golden);
+          start_as_listed : assert (next == golden);
           start_good : assert (!golden_bad);
         end
       end
@@ -251,8 +252,14 @@ module qnn_control_properties
 
       // the end
       ends_silence : assert (!running || dut.quiet == silence);
-      ends_timeout : assert (!(running || (state == FLUSH && !dut.reported))
-          || dut.quiet <= timeout_i);
+      if (running || (state == FLUSH && !dut.reported)) begin
+        ends_timeout : assert (dut.silence ? dut.quiet == timeout_i + 1'b1
+            : dut.quiet <= timeout_i);
+      end
+      ends_flags : assert (stop == (state == FLUSH || state == CLEAR)
+          && command_start == (state == START) && dut.turn == {3{command_start || dut.store}}
+          && dut.move == {8{command_start}}
+          && clear == (state == CLEAR || in_reset));
       if (state_q == state) begin
         ends_load : assert (state != LOAD || dut.checked
             || (stay < 5'd8 && 4'(stay) + 1'b1 == dut.beat));
@@ -262,11 +269,11 @@ module qnn_control_properties
         ends_begin : assert (!(state == LOAD && dut.beat != '0));
       end
       account_fields : assert (dut.spent_field <= 4'd8);
-      account_over : assert (state == START || state == RUN || state == FLUSH || dut.spent_field[3]);
-      account_start : assert (state != START || dut.spent_field[3] || dut.spent_field == '0);
+      account_over : assert (state == RUN || state == FLUSH || dut.spent_field[3]);
+      account_moves : assert (!dut.store || state == START || state == FLUSH);
       account_in_time : assert (state != RUN || dut.spent_field[3]
-          || {1'b0, dut.drained} < dut.spent_field);
-      account_stored : assert (!dut.done || dut.spent_field[3]);
+          || {1'b0, dut.drained} <= dut.spent_field);
+      account_stored : assert (!dut.store || dut.spent_field[3]);
       ends_once : assert (!(ended && reported));
       ends_reported : assert (!(busy_q && !busy) || over_q);
       ends_account_of_it : assert (stop ? dut.reported == (reported || ended)

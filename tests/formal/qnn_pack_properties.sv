@@ -50,39 +50,59 @@ module qnn_pack_properties
   assign total = raw_i ? 4'd4 : planes_i;
   assign relevant = 4'(word_i) < total;
 
-  // the model: pixels gathered, words still to send, what word_i must be
-  logic [3:0]  gathered, to_send, sent;
-  logic [63:0] expected, gathering;
-  logic        take, give, complete;
+  // the model: pixels taken, words still to send, what word_i must be. What is taken is stored in the
+  // next cycle (_d), and sent from the one after on where it is the last.
+  logic [3:0]         gathered, gathered_d, to_send, sent;
+  logic [63:0]        expected, gathering;
+  logic [ResultW-1:0] data_d;
+  logic               take, take_d, give, give_d, complete, complete_d;
   assign take = in_valid_i && in_ready;
   assign give = out_valid && out_ready_i;
   assign complete = raw_i || in_row_end_i || gathered == 4'(Share - 1);
   always_comb begin
-    gathering = gathered == '0 ? '0 : expected;   // pixels beyond the end of a row are 0
+    gathering = gathered_d == '0 ? '0 : expected;   // pixels beyond the end of a row are 0
     for (int unsigned p = 0; p < Share; p++) begin
       for (int unsigned c = 0; c < Pe; c++) begin
-        if (gathered == 4'(p)) gathering[p*Pe+c] = in_data_i[32'(c*CODE_W)+32'(word_i)];
+        if (gathered_d == 4'(p)) gathering[p*Pe+c] = data_d[32'(c*CODE_W)+32'(word_i)];
       end
     end
   end
   always_ff @(posedge clk_i) begin
-    if (take) begin
-      gathered <= complete ? '0 : gathered + 1'b1;
-      if (complete) begin
-        to_send <= total;
-        sent <= '0;
-      end
-      expected <= raw_i ? in_data_i[32'(word_i[1:0])*64+:64] : gathering;
-    end
+    {take_d, complete_d, give_d} <= rst_i ? '0 : {take, take && complete, give};
+    {gathered_d, data_d} <= {gathered, in_data_i};
+    if (take) gathered <= complete ? '0 : gathered + 1'b1;
+    if (take_d) expected <= raw_i ? data_d[32'(word_i[1:0])*64+:64] : gathering;
     if (give) begin
       to_send <= to_send - 1'b1;
       sent <= sent + 1'b1;
+    end
+    if (complete_d) begin
+      to_send <= total;
+      sent <= '0;
     end
     if (rst_i) begin
       gathered <= '0;
       to_send <= '0;
     end
   end
+
+  // word_i of what is stored, before and after it moves, and the flags that all lanes have
+  logic [63:0] word_here, word_moved;
+  logic [7:0]  lane_flags;
+  for (genvar l = 0; l < 8; l++) begin : gen_lanes
+    localparam int unsigned Pixel = l * 8 / Pe;
+    logic mine, flag;
+    assign mine = dut.gen_lanes[l].u_lanes.mine;
+    assign flag = dut.gen_lanes[l].u_lanes.shift == give_d
+        && dut.gen_lanes[l].u_lanes.load == (take_d && (raw_i || gathered_d == '0 || mine))
+        && (!take_d || (dut.gen_lanes[l].u_lanes.raw == raw_i
+            && mine == (raw_i || gathered_d == 4'(Pixel))));
+    assign lane_flags[l] = flag;
+    assign word_here[l*8+:8] = dut.gen_lanes[l].u_lanes.words[word_i];
+    assign word_moved[l*8+:8] = dut.gen_lanes[l].u_lanes.words[3'(4'(word_i) - sent + 4'(give_d))];
+  end
+  logic [3:0] placed;      // pixels in the words
+  assign placed = take_d ? gathered_d : gathered;
 
   logic        stalled;
   logic [63:0] data_q;
@@ -94,20 +114,25 @@ module qnn_pack_properties
   always_comb begin
     if (begun) begin
       handshake_stable : assert (!stalled || (out_valid && out_data == data_q));
-      handshake_exclusive : assert (!(in_ready && out_valid));
-      handshake_free : assert (in_ready || out_valid);
+      handshake_ready : assert (in_ready
+          == (!complete_d && (to_send == '0 || (to_send == 4'd1 && out_ready_i))));
       count_valid : assert (out_valid == (to_send != '0));
       count_left : assert (to_send == '0 || 4'(dut.left) + 4'd1 == to_send);
       count_total : assert (to_send == '0 || (to_send <= total && sent == total - to_send));
       count_pixels : assert (4'(dut.pixel) == gathered && gathered < 4'(Share));
-      count_phase : assert (to_send == '0 || gathered == '0);
-      count_raw : assert (gathered == '0 || !raw_i);
-      busy_right : assert (busy == (to_send != '0 || gathered != '0));
-      if (relevant && gathered != '0) begin
-        content_gathered : assert (dut.words[word_i] == expected);
-      end
+      count_stored : assert (!take_d || gathered == (complete_d ? '0 : gathered_d + 1'b1));
+      count_reset : assert (!in_reset || (to_send == '0 && gathered == '0 && !take_d));
+      count_begun : assert (!take_d || gathered_d < 4'(Share));
+      count_phase : assert (to_send == '0 || (gathered == '0 && !take_d));
+      count_given : assert (!give_d || (placed == '0 && (to_send == '0 || sent != '0)));
+      count_complete : assert (dut.complete == complete_d && (!complete_d || take_d));
+      count_raw : assert ((gathered == '0 && !(take_d && gathered_d != '0)) || !raw_i);
+      busy_right : assert (busy == (to_send != '0 || gathered != '0 || complete_d));
+      content_flags : assert (in_reset || lane_flags == '1);
+      content_taken : assert (!take_d || dut.data == data_d);
+      if (relevant && placed != '0) content_gathered : assert (word_here == expected);
       if (relevant && to_send != '0 && 4'(word_i) >= sent) begin
-        content_sending : assert (dut.words[3'(4'(word_i) - sent)] == expected);
+        content_sending : assert (word_moved == expected);
         if (4'(word_i) == sent) content_out : assert (out_data == expected);
       end
     end
@@ -119,7 +144,7 @@ module qnn_pack_properties
     cover_raw : cover (begun && raw_i && give && sent == 4'd3);
     cover_planes : cover (begun && !raw_i && give && sent == 4'd2 && planes_i == 4'd3 && expected != '0);
     cover_short : cover (begun && !raw_i && take && in_row_end_i && gathered == '0 && Share > 1);
-    cover_again : cover (begun && gave_last && take);
+    cover_again : cover (begun && gave_last && take_d);
     cover_stalled : cover (begun && stalled && give && sent == 4'd1);
   end
 endmodule

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // qnn_pool's handshakes: an output stays as it is until it is taken, and an input is popped only when
-// it is there. What comes out is the benches' affair.
+// it is there; there is room for all that it takes. What comes out is the benches' affair.
 
 module qnn_pool_properties
   import qnn_pkg::*;
@@ -62,6 +62,15 @@ module qnn_pool_properties
     {row_end_q, data_q} <= {out_row_end, out_data};
   end
 
+  // what has counted in the last cycles, and of it what is not stored yet
+  logic [4:1] counted, under_way;
+  always_comb begin
+    for (int i = 1; i <= 4; i++) begin
+      counted[i] = dut.stage[i].counts;
+      under_way[i] = dut.stage[i].give && (i < 4 || dut.three);
+    end
+  end
+
   // results since the start of the command
   logic [9:0] row, column;
   logic       give;
@@ -83,15 +92,24 @@ module qnn_pool_properties
           || (out_valid && out_data == data_q && out_row_end == row_end_q));
       handshake_pop : assert (!in_pop || in_valid_i);
       handshake_busy : assert (!out_valid || busy);
-      handshake_idle : assert (started || (!dut.active && !dut.present && !dut.stage_valid));
-      // what the stage has read: see the addresses in the module
-      stage_second : assert (!dut.stage_valid || !dut.stage_second || dut.three);
-      stage_raw : assert (!command_i.raw || (!dut.active && !dut.present && !dut.stage_valid));
+      handshake_idle : assert (started || (!dut.active && !dut.present && counted == '0));
+      handshake_give : assert ((under_way & ~counted) == '0);
+      // results that are stored and those that are on their way have room
+      room_seen : assert (!dut.room || dut.stored <= 6'd24);
+      room_kept : assert (7'(dut.stored) + 7'($countones(under_way)) <= 7'd29);
+      room_places : assert (5'(dut.u_results.gen_part[0].u_fifo.tail
+          - dut.u_results.gen_part[0].u_fifo.head) == 5'(dut.stored));
+      room_valid : assert (out_valid == (dut.stored != '0));
+      // with three rows every second position counts, in maps of 2 columns every third
+      apart_rows : assert (!dut.three || (counted & counted >> 1) == '0);
+      apart_narrow : assert (!dut.narrow || command_i.raw
+          || (counted & (counted >> 1 | counted >> 2)) == '0);
+      stage_raw : assert (!command_i.raw || (!dut.active && !dut.present));
     end
   end
 
   always_comb begin
-    cover_stalled : cover (begun && stalled && give && dut.three && dut.stage_above == 2'd2);
+    cover_stalled : cover (begun && stalled && give && dut.three && dut.stage[4].above == 2'd2);
     cover_end : cover (begun && give && out_row_end && !dut.active && row == 10'd1);
     cover_raw : cover (begun && command_i.raw && give && stalled);
     cover_drop : cover (begun && in_pop && !in_present_i);

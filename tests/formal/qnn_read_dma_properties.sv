@@ -189,6 +189,7 @@ module qnn_read_dma_properties #(
       count_bound : assert (dut.outstanding <= CountW'(Outstanding));
       count_right : assert (32'(dut.outstanding) == 32'(accepted) + 32'(arvalid));
       count_given : assert (accepted == '0 ? given == '0 : given <= lengths[0]);
+      count_pending : assert (dut.pending == (dut.outstanding != '0));
       count_places : assert (AddrW'(dut.u_order.tail - dut.u_order.head)
           == AddrW'(dut.outstanding));
       busy_right : assert (busy == (arvalid || accepted != '0));

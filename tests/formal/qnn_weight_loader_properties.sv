@@ -34,7 +34,8 @@ module qnn_weight_loader_properties
   input logic [11:0] tile_done_words_i,
   input logic [7:0]  tile_done_thresholds_i
 );
-  localparam logic [2:0] IDLE = 3'd0, READ = 3'd2, TILE = 3'd3, WORD = 3'd4, ASK = 3'd5;  // state_t
+  localparam logic [2:0] IDLE = 3'd0, READ = 3'd2, FIT = 3'd3, TILE = 3'd4, WORD = 3'd5;  // state_t
+  localparam logic [2:0] ASK = 3'd6;
 
   logic             req_valid, tile_ready, resident;
   logic [7:0]       command, loading_command;
@@ -160,7 +161,7 @@ module qnn_weight_loader_properties
     if (begun) begin
       state_known : assert (dut.state <= ASK);
       state_idle : assert (started || dut.state == IDLE);
-      state_tile : assert (dut.state < TILE || legal(asking));
+      state_tile : assert (dut.state < FIT || legal(asking));
       if (req_valid) begin
         request_beats : assert (req_beats != '0 && 6'(req_address[6:3]) + 6'(req_beats) <= 6'd16);
         request_aligned : assert (req_address[2:0] == '0);
@@ -176,8 +177,9 @@ module qnn_weight_loader_properties
       request_kind : assert (dut.state != ASK || (of_weights ? dut.thresholds_left == '0
           && dut.words_left < asking.words && (Part == 0 || !asking.word_products)
           : dut.thresholds_left < asking.thresholds && dut.words_left == asking.words));
-      request_base : assert (dut.state < TILE || dut.base[2:0] == '0);
-      request_tile : assert (dut.state != TILE || dut.base == next_base);
+      request_base : assert (dut.state < FIT || dut.base[2:0] == '0);
+      request_tile : assert ((dut.state != FIT && dut.state != TILE) || dut.base == next_base);
+      request_order : assert (dut.state != TILE || !dut.tile_fits || count != 4'(Tiles));
       if (dut.state == WORD || dut.state == ASK) begin
         tile_left : assert (dut.thresholds_left <= asking.thresholds && dut.words_left <= asking.words
             && (dut.words_left == asking.words || dut.thresholds_left == '0));
@@ -186,6 +188,7 @@ module qnn_weight_loader_properties
         tile_ends : assert (next_base - tile_base
             == bytes_of(asking, asking.thresholds, asking.words));
       end
+      order_valid : assert (dut.ordered_valid == (count != '0));
       order_places : assert (3'(dut.u_order.tail - dut.u_order.head) == 3'(count)
           && count <= 4'(Tiles));
       order_legal : assert (all_legal);

@@ -133,6 +133,8 @@ module qnn_write_dma_properties #(
     if (start_i || rst_i) ended_short <= 1'b0;
     if (start_i || rst_i) flying <= 1'b0;
   end
+  logic [31:0] address;                              // of the next word that is in no burst
+  assign address = {dut.line, dut.place, 3'b0};
   assign bus_place = awaddr + {25'b0, sent, 3'b0};   // of the beat on the bus
 
   // a cycle ago
@@ -168,6 +170,15 @@ module qnn_write_dma_properties #(
       last_length : assert (!wvalid || awvalid || awlen == 8'(length));
       count_bound : assert (dut.count <= CountW'(Depth));
       count_stored : assert (CountW'(dut.left) <= dut.count);
+      count_room : assert (!in_ready || dut.count < CountW'(Depth));
+      count_waiting : assert (dut.waiting == dut.count - CountW'(dut.left));
+      count_valid : assert (dut.stored == (dut.count != '0));
+      if (dut.enough && dut.left == '0) begin            // what may become a burst in this cycle
+        ahead_beats : assert (dut.beats != '0 && CountW'(dut.beats) <= dut.waiting
+            && dut.beats <= dut.to_line);
+        ahead_window : assert (dut.allowed
+            == (address[31:7] >= window_base_i && address[31:7] <= window_last_i));
+      end
       count_places : assert (AddrW'(dut.u_words.tail - dut.u_words.head) == AddrW'(dut.count));
       answer_one : assert (dut.pending == unanswered + PendingW'(open));
       answer_bound : assert (32'(unanswered) + 32'(open) <= Outstanding);
@@ -175,15 +186,15 @@ module qnn_write_dma_properties #(
       empty_right : assert (empty == (dut.count == '0));
       started_first : assert (started || (dut.count == '0 && !busy));
       if (started) begin
-        place_aligned : assert (dut.address[2:0] == '0);
-        place_next : assert (next_place == dut.address + 32'(8 * (dut.count - CountW'(dut.left))));
+        place_line : assert (dut.to_line == 5'd16 - {1'b0, dut.place});
+        place_next : assert (next_place == address + 32'(8 * (dut.count - CountW'(dut.left))));
         place_burst : assert (!open
-            || dut.address == awaddr + 32'(8 * (32'(awlen) + 1)));
+            || address == awaddr + 32'(8 * (32'(awlen) + 1)));
       end
       if (started) begin
         line_counted : assert (25'(written_line + 25'(dut.pending))
-            == 25'(dut.address[31:7] + 25'(ended_short)));
-        line_ended : assert (!open || ended_short == (dut.address[6:0] != '0));
+            == 25'(dut.line + 25'(ended_short)));
+        line_ended : assert (!open || ended_short == (dut.place != '0));
         line_burst : assert (!open || 8'(awaddr[6:3]) + awlen <= 8'd15);
         line_short : assert (!ended_short || (flushed && dut.count == CountW'(dut.left)));
       end

@@ -88,15 +88,19 @@ class Bench:
     async def datapath(self):
         """Is busy for a while with each command, then writes for a while; takes the next one at any
         time."""
-        dut, left, writing = self.dut, 0, 0
+        dut, left, writing, begun = self.dut, 0, 0, False
         while True:
             await RisingEdge(dut.clk_i)
+            if begun:
+                assert int(dut.command_o.value) == self.started[-1]
+            begun = False
             if dut.rst_i.value or dut.clear_o.value:
                 left = writing = 0
                 self.taken = False
             elif dut.command_start_o.value:
                 assert self.taken, "started before its map is on the way"
-                self.started.append(int(dut.command_o.value))
+                self.started.append(int(dut.next_o.value))
+                begun = True
                 self.taken = False
                 self.counts.append([0, 0, 0, 0])
                 left, writing = self.random.randrange(1, 60), self.random.randrange(1, 20)

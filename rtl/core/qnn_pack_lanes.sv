@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Eight columns of the words of qnn_pack: what it stores, with registers of its own for what says so.
+//
+// Timing: sums_i and codes_i come a cycle after load_i and mine_i, and are stored in the next one; a
+// shift_i moves the words in the cycle behind it, and shows in column_o at once.
+
+module qnn_pack_lanes
+  import qnn_pkg::*;
+#(
+  localparam int unsigned Columns = 8
+) (
+  input  logic                           clk_i,
+  input  logic                           raw_i,
+  input  logic                           load_i,
+  input  logic                           mine_i,    // else these columns get 0
+  input  logic                           shift_i,
+  input  logic [3:0][Columns-1:0]        sums_i,    // of words 0..3, where raw_i
+  input  logic [CODE_W-1:0][Columns-1:0] codes_i,   // of words 0..7, one a plane
+  output logic [Columns-1:0]             column_o
+);
+  logic                           raw, load, mine, shift;
+  logic [CODE_W-1:0][Columns-1:0] words;
+  assign column_o = shift ? words[1] : words[0];
+  always_ff @(posedge clk_i) begin
+    {raw, load, mine, shift} <= {raw_i, load_i, mine_i, shift_i};
+    if (shift) words[CODE_W-2:0] <= words[CODE_W-1:1];
+    if (load) begin
+      words <= mine ? codes_i : '0;
+      if (raw) words[3:0] <= sums_i;
+    end
+  end
+endmodule
