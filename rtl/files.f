@@ -7,9 +7,12 @@ core/qnn_wide_fifo.sv
 core/qnn_triples.sv
 core/qnn_count7.sv
 core/qnn_popcount.sv
+core/qnn_skew.sv
+core/qnn_word_sum.sv
 core/qnn_word_bank.sv
 core/qnn_at_least.sv
 core/qnn_threshold.sv
+core/qnn_sum.sv
 core/qnn_pe_group.sv
 core/qnn_window.sv
 core/qnn_walker.sv

@@ -66,12 +66,13 @@ BLOCKS = (
     Block(
         880, 130, 108, 176, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
-            "qnn_at_least", "qnn_ram",
+            "qnn_at_least", "qnn_sum", "qnn_ram",
         ),
-        ("8 channels \u00d7", "Pixels pixels:", "weights,", "popcounts,", "sums,", "thresholds"),
+        ("8 channels \u00d7", "Pixels pixels:", "weights, counts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",
     ),
-    Block(880, 24, 108, 64, "data", ("qnn_word_bank",), ("16-bit products", "on DSP48s")),
+    Block(880, 24, 108, 64, "data", ("qnn_word_bank", "qnn_word_sum", "qnn_skew"),
+          ("16-bit products",)),
     Block(
         560, 338, 250, 56, "control", ("qnn_sequencer", "qnn_walker"),
         ("tile, pixels, plane, pass, kernel row, word",),

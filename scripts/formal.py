@@ -75,6 +75,7 @@ class Proof:
 
 AT_LEAST = "core/qnn_at_least.sv"
 THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
+SUM = "core/qnn_sum.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 PACK_LANES = "core/qnn_pack_lanes.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
@@ -189,13 +190,13 @@ PROOFS = [
         parameters={"Channel": 6, "Pixels": 4},
         faults=(
             Fault(GROUP, ".x_i(act[m*SIMD+:SIMD])", ".x_i(act[0+:SIMD])"),
-            Fault(GROUP, "first[2] || load[m] ? '0", "first[2] ? '0"),
-            Fault(GROUP, "{acc[AccW-2:0], 1'b0}", "{acc[AccW-3:0], 2'b0}"),
+            Fault(SUM, "clear <= first_i || load_i;", "clear <= first_i;"),
+            Fault(SUM, "{acc[AccW-2:0], 1'b0}", "{acc[AccW-3:0], 2'b0}"),
             Fault(GROUP, "(valid[2] && last[2]) ||", "(valid[2] && last[1]) ||"),
             Fault(GROUP, "&& ctrl_i.word_group == '0 &&", "&&"),
             Fault(GROUP, "ctrl.word_group <= ctrl_i.word_group - 1'b1;", ""),
             Fault(GROUP, "weight_we_i[c]", "weight_we_i[0]"),
-            Fault(GROUP, "if (capture) sum <= acc;", "sum <= acc;"),
+            Fault(SUM, "if (capture) sum_o <= acc;", "sum_o <= acc;"),
         ),
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
@@ -206,7 +207,7 @@ PROOFS = [
         faults=(
             Fault(AT_LEAST, "a_i[2*p+:2] >= b_i", "a_i[2*p+:2] > b_i"),
             Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
-            Fault(THRESHOLD, "if (copy[2]) code_out", "if (copy[1]) code_out"),
+            Fault(THRESHOLD, ".data_i(copy[1])", ".data_i(copy[0])"),
             Fault(THRESHOLD, "pair_q[(e/Pixels-c)*AccW+:AccW]", "pair_q[0+:AccW]"),
             Fault(THRESHOLD, "threshold_we_i[c/2]", "threshold_we_i[0]"),
         ),

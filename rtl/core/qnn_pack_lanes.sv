@@ -19,15 +19,18 @@ module qnn_pack_lanes
   input  logic [CODE_W-1:0][Columns-1:0] codes_i,   // of words 0..7, one a plane
   output logic [Columns-1:0]             column_o
 );
-  logic                           raw, load, mine, shift;
+  logic                           raw, load, mine, shift, move;   // move: either of both
+  logic [CODE_W-1:0][Columns-1:0] stored;
   logic [CODE_W-1:0][Columns-1:0] words;
   assign column_o = shift ? words[1] : words[0];
   always_ff @(posedge clk_i) begin
     {raw, load, mine, shift} <= {raw_i, load_i, mine_i, shift_i};
-    if (shift) words[CODE_W-2:0] <= words[CODE_W-1:1];
-    if (load) begin
-      words <= mine ? codes_i : '0;
-      if (raw) words[3:0] <= sums_i;
-    end
+    move <= load_i || shift_i;
+    if (move) words[CODE_W-2:0] <= load ? stored[CODE_W-2:0] : words[CODE_W-1:1];
+    if (load) words[CODE_W-1] <= stored[CODE_W-1];
+  end
+  always_comb begin
+    stored = mine ? codes_i : '0;
+    if (raw) stored[3:0] = sums_i;
   end
 endmodule

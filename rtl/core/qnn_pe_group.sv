@@ -52,7 +52,8 @@ module qnn_pe_group
 
   group_ctrl_t            ctrl;
   logic [Pixels*SIMD-1:0] act;
-  logic [2:0]             valid, first, shift, last;      // index: age in cycles
+  logic [2:0]             valid, last;                    // index: age in cycles
+  logic [1:0]             first, shift;
   logic [GROUP_PE*WORD_W-1:0] word;
   logic [Pixels-1:0]      load;                           // take the words of this pixel
   always_ff @(posedge clk_i) begin
@@ -60,11 +61,13 @@ module qnn_pe_group
     ctrl.word_group <= ctrl_i.word_group - 1'b1;
     act <= act_i;
     word <= word_i;
+    {valid[2:1], last[2:1]} <= {valid[1:0], last[1:0]};
+    {first[1], shift[1]} <= {first[0], shift[0]};
+  end
+  always_comb begin
     for (int unsigned m = 0; m < Pixels; m++) begin
-      load[m] <= ctrl_i.word_valid && ctrl_i.word_group == '0 && ctrl_i.word_pixel == 3'(m);
+      load[m] = ctrl_i.word_valid && ctrl_i.word_group == '0 && ctrl_i.word_pixel == 3'(m);
     end
-    {valid[2:1], first[2:1], shift[2:1]} <= {valid[1:0], first[1:0], shift[1:0]};
-    last[2:1] <= last[1:0];
   end
   assign valid[0] = ctrl.acc_valid;
   assign first[0] = ctrl.acc_first;
@@ -76,9 +79,7 @@ module qnn_pe_group
 
   // the sum is complete one cycle after its last count
   logic capture;
-  always_ff @(posedge clk_i) begin
-    capture <= (valid[2] && last[2]) || (ctrl.word_valid && ctrl.word_last);
-  end
+  assign capture = (valid[2] && last[2]) || (ctrl.word_valid && ctrl.word_last);
 
   logic [GROUP_PE*Pixels*AccW-1:0] sums;      // of channel c, pixel m: element c*Pixels + m
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
@@ -94,24 +95,23 @@ module qnn_pe_group
       .rdata_o(weight_read)
     );
     always_ff @(posedge clk_i) weight <= weight_read;
+    logic words;
+    qnn_copy u_words (.clk_i, .data_i(ctrl_i.words), .data_o(words));
     assign weights_o[c*SIMD+:SIMD] = weight;
 
     for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
       logic [6:0] count;
       qnn_popcount u_popcount (
-        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .clear_i(ctrl.words), .count_o(count)
+        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .clear_i(words), .count_o(count)
       );
 
-      // one of the three is 0, so that words cost no addition: counts where there are words
-      logic [AccW-1:0] acc, base, sum;
-      assign base = first[2] || load[m] ? '0 : (shift[2] ? {acc[AccW-2:0], 1'b0} : acc);
-      always_ff @(posedge clk_i) begin
-        if (valid[2] || load[m]) begin
-          acc <= AccW'(count) + (base | AccW'(word[c*WORD_W+:WORD_W]));
-        end
-        if (capture) sum <= acc;
-      end
-
+      logic [AccW-1:0] sum;
+      qnn_sum #(
+        .AccW(AccW)
+      ) u_sum (
+        .clk_i, .valid_i(valid[1]), .first_i(first[1]), .shift_i(shift[1]), .load_i(load[m]),
+        .capture_i(capture), .count_i(count), .word_i(word[c*WORD_W+:WORD_W]), .sum_o(sum)
+      );
       assign sums[(c*Pixels+m)*AccW+:AccW] = sum;
     end
   end

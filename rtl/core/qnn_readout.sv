@@ -7,7 +7,7 @@
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
 // Timing: finish_i comes 5 cycles before the sum can be compared in the first group of the chain, where
-// words_i Pixels + 7 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
+// words_i Pixels + 8 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
 // interval_min and one, so that results have left before the next ones take their place.
 
 module qnn_readout
@@ -60,7 +60,7 @@ module qnn_readout
 );
   // from issue to the first compare, and from copy to the last group's codes
   localparam int unsigned Delay = 4;
-  localparam int unsigned WordDelay = Delay + Pixels + 7;
+  localparam int unsigned WordDelay = Delay + Pixels + 8;
   localparam int unsigned Settle = chain_cycles(Groups) + 2;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;

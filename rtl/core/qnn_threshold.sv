@@ -30,12 +30,13 @@ module qnn_threshold
 );
   localparam int unsigned ThresholdAddrW = $clog2(ThresholdWords);
 
-  logic [2:0] compare_valid, compare_first, copy;   // index: age in cycles
+  logic [2:0] compare_valid, compare_first;         // index: age in cycles
+  logic [1:0] copy;
   logic [7:0] code_1, code_2;
   always_ff @(posedge clk_i) begin
     compare_valid[2:1] <= compare_valid[1:0];
     compare_first[2:1] <= compare_first[1:0];
-    copy[2:1] <= copy[1:0];
+    copy[1] <= copy[0];
     code_1 <= ctrl_i.compare_code;
     code_2 <= code_1;
   end
@@ -58,6 +59,8 @@ module qnn_threshold
     always_ff @(posedge clk_i) pair_q <= pair;
     assign words_o[c*AccW+:2*AccW] = pair_q;
 
+    logic copy_now;
+    qnn_copy u_copy (.clk_i, .data_i(copy[1]), .data_o(copy_now));
     for (genvar e = c * Pixels; e < (c + 2) * Pixels; e++) begin : gen_sum
       logic              reached;
       logic [CODE_W-1:0] code, code_out;
@@ -71,7 +74,7 @@ module qnn_threshold
           if (reached) code <= code_2;
           else if (compare_first[2]) code <= '0;
         end
-        if (copy[2]) code_out <= code;
+        if (copy_now) code_out <= code;
       end
       assign codes_o[e*CODE_W+:CODE_W] = code_out;
     end

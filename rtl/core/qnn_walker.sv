@@ -105,18 +105,13 @@ module qnn_walker
         edge_first <= edge_first + $signed({3'b0, command_i.step_nibbles});
       end
     end
+    if (fill_step) fill <= fill + 1'b1;
+    if (fill_step && map_end) tile_over <= 1'b1;
     if (fill_step && fill == FillW'(Pixels - 1)) begin
       full <= 1'b1;
       group_tile_last_o <= tile_over || map_end;
       group_last <= (tile_over || map_end) && tile_end;
-    end
-    if (fill_step) fill <= fill + 1'b1;
-    if (fill_step && map_end) tile_over <= 1'b1;
-    if (full && group_take_i) begin
-      full <= 1'b0;
-      fill <= '0;
-      if (group_last) active <= 1'b0;
-      if (group_tile_last_o) begin
+      if (tile_over || map_end) begin
         tile <= tile + 1'b1;
         tile_over <= 1'b0;
         row <= '0;
@@ -127,6 +122,11 @@ module qnn_walker
         ring_tile <= wrapped(ring_tile, command_i.pass_step);
         if (command_i.reload) base <= base + 16'(command_i.in_rows);
       end
+    end
+    if (full && group_take_i) begin
+      full <= 1'b0;
+      fill <= '0;
+      if (group_last) active <= 1'b0;
     end
     if (start_i) begin
       active <= 1'b1;

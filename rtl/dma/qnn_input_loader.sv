@@ -174,7 +174,7 @@ module qnn_input_loader
   logic        last_share;                         // of the beat that is being placed
   logic [63:0] stored, beat;
   logic [CountW-1:0] count;
-  qnn_fifo #(
+  qnn_wide_fifo #(
     .Width(64), .Depth(Depth)
   ) u_beats (
     .clk_i, .rst_i,

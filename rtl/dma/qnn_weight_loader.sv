@@ -156,8 +156,6 @@ module qnn_weight_loader
       thresholds_total <= '0;
       weights_free <= 13'(WeightWords);
       thresholds_free <= 13'(ThresholdWords);
-      weights_freed <= '0;
-      thresholds_freed <= '0;
       resident_o <= 1'b1;
     end
     if (rst_i) state <= IDLE;

@@ -48,7 +48,7 @@ module qnn_write_dma #(
 
   logic [CountW-1:0] count;
   logic stored;
-  qnn_fifo #(
+  qnn_wide_fifo #(
     .Width(64), .Depth(Depth)
   ) u_words (
     .clk_i, .rst_i,

@@ -162,7 +162,8 @@ module qnn_input_loader_properties
       beats_room : assert (9'(dut.room) + 9'(waits) + 9'(dut.count) == 9'(Depth));
       beats_kept : assert (!data_valid_i || 32'(dut.count) < Depth);
       beats_valid : assert (dut.stored_valid == (dut.count != '0));
-      beats_places : assert (dut.u_beats.tail - dut.u_beats.head == dut.count[4:0]
+      beats_places : assert (dut.u_beats.gen_part[0].u_fifo.tail
+          - dut.u_beats.gen_part[0].u_fifo.head == dut.count[4:0]
           && 32'(dut.count) <= Depth);
       if (started) begin
         ring_place : assert (!dut.placing || dut.ring < command_i.ring_words);

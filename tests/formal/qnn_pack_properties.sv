@@ -94,6 +94,8 @@ module qnn_pack_properties
     logic mine, flag;
     assign mine = dut.gen_lanes[l].u_lanes.mine;
     assign flag = dut.gen_lanes[l].u_lanes.shift == give_d
+        && dut.gen_lanes[l].u_lanes.move
+            == (dut.gen_lanes[l].u_lanes.load || dut.gen_lanes[l].u_lanes.shift)
         && dut.gen_lanes[l].u_lanes.load == (take_d && (raw_i || gathered_d == '0 || mine))
         && (!take_d || (dut.gen_lanes[l].u_lanes.raw == raw_i
             && mine == (raw_i || gathered_d == 4'(Pixel))));

@@ -114,12 +114,18 @@ module qnn_pe_group_properties
     if (age < 3'd4) shown <= 1'b0;
   end
 
+  logic add, clear, shift, captures;   // registers of the sum
+  assign add = dut.gen_channel[Channel].gen_pixel[Pixel].u_sum.add;
+  assign clear = dut.gen_channel[Channel].gen_pixel[Pixel].u_sum.clear;
+  assign shift = dut.gen_channel[Channel].gen_pixel[Pixel].u_sum.shift;
+  assign captures = dut.gen_channel[Channel].gen_pixel[Pixel].u_sum.capture;
+
   always_comb begin
     if (age >= 3'd1) begin
       next_ctrl : assert (ctrl == ctrl_1);
       next_act : assert (act == act_1);
       next_word : assert (word == word_1);
-      next_load : assert (dut.load[Pixel] == load);
+      next_load : assert (!load || (add && clear));
       words_stay : assert (ctrl_1.words == words);
       words_alone : assert (words ? !ctrl_1.acc_valid : !ctrl_1.word_valid && !load && word_1 == '0);
     end
@@ -129,11 +135,12 @@ module qnn_pe_group_properties
       words_alone_2 : assert (!(words && ctrl_2.acc_valid));
     end
     if (age >= 3'd3) begin
-      same_3 : assert ({dut.valid[2], dut.first[2], dut.shift[2], dut.last[2]}
-          == {ctrl_3.acc_valid, ctrl_3.acc_first, ctrl_3.acc_shift, ctrl_3.acc_last});
+      same_3 : assert ({dut.valid[2], dut.last[2]} == {ctrl_3.acc_valid, ctrl_3.acc_last});
+      same_flags : assert ({add, clear, shift}
+          == {ctrl_3.acc_valid || load, ctrl_3.acc_first || load, ctrl_3.acc_shift});
       words_alone_3 : assert (!(words && ctrl_3.acc_valid));
     end
-    if (age >= 3'd4) same_capture : assert (dut.capture == capture);
+    if (age >= 3'd4) same_capture : assert (captures == capture);
     operands : assert (
         dut.gen_channel[Channel].gen_pixel[Pixel].u_popcount.w_i == weights[Channel*SIMD+:SIMD]
         && dut.gen_channel[Channel].gen_pixel[Pixel].u_popcount.x_i == act[Pixel*SIMD+:SIMD]
@@ -141,7 +148,7 @@ module qnn_pe_group_properties
     if (known) weight_held : assert (dut.gen_channel[Channel].u_weights.mem[place] == stored);
     if (read_2) weight_read : assert (dut.gen_channel[Channel].weight_read == read_word_2);
     if (read_3) weight_right : assert (weights[Channel*SIMD+:SIMD] == read_word_3);
-    if (begun) sum_counts : assert (dut.gen_channel[Channel].gen_pixel[Pixel].acc == total);
+    if (begun) sum_counts : assert (dut.gen_channel[Channel].gen_pixel[Pixel].u_sum.acc == total);
     if (shown) begin
       sum_late : assert (age > 3'd4);
       sum_held : assert (dut.gen_channel[Channel].gen_pixel[Pixel].sum == result);

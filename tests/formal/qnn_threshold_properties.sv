@@ -106,7 +106,7 @@ module qnn_threshold_properties
     if (age >= 3'd2) begin
       same_valid : assert (dut.compare_valid[2] == valid_2);
       same_first : assert (dut.compare_first[2] == first_2);
-      same_copy : assert (dut.copy[2] == copy_2);
+      same_copy : assert (dut.gen_pair[Channel/2*2].copy_now == copy_2);
       same_level : assert (dut.code_2 == level_2);
     end
     if (age >= 3'd1) begin

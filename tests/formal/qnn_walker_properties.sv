@@ -99,25 +99,33 @@ module qnn_walker_properties
   place_t       here, last;     // the next pixel, and the latest one that exists
   place_t       slot [Pixels];
   int unsigned  filled;         // slots
-  logic         take, tile_end;
+  place_t       next;
+  logic         take, fill, tile_end;
+  logic         ended, ended_all;      // the group is the last one of its tile, and of all
+  logic [15:0]  group_base;
   assign take = valid && take_i;
-  assign tile_end = here.over;
+  assign fill = running && !valid;
+  assign next = after(here);
+  assign tile_end = fill && filled == Pixels - 1 && next.over;
   always_ff @(posedge clk_i) begin
-    if (running && !valid) begin
+    if (fill) begin
       for (int unsigned m = 0; m < Pixels; m++) if (filled == m) slot[m] <= here;
       filled <= filled + 1;
       if (!here.over) last <= here;
-      here <= after(here);
-    end
-    if (take) begin
-      filled <= 0;
+      here <= next;
+      group_base <= base;
+      ended <= tile_end;
+      ended_all <= tile_end && tile + 1'b1 == command_i.tiles;
       if (tile_end) begin
         tile <= tile + 1'b1;
-        if (tile + 1'b1 == command_i.tiles) running <= 1'b0;
         here <= first(around(tile_ring + 14'(command_i.pass_step)));
         tile_ring <= around(tile_ring + 14'(command_i.pass_step));
         if (command_i.reload) base <= base + 16'(command_i.in_rows);
       end
+    end
+    if (take) begin
+      filled <= 0;
+      if (ended_all) running <= 1'b0;
     end
     if (start_i) begin
       running <= 1'b1;
@@ -135,8 +143,8 @@ module qnn_walker_properties
   logic [6:0] visited;
   assign small_map = command_i.conv_rows < 10'd8 && command_i.conv_columns < 10'd8;
   always_ff @(posedge clk_i) begin
-    if (running && !valid && !here.over) visited <= visited + 1'b1;
-    if (start_i || (take && tile_end)) visited <= '0;
+    if (fill && !here.over) visited <= visited + 1'b1;
+    if (start_i || tile_end) visited <= '0;
   end
 
   function automatic logic [15:0] rows_inside(logic signed [11:0] row);   // 0..in_rows
@@ -186,7 +194,8 @@ module qnn_walker_properties
       if (running) begin
         ends_filled : assert (filled <= Pixels && valid == (filled == Pixels));
         ends_fill : assert (32'(dut.fill) == filled);
-        order_tile : assert (dut.tile == tile && tile < command_i.tiles);
+        order_tile : assert (dut.tile == tile
+            && (valid && ended_all ? tile == command_i.tiles : tile < command_i.tiles));
         order_inside : assert (here.over ? here.row == command_i.conv_rows && here.column == '0
             : here.row < command_i.conv_rows && here.column < command_i.conv_columns);
         order_next : assert ({dut.tile_over, dut.row, dut.column, dut.edge_first, dut.in_row}
@@ -194,7 +203,7 @@ module qnn_walker_properties
         order_top : assert (here.top == 12'(here.row) * 12'(command_i.stride)
             - 12'(command_i.top));
         order_begins : assert (filled == 0 || !slot[0].over);
-        order_goes_on : assert (filled != 0 || !here.over);
+        order_goes_on : assert ((filled != 0 && !valid) || !here.over);
         ring_next : assert (14'(dut.ring) == here.ring && 14'(dut.ring_tile) == tile_ring);
         ring_bound : assert (here.ring < 14'(command_i.ring_words)
             && tile_ring < 14'(command_i.ring_words));
@@ -205,17 +214,19 @@ module qnn_walker_properties
         group_rows : assert (rows_ok);
         rows_base : assert (dut.base == base);
         rows_need : assert (filled == 0
-            || need == base + rows_inside(last.top + 12'(command_i.kernel_rows)));
-        rows_done : assert (filled == 0 || done == base + rows_inside(slot[0].top));
+            || need == group_base + rows_inside(last.top + 12'(command_i.kernel_rows)));
+        rows_done : assert (filled == 0 || done == group_base + rows_inside(slot[0].top));
         if (valid) begin
-          group_full : assert (tile_last == tile_end && (tile_last || full));
-          ends_last : assert (dut.group_last == (tile_last && tile + 1'b1 == command_i.tiles));
+          group_full : assert (tile_last == ended && (tile_last || full));
+          ends_last : assert (dut.group_last == ended_all && (ended || !ended_all));
+        end else if (filled != 0) begin
+          rows_group : assert (group_base == base);
         end
         if (small_map) begin
           count_visited : assert (visited == 7'(here.row[2:0]) * 7'(command_i.conv_columns[2:0])
               + 7'(here.column));
-          if (valid && tile_last) begin
-            count_total : assert (visited
+          if (tile_end) begin
+            count_total : assert (visited + 7'(!here.over)
                 == 7'(command_i.conv_rows[2:0]) * 7'(command_i.conv_columns[2:0]));
           end
         end
@@ -224,7 +235,7 @@ module qnn_walker_properties
   end
 
   always_comb begin
-    cover_done : cover (begun && take && tile == 8'd1 && dut.group_last);
+    cover_done : cover (begun && take && tile == 8'd2 && dut.group_last);
     cover_partial : cover (begun && valid && tile_last && !present[Pixels-1]);
     cover_row_crossed : cover (begun && valid && &present && slot[0].row != slot[1].row);
     cover_padding : cover (begun && valid && pixels[0].low != '0 && need != '0);

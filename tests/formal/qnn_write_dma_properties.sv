@@ -135,6 +135,22 @@ module qnn_write_dma_properties #(
   end
   logic [31:0] address;                              // of the next word that is in no burst
   assign address = {dut.line, dut.place, 3'b0};
+  // the parts of the FIFO are in step
+  logic [AddrW-1:0] head, at;
+  logic [63:0]      stored_word;
+  logic             in_step;
+  assign head = dut.u_words.gen_part[0].u_fifo.head;
+  assign at = head + AddrW'(ahead);
+  if (Depth == 64) begin : gen_parts
+    assign in_step = dut.u_words.gen_part[1].u_fifo.head == head && dut.u_words.valid[1] == dut.stored
+        && dut.u_words.gen_part[1].u_fifo.tail == dut.u_words.gen_part[0].u_fifo.tail
+        && dut.u_words.count[1] == dut.count;
+    assign stored_word = {dut.u_words.gen_part[1].u_fifo.mem[at],
+        dut.u_words.gen_part[0].u_fifo.mem[at]};
+  end else begin : gen_part
+    assign in_step = 1'b1;
+    assign stored_word = dut.u_words.gen_part[0].u_fifo.mem[at];
+  end
   assign bus_place = awaddr + {25'b0, sent, 3'b0};   // of the beat on the bus
 
   // a cycle ago
@@ -170,6 +186,7 @@ module qnn_write_dma_properties #(
       last_length : assert (!wvalid || awvalid || awlen == 8'(length));
       count_bound : assert (dut.count <= CountW'(Depth));
       count_stored : assert (CountW'(dut.left) <= dut.count);
+      count_parts : assert (in_step);
       count_room : assert (!in_ready || dut.count < CountW'(Depth));
       count_waiting : assert (dut.waiting == dut.count - CountW'(dut.left));
       count_valid : assert (dut.stored == (dut.count != '0));
@@ -179,7 +196,7 @@ module qnn_write_dma_properties #(
         ahead_window : assert (dut.allowed
             == (address[31:7] >= window_base_i && address[31:7] <= window_last_i));
       end
-      count_places : assert (AddrW'(dut.u_words.tail - dut.u_words.head) == AddrW'(dut.count));
+      count_places : assert (AddrW'(dut.u_words.gen_part[0].u_fifo.tail - head) == AddrW'(dut.count));
       answer_one : assert (dut.pending == unanswered + PendingW'(open));
       answer_bound : assert (32'(unanswered) + 32'(open) <= Outstanding);
       busy_right : assert (busy == (open || unanswered != '0));
@@ -206,7 +223,7 @@ module qnn_write_dma_properties #(
       if (held) begin
         line_of_held : assert (25'(place[31:7] - written_line) <= 25'(dut.pending) + 25'(Depth));
         order_ahead : assert (ahead < dut.count);
-        order_word : assert (dut.u_words.mem[AddrW'(dut.u_words.head + AddrW'(ahead))] == word);
+        order_word : assert (stored_word == word);
         order_place : assert (next_place == place + 32'(8 * (dut.count - ahead)));
         if (ahead == '0) order_data : assert (wdata == word);
         if (ahead == '0 && wvalid) order_address : assert (bus_place == place);

@@ -165,8 +165,8 @@ class Bench:
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
         dut.words_i.value = int(words)
-        # where a sum is made of words, it is there from 12 + pixels cycles after the issue on
-        there = 12 + self.pixels if words else 5
+        # where a sum is made of words, it is there from 13 + pixels cycles after the issue on
+        there = 13 + self.pixels if words else 5
         compares, present_of = [], []
         for tile in range(tiles):
             for group in range(per_tile):

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from qnn_sim import golden
 from qnn_sim.streams import pack
 
-PE, NUMBERS, LATENCY = 8, 4, 9
+PE, NUMBERS, LATENCY = 8, 4, 10
 LEAST, MOST, TOP = -(2**15), 2**15 - 1, 2**16 - 1
 
 
