@@ -24,7 +24,7 @@ from pathlib import Path
 from qnn.engine import estimate
 from qnn.engine.control import CommandCycles
 from qnn.engine.driver import Driver
-from qnn.errors import QnnError
+from qnn.errors import DoesNotFitError, QnnError
 from qnn_sim import (
     bench_against,
     boards,
@@ -195,7 +195,11 @@ def measure_all(
         failed |= batches[name]["mismatches"] != 0
     for name in [name for name in names if name in rtl_pictures.NAMES]:
         assert reference is not None
-        pictures[name] = rtl_pictures.measure(arguments.config, name, reference, memory)
+        try:
+            pictures[name] = rtl_pictures.measure(arguments.config, name, reference, memory)
+        except DoesNotFitError as problem:
+            print(f"\n{name}, picture: left out: {problem}")
+            continue
         show_picture(name, pictures[name])
         failed |= pictures[name]["mismatches"] != 0
         if targets:

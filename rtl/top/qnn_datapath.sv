@@ -114,18 +114,25 @@ module qnn_datapath
 
   // The input map into the window buffer: of the next command once that of this one is there, and nothing
   // reads it any more or each of the two fits into a half of the buffer.
-  logic       input_busy, sequencer_busy, take, taken, input_start, next_there;
+  logic       input_busy, sequencer_busy, may_take, take, taken, input_start, next_there;
+  logic [COMMAND_BEATS-1:0] load;                  // copies of `take`
   logic [1:0] input_starting;
   command_t   input_command;
   logic       next_small, input_small;             // at most half of the buffer
   logic       input_half, half;                    // the upper one: for the loader, and of command_i
-  assign take = next_valid_i && next_there && !taken && !input_busy && !begins
+  assign may_take = next_valid_i && next_there && !take && !taken && !input_busy && !begins
       && (!sequencer_busy || (next_small && input_small));
+  for (genvar b = 0; b < COMMAND_BEATS; b++) begin : gen_load
+    qnn_copy u_load (.clk_i, .data_i(may_take && !rst_i), .data_o(load[b]));
+  end
   always_ff @(posedge clk_i) begin
     next_there <= next_valid_i;
     next_small <= 32'(next_i.ring_words) <= WindowWords / 2;
+    take <= may_take && !rst_i;
+    for (int unsigned b = 0; b < COMMAND_BEATS; b++) begin
+      if (load[b]) input_command[b*64+:64] <= next_i[b*64+:64];
+    end
     if (take) begin
-      input_command <= next_i;
       input_small <= next_small;
       input_half <= next_small && input_small && !input_half;
     end
@@ -138,10 +145,9 @@ module qnn_datapath
   assign next_taken_o = taken && !command_start_i;
 
   // while the loader has the next one, all rows of this one are there, and none of its is done
-  logic [15:0] rows_there, rows_over;
+  logic [15:0] rows_loaded, rows_done, rows_there, rows_over;
   always_ff @(posedge clk_i) if (!taken) rows_there <= rows_loaded;
   assign rows_over = taken || begins ? '0 : rows_done;
-  logic [15:0]      rows_loaded, rows_done;
   logic [7:0]       even_we, odd_we;
   logic [WordW-2:0] even_waddr, odd_waddr;
   logic [63:0]      window_wdata;

@@ -76,7 +76,7 @@ def test_sums_of_bits_at_the_end_run_for_a_row():
     assert [layer.kernel for layer in alone.row.layers] == [(1, 1), (1, 1)]
 
 
-@pytest.mark.parametrize(("most", "batch"), [(70, 4), (900, 16)])
+@pytest.mark.parametrize(("most", "batch"), [(60, 4), (900, 16)])
 def test_convolutions_at_the_end_run_for_a_row_where_that_is_faster(most, batch):
     """More wait for each other where it takes long to read the weights once more."""
     layers = convolutions(np.random.default_rng(1), most)
