@@ -537,7 +537,7 @@ def outside(rows: list[dict]) -> list[str]:
 def main() -> int:
     parser = script.parser(__doc__)
     units = sorted({proof.unit for proof in PROOFS})
-    parser.add_argument("units", nargs="*", metavar="MODULE", help=f"of {', '.join(units)}; or all")
+    parser.add_argument("units", nargs="*", metavar="MODULE", help=f"of {', '.join(units)} (all)")
     parser.add_argument("--self-check", action="store_true", help="plant faults, too")
     parser.add_argument("--jobs", type=int, default=2, help="proofs at a time (2)")
     parser.add_argument("--out", type=Path, default=ROOT / "build/formal", help="output folder")
