@@ -113,7 +113,7 @@ class TightMap:
             lines = np.pad(lines, ((0, 0), (0, 0), (0, without)))
         strings = memory.reshape(self.groups, self.rows, self.planes, -1)
         used = lines.shape[2] // 8
-        strings[..., :used] = _packed(lines, self.planes)
+        strings[..., :used] = _packed(np.ascontiguousarray(lines), self.planes)
         strings[..., used:] = 0
 
 

@@ -28,6 +28,21 @@ def test_every_bit_of_a_tight_map(channels, groups, planes):
     assert not (strings & ~used & 1).any()
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("shape", [(3, 8, 4), (2, 2, 16), (5, 1, 8), (4, 3, 3)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_codes_may_lie_in_any_order(order, shape, groups):
+    """Of what another layer or a transpose has handed out; every second one, too."""
+    tight = TightMap(*shape[:2], shape[2], 2, groups)
+    shape = (*shape[:2], shape[2] * groups)
+    codes = np.random.default_rng(8).integers(0, 4, shape, dtype=np.uint8)
+    lying = np.ascontiguousarray(codes.transpose(order)).transpose(np.argsort(order))
+    wide = np.repeat(codes, 2, axis=2)[..., ::2]
+    for other in (lying, wide, codes[::-1][::-1]):
+        np.testing.assert_array_equal(other, codes)
+        assert tight.pack(other).tobytes() == tight.pack(codes).tobytes()
+
+
 @pytest.mark.parametrize("pe", [8, 16, 32])
 @pytest.mark.parametrize("columns", [1, 2, 5, 8])
 def test_every_bit_of_a_block_map(pe, columns):
