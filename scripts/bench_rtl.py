@@ -199,6 +199,7 @@ def measure_all(
             pictures[name] = rtl_pictures.measure(arguments.config, name, reference, memory)
         except DoesNotFitError as problem:
             print(f"\n{name}, picture: left out: {problem}")
+            failed |= targets
             continue
         show_picture(name, pictures[name])
         failed |= pictures[name]["mismatches"] != 0
