@@ -5,8 +5,9 @@
 
 namespace qnn {
 
+constexpr unsigned SumW = 24;  // bits of a sum, where not wide_sums
 constexpr unsigned WordAccW = 42;  // bits of an exact sum of products of 16-bit numbers
-constexpr unsigned WordShift = 10;  // of these, what is left off below
+constexpr unsigned WordShift = 18;  // of these, what is left off below
 constexpr unsigned WordChannels = 8;  // output channels of one pass of such products
 constexpr unsigned RequantWords = 4;  // words of the threshold store for 8 channels: base, shift, multiplier, addend
 constexpr unsigned RequantSpanW = 24;  // bits of sum - base
@@ -41,6 +42,7 @@ struct Command {
   ap_uint<8> thresholds;  // for each channel; 0 where raw; where requantise, words of parameters: 4 for each 8 channels of pe
   ap_uint<1> word_products;  // input map and weights are numbers of 16 bits; the map one plane of tight rows
   ap_uint<1> requantise;  // codes by multiplication instead of thresholds (not raw, not word_products)
+  ap_uint<1> wide_sums;  // sums may have more than SUM_W bits; half as many pixels at a time (not word_products)
   ap_uint<32> in_address;  // input map (its first block)
   ap_uint<32> block_bytes;  // from one channel block of the input to the next
   ap_uint<32> out_address;  // output map
@@ -66,6 +68,7 @@ struct Command {
   ap_uint<8> blocks;  // channel blocks of the input
   ap_uint<13> ring_start;  // ring position of row -top
   ap_uint<3> first_skip;  // bytes of the first block that belong to others
+  ap_uint<4> block_used;  // bytes of each block that are used, of the last at most last_bytes
   ap_uint<4> last_bytes;  // bytes of the last block that are used
   ap_uint<12> pixel_bytes;  // of one plane of one pixel in the window buffer (blocks only)
   ap_uint<13> row_beats;  // beats of one row of one block, or of a tight row of all planes
@@ -97,6 +100,7 @@ struct Command {
     c.thresholds = beats[1] >> 52;
     c.word_products = beats[1] >> 60;
     c.requantise = beats[1] >> 61;
+    c.wide_sums = beats[1] >> 62;
     c.in_address = beats[2];
     c.block_bytes = beats[2] >> 32;
     c.out_address = beats[3];
@@ -122,10 +126,11 @@ struct Command {
     c.blocks = beats[6] >> 53;
     c.ring_start = beats[7];
     c.first_skip = beats[7] >> 13;
-    c.last_bytes = beats[7] >> 16;
-    c.pixel_bytes = beats[7] >> 20;
-    c.row_beats = beats[7] >> 32;
-    c.stride_words = beats[7] >> 45;
+    c.block_used = beats[7] >> 16;
+    c.last_bytes = beats[7] >> 20;
+    c.pixel_bytes = beats[7] >> 24;
+    c.row_beats = beats[7] >> 36;
+    c.stride_words = beats[7] >> 49;
     return c;
   }
 };
