@@ -12,7 +12,9 @@ core/qnn_word_sum.sv
 core/qnn_word_bank.sv
 core/qnn_at_least.sv
 core/qnn_threshold.sv
-core/qnn_sum.sv
+core/qnn_accumulator.sv
+core/qnn_dsp_accumulator.sv
+core/qnn_sum_pair.sv
 core/qnn_pe_group.sv
 core/qnn_window.sv
 core/qnn_walker.sv

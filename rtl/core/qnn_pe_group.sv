@@ -9,8 +9,11 @@
 // In counting equal bits, sum = acc + constant of the channel, where acc is the canonical
 // accumulator: see rtl/README.md. Thresholds are moved by the same constant when they are packed.
 //
+// Sums have SUM_W bits; where ctrl_i.wide AccW bits, but only those of even pixels, and nothing is said
+// of the odd ones.
+//
 // Where ctrl_i.words the sums are made elsewhere (qnn_word_bank): they come down the chain, eight
-// channels of one pixel at a time, and each group takes those that are its own. word_i is 0 else.
+// channels of two pixels at a time, and each group takes those that are its own. word_i is 0 else.
 //
 // Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
 // be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
@@ -20,12 +23,17 @@
 
 module qnn_pe_group
   import qnn_pkg::*;
+  import qnn_regs_pkg::*;
 #(
-  parameter  int unsigned Pixels         = 4,
-  parameter  int unsigned AccW           = 32,
-  parameter  int unsigned WeightWords    = 1024,
-  parameter  int unsigned ThresholdWords = 512,
-  localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1
+  parameter  int unsigned Pixels          = 4,     // even
+  parameter  int unsigned AccW            = 32,
+  parameter  int unsigned WeightWords     = 1024,
+  parameter  int unsigned ThresholdWords  = 512,
+  parameter  bit          WholeThresholds = 1,     // see qnn_threshold
+  parameter  int unsigned DspPairs        = 0,     // of pixels, the last ones: sums in DSP blocks
+  localparam int unsigned Pairs           = Pixels / 2,
+  localparam int unsigned PixelW          = $clog2(Pixels),
+  localparam int unsigned WordsW          = GROUP_PE * 2 * SUM_W
 ) (
   input  logic                       clk_i,
   input  group_ctrl_t                ctrl_i,
@@ -33,8 +41,8 @@ module qnn_pe_group
   output group_ctrl_t                ctrl_o,             // to the next group
   output logic [Pixels*SIMD-1:0]     act_o,
   output logic [GROUP_PE*SIMD-1:0]   weights_o,          // channel c is bits [c*SIMD +: SIMD]
-  input  logic [GROUP_PE*WORD_W-1:0] word_i,             // channel c is bits [c*WORD_W +: WORD_W]
-  output logic [GROUP_PE*WORD_W-1:0] word_o,
+  input  logic [WordsW-1:0]          word_i,             // two pixels of channel 0, of channel 1, ...
+  output logic [WordsW-1:0]          word_o,
   // parameters: weights of one channel, or thresholds of two, a beat
   input  logic [GROUP_PE-1:0]        weight_we_i,
   input  logic [11:0]                weight_waddr_i,
@@ -54,8 +62,8 @@ module qnn_pe_group
   logic [Pixels*SIMD-1:0] act;
   logic [2:0]             valid, last;                    // index: age in cycles
   logic [1:0]             first, shift;
-  logic [GROUP_PE*WORD_W-1:0] word;
-  logic [Pixels-1:0]      load;                           // take the words of this pixel
+  logic [WordsW-1:0]      word;
+  logic [Pairs-1:0]       load;                           // take the words of these pixels
   always_ff @(posedge clk_i) begin
     ctrl <= ctrl_i;
     ctrl.word_group <= ctrl_i.word_group - 1'b1;
@@ -65,8 +73,8 @@ module qnn_pe_group
     {first[1], shift[1]} <= {first[0], shift[0]};
   end
   always_comb begin
-    for (int unsigned m = 0; m < Pixels; m++) begin
-      load[m] = ctrl_i.word_valid && ctrl_i.word_group == '0 && ctrl_i.word_pixel == 3'(m);
+    for (int unsigned m = 0; m < Pairs; m++) begin
+      load[m] = ctrl_i.word_valid && ctrl_i.word_group == '0 && ctrl_i.word_pair == 2'(m);
     end
   end
   assign valid[0] = ctrl.acc_valid;
@@ -81,7 +89,8 @@ module qnn_pe_group
   logic capture;
   assign capture = (valid[2] && last[2]) || (ctrl.word_valid && ctrl.word_last);
 
-  logic [GROUP_PE*Pixels*AccW-1:0] sums;      // of channel c, pixel m: element c*Pixels + m
+  logic [GROUP_PE*Pairs*(AccW+SUM_W)-1:0]     sums;    // as qnn_threshold takes them
+  logic [GROUP_PE-1:0][Pixels-1:0][AccW-1:0]  sum;     // each
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
     logic [SIMD-1:0] weight_read, weight;
     qnn_ram #(
@@ -95,45 +104,47 @@ module qnn_pe_group
       .rdata_o(weight_read)
     );
     always_ff @(posedge clk_i) weight <= weight_read;
-    logic words;
-    qnn_copy u_words (.clk_i, .data_i(ctrl_i.words), .data_o(words));
+    logic no_even, no_odd;
+    qnn_copy u_no_even (.clk_i, .data_i(ctrl_i.words), .data_o(no_even));
+    qnn_copy u_no_odd (.clk_i, .data_i(ctrl_i.words || ctrl_i.wide), .data_o(no_odd));
     assign weights_o[c*SIMD+:SIMD] = weight;
 
-    for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
-      logic [6:0] count;
-      qnn_popcount u_popcount (
-        .clk_i, .w_i(weight), .x_i(act[m*SIMD+:SIMD]), .clear_i(words), .count_o(count)
-      );
+    for (genvar m = 0; m < Pairs; m++) begin : gen_pair
+      logic [1:0][6:0] counts;
+      for (genvar k = 0; k < 2; k++) begin : gen_pixel
+        qnn_popcount u_popcount (
+          .clk_i, .w_i(weight), .x_i(act[(2*m+k)*SIMD+:SIMD]), .clear_i(k == 0 ? no_even : no_odd),
+          .count_o(counts[k])
+        );
+      end
 
-      logic [AccW-1:0] sum;
-      qnn_sum #(
-        .AccW(AccW)
-      ) u_sum (
-        .clk_i, .valid_i(valid[1]), .first_i(first[1]), .shift_i(shift[1]), .load_i(load[m]),
-        .capture_i(capture), .count_i(count), .word_i(word[c*WORD_W+:WORD_W]), .sum_o(sum)
+      logic [AccW-1:0]  even;
+      logic [SUM_W-1:0] odd;
+      qnn_sum_pair #(
+        .AccW(AccW), .Dsp(m + DspPairs >= Pairs)
+      ) u_sums (
+        .clk_i, .wide_i(ctrl.wide), .valid_i(valid[1]), .first_i(first[1]), .shift_i(shift[1]),
+        .load_i(load[m]), .capture_i(capture), .counts_i(counts),
+        .words_i(word[c*2*SUM_W+:2*SUM_W]), .even_o(even), .odd_o(odd)
       );
-      assign sums[(c*Pixels+m)*AccW+:AccW] = sum;
+      assign sums[(c*Pairs+m)*(AccW+SUM_W)+:AccW+SUM_W] = {odd, even};
+      assign sum[c][2*m] = even;
+      assign sum[c][2*m+1] = AccW'(odd);
     end
   end
 
-  logic [GROUP_PE*Pixels*CODE_W-1:0] codes;
+  logic [GROUP_PE-1:0][Pixels-1:0][CODE_W-1:0] code;
   qnn_threshold #(
-    .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
+    .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords), .Whole(WholeThresholds)
   ) u_threshold (
     .clk_i, .ctrl_i(ctrl), .threshold_we_i, .threshold_waddr_i, .data_i,
-    .sums_i(sums), .codes_o(codes), .words_o
+    .sums_i(sums), .codes_o(code), .words_o
   );
 
   always_comb begin
     for (int unsigned c = 0; c < GROUP_PE; c++) begin
-      codes_o[c*CODE_W+:CODE_W] = '0;
-      sums_o[c*AccW+:AccW] = '0;
-      for (int unsigned m = 0; m < Pixels; m++) begin
-        if (pixel_i == PixelW'(m)) begin
-          codes_o[c*CODE_W+:CODE_W] = codes[(c*Pixels+m)*CODE_W+:CODE_W];
-          sums_o[c*AccW+:AccW] = sums[(c*Pixels+m)*AccW+:AccW];
-        end
-      end
+      codes_o[c*CODE_W+:CODE_W] = code[c][pixel_i];
+      sums_o[c*AccW+:AccW] = sum[c][pixel_i];
     end
   end
 endmodule

@@ -7,7 +7,6 @@ package qnn_pkg;
   localparam int unsigned CODE_W = 8;     // bits of an output code
   localparam int unsigned GROUP_PE = qnn_regs_pkg::WORD_CHANNELS;  // share one copy of the operands
   localparam int unsigned KERNEL_ROWS = 16;
-  localparam int unsigned WORD_W = qnn_regs_pkg::WORD_ACC_W - qnn_regs_pkg::WORD_SHIFT;
 
   // Cycles from one group of channels to the last one, at least 2: results of fewer come as late.
   function automatic int unsigned chain_cycles(int unsigned groups);
@@ -36,12 +35,14 @@ package qnn_pkg;
     logic [11:0] threshold_address;
     logic        compare_valid;
     logic        compare_first;
+    logic        compare_half;       // which channels of four: see qnn_threshold
     logic [7:0]  compare_code;       // code of a channel that passes this threshold
     logic        copy;               // all thresholds are compared
     logic        words;              // sums come from qnn_word_bank, and no bits are counted
-    logic        word_valid;         // those of one pixel
+    logic        wide;               // sums of more than SUM_W bits: odd pixels count nothing
+    logic        word_valid;         // those of two pixels
     logic [2:0]  word_group;         // ... for the group so many further on
-    logic [2:0]  word_pixel;
+    logic [1:0]  word_pair;
     logic        word_last;          // the sums of all groups and pixels are complete
   } group_ctrl_t;
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Compares finished sums with thresholds and collects the results, one row of results a cycle:
+// Compares finished sums with thresholds, each of these two cycles long, and collects the results, one
+// row of results a cycle:
 // codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the pixel's first group of
 // channels first; or rows that qnn_requant makes of all sums, for which the sums leave in another
 // order: all pixels of a group of channels, then the next group, and before each pixel its parameters.
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
 // Timing: finish_i comes 5 cycles before the sum can be compared in the first group of the chain, where
-// words_i Pixels + 8 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
+// words_i Pixels / 2 + 8 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
 // interval_min and one, so that results have left before the next ones take their place.
 
 module qnn_readout
@@ -36,6 +37,7 @@ module qnn_readout
   output logic [11:0]          threshold_address_o,
   output logic                 compare_valid_o,
   output logic                 compare_first_o,
+  output logic                 compare_half_o,
   output logic [7:0]           compare_code_o,
   output logic                 copy_o,
   output logic [PixelW-1:0]    pixel_o,
@@ -60,7 +62,7 @@ module qnn_readout
 );
   // from issue to the first compare, and from copy to the last group's codes
   localparam int unsigned Delay = 4;
-  localparam int unsigned WordDelay = Delay + Pixels + 8;
+  localparam int unsigned WordDelay = Delay + Pixels / 2 + 8;
   localparam int unsigned Settle = chain_cycles(Groups) + 2;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
@@ -85,9 +87,9 @@ module qnn_readout
   token_t arrived;
   assign arrived = words_i ? token[WordDelay-1] : token[Delay-1];
 
-  // compare: one threshold a cycle, then copy
+  // compare: a threshold, both halves, then the next; then copy
   logic              fetch_end, fetch_tile_last;     // words for qnn_requant, see below
-  logic              comparing;
+  logic              comparing, half;
   logic [7:0]        compared;
   logic              compare_tile_last, copy_tile_last;
   logic [Pixels-1:0] compare_present, copy_present;   // of what is compared; of what is copied
@@ -95,8 +97,11 @@ module qnn_readout
   always_ff @(posedge clk_i) begin
     copy_o <= 1'b0;
     tile_done_o <= 1'b0;
-    if (comparing) compared <= compared + 1'b1;
-    if (comparing && (raw_i || requantise_i || compared + 1'b1 == thresholds_i)) begin
+    if (comparing) begin
+      half <= !half;
+      if (half) compared <= compared + 1'b1;
+    end
+    if (comparing && (raw_i || requantise_i || (half && compared + 1'b1 == thresholds_i))) begin
       comparing <= 1'b0;
       copy_o <= 1'b1;
       copy_tile_last <= compare_tile_last;
@@ -112,6 +117,7 @@ module qnn_readout
     end
     if (arrived.valid) begin
       comparing <= 1'b1;
+      half <= 1'b0;
       compared <= '0;
       compare_tile_last <= arrived.tile_last;
       compare_present <= arrived.present;
@@ -125,6 +131,7 @@ module qnn_readout
   end
   assign compare_valid_o = comparing && !raw_i && !requantise_i;
   assign compare_first_o = compared == '0;
+  assign compare_half_o = half;
   assign compare_code_o = compared + 1'b1;
   // once copied, the codes of the last group are there so many cycles later
   logic               settling, tile_last_next;
@@ -207,14 +214,11 @@ module qnn_readout
   end
   assign pixel_o = PixelW'(pixel);
 
-  logic [255:0] sums;
+  logic [Groups-1:0][GROUP_PE-1:0][AccW-1:0] sums_of;
+  logic [GROUP_PE-1:0][31:0]                 sums;
+  assign sums_of = sums_i;
   always_comb begin
-    sums = '0;
-    for (int unsigned g = 0; g < Groups; g++) begin
-      for (int unsigned c = 0; c < GROUP_PE; c++) begin
-        if (group == GroupW'(g)) sums[c*32+:AccW] = sums_i[(g*GROUP_PE+c)*AccW+:AccW];
-      end
-    end
+    for (int unsigned c = 0; c < GROUP_PE; c++) sums[c] = 32'(sums_of[group][c]);
   end
   always_ff @(posedge clk_i) begin
     requant_valid_o <= draining && requantise_i && 32'(pixel) < Pixels && !rst_i;

@@ -135,7 +135,7 @@ module qnn_sequencer
     // results stay until those of the next group overwrite them: compare and read them before
     if (command_i.raw) interval_min <= 9'(SumsApart - 1);
     else if (command_i.requantise) interval_min <= 9'(RequantApart - 1);
-    else if (command_i.thresholds >= 8'(Settle)) interval_min <= 9'(command_i.thresholds) - 9'd1;
+    else if ({command_i.thresholds, 1'b0} >= 9'(Settle)) interval_min <= {command_i.thresholds, 1'b0} - 9'd1;
     else interval_min <= 9'(Settle - 1);
   end
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Walks over the output pixels of a convolution in raster order, tile after tile, and gathers them
-// into groups of Pixels. A group may cross the ends of rows; only the last one of a tile may be
-// incomplete.
+// into groups of Pixels; where wide_sums of half as many, at the even places. A group may cross the ends
+// of rows; only the last one of a tile may be incomplete.
 //
 // Handshake: a group is taken in a cycle with group_valid_o and group_take_i.
-// Timing: a group every Pixels + 1 cycles.
+// Timing: a group every Pixels + 1 cycles, or half of Pixels and one.
 
 module qnn_walker
   import qnn_pkg::*;
@@ -105,9 +105,9 @@ module qnn_walker
         edge_first <= edge_first + $signed({3'b0, command_i.step_nibbles});
       end
     end
-    if (fill_step) fill <= fill + 1'b1;
+    if (fill_step) fill <= fill + (command_i.wide_sums ? FillW'(2) : FillW'(1));
     if (fill_step && map_end) tile_over <= 1'b1;
-    if (fill_step && fill == FillW'(Pixels - 1)) begin
+    if (fill_step && fill >= (command_i.wide_sums ? FillW'(Pixels - 2) : FillW'(Pixels - 1))) begin
       full <= 1'b1;
       group_tile_last_o <= tile_over || map_end;
       group_last <= (tile_over || map_end) && tile_end;
@@ -132,6 +132,7 @@ module qnn_walker
       active <= 1'b1;
       full <= 1'b0;
       fill <= '0;
+      group_present_o <= '0;
       tile <= '0;
       tile_over <= 1'b0;
       row <= '0;

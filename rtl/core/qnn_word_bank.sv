@@ -4,22 +4,24 @@
 // of each a cycle. A word of weights or of a window is four numbers, number j is bits [16*j +: 16].
 //
 //     acc[c][m] = over the words of a pass: sum of weight[c][j] * act[m][j], exact to WORD_ACC_W bits
-//     sum[c][m] = (acc[c][m] >> WORD_SHIFT) + 2^31, 32 bits                    (arithmetic shift)
+//     sum[c][m] = (acc[c][m] >> WORD_SHIFT) + 2^(SUM_W-1), SUM_W bits          (arithmetic shift)
 //
 // Weights are two's complement, and so are the numbers of a window unless unsigned_i.
 //
 // The passes over one group of pixels are for one group of channels after the other.
 //
 // Timing, for weights_i and act_i at cycle 0: a pass that ends there shows its sums from cycle 10 on,
-// one pixel a cycle. A pass has at least Pixels words; between its words may be any gap. Without
+// two pixels a cycle. A pass has at least Pixels words; between its words may be any gap. Without
 // valid_o sums_o is 0.
 
 module qnn_word_bank
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter  int unsigned Pixels = 4,
-  localparam int unsigned PixelW = (Pixels > 1) ? $clog2(Pixels) : 1
+  parameter  int unsigned Pixels = 4,     // even
+  localparam int unsigned Pairs  = Pixels / 2,
+  localparam int unsigned PairW  = (Pairs > 1) ? $clog2(Pairs) : 1,
+  localparam int unsigned WordsW = GROUP_PE * 2 * SUM_W
 ) (
   input  logic                       clk_i,
   input  logic                       rst_i,
@@ -32,9 +34,9 @@ module qnn_word_bank
   input  logic [Pixels*SIMD-1:0]     act_i,       // pixel m is bits [m*SIMD +: SIMD]
   output logic                       valid_o,
   output logic [2:0]                 group_o,     // passes of these pixels before this one
-  output logic [PixelW-1:0]          pixel_o,
+  output logic [PairW-1:0]           pair_o,      // pixels 2 * pair_o and the next
   output logic                       last_o,      // the last sums of these pixels
-  output logic [GROUP_PE*WORD_W-1:0] sums_o       // channel c is bits [c*WORD_W +: WORD_W]
+  output logic [WordsW-1:0]          sums_o       // both pixels of channel 0, of channel 1, ...
 );
   localparam int unsigned Numbers = SIMD / 16;
   localparam int unsigned Latency = Numbers + 2;  // from the operands to the end of the chain
@@ -59,30 +61,30 @@ module qnn_word_bank
     qnn_skew u_skew (.clk_i, .data_i(act_i[m*SIMD+:SIMD]), .data_o(act[m*SIMD+:SIMD]));
   end
 
-  // one pixel a cycle: which, for each channel
-  logic              reading, reading_next, at_end, last_pixel;
-  logic [PixelW-1:0] pixel, pixel_next;
-  logic [2:0]        group;
-  assign last_pixel = pixel == PixelW'(Pixels - 1);
+  // two pixels a cycle: which, for each channel
+  logic             reading, reading_next, at_end, last_pair;
+  logic [PairW-1:0] pair, pair_next;
+  logic [2:0]       group;
+  assign last_pair = pair == PairW'(Pairs - 1);
   always_comb begin
-    {reading_next, pixel_next} = {reading && !last_pixel, pixel};
-    if (reading) pixel_next = pixel + 1'b1;
-    if (last[Latency+1]) {reading_next, pixel_next} = {1'b1, PixelW'(0)};
+    {reading_next, pair_next} = {reading && !last_pair, pair};
+    if (reading) pair_next = pair + 1'b1;
+    if (last[Latency+1]) {reading_next, pair_next} = {1'b1, PairW'(0)};
     if (rst_i) reading_next = 1'b0;
   end
   always_ff @(posedge clk_i) begin
-    {reading, pixel} <= {reading_next, pixel_next};
-    if (reading && last_pixel) group <= at_end ? '0 : group + 1'b1;
+    {reading, pair} <= {reading_next, pair_next};
+    if (reading && last_pair) group <= at_end ? '0 : group + 1'b1;
     if (last[Latency+1]) at_end <= ending[Latency+1];
     if (rst_i) group <= '0;
     valid_o <= reading && !rst_i;
     group_o <= group;
-    pixel_o <= pixel;
-    last_o <= at_end && last_pixel;
+    pair_o <= pair;
+    last_o <= at_end && last_pair;
   end
 
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
-    logic [Pixels-1:0][WORD_W-1:0] sums;
+    logic [Pixels-1:0][SUM_W-1:0] sums;
     for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
       qnn_word_sum u_sum (
         .clk_i, .unsigned_i, .valid_i(valid[Latency-2]), .first_i(first[Latency-2]),
@@ -90,13 +92,15 @@ module qnn_word_bank
         .sum_o(sums[m])
       );
     end
-    logic              own_reading;
-    logic [PixelW-1:0] own_pixel;
+    logic             own_reading;
+    logic [PairW-1:0] own_pair;
     qnn_copy #(
-      .Width(1 + PixelW)
-    ) u_pixel (
-      .clk_i, .data_i({reading_next, pixel_next}), .data_o({own_reading, own_pixel})
+      .Width(1 + PairW)
+    ) u_pair (
+      .clk_i, .data_i({reading_next, pair_next}), .data_o({own_reading, own_pair})
     );
-    always_ff @(posedge clk_i) sums_o[c*WORD_W+:WORD_W] <= own_reading ? sums[own_pixel] : '0;
+    logic [Pairs-1:0][2*SUM_W-1:0] pairs;
+    assign pairs = sums;
+    always_ff @(posedge clk_i) sums_o[c*2*SUM_W+:2*SUM_W] <= own_reading ? pairs[own_pair] : '0;
   end
 endmodule

@@ -21,7 +21,7 @@ module qnn_word_sum
   input  logic              last_i,      // last word of a pass
   input  logic [SIMD-1:0]   weight_i,    // number j is bits [16*j +: 16]
   input  logic [SIMD-1:0]   act_i,       // likewise
-  output logic [WORD_W-1:0] sum_o
+  output logic [SUM_W-1:0] sum_o
 );
   localparam int unsigned ChainW = 35;            // four products of 16 and 17 bits
   localparam int unsigned LowW = WORD_ACC_W / 2;

@@ -24,7 +24,8 @@ module qnn_datapath
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Ports          = 1,       // the input map comes by the last one
-  parameter int unsigned Requantiser    = 0
+  parameter int unsigned Requantiser    = 0,
+  parameter int unsigned DspPairs       = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -68,6 +69,7 @@ module qnn_datapath
 );
   localparam int unsigned Groups = Pe / GROUP_PE;
   localparam int unsigned PixelW = $clog2(Pixels);
+  localparam int unsigned PairW = (Pixels > 2) ? $clog2(Pixels / 2) : 1;
   localparam int unsigned WordW = $clog2(WindowWords);
   localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
   localparam int unsigned ResultDepth = 64;
@@ -226,30 +228,31 @@ module qnn_datapath
   group_ctrl_t [Groups:0] ctrl;
   logic [Groups:0][Pixels*SIMD-1:0] act;
   logic [Groups-1:0][GROUP_PE*SIMD-1:0] weights;
-  logic [Groups:0][GROUP_PE*WORD_W-1:0] word;
+  logic [Groups:0][GROUP_PE*2*SUM_W-1:0] word;
   logic                word_valid, word_last;
   logic [2:0]          word_group;
-  logic [PixelW-1:0]   word_pixel;
+  logic [PairW-1:0]    word_pair;
   logic [Pe*CODE_W-1:0] codes;
   logic [Pe*AccW-1:0]   sums;
   logic [Groups-1:0][GROUP_PE*AccW-1:0] words;
   logic [PixelW-1:0]    read_pixel;
   logic [11:0] threshold_address;
-  logic        compare_valid, compare_first, copy;
+  logic        compare_valid, compare_first, compare_half, copy;
   logic [7:0]  compare_code;
   assign ctrl[0] = '{
     weight_address: weight_address_q,
     acc_valid: issue_q[2] && !command_i.word_products,
     acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
     threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_code: compare_code, copy: copy,
-    words: command_i.word_products, word_valid: word_valid, word_group: word_group,
-    word_pixel: 3'(word_pixel), word_last: word_last
+    compare_first: compare_first, compare_half: compare_half, compare_code: compare_code,
+    copy: copy, words: command_i.word_products, wide: command_i.wide_sums,
+    word_valid: word_valid, word_group: word_group, word_pair: 2'(word_pair), word_last: word_last
   };
   assign act[0] = pieces;
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     qnn_pe_group #(
-      .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords)
+      .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
+      .WholeThresholds(g == 0 && Requantiser != 0), .DspPairs(DspPairs)
     ) u_group (
       .clk_i, .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
       .weights_o(weights[g]), .word_i(word[g]), .word_o(word[g+1]),
@@ -270,7 +273,7 @@ module qnn_datapath
     .clk_i, .rst_i, .unsigned_i(command_i.word_unsigned),
     .valid_i(issue_q[3] && command_i.word_products), .first_i(first_q[3]),
     .last_i(pass_last_q[3]), .end_i(last_q[3]), .weights_i(weights[0]), .act_i(act[1]),
-    .valid_o(word_valid), .group_o(word_group), .pixel_o(word_pixel), .last_o(word_last),
+    .valid_o(word_valid), .group_o(word_group), .pair_o(word_pair), .last_o(word_last),
     .sums_o(word[0])
   );
 
@@ -289,7 +292,7 @@ module qnn_datapath
     .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
-    .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
+    .compare_half_o(compare_half), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last),
     .requant_present_o(requant_in_present), .requant_sums_o(requant_sums),

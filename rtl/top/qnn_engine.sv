@@ -12,14 +12,15 @@ module qnn_engine
 #(
   parameter int unsigned Pe             = 32,      // output channels at a time: 8, 16, 32 or 64
   parameter int unsigned Pixels         = 4,       // output pixels at a time: 2, 4 or 8
-  parameter int unsigned AccW           = 32,      // accumulator bits
+  parameter int unsigned AccW           = 32,      // bits of wide sums
   parameter int unsigned WeightWords    = 1024,    // powers of two, at most 4096
   parameter int unsigned ThresholdWords = 512,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Commands       = 64,
   parameter int unsigned Ports          = 2,       // of memory: 1 (m_axi_read is idle) or 2
-  parameter int unsigned Requantiser    = 1        // 1: codes by multiplication, too
+  parameter int unsigned Requantiser    = 1,       // 1: codes by multiplication, too
+  parameter int unsigned DspPairs       = 1        // of Pixels / 2 pairs of sums, those in DSP blocks
 ) (
   input  logic        aclk,
   input  logic        aresetn,
@@ -94,6 +95,12 @@ module qnn_engine
   end
   if (Pixels != 2 && Pixels != 4 && Pixels != 8) begin : gen_bad_pixels
     $fatal(1, "qnn_engine: Pixels=%0d is not 2, 4 or 8", Pixels);
+  end
+  if (DspPairs > Pixels / 2) begin : gen_bad_pairs
+    $fatal(1, "qnn_engine: DspPairs=%0d with Pixels=%0d is not 0 to half of these", DspPairs, Pixels);
+  end
+  if (AccW < SUM_W || AccW > 32) begin : gen_bad_sums
+    $fatal(1, "qnn_engine: AccW=%0d is not %0d to 32", AccW, SUM_W);
   end
   if (Ports != 1 && (Ports != 2 || Pe < 2 * GROUP_PE)) begin : gen_bad_ports
     $fatal(1, "qnn_engine: Ports=%0d with Pe=%0d is not 1, or 2 with at least 16", Ports, Pe);
@@ -261,7 +268,7 @@ module qnn_engine
   qnn_datapath #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .WeightWords(WeightWords),
     .ThresholdWords(ThresholdWords), .WindowWords(WindowWords), .PoolColumns(PoolColumns),
-    .Ports(Ports), .Requantiser(Requantiser)
+    .Ports(Ports), .Requantiser(Requantiser), .DspPairs(DspPairs)
   ) u_datapath (
     .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
     .next_valid_i(next_valid), .next_i(next), .next_taken_o(next_taken),

@@ -20,6 +20,7 @@ module qnn_fabric #(
   parameter int unsigned Commands       = 64,
   parameter int unsigned Ports          = 2,
   parameter int unsigned Requantiser    = 1,
+  parameter int unsigned DspPairs       = 1,
   parameter logic [15:0] EngineWindow   = 16'h43C0,  // upper half of the addresses of the registers
   parameter logic [15:0] IntcWindow     = 16'h4180   // and of those of the interrupt controller
 ) (
@@ -167,7 +168,7 @@ module qnn_fabric #(
   qnn_engine #(
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
     .WindowWords(WindowWords), .PoolColumns(PoolColumns), .Commands(Commands), .Ports(Ports),
-    .Requantiser(Requantiser)
+    .Requantiser(Requantiser), .DspPairs(DspPairs)
   ) u_engine (
     .aclk(clk_i), .aresetn(!rst), .irq(irq),
     .s_axi_ctrl_awvalid(control_awvalid), .s_axi_ctrl_awready(control_awready),

@@ -14,6 +14,7 @@ module qnn_zynq #(
   parameter int unsigned Commands       = 64,
   parameter int unsigned Ports          = 2,
   parameter int unsigned Requantiser    = 1,
+  parameter int unsigned DspPairs       = 1,
   parameter logic [15:0] EngineWindow   = 16'h43C0,  // upper half of the addresses of the registers
   parameter logic [15:0] IntcWindow     = 16'h4180   // and of those of the interrupt controller
 );
@@ -47,7 +48,7 @@ module qnn_zynq #(
   qnn_fabric #(
     .Pe(Pe), .Pixels(Pixels), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords),
     .WindowWords(WindowWords), .PoolColumns(PoolColumns), .Commands(Commands), .Ports(Ports),
-    .Requantiser(Requantiser),
+    .Requantiser(Requantiser), .DspPairs(DspPairs),
     .EngineWindow(EngineWindow), .IntcWindow(IntcWindow)
   ) u_fabric (
     .clk_i(clk), .fclk_resetn_i(fclk_resetn[0]), .irq_o(irq),

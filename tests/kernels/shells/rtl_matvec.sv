@@ -144,7 +144,7 @@ module rtl_matvec
     .requant_sums_o(), .requant_valid_i(1'b0), .requant_present_i(1'b0), .requant_row_i('0),
     .requant_busy_i(1'b0),
     .finish_i(take && last), .present_i(present), .tile_last_i(1'b0), .threshold_address_o(),
-    .compare_valid_o(), .compare_first_o(), .compare_code_o(), .copy_o(), .pixel_o(pixel),
+    .compare_valid_o(), .compare_first_o(), .compare_half_o(), .compare_code_o(), .copy_o(), .pixel_o(pixel),
     .codes_i('0), .sums_i(sums), .result_valid_o(result_valid),
     .result_present_o(result_present), .result_o(result), .tile_done_o(), .busy_o(reading)
   );

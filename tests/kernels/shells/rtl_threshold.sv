@@ -85,23 +85,30 @@ module rtl_threshold
 
   group_ctrl_t          ctrl;
   logic [11:0]          threshold_address, threshold_waddr;
-  logic                 compare_valid, compare_first, copy;
+  logic                 compare_valid, compare_first, compare_half, copy;
   logic [7:0]           compare_code;
   logic [Pe*CODE_W-1:0] codes;
   assign ctrl = '{
     threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_code: compare_code, copy: copy, default: '0
+    compare_first: compare_first, compare_half: compare_half, compare_code: compare_code,
+    copy: copy, default: '0
   };
   assign threshold_waddr = (base + 12'(level)) & 12'(ThresholdWords - 1);
   for (genvar g = 0; g < Groups; g++) begin : gen_group
+    // the sum is that of the even pixel of a pair
+    logic [GROUP_PE-1:0][SUM_W+AccW-1:0] pairs;
+    logic [GROUP_PE-1:0][2*CODE_W-1:0]   both;
+    for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
+      assign pairs[c] = {SUM_W'(0), sums[(g*GROUP_PE+c)*AccW+:AccW]};
+      assign codes[(g*GROUP_PE+c)*CODE_W+:CODE_W] = both[c][CODE_W-1:0];
+    end
     qnn_threshold #(
-      .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
+      .Pixels(2), .AccW(AccW), .ThresholdWords(ThresholdWords), .Whole(g == 0)
     ) u_threshold (
       .clk_i, .ctrl_i(ctrl),
       .threshold_we_i((GROUP_PE/2)'(Pairs'(beat_valid && loading) << lane >> g * GROUP_PE / 2)),
       .threshold_waddr_i(threshold_waddr), .data_i(beat),
-      .sums_i(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
-      .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]), .words_o(words[g])
+      .sums_i(pairs), .codes_o(both), .words_o(words[g])
     );
   end
 
@@ -130,7 +137,8 @@ module rtl_threshold
     .thresholds_i(command.thresholds), .words_i(1'b0), .finish_i(finish), .present_i(1'b1),
     .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
-    .compare_first_o(compare_first), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(),
+    .compare_first_o(compare_first), .compare_half_o(compare_half), .compare_code_o(compare_code),
+    .copy_o(copy), .pixel_o(),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last), .requant_present_o(),
     .requant_sums_o(requant_sums), .requant_valid_i(requant_out_valid), .requant_present_i(1'b1),
