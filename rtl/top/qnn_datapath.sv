@@ -16,11 +16,11 @@ module qnn_datapath
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe             = 32,      // as qnn_engine
+  parameter int unsigned Pe             = 64,      // as qnn_engine
   parameter int unsigned Pixels         = 4,
   parameter int unsigned AccW           = 32,
-  parameter int unsigned WeightWords    = 1024,
-  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WeightWords    = 512,
+  parameter int unsigned ThresholdWords = 256,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Ports          = 1,       // the input map comes by the last one

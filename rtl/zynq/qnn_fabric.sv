@@ -11,10 +11,10 @@
 // and that is all. Reset ends when fclk_resetn_i has been high for 16 cycles.
 
 module qnn_fabric #(
-  parameter int unsigned Pe             = 32,      // of the engine, see qnn_engine
+  parameter int unsigned Pe             = 64,      // of the engine, see qnn_engine
   parameter int unsigned Pixels         = 4,
-  parameter int unsigned WeightWords    = 1024,
-  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WeightWords    = 512,
+  parameter int unsigned ThresholdWords = 256,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Commands       = 64,

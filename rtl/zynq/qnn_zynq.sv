@@ -5,10 +5,10 @@
 // FCLK_CLK0, as the hardware description tells PYNQ to set it.
 
 module qnn_zynq #(
-  parameter int unsigned Pe             = 32,      // of the engine, see qnn_engine
+  parameter int unsigned Pe             = 64,      // of the engine, see qnn_engine
   parameter int unsigned Pixels         = 4,
-  parameter int unsigned WeightWords    = 1024,
-  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WeightWords    = 512,
+  parameter int unsigned ThresholdWords = 256,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,
   parameter int unsigned Commands       = 64,

@@ -120,7 +120,7 @@ def convolution(
 def word_convolution(
     x: ArrayLike, weight: ArrayLike, *, stride: int = 1, padding: Padding = NO_PADDING
 ) -> NDArray[np.int64]:
-    """Sums of products of 16-bit numbers: floor(acc / 2**10), acc as `convolution` has it.
+    """Sums of products of 16-bit numbers: floor(acc / 2**18), acc as `convolution` has it.
 
     Args:
         x: integers from -2**15 to 2**16 - 1, shape (H, W, C).
@@ -138,7 +138,7 @@ def word_convolution(
     for name, values, most in (("x", x, 2**16 - 1), ("weight", weight, 2**15 - 1)):
         if values.min() < -(2**15) or values.max() > most:
             raise ValueError(f"{name}: {values.min()}..{values.max()} do not fit 16 bits")
-    return convolution(x, weight, stride=stride, padding=padding) // 2**10
+    return convolution(x, weight, stride=stride, padding=padding) // 2**18
 
 
 def multi_threshold(

@@ -40,10 +40,11 @@ _SMALL = {
 }
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "pynq-z1": {},
+    "pynq-z1-8k": {"Pe": 32, "WeightWords": 1024},
     "small": _SMALL,
-    "one-port": {**_SMALL, "Ports": 1, "Requantiser": 0},
-    "aup-zu3": {"Pixels": 8, "WeightWords": 2048, "WindowWords": 2048},
-    "kv260": {"Pe": 64, "Pixels": 8, "WeightWords": 4096},
+    "one-port": {**_SMALL, "Ports": 1, "Requantiser": 0, "DspPairs": 0},
+    "aup-zu3": {"Pe": 32, "Pixels": 8, "WeightWords": 2048, "WindowWords": 2048, "DspPairs": 2},
+    "kv260": {"Pixels": 8, "WeightWords": 4096, "DspPairs": 4},
 }
 
 LARGE = ("aup-zu3", "kv260")  # of them, which take minutes to compile
@@ -52,6 +53,13 @@ LARGE = ("aup-zu3", "kv260")  # of them, which take minutes to compile
 def sources(rtl: Path = RTL) -> list[Path]:
     """The RTL, or a copy of it, in the order of compilation."""
     return [rtl / name for name in (rtl / "files.f").read_text().split()]
+
+
+def xilinx_sources(rtl: Path = RTL) -> list[Path]:
+    """The same for a device of Xilinx: units with its blocks in the place of portable ones."""
+    return [
+        own if (own := rtl / "xilinx" / path.name).exists() else path for path in sources(rtl)
+    ]
 
 
 def zynq_sources(rtl: Path = RTL) -> list[Path]:

@@ -7,22 +7,28 @@ import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
+from qnn.engine import regs
 from qnn_sim.streams import generator, pack
 
-ACC, WEIGHTS, THRESHOLDS, PE = 14, 16, 16, 8
+ACC, WEIGHTS, THRESHOLDS, PE = 30, 16, 16, 8
+SUM = regs.SUM_W
 
 
-@pytest.mark.parametrize("pixels", [2, 4])
-def test_qnn_pe_group(pixels):
+@pytest.mark.parametrize(("pixels", "whole", "dsp"), [(2, 1, 1), (4, 0, 1)])
+def test_qnn_pe_group(pixels, whole, dsp):
     from qnn_sim.bench_runner import run_bench
 
-    run_bench(__file__, Pixels=pixels, AccW=ACC, WeightWords=WEIGHTS, ThresholdWords=THRESHOLDS)
+    run_bench(
+        __file__, Pixels=pixels, AccW=ACC, WeightWords=WEIGHTS, ThresholdWords=THRESHOLDS,
+        WholeThresholds=whole, DspPairs=dsp,
+    )  # fmt: skip
 
 
 # fields of group_ctrl_t, the lowest first
 CTRL = {
-    "word_last": 1, "word_pixel": 3, "word_group": 3, "word_valid": 1, "words": 1,
-    "copy": 1, "compare_code": 8, "compare_first": 1, "compare_valid": 1, "threshold_address": 12,
+    "word_last": 1, "word_pair": 2, "word_group": 3, "word_valid": 1, "wide": 1, "words": 1,
+    "copy": 1, "compare_code": 8, "compare_half": 1, "compare_first": 1, "compare_valid": 1,
+    "threshold_address": 12,
     "acc_last": 1, "acc_shift": 1, "acc_first": 1, "acc_valid": 1, "weight_address": 12,
 }  # fmt: skip
 
@@ -63,7 +69,7 @@ class Bench:
                 await RisingEdge(dut.clk_i)
         dut.threshold_we_i.value = 0
 
-    def group(self, rows, planes, levels, base, at, weights=None, ones=False):
+    def group(self, rows, planes, levels, base, at, ones=False):
         """One group of pixels from cycle `at` on: inputs by cycle, its sums and codes."""
         inputs, acts = {}, {}
         sums = np.zeros((PE, self.pixels), dtype=np.int64)
@@ -87,15 +93,21 @@ class Bench:
         last = at + planes * rows - 1
         used = [self.thresholds[(base + k) % THRESHOLDS] for k in range(levels)]
         codes = sum((sums >= np.array(t)[:, None]).astype(int) for t in used)
-        for k in range(levels):
-            inputs.setdefault(last + 2 + k, {}).update(
-                compare_valid=1, compare_first=int(k == 0), compare_code=k + 1,
-                threshold_address=(base + k) % THRESHOLDS,
-            )  # fmt: skip
-        inputs.setdefault(last + 2 + levels, {})["copy"] = 1
+        self.compare(inputs, last + 2, levels, base)
         return inputs, acts, sums, codes, last
 
-    async def run(self, groups):
+    @staticmethod
+    def compare(inputs, begin, levels, base):
+        """From cycle `begin` on with `levels` thresholds, then copy."""
+        for turn in range(2 * levels):
+            k, half = divmod(turn, 2)
+            inputs.setdefault(begin + turn, {}).update(
+                compare_valid=1, compare_first=int(k == 0), compare_half=half, compare_code=k + 1,
+                threshold_address=(base + k) % THRESHOLDS,
+            )  # fmt: skip
+        inputs.setdefault(begin + 2 * levels, {})["copy"] = 1
+
+    async def run(self, groups, wide=False):
         """Groups that follow each other as closely as compares and copies let them."""
         inputs, acts, sums, codes = {}, {}, {}, {}
         free = 4  # no sum may be complete earlier
@@ -107,10 +119,13 @@ class Bench:
             for cycle, fields in more.items():
                 inputs.setdefault(cycle, {}).update(fields)
             acts.update(act)
-            sums[last + 5], codes[last + 2 + levels + 4] = want_sums, want_codes
+            sums[last + 5], codes[last + 2 + 2 * levels + 4] = want_sums, want_codes
             # the next sum must not be there before the last compare of this one
-            at, free = last + 1 + int(self.rng.integers(3)), last + levels
-        await self.show(at + 40, inputs, acts, {}, sums, codes)
+            at, free = last + 1 + int(self.rng.integers(3)), last + 2 * levels
+        if wide:
+            for cycle in range(at + 40):
+                inputs.setdefault(cycle, {})["wide"] = 1
+        await self.show(at + 40, inputs, acts, {}, sums, codes, 2 if wide else 1)
 
     async def run_words(self, passes, levels):
         """Groups of pixels whose sums come from elsewhere, `passes` groups of channels each, as
@@ -119,36 +134,33 @@ class Bench:
         The counts of bits that go on all the while count nothing.
         """
         inputs, words, sums, codes = {}, {}, {}, {}
-        distance = max(passes * self.pixels, levels + 1)
-        values = self.rng.integers(0, 2**32, (12, self.pixels, PE), dtype=np.uint64)
+        pairs = self.pixels // 2
+        distance = max(passes * pairs, 2 * levels + 1)
+        values = self.rng.integers(0, 2**SUM, (12, pairs, PE, 2))
         for number, group in enumerate(values):
             at = 20 + number * distance
             for passed in range(passes):
-                for m in range(self.pixels):
-                    cycle = at + passed * self.pixels + m
-                    end = passed == passes - 1 and m == self.pixels - 1
+                for m in range(pairs):
+                    cycle = at + passed * pairs + m
+                    end = passed == passes - 1 and m == pairs - 1
                     inputs.setdefault(cycle, {}).update(
-                        word_valid=1, word_group=passed, word_pixel=m, word_last=int(end)
+                        word_valid=1, word_group=passed, word_pair=m, word_last=int(end)
                     )
-                    others = self.rng.integers(0, 2**32, PE, dtype=np.uint64)
-                    words[cycle] = pack((group[m] if passed == 0 else others).tolist(), 32)
-            last = at + passes * self.pixels - 1
-            for k in range(levels):
-                inputs.setdefault(last + k, {}).update(
-                    compare_valid=1, compare_first=int(k == 0), compare_code=k + 1,
-                    threshold_address=k,
-                )  # fmt: skip
-            inputs.setdefault(last + levels, {})["copy"] = 1
-            seen = group.T.astype(np.int64) % 2**ACC
+                    others = self.rng.integers(0, 2**SUM, (PE, 2))
+                    words[cycle] = pack((group[m] if passed == 0 else others).ravel().tolist(), SUM)
+            last = at + passes * pairs - 1
+            self.compare(inputs, last, levels, 0)
+            seen = group.transpose(1, 0, 2).reshape(PE, self.pixels)
             sums[last + 3] = seen
             used = (seen >= np.array(t)[:, None] for t in self.thresholds[:levels])
-            codes[last + levels + 4] = sum(reached.astype(int) for reached in used)
-        for cycle in range(at + passes * self.pixels + 40):
+            codes[last + 2 * levels + 4] = sum(reached.astype(int) for reached in used)
+        end = at + passes * pairs + 40
+        for cycle in range(end):
             inputs.setdefault(cycle, {})["words"] = 1
-        await self.show(at + passes * self.pixels + 40, inputs, {}, words, sums, codes)
+        await self.show(end, inputs, {}, words, sums, codes)
 
-    async def show(self, end, inputs, acts, words, sums, codes):
-        """Inputs by cycle, and what must come of them from which cycle on."""
+    async def show(self, end, inputs, acts, words, sums, codes, step=1):
+        """Inputs by cycle, and what must come of them from which cycle on, for each step-th pixel."""
         dut = self.dut
         shown_sums = shown_codes = None
         chain, read = [], []
@@ -159,7 +171,9 @@ class Bench:
                     fields[name] = self.random.getrandbits(1)
             if "weight_address" not in fields:
                 fields["weight_address"] = self.random.randrange(WEIGHTS)
-            pixel = self.random.randrange(self.pixels)
+            if "compare_valid" not in fields:
+                fields["compare_half"] = self.random.getrandbits(1)
+            pixel = self.random.randrange(0, self.pixels, step)
             act = acts.get(cycle, self.random.getrandbits(64 * self.pixels))
             word = words.get(cycle, 0)
             dut.ctrl_i.value, dut.act_i.value, dut.pixel_i.value = control(fields), act, pixel
@@ -184,19 +198,20 @@ class Bench:
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def sums_and_codes_are_right(dut):
+@cocotb.parametrize(wide=[False, True])
+async def sums_and_codes_are_right(dut, wide):
     bench = Bench(dut)
     weights = [[bench.random.getrandbits(64) for _ in range(PE)] for _ in range(WEIGHTS)]
     thresholds = np.sort(bench.rng.integers(30, 200, (THRESHOLDS, PE)), axis=0)
     await bench.begin(weights, thresholds)
     for levels in (1, 2, 7, 15):
-        await bench.run(
+        await bench.run((
             {
                 "rows": int(bench.rng.integers(1, 6)), "planes": int(bench.rng.integers(1, 4)),
                 "levels": levels, "base": int(bench.rng.integers(THRESHOLDS + 1 - levels)),
             }
             for _ in range(20)
-        )  # fmt: skip
+        ), wide)  # fmt: skip
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -205,13 +220,14 @@ async def extremes_and_ties(dut):
     bench = Bench(dut)
     weights = [[(0, 2**64 - 1)[c % 2] for c in range(PE)] for _ in range(WEIGHTS)]
     reached = 64 * 3 * 7  # of odd channels: three rows, three planes
-    values = [0, 0, 1, reached - 1, reached, reached, reached + 1, 2**ACC - 1]
+    values = [0, 0, 1, reached - 1, reached, reached, reached + 1, 2**SUM - 1]
     thresholds = np.array([[values[k % 8]] * PE for k in range(THRESHOLDS)])
     await bench.begin(weights, thresholds)
     await bench.run([{"rows": 3, "planes": 3, "levels": 8, "base": 0, "ones": True}] * 3)
-    # the largest sum that fits
-    rows = (2**ACC - 1) // 64
-    await bench.run([{"rows": rows, "planes": 1, "levels": 1, "base": 7, "ones": True}])
+    # the largest sums that fit: doubled until one more would not, with and without odd pixels
+    for wide, width in ((False, SUM), (True, ACC)):
+        doubled = {"rows": 1, "planes": width - 6, "levels": 1, "base": 7, "ones": True}
+        await bench.run([doubled] * 2, wide)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -219,6 +235,6 @@ async def extremes_and_ties(dut):
 async def words_are_taken_and_compared(dut, passes, levels):
     bench = Bench(dut)
     weights = [[bench.random.getrandbits(64) for _ in range(PE)] for _ in range(WEIGHTS)]
-    thresholds = np.sort(bench.rng.integers(0, 2**ACC, (THRESHOLDS, PE)), axis=0)
+    thresholds = np.sort(bench.rng.integers(0, 2**SUM, (THRESHOLDS, PE)), axis=0)
     await bench.begin(weights, thresholds)
     await bench.run_words(passes, levels)

@@ -83,7 +83,7 @@ class Bench:
             await RisingEdge(dut.clk_i)
             if not dut.rst_i.value:
                 if dut.compare_valid_o.value:
-                    names = ("threshold_address", "compare_first", "compare_code")
+                    names = ("threshold_address", "compare_first", "compare_half", "compare_code")
                     seen = tuple(int(getattr(dut, f"{name}_o").value) for name in names)
                     self.compares.append((self.cycle, *seen))
                 if dut.finish_i.value:
@@ -161,12 +161,12 @@ class Bench:
         dut = self.dut
         distance = self.groups * self.pixels + self.chain - self.groups + 2
         if not raw:
-            distance = max(thresholds, self.chain + max(2, self.pixels - 1))
+            distance = max(2 * thresholds, self.chain + max(2, self.pixels - 1))
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
         dut.words_i.value = int(words)
-        # where a sum is made of words, it is there from 13 + pixels cycles after the issue on
-        there = 13 + self.pixels if words else 5
+        # where a sum is made of words, it is there from 13 + half the pixels cycles after the issue on
+        there = 13 + self.pixels // 2 if words else 5
         compares, present_of = [], []
         for tile in range(tiles):
             for group in range(per_tile):
@@ -178,7 +178,7 @@ class Bench:
                 present_of.append(count)
                 for k in range(thresholds):
                     address = (self.base + tile * thresholds + k) % THRESHOLDS
-                    compares.append((address, int(k == 0), k + 1))
+                    compares += [(address, int(k == 0), half, k + 1) for half in range(2)]
                 dut.finish_i.value = 0
                 dut.tile_last_i.value = self.random.getrandbits(1)
                 dut.present_i.value = self.random.getrandbits(self.pixels)
@@ -195,9 +195,9 @@ class Bench:
         if not raw:
             assert [seen[1:] for seen in self.compares] == compares
             for number, (at, _) in enumerate(self.finished):
-                mine = self.compares[number * thresholds : (number + 1) * thresholds]
+                mine = self.compares[number * 2 * thresholds : (number + 1) * 2 * thresholds]
                 cycles = [seen[0] for seen in mine]
-                assert cycles == list(range(cycles[0], cycles[0] + thresholds)), "with gaps"
+                assert cycles == list(range(cycles[0], cycles[0] + 2 * thresholds)), "with gaps"
                 # the sum is there from so many cycles after the issue on, until the next one is
                 assert cycles[0] >= at + there
                 if number + 1 < len(self.finished):

@@ -8,18 +8,20 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from test_qnn_pe_group import control
 
+from qnn.engine import regs
 from qnn_sim import golden
 from qnn_sim.streams import generator, pack
 
 ACC, WORDS, PE = 32, 256, 8
 TOP = 2**ACC - 1
+ODD = 2**regs.SUM_W - 1  # the most of an odd pixel, and of all thresholds where there are such
 
 
-@pytest.mark.parametrize("pixels", [1, 4])
-def test_qnn_threshold(pixels):
+@pytest.mark.parametrize(("pixels", "whole"), [(2, 1), (4, 0)])
+def test_qnn_threshold(pixels, whole):
     from qnn_sim.bench_runner import run_bench
 
-    run_bench(__file__, Pixels=pixels, AccW=ACC, ThresholdWords=WORDS)
+    run_bench(__file__, Pixels=pixels, AccW=ACC, ThresholdWords=WORDS, Whole=whole)
 
 
 async def load(dut, thresholds):
@@ -35,6 +37,12 @@ async def load(dut, thresholds):
     dut.threshold_we_i.value = 0
 
 
+def pairs(sums):
+    """Sums (channels, pixels) as they come: the odd pixel of two above the even one."""
+    return pack([int(v) for v in sums[:, ::2].ravel() | sums[:, 1::2].ravel().astype(object) << ACC],
+                ACC + regs.SUM_W)  # fmt: skip
+
+
 async def codes_of(dut, sums, base, levels):
     """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on.
 
@@ -43,7 +51,7 @@ async def codes_of(dut, sums, base, levels):
     rest = generator("later")
     gaps = rest.choice((0.0, 0.3))
     compared, turns = [False, False], []  # of two cycles ago
-    while len(turns) < levels:
+    while len(turns) < 2 * levels:
         compared.append(rest.random() >= gaps)
         if compared[-1]:
             turns.append(len(compared) - 1)
@@ -51,16 +59,15 @@ async def codes_of(dut, sums, base, levels):
     for cycle, there in enumerate(compared[:-2]):
         # what means nothing without its valid bit is random; the sums come two cycles later
         now = {"compare_code": rest.getrandbits(8), "compare_first": rest.getrandbits(1),
-               "threshold_address": rest.randrange(WORDS)}  # fmt: skip
+               "compare_half": rest.getrandbits(1), "threshold_address": rest.randrange(WORDS)}  # fmt: skip
         now["copy"] = int(cycle + 1 == turns[-1])
         if compared[cycle + 2]:
-            k = turns.index(cycle + 2)
+            k, half = divmod(turns.index(cycle + 2), 2)
             now = {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
-                   "threshold_address": (base + k) % WORDS}  # fmt: skip
+                   "compare_half": half, "threshold_address": (base + k) % WORDS}  # fmt: skip
         dut.ctrl_i.value = control(now)
-        dut.sums_i.value = (
-            pack(sums.ravel().tolist(), ACC) if there else rest.getrandbits(sums.size * ACC)
-        )
+        bits = PE * sums.shape[1] // 2 * (ACC + regs.SUM_W)
+        dut.sums_i.value = pairs(sums) if there else rest.getrandbits(bits)
         await RisingEdge(dut.clk_i)
     codes = int(dut.codes_o.value).to_bytes(sums.size, "little")
     return np.frombuffer(codes, np.uint8).reshape(sums.shape)
@@ -72,10 +79,13 @@ async def codes_are_counts_of_thresholds(dut):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     pixels = int(dut.Pixels.value)
     Clock(dut.clk_i, 2, unit="ns").start()
-    for levels in (1, 2, 3, 7, 15, 255, 255):
+    for number, levels in enumerate((1, 2, 3, 7, 15, 255, 255)):
         base = int(rng.integers(WORDS))
-        own = np.sort(rng.integers(0, 2 ** int(rng.integers(6, ACC + 1)), (levels, PE)), axis=0)
-        own[rng.random(own.shape) < 0.1] = TOP
+        wide = number % 2  # odd pixels mean nothing then
+        top = TOP if wide else ODD
+        bits = int(rng.integers(6, top.bit_length() + 1))
+        own = np.sort(rng.integers(0, 2**bits, (levels, PE)), axis=0)
+        own[rng.random(own.shape) < 0.1] = top
         own = np.sort(own, axis=0)
         memory = rng.integers(0, TOP + 1, (WORDS, PE))
         memory[(base + np.arange(levels)) % WORDS] = own
@@ -84,7 +94,10 @@ async def codes_are_counts_of_thresholds(dut):
             sums = rng.integers(0, own.max() + 2, (PE, pixels))
             ties = rng.random(sums.shape) < 0.4
             tied = np.take_along_axis(own.T, rng.integers(0, levels, sums.shape), axis=1)
-            sums = np.where(ties, tied - rng.integers(0, 2, sums.shape), sums).clip(0, TOP)
+            sums = np.where(ties, tied - rng.integers(0, 2, sums.shape), sums).clip(0, top)
+            sums[:, 1::2] = sums[:, 1::2].clip(0, ODD)
             want = golden.multi_threshold(sums.T, own.T).T
             got = await codes_of(dut, sums, base, levels)
+            if wide:
+                got, want = got[:, ::2], want[:, ::2]
             assert (got == want).all(), (levels, np.argwhere(got != want)[:3].tolist())

@@ -7,6 +7,7 @@ import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
+from qnn.engine import regs
 from qnn_sim import golden
 from qnn_sim.streams import pack
 
@@ -50,7 +51,7 @@ class Bench:
         """Sums (pixels, PE) of a pass, made unsigned."""
         maps = acts.transpose(1, 0, 2).reshape(1, self.pixels, -1)  # a pixel for each window
         kernel = weights.transpose(1, 0, 2).reshape(PE, 1, 1, -1)
-        return golden.word_convolution(maps, kernel)[0] + 2**31
+        return golden.word_convolution(maps, kernel)[0] + 2 ** (regs.SUM_W - 1)
 
     async def clock(self, **inputs):
         """One cycle, with operands at random where there are none."""
@@ -63,9 +64,9 @@ class Bench:
             assert not dut.valid_o.value and not dut.sums_o.value, f"sums at cycle {self.cycle}"
         else:
             *flags, sums = want
-            found = [int(f.value) for f in (dut.group_o, dut.pixel_o, dut.last_o)]
+            found = [int(f.value) for f in (dut.group_o, dut.pair_o, dut.last_o)]
             assert dut.valid_o.value and found == flags, f"{found}, expected {flags}"
-            assert int(dut.sums_o.value) == pack(sums, 32), f"{flags} at cycle {self.cycle}"
+            assert int(dut.sums_o.value) == pack(sums, regs.SUM_W), f"{flags} at cycle {self.cycle}"
 
     async def run(self, passes, gaps):
         """Passes one behind the other, up to four for the same pixels; in front of each word some
@@ -85,11 +86,10 @@ class Bench:
                 if n == len(weights) - 1:
                     sums = self.expected(weights, acts).tolist()
                     at = self.cycle + 1 + LATENCY  # seen at the edge that ends that cycle
-                    top = self.pixels - 1
-                    self.shown.update(
-                        (at + m, (group, m, int(end and m == top), row))
-                        for m, row in enumerate(sums)
-                    )
+                    pairs = self.pixels // 2
+                    for m in range(pairs):
+                        both = [v for pair in zip(*sums[2 * m :][:2], strict=True) for v in pair]
+                        self.shown[at + m] = group, m, int(end and m == pairs - 1), both
                     group = 0 if end else group + 1
                 await self.clock(
                     valid_i=1, first_i=int(n == 0), last_i=int(n == len(weights) - 1),
@@ -127,10 +127,11 @@ async def extremes(dut, unsigned):
                 alone = np.zeros_like(full)
                 alone[:, :, lane] = weight
                 passes.append((alone, np.full((bench.pixels, bench.pixels, NUMBERS), act)))
-    for total in (-1025, -1024, -1023, -1, 0, 1, 1023, 1024, 1025):
+    step = 1 << regs.WORD_SHIFT
+    for total in (-step - 1, -step, -step + 1, -1, 0, 1, step - 1, step, step + 1):
         weights = np.zeros((bench.pixels, PE, NUMBERS), np.int64)
-        weights[bench.pixels - 1, :, 3] = total
-        passes.append((weights, np.ones((bench.pixels, bench.pixels, NUMBERS), np.int64)))
+        weights[bench.pixels - 1, :, 2:] = total % 16, total // 16
+        passes.append((weights, np.full((bench.pixels, bench.pixels, NUMBERS), [1, 1, 1, 16])))
     words = (2**41 - 1) // (ends[1] * -LEAST * NUMBERS)
     for weight in (LEAST, MOST):
         full = np.full((words, PE, NUMBERS), weight)

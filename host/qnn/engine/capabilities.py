@@ -33,13 +33,13 @@ class Capabilities:
         requantiser: 1 where codes can be made by multiplication, see requantise.py, else 0.
     """
 
-    pe: int = 32
+    pe: int = 64
     pixels: int = 4
     simd: int = 64
     planes: int = 8
     passes: int = 15
-    weight_words: int = 1024
-    threshold_words: int = 512
+    weight_words: int = 512
+    threshold_words: int = 256
     window_words: int = 4096
     commands: int = 64
     accumulator_bits: int = 32
