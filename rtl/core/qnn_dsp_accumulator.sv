@@ -11,13 +11,13 @@ module qnn_dsp_accumulator #(
   input  logic             first_i,
   input  logic             shift_i,
   input  logic             load_i,
-  input  logic [Width-1:0] addend_i,
+  input  logic [1:0][6:0]  counts_i,
   input  logic [Width-1:0] word_i,
   output logic [Width-1:0] acc_o
 );
   qnn_accumulator #(
     .Width(Width)
   ) u_acc (
-    .clk_i, .valid_i, .first_i, .shift_i, .load_i, .addend_i, .word_i, .acc_o
+    .clk_i, .valid_i, .first_i, .shift_i, .load_i, .counts_i, .word_i, .acc_o
   );
 endmodule

@@ -25,19 +25,18 @@ module qnn_sum_pair
   output logic [AccW-1:0]    even_o,
   output logic [SUM_W-1:0]   odd_o
 );
-  logic [2*SUM_W-1:0] counts, acc;
-  assign counts = {SUM_W'(counts_i[1]), SUM_W'(counts_i[0])};
+  logic [2*SUM_W-1:0] acc;
   if (Dsp) begin : gen_dsp
     qnn_dsp_accumulator #(
       .Width(2 * SUM_W)
     ) u_acc (
-      .clk_i, .valid_i, .first_i, .shift_i, .load_i, .addend_i(counts), .word_i(words_i), .acc_o(acc)
+      .clk_i, .valid_i, .first_i, .shift_i, .load_i, .counts_i, .word_i(words_i), .acc_o(acc)
     );
   end else begin : gen_lut
     qnn_accumulator #(
       .Width(2 * SUM_W)
     ) u_acc (
-      .clk_i, .valid_i, .first_i, .shift_i, .load_i, .addend_i(counts), .word_i(words_i), .acc_o(acc)
+      .clk_i, .valid_i, .first_i, .shift_i, .load_i, .counts_i, .word_i(words_i), .acc_o(acc)
     );
   end
 

@@ -39,19 +39,21 @@ module qnn_window #(
     .raddr_i(word_i[BankW:1]), .rdata_o(odd)
   );
 
-  logic [1:0]  quarter;
+  // a choice of four half words, of four bytes, of two nibbles with the mask
+  logic [1:0]  half;
   logic [2:0]  nibble_1, nibble_2;
   logic [4:0]  low_1, high_1, low_2, high_2;
   logic [95:0] turned;
-  logic [63:0] shifted, mask;
+  logic [67:0] of_byte;
+  logic [63:0] mask;
   always_comb begin
-    shifted = 64'(turned >> {nibble_2, 2'b0});
+    of_byte = 68'(turned >> {nibble_2[2:1], 3'b0});
     for (int unsigned n = 0; n < 16; n++) mask[n*4+:4] = {4{5'(n) >= low_2 && 5'(n) < high_2}};
   end
   always_ff @(posedge clk_i) begin
-    {quarter, nibble_1} <= {word_i[0], nibble_i};
+    {half, nibble_1} <= {word_i[0], nibble_i};
     {low_1, high_1} <= {low_i, high_i};
-    unique case (quarter)
+    unique case (half)
       2'd0: turned <= {odd[31:0], even};
       2'd1: turned <= {odd, even[63:32]};
       2'd2: turned <= {even[31:0], odd};
@@ -59,6 +61,6 @@ module qnn_window #(
     endcase
     nibble_2 <= nibble_1;
     {low_2, high_2} <= {low_1, high_1};
-    piece_o <= shifted & mask;
+    piece_o <= (nibble_2[0] ? of_byte[67:4] : of_byte[63:0]) & mask;
   end
 endmodule

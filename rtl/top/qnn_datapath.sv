@@ -72,7 +72,7 @@ module qnn_datapath
   localparam int unsigned PairW = (Pixels > 2) ? $clog2(Pixels / 2) : 1;
   localparam int unsigned WordW = $clog2(WindowWords);
   localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
-  localparam int unsigned ResultDepth = 64;
+  localparam int unsigned ResultDepth = Groups * Pixels > 32 ? 64 : 32;   // raw sums of a group
 
   // a copy for the sequencer and the pool
   logic       starting, begins;                    // begins: in either of these two cycles
