@@ -13,8 +13,8 @@ def borders_of(channels: int, groups: int) -> set[int]:
     return {group * channels // groups for group in range(groups)}
 
 
-def blocks_of(channels: int, pe: int, cuts: set[int], borders: set[int]) -> Blocks:
-    """Blocks of at most `pe` channels, that begin at each of `cuts` too.
+def blocks_of(channels: int, most: int, cuts: set[int], borders: set[int]) -> Blocks:
+    """Blocks of at most `most` channels, that begin at each of `cuts` too.
 
     A block is crossed by one of `borders` only where that lies at a whole byte of it, because the
     reader leaves out whole bytes.
@@ -23,9 +23,9 @@ def blocks_of(channels: int, pe: int, cuts: set[int], borders: set[int]) -> Bloc
     while True:
         starts = [*sorted(cuts), channels]
         blocks = tuple(
-            (first, min(pe, end - first))
+            (first, min(most, end - first))
             for start, end in pairwise(starts)
-            for first in range(start, end, pe)
+            for first in range(start, end, most)
         )
         crossed = [b for b in sorted(borders) for f, n in blocks if f < b < f + n and (b - f) % 8]
         if not crossed:

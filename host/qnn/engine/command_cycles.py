@@ -29,10 +29,11 @@ def each(get: Get, caps: Capabilities) -> NDArray[np.int64]:
 
 def products(get: Get, caps: Capabilities) -> NDArray[np.int64]:
     """Cycles of the arithmetic of each command."""
-    groups = -(-get("conv_rows") * get("conv_columns") // caps.pixels)
+    together = np.where(get("wide_sums") == 1, caps.pixels // 2, caps.pixels)
+    groups = -(-get("conv_rows") * get("conv_columns") // together)
     chain = caps.pe // 8
     settled = max(chain, 2)
-    compared = np.maximum(get("thresholds"), settled + max(caps.pixels - 1, 2))
+    compared = np.maximum(2 * get("thresholds"), settled + max(caps.pixels - 1, 2))
     sums, taken = (
         chain * each + settled - chain + 2
         for each in (caps.pixels, max(caps.pixels, regs.REQUANT_WORDS))

@@ -41,6 +41,17 @@ def offsets(layer: Bits, weights: Passes) -> NDArray[np.int64]:
     return (2**layer.in_bits - 1) * (weights.factors @ weights.zeros)
 
 
+def largest_sum(layer: Bits, weights: Passes) -> int:
+    """No sum of the accelerator is larger, its constant included."""
+    fan_in = int(np.prod(weights.bits.shape[2:]))
+    return (2**layer.in_bits - 1) * fan_in * int(weights.factors.sum())
+
+
+def wide_sums(layer: Bits, weights: Passes) -> bool:
+    """Whether sums may be too large for SUM_W bits, of which the largest is never reached."""
+    return largest_sum(layer, weights) >= 2**regs.SUM_W - 1
+
+
 def weight_bytes(
     layer: Bits, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
 ) -> tuple[list[bytes], int]:
@@ -55,8 +66,7 @@ def weight_bytes(
             f"{kernel_rows} kernel rows; the accelerator has {caps.planes}, {caps.passes} and "
             f"{caps.kernel_rows}"
         )
-    fan_in = int(np.prod(weight.shape[2:]))
-    if (2**layer.in_bits - 1) * fan_in * int(weights.factors.sum()) >= top:
+    if largest_sum(layer, weights) >= top:
         raise DoesNotFitError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
@@ -82,10 +92,12 @@ def _check_weights(layer: Layer, tile_words: int, caps: Capabilities) -> None:
         )
 
 
-def _threshold_bytes(moved: NDArray[np.int64], block: tuple[int, int], caps: Capabilities) -> bytes:
-    """Thresholds of one tile out of those of all channels, as the accelerator compares them."""
+def _threshold_bytes(
+    moved: NDArray[np.int64], block: tuple[int, int], top: int, caps: Capabilities
+) -> bytes:
+    """Thresholds of one tile out of those of all channels, as the accelerator compares them; `top`
+    is never reached."""
     first, count = block
-    top = 2**caps.accumulator_bits - 1  # never reached
     tile = np.full((moved.shape[1], caps.pe), top, dtype="<u4")
     tile[:, :count] = np.clip(moved[first : first + count].T, 0, top)
     return tile.tobytes()
@@ -118,16 +130,19 @@ def codes(
     if layer.thresholds is None:
         return [b""] * len(blocks), {"thresholds": 0}
     levels = {"thresholds": layer.thresholds.shape[1]}
+    top = 2**regs.SUM_W - 1
     if isinstance(layer, WordConv):
         moved = word_parameters.moved_thresholds(layer)
     else:
         assert isinstance(layer, Conv) and weights is not None
+        if wide_sums(layer, weights):
+            top = 2**caps.accumulator_bits - 1
         offset = offsets(layer, weights)
         scaled = {"thresholds": regs.REQUANT_WORDS * caps.pe // regs.WORD_CHANNELS, "requantise": 1}
         if caps.requantiser and _cheaper(scaled, levels, fields, caps):
             begin, end = blocks[0][0], sum(blocks[-1])
-            top = 2 ** fields["out_planes"] - 1
-            if found := requantise.of_conv(layer, offset, slice(begin, end), top):
+            most = 2 ** fields["out_planes"] - 1
+            if found := requantise.of_conv(layer, offset, slice(begin, end), most):
                 tiles = [slice(first - begin, first + n - begin) for first, n in blocks]
                 return [requantise.tile_bytes(found, tile, caps.pe) for tile in tiles], scaled
         moved = layer.thresholds.astype(np.int64) + offset[:, None]
@@ -136,7 +151,7 @@ def codes(
             f"layer {layer.name}: {levels['thresholds']} thresholds for each output; the "
             f"accelerator holds {caps.threshold_words}"
         )
-    return [_threshold_bytes(moved, b, caps) for b in blocks], levels
+    return [_threshold_bytes(moved, b, top, caps) for b in blocks], levels
 
 
 def _cheaper(

@@ -18,7 +18,7 @@ from qnn.engine.maps import BlockMap, Blocks, RawMap, TightMap
 from qnn.engine.parameters import Layer
 from qnn.engine.reading import Reading, read_blocks, read_tight, read_words
 from qnn.engine.word_conv import WordConv, WordMap
-from qnn.engine.word_parameters import passes_over, row_words, runs
+from qnn.engine.word_parameters import block_channels, passes_over, row_words, runs
 from qnn.errors import DoesNotFitError, NetworkError, QnnError
 from qnn.network import Conv, MaxPool
 from qnn.network.wiring import OUTSIDE, Wiring, chain, readers
@@ -119,7 +119,8 @@ def _blocks_of_layers(
         for reader in own if not isinstance(layer, DenseSums) else ():
             into = cuts if len(wiring[reader]) > 1 else borders
             into |= borders_of(layer.outputs, layers[reader].groups)
-        found.append(blocks_of(layer.outputs, caps.pe, cuts, borders))
+        most = block_channels(layer, caps) if isinstance(layer, WordConv) else caps.pe
+        found.append(blocks_of(layer.outputs, most, cuts, borders))
     return found
 
 
@@ -426,7 +427,11 @@ def compile_layers(
             else:
                 assert weights is not None
                 tiles, tile_words = parameters.weight_bytes(layer, weights, own, read.lanes, caps)
-                products = {"passes": len(weights), "exponent": weights.exponent}
+                products = {
+                    "passes": len(weights),
+                    "exponent": weights.exponent,
+                    "wide_sums": int(parameters.wide_sums(layer, weights)),
+                }
             command = {
                 "opcode": regs.OPCODE,
                 "raw": int(layer.out_bits is None),

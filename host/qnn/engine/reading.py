@@ -54,7 +54,8 @@ def read_blocks(sources: Sequence[tuple[BlockMap, int]], group: int, groups: int
     """
     lanes: list[NDArray[np.int64]] = []
     addresses: list[int] = []
-    skip = cut = before = 0
+    ends: list[int] = []  # bytes of each block that are used, with those that are left out before
+    skip = before = 0
     for source, address in sources:
         channels = source.channels // groups
         begin, end = group * channels, (group + 1) * channels
@@ -64,24 +65,26 @@ def read_blocks(sources: Sequence[tuple[BlockMap, int]], group: int, groups: int
             channel = np.arange(first, first + source.pe)
             real = (channel < first + count) & (channel >= begin) & (channel < end)
             lanes.append(np.where(real, channel - begin + before, -1))
+            ends.append(-(-(min(end, first + count) - first) // 8))
         if not addresses:
             skip = max(0, begin - source.blocks[used[0]][0]) // 8
         addresses += [address + b * source.block_bytes for b in used]
-        first, count = source.blocks[used[-1]]
-        cut = source.pe // 8 - -(-(min(end, first + count) - first) // 8)
         before += channels
     like, _ = sources[0]
     apart = {after - one for one, after in pairwise(addresses)} or {like.block_bytes}
     if len(apart) > 1:
         raise DoesNotFitError("the maps that it reads do not lie behind each other in memory")
-    pixel_bytes = len(addresses) * like.pe // 8 - skip - cut
+    most = max(ends)
+    pixel_bytes = (len(ends) - 1) * most + ends[-1] - skip
     fields = {
         "in_address": addresses[0],
         "block_bytes": apart.pop() % (1 << 32),
         "row_beats": like.row_beats,
         "blocks": len(addresses),
         "first_skip": skip,
-        "last_bytes": like.pe // 8 - cut,
+        "block_used": most,
+        "last_bytes": ends[-1],
         "pixel_bytes": pixel_bytes,
     }
-    return Reading(fields, np.concatenate(lanes)[skip * 8 : (skip + pixel_bytes) * 8])
+    row = np.concatenate([lane[: 8 * most] for lane in lanes])
+    return Reading(fields, row[skip * 8 : (skip + pixel_bytes) * 8])

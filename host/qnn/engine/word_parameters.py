@@ -28,6 +28,12 @@ def row_words(layer: WordConv, caps: Capabilities) -> int:
     return max(-(-columns * layer.in_shape[2] // 4), -(-caps.pixels // rows))
 
 
+def block_channels(layer: WordConv, caps: Capabilities) -> int:
+    """Most channels of a tile: as many as all passes have weights on chip for."""
+    words = layer.kernel[0] * row_words(layer, caps)
+    return min(caps.pe, regs.WORD_CHANNELS * max(caps.weight_words // words, 1))
+
+
 def moved_thresholds(layer: WordConv) -> NDArray[np.int64]:
     """Thresholds (O, K) of the sums as the accelerator has them."""
     return layer.thresholds.astype(np.int64) + 2 ** (SUM_BITS - 1)
