@@ -57,10 +57,11 @@ def reasons(command: int, index: int, caps: Capabilities) -> list[str]:
         bounds["row_beats"] = (max(1, f["row_words"]), f["row_words"])
     else:
         bounds |= {"blocks": (1, 255), "pixel_bytes": (1, 4095)}
-        bounds |= {"first_skip": (0, caps.pe // 8 - 1), "last_bytes": (1, caps.pe // 8)}
+        bounds |= {"block_used": (1, caps.pe // 8), "first_skip": (0, f["block_used"] - 1)}
+        bounds["last_bytes"] = (1, f["block_used"])
     if f["word_products"]:
         bounds |= {"tight": (1, 1), "raw": (0, 0), "planes": (1, 1), "exponent": (0, 0)}
-        bounds["passes"] = (1, caps.pe // 8)
+        bounds["passes"], bounds["wide_sums"] = (1, caps.pe // 8), (0, 0)
         bounds["words"] = (-(-caps.pixels // max(f["kernel_rows"], 1)), 255)
     else:
         bounds["word_unsigned"] = (0, 0)

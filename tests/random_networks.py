@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from qnn.compute.dense import BinaryDense, FloatDense
 from qnn.compute.float_conv import Thresholds, Uniform
+from qnn.engine import regs
 from qnn.engine.word_conv import WordConv
 from qnn.network import (
     ArrayInput,
@@ -217,7 +218,7 @@ def random_word_conv(
     weight = rng.integers(-(2**15), 2**15, (outputs, *kernel, in_shape[2])).astype(np.int16)
     rare = rng.random(weight.shape) < 0.1
     weight[rare] = rng.choice([-(2**15), -1, 0, 1, 2**15 - 1], rare.sum())
-    spread = int(np.prod(weight.shape[1:]) ** 0.5 * 2**28) >> 10
+    spread = int(np.prod(weight.shape[1:]) ** 0.5 * 2**28) >> regs.WORD_SHIFT
     thresholds = rng.integers(-spread, spread + 1, (outputs, levels))
     rare = rng.random(thresholds.shape) < 0.1
     thresholds[rare] = rng.choice([-(2**31), 0, 1, 2**31 - 1], rare.sum())

@@ -73,11 +73,13 @@ module qnn_command_check
       bad = bad || command_i.row_beats != command_i.row_words;
     end else begin
       bad = bad || command_i.blocks == '0 || command_i.pixel_bytes == '0
-          || 32'(command_i.first_skip) >= Chunk || command_i.last_bytes == '0
-          || 32'(command_i.last_bytes) > Chunk;
+          || command_i.block_used == '0 || 32'(command_i.block_used) > Chunk
+          || 4'(command_i.first_skip) >= command_i.block_used || command_i.last_bytes == '0
+          || command_i.last_bytes > command_i.block_used;
     end
     if (command_i.word_products) begin
-      bad = bad || !command_i.tight || command_i.raw || command_i.planes != 4'd1
+      bad = bad || !command_i.tight || command_i.raw || command_i.wide_sums
+          || command_i.planes != 4'd1
           || command_i.exponent != '0 || 32'(command_i.passes) > Pe / GROUP_PE;
       // a pass has a product row for each pixel whose sums leave the bank in turn
       for (int unsigned rows = 1; rows < Pixels; rows++) begin

@@ -5,9 +5,9 @@
 // of bits, all channels of a pixel side by side. In memory a map is
 //
 //   tight rows      just so: plane after plane, row after row
-//   channel blocks  block_bytes apart, Pe channels each, as qnn_pack writes them; bytes of the first
-//                   and the last block that belong to other groups of channels are left out, and
-//                   where drop_lowest a plane more, the lowest
+//   channel blocks  block_bytes apart, Pe channels each, as qnn_pack writes them; of each the first
+//                   block_used bytes, but bytes of the first and the last block that belong to other
+//                   groups of channels are left out, and where drop_lowest a plane more, the lowest
 //
 // While limited_i, only lines of 128 bytes below limit_i are asked for: others may not be written yet.
 //
@@ -63,8 +63,8 @@ module qnn_input_loader
   logic signed [13:0] wrap;                        // of the ring: words from a row to the first row
   logic signed [16:0] skipped;                     // byte of the first pixel: what is left out precedes
   logic [7:0][2:0]    pick_whole;                  // which byte of the beat comes to which place
-  logic [7:0]         full, tail, first, last;     // bytes that are used: of a beat, of the last one of
-                                                   // a row; of the first block, of the last one
+  logic [7:0]         full, tail;                  // bytes that are used: of a beat, of a row's last one
+  logic [7:0]         inner, first, last;          // ... of any block, of the first, of the last one
   always_ff @(posedge clk_i) begin
     whole <= command_i.tight || command_i.blocks == 8'd1;
     maps_less <= command_i.reload ? command_i.tiles - 1'b1 : '0;
@@ -91,8 +91,9 @@ module qnn_input_loader
           tail[i] <= i < size * Share && i / size <= (32'(command_i.in_columns) - 1) % Share;
         end
       end
-      first[i] <= i < Chunk && i >= 32'(command_i.first_skip);
-      last[i] <= i < Chunk && i < 32'(command_i.last_bytes);
+      inner[i] <= i < 32'(command_i.block_used);
+      first[i] <= i < 32'(command_i.block_used) && i >= 32'(command_i.first_skip);
+      last[i] <= i < 32'(command_i.last_bytes);
     end
   end
 
@@ -219,7 +220,7 @@ module qnn_input_loader
   assign ring_wrapped = $signed({1'b0, ring}) + wrap;
   assign ring_after = ring_wrapped >= 0 ? 13'(ring_wrapped) : ring + command_i.row_words;
   assign byte_after = byte_here + $signed({4'b0, advance});
-  assign block_after = block_byte + 17'(Chunk);
+  assign block_after = block_byte + $signed({13'b0, command_i.block_used});
   assign place = placing && beat_valid && row_room;
 
   // A row has room where less than ring_rows are held. Fewer than none are: rows that are skipped.
@@ -320,7 +321,7 @@ module qnn_input_loader
       pick_1[i] <= whole ? pick_whole[i] : 3'(i + 32'(share) * Chunk);
       pick_2[i] <= pick_1[3'(i) - byte_1[2:0]];
       used_1[i] <= !dropped && (whole ? (last_column ? tail[i] : full[i])
-          : i < Chunk && (!first_block || first[i]) && (!last_block || last[i]));
+          : (first_block ? first[i] : inner[i]) && (!last_block || last[i]));
     end
     used_2 <= used_1;
     word_2 <= base_1 + 13'(byte_1 >>> 3);

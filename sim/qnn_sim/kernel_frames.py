@@ -391,11 +391,11 @@ def _blocks_in(
     first = (f["in_address"] - program.places[0]) // f["block_bytes"]
     used = source.blocks[first : first + f["blocks"]]
     rows, columns, _ = codes.shape
-    lanes = np.zeros((rows, columns, len(used) * source.pe), dtype=np.int64)
+    lanes = np.zeros((rows, columns, len(used), source.pe), dtype=np.int64)
     for b, (channel, count) in enumerate(used):
-        lanes[..., b * source.pe :][..., :count] = codes[..., channel : channel + count]
-    unused = 8 * f["first_skip"], source.pe - 8 * f["last_bytes"]
-    pixels = _planes(lanes[..., unused[0] : lanes.shape[2] - unused[1]], source.planes)
+        lanes[:, :, b, :count] = codes[..., channel : channel + count]
+    string = lanes[..., : 8 * f["block_used"]].reshape(rows, columns, -1)[..., 8 * f["first_skip"] :]
+    pixels = _planes(string[..., : 8 * f["pixel_bytes"]], source.planes)
     # a block lies there as a whole; a row of each is read before the next row
     by_block = np.stack([block_words(codes, (b,), caps, source.planes) for b in used])
     return by_block.reshape(len(used), rows, -1).transpose(1, 0, 2).ravel(), pixels

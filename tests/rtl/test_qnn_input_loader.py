@@ -141,7 +141,7 @@ def case(rng, pe, tight, window_words):
     while True:
         groups = int(rng.choice([1, 1, 2, 3]))
         rows, columns = (int(v) for v in rng.integers(1, 9, 2))
-        channels, planes = groups * int(rng.integers(1, 24)), int(rng.integers(1, 9))
+        channels, planes = groups * int(rng.integers(1, 40)), int(rng.integers(1, 9))
         group, dropped = int(rng.integers(groups)), 0
         if not tight and planes < 8:
             dropped = int(rng.integers(2))
@@ -150,7 +150,8 @@ def case(rng, pe, tight, window_words):
             source = TightMap(rows, columns, channels // groups, planes, groups)
             read, data = read_tight(source, ADDRESS, group), source.pack(codes)
         else:
-            places = blocks_of(channels, pe, set(), borders_of(channels, groups))
+            most = 8 * int(rng.integers(1, pe // 8 + 1)) if rng.integers(2) else pe
+            places = blocks_of(channels, most, set(), borders_of(channels, groups))
             source = BlockMap(rows, columns, planes + dropped, pe, places)
             read, data = read_blocks([(source, ADDRESS)], group, groups), blocks(rng, source, codes)
         pixel = len(read.lanes)

@@ -11,13 +11,14 @@ bool runnable(const Command &c) {
 #pragma HLS INLINE
   const bool input = c.planes >= 1 && c.planes <= 8 && c.in_rows >= 1 && c.in_columns >= 1 &&
                      c.row_words >= 1 && c.row_words <= c.ring_words &&
-                     c.ring_words <= Fold::WindowWords && (c.tight ? !c.drop_lowest : c.blocks >= 1);
+                     c.ring_words <= Fold::WindowWords && (c.tight ? !c.drop_lowest
+                              : c.blocks >= 1 && c.block_used >= 1 && c.block_used <= Fold::Pe / 8);
   const bool products = c.tiles >= 1 && c.conv_rows >= 1 && c.conv_columns >= 1 &&
                         c.exponent < c.passes && c.kernel_rows <= KernelRows &&
                         c.stride >= 1 && c.stride <= 4 &&
                         c.tile_words >= 1 && c.tile_words <= Fold::WeightWords &&
                         c.tile_words == c.passes * c.kernel_rows * c.words &&
-                        (c.word_products ? c.tight && !c.raw && c.planes == 1 && c.exponent == 0 &&
+                        (c.word_products ? c.tight && !c.raw && !c.wide_sums && c.planes == 1 && c.exponent == 0 &&
                                                c.passes <= Fold::Pe / WordChannels &&
                                                c.kernel_rows * c.words >= Fold::Pixels
                                          : !c.word_unsigned);

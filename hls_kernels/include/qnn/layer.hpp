@@ -54,6 +54,7 @@ struct Layer {
   static constexpr unsigned in_rows = In::rows, in_columns = In::columns, planes = In::planes;
   static constexpr unsigned blocks = ceil_div(In::channels, Fold::Pe);
   static constexpr unsigned last_bytes = ceil_div(In::channels - (blocks - 1) * Fold::Pe, 8);
+  static constexpr unsigned block_used = blocks > 1 ? Fold::Pe / 8 : last_bytes;
   static constexpr unsigned pixel_bytes = (blocks - 1) * (Fold::Pe / 8) + last_bytes;
   static constexpr unsigned row_beats = ceil_div(in_columns, Fold::Share) * planes;
 

@@ -85,7 +85,7 @@ void word_sums(const Shape &shape, const WeightStore<Fold> &store,
 #pragma HLS UNROLL
       for (unsigned p = 0; p < Fold::Pe; ++p) {
 #pragma HLS UNROLL
-        const Sum kept = Sum(acc[m][p % WordChannels] >> WordShift) ^ (Sum(1) << (AccW - 1));
+        const Sum kept = Sum(acc[m][p % WordChannels] >> WordShift) + (Sum(1) << (SumW - 1));
         if (p / WordChannels == pass) sum[m][p] = kept;
         if (p / WordChannels > pass) sum[m][p] = 0;
       }
@@ -105,7 +105,7 @@ void word_sums(const Shape &shape, const WeightStore<Fold> &store,
 ///
 /// Where word_products, words are four numbers of 16 bits each, and
 ///
-///     sum[m][8 * i + c] = floor(products of pass i, added up, / 2^10) + 2^31
+///     sum[m][8 * i + c] = floor(products of pass i, added up, / 2^18) + 2^23
 ///
 /// with tile_words * 8 words of weights, those of 8 channels a pass.
 ///

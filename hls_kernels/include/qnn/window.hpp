@@ -61,8 +61,8 @@ Word read_word(NibbleAddress<Fold> first, unsigned m, const WindowBuffer<Fold> &
 /// Reads one row of the input map, all planes, into the buffer from word `ring` on.
 ///
 /// Tight rows: row_beats words as they are. Channel blocks: for each block, for each 64/Pe pixels,
-/// for each plane one word, whose pixels' bytes go side by side with those of the other blocks;
-/// first_skip bytes of the first block and all but last_bytes of the last belong to other groups;
+/// for each plane one word, of whose pixels block_used bytes go side by side with those of the other
+/// blocks; first_skip bytes of the first block and all but last_bytes of the last belong to other groups;
 /// where drop_lowest the map has one more plane, the lowest, that is left out.
 /// Cycles: one a word for tight rows, one a pixel and plane for blocks.
 template <class Fold, class Shape>
@@ -84,7 +84,7 @@ void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
   for (ap_uint<8> block = 0; block < shape.blocks; ++block) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     const bool first = block == 0, last = block + 1 == shape.blocks;
-    const Byte block_byte = start + block * Chunk - shape.first_skip;
+    const Byte block_byte = start + block * shape.block_used - shape.first_skip;
     ap_uint<7> share = 0;
     ap_uint<4> plane = 0;
     ap_uint<11> column = 0;
@@ -98,7 +98,7 @@ void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,
       ap_uint<8> enable = 0;
       for (unsigned i = 0; i < Chunk; ++i) {
 #pragma HLS UNROLL
-        enable[i] = !dropped && column + share < shape.in_columns &&
+        enable[i] = !dropped && column + share < shape.in_columns && i < shape.block_used &&
                     !(first && i < shape.first_skip) && !(last && i >= shape.last_bytes);
       }
       write_bytes<Fold>(pixel_byte + plane_byte, word, enable, buffer);

@@ -171,7 +171,9 @@ def lowered(
     terms = weight[0].size
     with np.errstate(divide="ignore"):
         each = np.minimum(_LARGEST_WEIGHT / most, (room - terms) / total)
-    factor = np.where(most > 0, each, 1.0)[:, None, None, None]
+    levels = conv.steps[None, :] - conv.bias[:, None].astype(np.float64)
+    apart = 2.0 ** (SUM_BITS + SHIFT - 2) / (scale * np.maximum(np.abs(levels).max(axis=1), 1e-300))
+    factor = np.where(most > 0, each, apart)[:, None, None, None]  # without weights any will do
     scaled = weight * factor
     rounded = np.rint(scaled)
 
@@ -181,7 +183,7 @@ def lowered(
     stray = np.abs(left).sum(axis=flat) * reach + np.abs(scaled).sum(axis=flat) * _HALF
     unit = scale * factor[:, 0, 0, 0]
     error = conv.error(largest) * unit
-    steps = (conv.steps[None, :] - conv.bias[:, None].astype(np.float64)) * unit[:, None]
+    steps = levels * unit[:, None]
     slack = 1 + _SLACK * (np.abs(steps) + (np.abs(drift) + stray + error)[:, None])
     passed = steps + (error + stray - drift)[:, None] + slack  # of sums of products
     missed = steps - (error + stray + drift)[:, None] - slack - (2**SHIFT - 1)

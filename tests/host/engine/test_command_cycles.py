@@ -21,11 +21,12 @@ def getter(**fields):
 @pytest.mark.parametrize(
     ("fields", "cycles"),
     [
-        ({"thresholds": 3}, 7),  # 4 groups of channels + 4 pixels - 1
-        ({"thresholds": 255}, 255),
-        ({"thresholds": 16, "requantise": 1}, 18),  # 4 * 4 + 2
-        ({"raw": 1}, 18),
-        ({"thresholds": 16, "requantise": 1, "planes": 8, "tile_words": 9}, 72),
+        ({"thresholds": 3}, 11),  # 8 groups of channels + 4 pixels - 1
+        ({"thresholds": 255}, 510),  # two cycles each
+        ({"thresholds": 32, "requantise": 1}, 34),  # 8 * 4 + 2
+        ({"raw": 1}, 34),
+        ({"thresholds": 32, "requantise": 1, "planes": 8, "tile_words": 9}, 72),
+        ({"thresholds": 3, "wide_sums": 1}, 2 * 11),  # half as many pixels at a time
     ],
 )
 def test_products(fields, cycles):
@@ -33,24 +34,24 @@ def test_products(fields, cycles):
 
 
 def test_products_of_two_pixels():
-    two = Capabilities(pixels=2)
+    two = Capabilities(pe=32, pixels=2)
     for fields, cycles in (({"thresholds": 3}, 6), ({"raw": 1}, 10), ({"requantise": 1}, 18)):
         assert command_cycles.products(getter(**fields), two).tolist() == [2 * 2 * cycles]
 
 
 def test_products_of_one_group_of_channels():
     one = Capabilities(pe=8)
-    for fields, cycles in (({"thresholds": 3}, 5), ({"raw": 1}, 7), ({"requantise": 1}, 7)):
+    for fields, cycles in (({"thresholds": 3}, 6), ({"raw": 1}, 7), ({"requantise": 1}, 7)):
         assert command_cycles.products(getter(**fields), one).tolist() == [2 * cycles]
 
 
 def test_beats_of_either_port():
     """Thresholds and weights by halves, the map by the second, results by the first one."""
     ports = command_cycles.by_port(getter(thresholds=255), Capabilities())
-    parameters = 2 * (255 * 32 // 2 // 2 + 16)
-    assert ports.tolist() == [[parameters + 2 * 2 * 8], [parameters + 3]]
+    parameters = 2 * (255 * 64 // 2 // 2 + 32)
+    assert ports.tolist() == [[parameters + 2 * 4 * 8], [parameters + 3]]
 
 
 def test_what_takes_longer_counts():
     slow = command_cycles.each(getter(thresholds=255), Capabilities())
-    assert slow.tolist() == [int(np.ceil((2 * (2040 + 16) + 32) * 5 / 4)) + command_cycles.BETWEEN]
+    assert slow.tolist() == [int(np.ceil((2 * (4080 + 32) + 64) * 5 / 4)) + command_cycles.BETWEEN]

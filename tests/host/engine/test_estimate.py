@@ -37,7 +37,7 @@ def test_near_the_cycles_of_the_rtl():
 
 def test_the_ideal_of_all_lanes():
     caps, layers = Capabilities(), integer_layers(random_dorefanet().layers)
-    assert caps.lanes == 8192
+    assert caps.lanes == 16384
     found = round(sum(estimate.ideal(layer, caps) for layer in layers))
     assert found == stated("DoReFa-Net")[0]
 
@@ -59,7 +59,7 @@ def test_runs_behind_each_other():
 
 def test_what_does_not_stay_on_chip_is_read_in_every_run():
     layers = integer_layers(library.find("fashion-cnv").layers)
-    for caps in (Capabilities(weight_words=256), Capabilities(threshold_words=64)):
+    for caps in (Capabilities(weight_words=128), Capabilities(threshold_words=16)):
         layout = laid_out(layers, caps)
         assert not estimate.stays(layout, caps)
         assert estimate.runs(layout, caps, 5) == 5 * estimate.runs(layout, caps, 1)

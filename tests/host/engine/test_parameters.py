@@ -18,7 +18,7 @@ LAYER = random_networks.random_conv(np.random.default_rng(0), levels=15)
 
 def test_parameters_bit_for_bit():
     rng = np.random.default_rng(5)
-    layer = random_networks.random_conv(rng, (5, 6, 5), 35, (2, 3), levels=3, coefficients=(1, 2))
+    layer = random_networks.random_conv(rng, (5, 6, 5), 70, (2, 3), levels=3, coefficients=(1, 2))
     program = compile_layers([layer], base=8192)
     command = decode(program.image, 0)
     # a plane of 1 and one of 2 are those of 2 and of 1: the higher is the first pass
@@ -26,12 +26,12 @@ def test_parameters_bit_for_bit():
     assert (command["words"], command["tile_words"]) == (1, 4)
     assert (command["tiles"], command["thresholds"]) == (2, 3)
     data = program.image[command["params_address"] - program.base :]
-    top = 2**32 - 1
-    tile_bytes = 3 * 32 * 4 + 4 * 32 * 8
-    for o in range(64):
-        tile = data[o // 32 * tile_bytes :][:tile_bytes]
-        levels = np.frombuffer(tile[: 3 * 32 * 4], "<u4").reshape(3, 32)[:, o % 32]
-        if o >= 35:
+    top = 2**24 - 1  # never reached
+    tile_bytes = 3 * 64 * 4 + 4 * 64 * 8
+    for o in range(128):
+        tile = data[o // 64 * tile_bytes :][:tile_bytes]
+        levels = np.frombuffer(tile[: 3 * 64 * 4], "<u4").reshape(3, 64)[:, o % 64]
+        if o >= 70:
             assert (levels == top).all()
             continue
         zeros = sum(
@@ -40,7 +40,7 @@ def test_parameters_bit_for_bit():
         assert offsets(layer, passes_of(layer))[o] == 3 * zeros
         expected = np.clip(layer.thresholds[o].astype(int) + 3 * zeros, 0, top)
         np.testing.assert_array_equal(levels, expected)
-        words = np.frombuffer(tile[3 * 32 * 4 :], "<u8").reshape(2, 2, 32)[:, :, o % 32]
+        words = np.frombuffer(tile[3 * 64 * 4 :], "<u8").reshape(2, 2, 64)[:, :, o % 64]
         for number, plane in enumerate((1, 0)):
             for ky in range(2):
                 word = int(words[number, ky])
@@ -51,11 +51,28 @@ def test_parameters_bit_for_bit():
                     assert word >> bit & 1 == want
 
 
+def test_sums_that_need_more_bits():
+    """The largest sum is one that is never reached: 2^24 - 1 in narrow sums, 2^32 - 1 in wide ones."""
+    # codes to 255, weights to 15: 3825 a product
+    for channels, wide in ((16_777_214 // (3825 * 9), 0), (16_777_214 // (3825 * 9) + 1, 1)):
+        layer = random_networks.random_conv(
+            np.random.default_rng(1), (3, 3, channels), 8, (3, 3), in_bits=8, levels=1,
+            coefficients=(8, 4, 2, 1),
+        )  # fmt: skip
+        caps = Capabilities(planes=8, weight_words=1024)
+        program = compile_layers([layer], caps)
+        command = decode(program.image, 0)
+        assert command["wide_sums"] == wide == int(3825 * 9 * channels >= 2**24 - 1)
+        data = program.image[command["params_address"] - program.base :]
+        levels = np.frombuffer(data[: 64 * 4], "<u4")
+        assert (levels[8:] == (2**32 - 1 if wide else 2**24 - 1)).all()
+
+
 def multiplied(**options):
     """A layer whose codes of 8 bits take longer to compare than its sums to make."""
     rng = np.random.default_rng(6)
     facts = {"in_bits": 4, "levels": 255, "coefficients": (4, 2, 1, 1), "even": True}
-    return random_networks.random_conv(rng, (5, 6, 8), 42, (3, 3), **(facts | options))
+    return random_networks.random_conv(rng, (5, 6, 8), 74, (3, 3), **(facts | options))
 
 
 def test_parameters_of_a_multiplication():
@@ -63,27 +80,27 @@ def test_parameters_of_a_multiplication():
     layer = multiplied()
     program = compile_layers([layer])
     command = decode(program.image, 0)
-    assert (command["requantise"], command["thresholds"], command["tiles"]) == (1, 16, 2)
+    assert (command["requantise"], command["thresholds"], command["tiles"]) == (1, 32, 2)
     offset = offsets(layer, passes_of(layer))
     moved = layer.thresholds.astype(np.int64) + offset[:, None]
     weight = layer.signed_weight.astype(int)
     least, most = (15 * f(weight, 0).sum(axis=(1, 2, 3)) + offset for f in (np.minimum, np.maximum))
-    tile_bytes = 16 * 32 * 4 + command["tile_words"] * 32 * 8
-    for o in range(64):
-        tile = program.image[command["params_address"] + o // 32 * tile_bytes :][: 16 * 32 * 4]
-        words = np.frombuffer(tile, "<u4").reshape(4, 4, 32).astype(np.int64)
+    tile_bytes = 32 * 64 * 4 + command["tile_words"] * 64 * 8
+    for o in range(128):
+        tile = program.image[command["params_address"] + o // 64 * tile_bytes :][: 32 * 64 * 4]
+        words = np.frombuffer(tile, "<u4").reshape(8, 4, 64).astype(np.int64)
         assert not words[:, :, 8:].any()
-        base, shift, multiplier, addend = words[o % 32 // 8, :, o % 8].reshape(4, 1)
-        if o >= 42:
+        base, shift, multiplier, addend = words[o % 64 // 8, :, o % 8].reshape(4, 1)
+        if o >= 74:
             assert not any((base, shift, multiplier, addend))
             continue
         addend = np.where(addend < 2**31, addend, addend - 2**32)
         own = base, shift, multiplier, addend
-        for sums, first in ((moved[o] - 1, 0), (moved[o], 1)):
-            occur = (least[o] <= sums) & (sums <= most[o])
-            assert occur.sum() > 100
-            codes = golden.requantise(sums[occur][:, None], *own, 8)[:, 0]
-            np.testing.assert_array_equal(codes, np.arange(first, first + 255)[occur])
+        for sums in (moved[o] - 1, moved[o]):
+            sums = sums[(least[o] <= sums) & (sums <= most[o])]
+            assert len(sums) > 100
+            codes = golden.requantise(sums[:, None], *own, 8)[:, 0]
+            np.testing.assert_array_equal(codes, (moved[o] <= sums[:, None]).sum(axis=1))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +120,7 @@ def test_codes_by_comparison_where_multiplication_is_none_or_no_faster(layer, le
 def test_each_group_for_itself():
     """One threshold of the second group is out of line."""
     layer = multiplied(groups=2)
-    layer.thresholds[30, 100] = layer.thresholds[30, 101]
+    layer.thresholds[60, 100] = layer.thresholds[60, 101]
     image = compile_layers([layer]).image
     assert [decode(image, i)["requantise"] for i in range(2)] == [1, 0]
 

@@ -157,7 +157,7 @@ def test_a_wish_for_the_host():
 @pytest.mark.parametrize(
     ("shape", "less", "sentence"),
     [
-        ((1, 1, 70_000), {}, "1094 weight words for 32 outputs; the accelerator holds 1024"),
+        ((1, 1, 70_000), {}, "1094 weight words for 64 outputs; the accelerator holds 512"),
         ((17, 1, 3), {}, "1 weight passes and 17 kernel rows; the accelerator has 8, 15 and 16"),
         ((6, 6, 256), {"window_words": 200}, "window buffer"),
         ((6, 6, 256), {"planes": 1}, "2 activation planes"),

@@ -121,7 +121,7 @@ WIRING = ((-1,), (0,), (0,), (0, 1), (0, 2))
 
 
 def test_two_blocks_side_by_side_lie_anywhere():
-    program = compile_layers(joined((32, 20, 32)), wiring=WIRING)
+    program = compile_layers(joined((64, 40, 64)), wiring=WIRING)
     assert [one.planes for one in program.maps[:3]] == [3, 3, 3]  # as e reads them
     first, other = program.places[0], program.places[2]
     command = decode(program.image, 4)
@@ -130,7 +130,7 @@ def test_two_blocks_side_by_side_lie_anywhere():
 
 
 def test_more_blocks_lie_behind_each_other_or_not_at_all():
-    layers = joined((40, 20, 20))
+    layers = joined((70, 40, 40))
     program = compile_layers(layers[:4], wiring=WIRING[:4])
     assert program.places[1] == program.places[0] + program.maps[0].size
     with pytest.raises(DoesNotFitError, match="layer e: a and c cannot lie behind each other"):

@@ -91,7 +91,7 @@ def test_convolutions_at_the_end_run_for_a_row_where_that_is_faster(most, batch)
 def test_a_network_of_nothing_else_has_no_other_plan():
     layers = perceptron(np.random.default_rng(1))
     alone, batched = plans(layers, Capabilities())
-    assert alone is batched and (numbers(alone), alone.batch) == ([0, 3], 4)
+    assert alone is batched and (numbers(alone), alone.batch) == ([0, 3], 16)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_what_makes_no_layer(changes, message):
 
 
 def test_sums_that_do_not_fit():
-    most = ((2**31 - 1) << 10) - 1
+    most = ((2**23 - 1) << 18) - 1
     terms, rest = divmod(most, 2**15 * (2**15 - 1))
     weight = np.full((1, 1, 1, terms + 1), 2**15 - 1, np.int16)
     weight[..., -1] = rest // 2**15
@@ -92,11 +92,11 @@ def test_what_makes_no_map(numbers, message):
 
 
 def test_parameters_number_for_number():
-    """40 channels: a tile of 32 in four passes, and one of 8 in one pass, a command each."""
-    layer = random_word_conv(np.random.default_rng(3), (9, 9, 3), 40, (2, 5), levels=3)
+    """72 channels: a tile of 64 in eight passes, and one of 8 in one pass, a command each."""
+    layer = random_word_conv(np.random.default_rng(3), (9, 9, 3), 72, (2, 5), levels=3)
     program = compile_layers([layer], base=4096)
     assert program.names == ("words/0", "words/1")
-    for number, (first, count, passes) in enumerate(((0, 32, 4), (32, 8, 1))):
+    for number, (first, count, passes) in enumerate(((0, 64, 8), (64, 8, 1))):
         command = decode(program.image, number)
         assert (command["word_products"], command["tight"], command["planes"]) == (1, 1, 1)
         assert (command["passes"], command["exponent"], command["tiles"]) == (passes, 0, 1)
@@ -104,15 +104,28 @@ def test_parameters_number_for_number():
         assert command["window_nibbles"] == 5 * 3 * 4
         assert command["out_address"] == program.places[0] + number * program.maps[0].block_bytes
         data = program.image[command["params_address"] - program.base :]
-        levels = np.frombuffer(data[: 3 * 32 * 4], "<u4").reshape(3, 32).astype(np.int64)
-        np.testing.assert_array_equal(levels[:, :count].T - 2**31, layer.thresholds[first:][:count])
-        assert (levels[:, count:] == 2**32 - 1).all()
-        weights = np.frombuffer(data[3 * 32 * 4 :][: command["tile_words"] * 64], "<i2")
+        levels = np.frombuffer(data[: 3 * 64 * 4], "<u4").reshape(3, 64).astype(np.int64)
+        own = layer.thresholds[first:][:count].clip(-(2**23), 2**23 - 1)
+        np.testing.assert_array_equal(levels[:, :count].T - 2**23, own)
+        assert (levels[:, count:] == 2**24 - 1).all()
+        weights = np.frombuffer(data[3 * 64 * 4 :][: command["tile_words"] * 64], "<i2")
         weights = weights.reshape(passes, 2, 4, 8, 4)
         for o, ky in np.ndindex(count, 2):
             row = weights[o // 8, ky, :, o % 8].ravel()
             np.testing.assert_array_equal(row[:15], layer.weight[first + o, ky].ravel())
             assert not row[15:].any()
+
+
+def test_a_tile_has_as_many_channels_as_there_are_weights_on_chip_for():
+    """Four passes of 108 words fit 512: blocks of 32 channels, of which the reader takes 4 bytes."""
+    rng = np.random.default_rng(3)
+    first = random_word_conv(rng, (16, 16, 3), 40, (12, 12))
+    program = compile_layers([first, random_conv(rng, first.out_shape, 8, in_bits=2)])
+    commands = CommandList(program.image, program.commands)
+    assert program.maps[0].blocks == ((0, 32), (32, 8))
+    assert commands.get("tile_words").tolist()[:2] == [432, 108]
+    fields = ("blocks", "block_used", "last_bytes", "pixel_bytes")
+    assert [commands.get(name)[2] for name in fields] == [2, 4, 1, 5]
 
 
 def test_a_pass_has_as_many_words_as_there_are_pixels():
@@ -137,11 +150,11 @@ def test_the_layer_behind(pairs):
 
 
 def test_beats_of_the_parameters():
-    layer = random_word_conv(np.random.default_rng(3), (9, 9, 3), 40, (2, 5), levels=3)
+    layer = random_word_conv(np.random.default_rng(3), (9, 9, 3), 72, (2, 5), levels=3)
     program, caps = compile_layers([layer]), Capabilities()
     commands = CommandList(program.image, program.commands)
-    beside = 9 * 7 + 8 * (-(-5 * 32 // 64)) * 2  # the map of 7 beats a row, the codes of 2 planes
-    expected = [3 * 16 + words * 8 + beside for words in commands.get("tile_words")]
+    beside = 9 * 7 + 8 * 5 * 2  # the map of 7 beats a row, the codes of 2 planes
+    expected = [3 * 32 + words * 8 + beside for words in commands.get("tile_words")]
     assert estimate.beats(program, caps).tolist() == expected
 
 
@@ -149,8 +162,8 @@ def test_what_does_not_fit_the_accelerator():
     rng = np.random.default_rng(5)
     with pytest.raises(QnnError, match="17 kernel rows; the accelerator has 16"):
         compile_layers([random_word_conv(rng, (20, 20, 3), 8, (17, 1))])
-    with pytest.raises(QnnError, match="weight words for 32 outputs; the accelerator holds 1024"):
-        compile_layers([random_word_conv(rng, (16, 80, 3), 32, (16, 25))])
+    with pytest.raises(QnnError, match="weight words for 64 outputs; the accelerator holds 512"):
+        compile_layers([random_word_conv(rng, (16, 140, 1), 8, (16, 129))])
     with pytest.raises(QnnError, match="a row of its input are too many"):
         compile_layers([random_word_conv(rng, (40, 700, 8), 8, (3, 3))])
     first = random_conv(rng, (6, 6, 3), 8, (3, 3))
