@@ -58,7 +58,8 @@ def assert_account(driver, cycles, model):
     """Each product row of a run was counted, and with the ideal memory each of its `cycles`."""
     program, account = driver.layout.program, driver.account()
     get = CommandList(program.image, program.commands).get
-    groups = -(-get("conv_rows") * get("conv_columns") // driver.capabilities.pixels)
+    together = driver.capabilities.pixels // (1 + get("wide_sums"))
+    groups = -(-get("conv_rows") * get("conv_columns") // together)
     products = get("planes") * get("tile_words") * groups * get("tiles")
     assert [a.busy for a in account] == products.tolist()
     for a in account:
@@ -160,7 +161,7 @@ def test_largest_words_and_ties(unsigned, at):
     channels, most = 1000, 2**16 - 1 if unsigned else -(2**15)
     weight = np.full((2, 1, 1, channels), -(2**15), np.int16)
     weight[1] = 2**15 - 1
-    sums = [int(row.astype(np.int64).sum()) * most >> 10 for row in weight[:, 0, 0]]
+    sums = [int(row.astype(np.int64).sum()) * most >> regs.WORD_SHIFT for row in weight[:, 0, 0]]
     thresholds = np.array([[total + at, 2**31 - 1] for total in sums], np.int32)
     layer = WordConv("words", (1, 1, channels), unsigned, weight, thresholds)
     driver, _ = loaded([layer])
@@ -176,9 +177,9 @@ def test_every_step_of_a_sum_of_words_shows(seed):
     rng = np.random.default_rng(seed)
     for unsigned in (False, True):
         shape, outputs = (20, 24, 3), 16
-        weight = rng.integers(-7, 8, (outputs, 3, 3, 3)).astype(np.int16)
+        weight = rng.integers(-7 << 8, 7 << 8, (outputs, 3, 3, 3)).astype(np.int16)
         numbers = rng.integers(0 if unsigned else -1500, 1500, shape)
-        middle = int(numbers.mean()) * weight.sum(axis=(1, 2, 3), dtype=np.int64) >> 10
+        middle = int(numbers.mean()) * weight.sum(axis=(1, 2, 3), dtype=np.int64) >> regs.WORD_SHIFT
         thresholds = (middle[:, None] + np.arange(-127, 128)).astype(np.int32)
         layer = WordConv("words", shape, unsigned, weight, thresholds)
         driver, _ = loaded([layer])
@@ -241,7 +242,9 @@ def test_precisions(precision, levels, seed):
             driver.run(codes)
             compare(driver, [layer], codes)
         assert_untouched(driver, board)
-        groups, tiles = -(-25 // driver.capabilities.pixels), 2
+        program = driver.layout.program
+        (wide,) = CommandList(program.image, program.commands).get("wide_sums")
+        groups, tiles = -(-25 // (driver.capabilities.pixels // (1 + int(wide)))), 2
         # of kernel rows, each one word
         assert driver.account()[0].busy == bits * passes * 2 * groups * tiles
 
@@ -632,8 +635,8 @@ def test_account(running):
     runs_well()
     account = driver.account()
     assert [a.name for a in account] == ["a", "b/0", "b/1", "c"]
-    # planes * words * groups of pixels * tiles; the rows of the kernel are folded into pixels
-    assert account[0].busy == 2 * 1 * 41 * 4
+    # planes * kernel rows * groups of pixels * tiles
+    assert account[0].busy == 2 * 3 * 41 * 4
 
 
 LARGEST = {
