@@ -75,7 +75,7 @@ class Proof:
 
 AT_LEAST = "core/qnn_at_least.sv"
 THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
-SUM = "core/qnn_sum.sv"
+SUM_PAIR, ACCUMULATOR = "core/qnn_sum_pair.sv", "core/qnn_accumulator.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 PACK_LANES = "core/qnn_pack_lanes.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
@@ -146,6 +146,9 @@ PROOFS = [
                   "row_end && row == command_i.conv_rows"),
             Fault(WALKER, "if (fill_step && map_end) tile_over <= 1'b1;", ""),
             Fault(WALKER, "ring_tile <= wrapped(ring_tile, command_i.pass_step);", ""),
+            Fault(WALKER, "FillW'(2) : FillW'(1)", "FillW'(1) : FillW'(1)"),
+            Fault(WALKER, "FillW'(Pixels - 2) :", "FillW'(Pixels - 1) :"),
+            Fault(WALKER, "      group_present_o <= '0;\n", ""),
         ),
     ),
     Proof(
@@ -180,36 +183,63 @@ PROOFS = [
         "qnn_pe_group",
         engine="minisat",
         cover=12,
-        free="w:*gen_pixel*.count",
+        free="w:*gen_pair*.counts",
         parameters={"Channel": 0},
     ),
     Proof(
         "qnn_pe_group",
         engine="minisat",
-        free="w:*gen_pixel*.count",
-        parameters={"Channel": 6, "Pixels": 4},
+        free="w:*gen_pair*.counts",
+        parameters={"Channel": 6, "Pixels": 4, "WholeThresholds": 0, "DspPairs": 1},
         faults=(
-            Fault(GROUP, ".x_i(act[m*SIMD+:SIMD])", ".x_i(act[0+:SIMD])"),
-            Fault(SUM, "clear <= first_i || load_i;", "clear <= first_i;"),
-            Fault(SUM, "{acc[AccW-2:0], 1'b0}", "{acc[AccW-3:0], 2'b0}"),
+            Fault(GROUP, ".x_i(act[(2*m+k)*SIMD+:SIMD])", ".x_i(act[2*m*SIMD+:SIMD])"),
+            Fault(GROUP, "ctrl_i.words || ctrl_i.wide", "ctrl_i.words"),
             Fault(GROUP, "(valid[2] && last[2]) ||", "(valid[2] && last[1]) ||"),
             Fault(GROUP, "&& ctrl_i.word_group == '0 &&", "&&"),
+            Fault(GROUP, "ctrl_i.word_pair == 2'(m)", "ctrl_i.word_pair[0] == 1'(m)"),
+            Fault(GROUP, "word[c*2*SUM_W+:2*SUM_W]", "word[c*SUM_W+:2*SUM_W]"),
             Fault(GROUP, "ctrl.word_group <= ctrl_i.word_group - 1'b1;", ""),
             Fault(GROUP, "weight_we_i[c]", "weight_we_i[0]"),
-            Fault(SUM, "if (capture) sum_o <= acc;", "sum_o <= acc;"),
+            Fault(GROUP, "= AccW'(odd);", "= even;"),
+            Fault(GROUP, "= {odd, even};", "= {even, odd};"),
+            Fault(GROUP, "= code[c][pixel_i];", "= code[c][0];"),
+            Fault(SUM_PAIR, "if (capture) {odd_o, even_o[SUM_W-1:0]} <=",
+                  "{odd_o, even_o[SUM_W-1:0]} <="),
+            Fault(SUM_PAIR, "narrow <= !wide_i;", "narrow <= 1'b1;"),
+            Fault(SUM_PAIR, "if (narrow) even_o[AccW-1:SUM_W] <= '0;\n    else if", "if"),
+            Fault(ACCUMULATOR, "clear <= first_i || load_i;", "clear <= first_i;"),
+            Fault(ACCUMULATOR, "{acc_o[Width-2:0], 1'b0}", "{acc_o[Width-3:0], 2'b0}"),
+            Fault(ACCUMULATOR, "{(Width / 2)'(counts_i[1]), (Width / 2)'(counts_i[0])}",
+                  "{(Width / 2)'(counts_i[0]), (Width / 2)'(counts_i[1])}"),
         ),
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
     Proof(
         "qnn_threshold",
         engine="minisat",
-        parameters={"Channel": 5, "Pixels": 4},
+        parameters={"Channel": 5, "Pixels": 4, "Pixel": 2},
         faults=(
             Fault(AT_LEAST, "a_i[2*p+:2] >= b_i", "a_i[2*p+:2] > b_i"),
             Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
             Fault(THRESHOLD, ".data_i(copy[1])", ".data_i(copy[0])"),
-            Fault(THRESHOLD, "pair_q[(e/Pixels-c)*AccW+:AccW]", "pair_q[0+:AccW]"),
-            Fault(THRESHOLD, "threshold_we_i[c/2]", "threshold_we_i[0]"),
+            Fault(THRESHOLD, "pair_q[(e/Pixels-C)*AccW+:Width]", "pair_q[0+:Width]"),
+            Fault(THRESHOLD, "threshold_we_i[r])", "threshold_we_i[0])"),
+            Fault(THRESHOLD, "e % 2 == 0 ? AccW : SUM_W", "SUM_W"),
+        ),
+    ),
+    Proof("qnn_threshold", engine="minisat", parameters={"Channel": 4, "Pixel": 0, "Whole": 0}),
+    Proof(
+        "qnn_threshold",
+        engine="minisat",
+        parameters={"Channel": 7, "Pixel": 1, "Whole": 0},
+        faults=(
+            Fault(THRESHOLD, "|threshold_we_i[r+:2]", "threshold_we_i[r]"),
+            Fault(THRESHOLD, "threshold_we_i[r+1]}", "1'b0}"),
+            Fault(THRESHOLD, ", ctrl_i.compare_half}", ", 1'b0}"),
+            Fault(THRESHOLD, "compare_half[2] == 1'(h)", "compare_half[2] != 1'(h)"),
+            Fault(THRESHOLD, "compare_valid[2] && (Whole || compare_half[2] == 1'(h))",
+                  "compare_valid[2]"),
+            Fault(THRESHOLD, "(e % 2) * AccW;", "(e % 2) * SUM_W;"),
         ),
     ),
     Proof(
@@ -336,14 +366,21 @@ class Tools:
         return self.run([sys.executable, "-c", code, *script], log)
 
 
-def elaborate(proof: Proof, rtl: Path) -> list[str]:
+def read(proof: Proof, rtl: Path) -> list[str]:
     """Yosys commands that read the module and its properties."""
     top = f"{proof.unit}_properties"
     files = [*rtl_build.sources(rtl), *rtl_build.zynq_sources(rtl)]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",
-        f"prep -flatten -top {top}",
+    ]
+
+
+def elaborate(proof: Proof, rtl: Path) -> list[str]:
+    """Yosys commands from the files to a flat design of registers and gates."""
+    return [
+        *read(proof, rtl),
+        f"prep -flatten -top {proof.unit}_properties",
         *([f"cutpoint {proof.free}"] if proof.free else []),
         "async2sync",
         "dffunmap",
@@ -356,7 +393,7 @@ def cone_of(proof: Proof, tools: Tools, rtl: Path, folder: Path) -> Cone | None:
         return None
     top, netlist = f"{proof.unit}_properties", folder / "cone.json"
     free = [f"cutpoint {proof.free}"] if proof.free else []
-    script = [elaborate(proof, rtl)[0], *cone.commands(top, netlist, free)]
+    script = [*read(proof, rtl), *cone.commands(top, netlist, free)]
     code, _ = tools.yosys(script, folder / "cone.log")
     return None if code else cone.read(netlist, top)
 
@@ -583,18 +620,19 @@ def main() -> int:
     text = json.dumps({"origin": stamp, "good": good, "proofs": rows}, indent=1) + "\n"
     outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
 
+    given = [" ".join(f"{k}={v}" for k, v in row["parameters"].items()) for row in rows]
+    width = 2 + max(map(len, ("parameters", *given)))
     print(
-        f"{'unit':18}{'parameters':24}{'properties':44}{'method':22}{'k':>3}{'s':>7}{'cone':>11}"
+        f"{'unit':21}{'parameters':{width}}{'properties':44}{'method':22}{'k':>3}{'s':>7}{'cone':>11}"
         "  result"
     )
-    for row in rows:
-        parameters = " ".join(f"{k}={v}" for k, v in row["parameters"].items())
+    for row, parameters in zip(rows, given, strict=True):
         what = row["groups"]
         if row["properties"]:
             what = f"{len(row['properties'])}: {what}"
         what = what if len(what) <= 42 else what[:39] + "..."
         print(
-            f"{row['unit']:18}{parameters:24}{what:44}{row['method']:22}{row['depth']:>3}"
+            f"{row['unit']:21}{parameters:{width}}{what:44}{row['method']:22}{row['depth']:>3}"
             f"{row['seconds']:>7g}{share(row):>11}  {row['result']}"
         )
     print(*outside(rows), sep="\n")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // qnn_walker visits every output pixel of every tile once, in raster order, whatever the sizes: all
-// groups are full but the last of a tile, which ends with the last pixel. What it says of a pixel
+// groups are full but the last of a tile, which ends with the last pixel; where wide_sums they have
+// pixels at their even places only, and none is present at an odd one. What it says of a pixel
 // (window, padding, place in the ring, rows needed and no longer needed) is right. It ends.
 //
 // A command is one that makes sense: conv_rows * stride is at most 1,040, and no window begins 16,384
@@ -98,7 +99,7 @@ module qnn_walker_properties
   logic [13:0]  tile_ring;
   place_t       here, last;     // the next pixel, and the latest one that exists
   place_t       slot [Pixels];
-  int unsigned  filled;         // slots
+  int unsigned  filled, step;   // slots, with those that stay empty
   place_t       next;
   logic         take, fill, tile_end;
   logic         ended, ended_all;      // the group is the last one of its tile, and of all
@@ -106,11 +107,12 @@ module qnn_walker_properties
   assign take = valid && take_i;
   assign fill = running && !valid;
   assign next = after(here);
-  assign tile_end = fill && filled == Pixels - 1 && next.over;
+  assign step = command_i.wide_sums ? 2 : 1;
+  assign tile_end = fill && filled == Pixels - step && next.over;
   always_ff @(posedge clk_i) begin
     if (fill) begin
       for (int unsigned m = 0; m < Pixels; m++) if (filled == m) slot[m] <= here;
-      filled <= filled + 1;
+      filled <= filled + step;
       if (!here.over) last <= here;
       here <= next;
       group_base <= base;
@@ -167,9 +169,13 @@ module qnn_walker_properties
     nibble = '0;
     window_row = '0;
     for (int unsigned m = 0; m < Pixels; m++) begin
-      full = full && !slot[m].over;
-      if (m < filled) presents = presents && present[m] == !slot[m].over;
-      if (m < filled && !slot[m].over) begin
+      if (m % step == 0) begin
+        full = full && !slot[m].over;
+        if (m < filled) presents = presents && present[m] == !slot[m].over;
+      end else begin
+        presents = presents && !present[m];
+      end
+      if (m % step == 0 && m < filled && !slot[m].over) begin
         edges = edges && pixels[m].first == slot[m].left;
         rings = rings && 14'(pixels[m].row) == slot[m].ring;
         nibble = 18'(slot[m].left) + $signed({4'b0, nibble_i});
@@ -192,7 +198,7 @@ module qnn_walker_properties
       ends_right : assert (busy == running);
       ends_idle : assert (busy || !valid);
       if (running) begin
-        ends_filled : assert (filled <= Pixels && valid == (filled == Pixels));
+        ends_filled : assert (filled <= Pixels && filled % step == 0 && valid == (filled == Pixels));
         ends_fill : assert (32'(dut.fill) == filled);
         order_tile : assert (dut.tile == tile
             && (valid && ended_all ? tile == command_i.tiles : tile < command_i.tiles));
@@ -238,6 +244,7 @@ module qnn_walker_properties
     cover_done : cover (begun && take && tile == 8'd2 && dut.group_last);
     cover_partial : cover (begun && valid && tile_last && !present[Pixels-1]);
     cover_row_crossed : cover (begun && valid && &present && slot[0].row != slot[1].row);
+    cover_wide : cover (begun && valid && command_i.wide_sums && !tile_last && base != '0);
     cover_padding : cover (begun && valid && pixels[0].low != '0 && need != '0);
   end
 endmodule
