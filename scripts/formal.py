@@ -56,6 +56,7 @@ class Proof:
         cover: cycles within which all covers are reached; 0: another proof of the module has them.
         free: a selection of cells of Yosys; what they compute is any value, only the same for the
             same inputs where Yosys has made one cell of them.
+        xilinx: with the units of rtl/xilinx, on the models of their blocks that Yosys has.
         faults: each makes the proof fail.
     """
 
@@ -65,6 +66,7 @@ class Proof:
     cover: int = 0
     parts: tuple[str, ...] = ()
     free: str = ""
+    xilinx: bool = False
     parameters: dict[str, int] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
@@ -79,6 +81,7 @@ SUM_PAIR, ACCUMULATOR = "core/qnn_sum_pair.sv", "core/qnn_accumulator.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 PACK_LANES = "core/qnn_pack_lanes.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
+DSP = "xilinx/qnn_dsp_accumulator.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
@@ -212,6 +215,28 @@ PROOFS = [
             Fault(ACCUMULATOR, "{(Width / 2)'(counts_i[1]), (Width / 2)'(counts_i[0])}",
                   "{(Width / 2)'(counts_i[0]), (Width / 2)'(counts_i[1])}"),
         ),
+    ),
+    Proof(
+        "qnn_dsp_accumulator",
+        depth=2,
+        engine="minisat",
+        cover=24,
+        xilinx=True,
+        faults=(
+            Fault(DSP, "first_i || load_i ? Z0 : ZP", "first_i ? Z0 : ZP"),
+            Fault(DSP, "shift_i && !first_i ? XP", "shift_i ? XP"),
+            Fault(DSP, "load_i ? XAb : ", ""),
+            Fault(DSP, "YC = 2'b11", "YC = 2'b10"),
+            Fault(DSP, ".CEP(add)", ".CEP(1'b1)"),
+            Fault(DSP, "add <= valid_i || load_i;", "add <= valid_i;"),
+            Fault(DSP, "{(Width / 2)'(counts_i[1]), (Width / 2)'(counts_i[0])}",
+                  "{(Width / 2)'(counts_i[0]), (Width / 2)'(counts_i[1])}"),
+            Fault(DSP, ".A(word[47:18]), .B(word[17:0])", ".A(word[29:0]), .B(word[47:30])"),
+            Fault(DSP, ".OPMODEREG(1)", ".OPMODEREG(0)"),
+        ),
+    ),
+    Proof(
+        "qnn_dsp_accumulator", depth=2, engine="minisat", xilinx=True, parameters={"Width": 40}
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
     Proof(
@@ -370,9 +395,12 @@ def read(proof: Proof, rtl: Path) -> list[str]:
     """Yosys commands that read the module and its properties."""
     top = f"{proof.unit}_properties"
     files = [*rtl_build.sources(rtl), *rtl_build.zynq_sources(rtl)]
+    if proof.xilinx:
+        files = [*rtl_build.xilinx_sources(rtl), rtl / "xilinx/dsp48e1.sv"]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",
+        *(["read_verilog -overwrite +/xilinx/cells_sim.v"] if proof.xilinx else []),
     ]
 
 
