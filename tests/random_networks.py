@@ -145,6 +145,23 @@ def random_layers(rng: np.random.Generator) -> list[Conv]:
     return layers
 
 
+def wide_conv(rng: np.random.Generator, name: str = "wide") -> Conv:
+    """A layer of 8-bit codes and weights whose sums need more than SUM_W bits, more often than not
+    in most places; a third of its maps do not fit a small window buffer."""
+    options = {"name": name, "in_bits": 8, "coefficients": coefficients_of(8)}
+    levels = [None, 1, 3, 15, 255][int(rng.integers(5))]
+    options |= {"levels": levels, "even": levels == 255}
+    outputs = int(rng.choice([1, 8, 17, 40]))
+    if rng.random() < 1 / 3:
+        shape = int(rng.integers(10, 15)), 8, 64
+        return random_conv(rng, shape, outputs, (3, 3), stride=2, **options)
+    kernel = int(rng.integers(1, 6)), int(rng.integers(1, 6))
+    channels = int(rng.integers(260, 800)) // (kernel[0] * kernel[1]) + 1
+    shape = (*(side + int(rng.integers(3)) for side in kernel), channels)
+    padding = tuple(rng.integers(0, 2, 4).tolist())
+    return random_conv(rng, shape, outputs, kernel, padding=padding, **options)
+
+
 def random_dense(
     rng: np.random.Generator,
     in_shape: tuple[int, int, int] = (2, 3, 5),
@@ -299,7 +316,36 @@ def on_words(rng: np.random.Generator) -> tuple[list[WordConv | Conv], np.ndarra
     return layers, random_numbers(rng, first)
 
 
-CASES = {"codes": on_codes, "words": on_words}  # what an accelerator is compared on
+def on_wide_sums(rng: np.random.Generator) -> tuple[list[Conv], np.ndarray]:
+    """A layer whose sums are wide, sometimes one behind it, and the codes of a picture, sometimes
+    the largest everywhere."""
+    layers = [wide_conv(rng)]
+    if layers[0].out_bits and rng.random() < 0.5:
+        layers.append(random_layer(rng, layers[0].out_shape, layers[0].out_bits, "behind", True))
+    return layers, rng.integers(rng.choice([0, 0, 255]), 256, layers[0].in_shape)
+
+
+def on_parts_of_blocks(rng: np.random.Generator) -> tuple[list[WordConv | Conv], np.ndarray]:
+    """A layer of 16-bit words with so many weights that a block has few channels, and one that
+    reads the blocks, often groups of them."""
+    kernel = int(rng.integers(14, 17)), int(rng.integers(10, 13))
+    shape = (*(side + int(rng.integers(4)) for side in kernel), 4)
+    outputs = int(rng.choice([9, 16, 24, 40, 72, 80]))
+    first = random_word_conv(rng, shape, outputs, kernel, levels=int(rng.choice([1, 3, 6])))
+    bits = first.thresholds.shape[1].bit_length()
+    groups = int(rng.choice([g for g in (1, 2, 3) if outputs % g == 0]))
+    behind = random_conv(
+        rng, first.out_shape, 8 * groups, (1, 1), name="behind", in_bits=bits, groups=groups
+    )
+    return [first, behind], random_numbers(rng, first)
+
+
+CASES = {  # what an accelerator is compared on
+    "codes": on_codes,
+    "words": on_words,
+    "wide sums": on_wide_sums,
+    "parts of blocks": on_parts_of_blocks,
+}
 
 
 def small_layers(rng: np.random.Generator) -> list[Conv]:

@@ -394,8 +394,9 @@ def _blocks_in(
     lanes = np.zeros((rows, columns, len(used), source.pe), dtype=np.int64)
     for b, (channel, count) in enumerate(used):
         lanes[:, :, b, :count] = codes[..., channel : channel + count]
-    string = lanes[..., : 8 * f["block_used"]].reshape(rows, columns, -1)[..., 8 * f["first_skip"] :]
-    pixels = _planes(string[..., : 8 * f["pixel_bytes"]], source.planes)
+    string = lanes[..., : 8 * f["block_used"]].reshape(rows, columns, -1)
+    begin, size = 8 * f["first_skip"], 8 * f["pixel_bytes"]
+    pixels = _planes(string[..., begin : begin + size], source.planes)
     # a block lies there as a whole; a row of each is read before the next row
     by_block = np.stack([block_words(codes, (b,), caps, source.planes) for b in used])
     return by_block.reshape(len(used), rows, -1).transpose(1, 0, 2).ravel(), pixels
@@ -433,12 +434,16 @@ def pieces(command: Command, caps: Capabilities) -> Words:
 
 
 def window(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False) -> list[Frame]:
-    """The windows of a layer, a frame for each of its groups; see commands."""
+    """The windows of a layer, a frame for each of its groups; see commands.
+
+    Of Pixels pixels at a time, whatever their sums are: none are made.
+    """
     frames = []
     for command in commands(layer, codes, caps, blocks):
-        words = np.concatenate([_words(command.beats), *[command.map] * command.maps])
+        beats = encode(command.fields | {"wide_sums": 0})
+        words = np.concatenate([_words(beats), *[command.map] * command.maps])
         expected = np.tile(pieces(command, caps), len(command.tiles))
-        frames.append(Frame(words, expected, fields(64), _about(layer, command.group, blocks)))
+        frames.append(Frame(words, expected, fields(64), _about(command, blocks)))
     return frames
 
 
@@ -464,7 +469,7 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
             expected = _raw_words(command, codes, values, caps)
         mine = tuple((first - command.blocks[0][0], count) for first, count in command.blocks)
         out = _out_map(layer.out_shape[:2], mine, caps, planes)
-        frames.append(Frame(words, expected, _unpacked(out), _about(layer, command.group, blocks)))
+        frames.append(Frame(words, expected, _unpacked(out), _about(command, blocks)))
     return frames
 
 
@@ -540,11 +545,13 @@ def _raw_words(command: Command, codes: Integers, sums: Integers, caps: Capabili
     return np.concatenate(parts)
 
 
-def _about(layer: Conv, group: int, blocks: bool) -> str:
+def _about(command: Command, blocks: bool) -> str:
+    layer, wide = command.layer, command.fields["wide_sums"]
     pool = layer.pool and (layer.pool.size, layer.pool.stride, layer.pool.padding)
     levels = None if layer.thresholds is None else layer.thresholds.shape[1]
     return (
         f"input {layer.in_shape} in {'blocks' if blocks else 'tight rows'}, {layer.in_bits} bits, "
         f"weights {layer.weight.shape} x {layer.coefficients}, stride {layer.stride}, padding "
-        f"{layer.padding}, group {group} of {layer.groups}, thresholds {levels}, pool {pool}"
+        f"{layer.padding}, group {command.group} of {layer.groups}, thresholds {levels}, "
+        f"pool {pool}, {'wide' if wide else 'narrow'} sums"
     )

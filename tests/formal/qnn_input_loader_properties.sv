@@ -73,8 +73,9 @@ module qnn_input_loader_properties
       assume (command_i.row_beats == command_i.row_words && !command_i.drop_lowest);
     end else begin
       assume (command_i.blocks != '0 && command_i.pixel_bytes != '0
-          && 32'(command_i.first_skip) < Chunk && command_i.last_bytes != '0
-          && 32'(command_i.last_bytes) <= Chunk);
+          && command_i.block_used != '0 && 32'(command_i.block_used) <= Chunk
+          && 4'(command_i.first_skip) < command_i.block_used && command_i.last_bytes != '0
+          && command_i.last_bytes <= command_i.block_used);
     end
   end
 

@@ -210,7 +210,8 @@ def assert_case(case):
     ("name", "value"),
     [("opcode", 0), ("planes", 0), ("tile_words", 4095), ("ring_words", 8191), ("tiles", 0),
      ("thresholds", 0), ("out_planes", 9), ("pool_size", 0), ("pool_stride", 3), ("blocks", 0),
-     ("exponent", 3), ("stride", 0), ("stride", 5), ("word_products", 1), ("word_unsigned", 1)],
+     ("exponent", 3), ("stride", 0), ("stride", 5), ("word_products", 1), ("word_unsigned", 1),
+     ("block_used", 0), ("block_used", 3)],
 )  # fmt: skip
 def test_bad_command_is_refused(name, value):
     rng = np.random.default_rng(17)

@@ -582,8 +582,8 @@ BAD_FIELDS = [  # of a command that reads blocks; a name stands for the value of
     ("tile_words", 0), ("tile_words", 257), ("plane_words", 0), ("row_words", 0), ("row_beats", 0),
     ("ring_words", 513), ("ring_words", 1), ("ring_rows", 1), ("ring_start", "ring_words"),
     ("pass_step", "ring_words"), ("stride_words", "ring_words"), ("blocks", 0), ("first_skip", 2),
-    ("last_bytes", 0), ("last_bytes", 3), ("pixel_bytes", 0), ("index", 9), ("in_address", 4),
-    ("block_bytes", 2), ("params_address", 1), ("out_address", 4),
+    ("block_used", 0), ("block_used", 3), ("last_bytes", 0), ("last_bytes", 3), ("pixel_bytes", 0),
+    ("index", 9), ("in_address", 4), ("block_bytes", 2), ("params_address", 1), ("out_address", 4),
     ("word_products", 1), ("word_unsigned", 1), ("requantise", 1),
 ]  # fmt: skip
 BAD_ELSEWHERE = [  # two of a command that reads tight rows, three of a raw one

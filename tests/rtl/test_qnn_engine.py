@@ -499,8 +499,11 @@ def bad_fields(program, caps):
     yield blocks, {"blocks": 0}
     yield blocks, {"pixel_bytes": 0}
     yield blocks, {"first_skip": caps.pe // 8}
+    yield blocks, {"first_skip": peek(program, blocks, "block_used")}
+    yield blocks, {"block_used": 0}
+    yield blocks, {"block_used": caps.pe // 8 + 1}
     yield blocks, {"last_bytes": 0}
-    yield blocks, {"last_bytes": caps.pe // 8 + 1}
+    yield blocks, {"last_bytes": peek(program, blocks, "block_used") + 1}
     yield raw, {"thresholds": 1}
     yield raw, {"pool_size": 2}
 
@@ -796,7 +799,8 @@ async def accounts_tell_where_the_cycles_went(dut):
         account = [await host.read(regs.PERF + 32 * index + 4 * k) for k in range(8)]
         every, busy, *waits = account[:5]
         f = decode(program.image, index)
-        groups = -(-f["conv_rows"] * f["conv_columns"] // host.caps.pixels)
+        together = host.caps.pixels // (1 + f["wide_sums"])
+        groups = -(-f["conv_rows"] * f["conv_columns"] // together)
         rows = f["planes"] * f["passes"] * f["kernel_rows"] * f["words"]
         assert busy == f["tiles"] * groups * rows, account
         assert busy + sum(waits) <= every and account[5:] == [0, 0, 0], account

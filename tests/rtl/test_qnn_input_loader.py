@@ -136,12 +136,16 @@ class Bench:
         assert int(dut.rows_loaded_o.value) == rows * maps
 
 
-def case(rng, pe, tight, window_words):
-    """A random map as it lies in memory, the command that reads a group of it, and its bits."""
+def case(rng, pe, tight, window_words, most=None):
+    """A random map as it lies in memory, the command that reads a group of it, and its bits.
+
+    Blocks have at most `most` channels, or any number.
+    """
     while True:
         groups = int(rng.choice([1, 1, 2, 3]))
         rows, columns = (int(v) for v in rng.integers(1, 9, 2))
-        channels, planes = groups * int(rng.integers(1, 40)), int(rng.integers(1, 9))
+        share, planes = int(rng.integers(1, 40)), int(rng.integers(1, 9))
+        channels = groups * share * int(rng.choice([1, 8]))
         group, dropped = int(rng.integers(groups)), 0
         if not tight and planes < 8:
             dropped = int(rng.integers(2))
@@ -150,8 +154,8 @@ def case(rng, pe, tight, window_words):
             source = TightMap(rows, columns, channels // groups, planes, groups)
             read, data = read_tight(source, ADDRESS, group), source.pack(codes)
         else:
-            most = 8 * int(rng.integers(1, pe // 8 + 1)) if rng.integers(2) else pe
-            places = blocks_of(channels, most, set(), borders_of(channels, groups))
+            own = most or 8 * int(rng.integers(1, pe // 8 + 1))
+            places = blocks_of(channels, own, set(), borders_of(channels, groups))
             source = BlockMap(rows, columns, planes + dropped, pe, places)
             read, data = read_blocks([(source, ADDRESS)], group, groups), blocks(rng, source, codes)
         pixel = len(read.lanes)
@@ -203,6 +207,22 @@ async def rows_lie_as_the_arithmetic_reads_them(dut, tight, stall):
     rng = np.random.default_rng([cocotb.RANDOM_SEED, tight])
     for _ in range(draws(25, 6)):
         await bench.load(*case(rng, int(dut.Pe.value), tight, int(dut.WindowWords.value)))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def blocks_in_part_have_no_gaps_between_them(dut):
+    """As many bytes of each block as there can be; three blocks or more, the last of any size."""
+    bench = Bench(dut, 0.2)
+    await bench.begin()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    pe, words = int(dut.Pe.value), int(dut.WindowWords.value)
+    for used in range(1, pe // 8 + 1):
+        while True:
+            data, fields, bits, lanes = case(rng, pe, False, words, 8 * used)
+            if fields["blocks"] > 2:
+                break
+        assert fields["block_used"] == used
+        await bench.load(data, fields, bits, lanes)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

@@ -24,12 +24,12 @@ void deal(const Shape shape, hls::stream<Word> &in, hls::stream<Word> &threshold
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     for (ap_uint<20> word = 0; word < of_thresholds; ++word) {
 #pragma HLS PIPELINE II=1
-#pragma HLS LOOP_TRIPCOUNT min=16 max=112
+#pragma HLS LOOP_TRIPCOUNT min=32 max=224
       thresholds.write(in.read());
     }
     for (ap_uint<20> word = 0; word < of_weights; ++word) {
 #pragma HLS PIPELINE II=1
-#pragma HLS LOOP_TRIPCOUNT min=32 max=32768
+#pragma HLS LOOP_TRIPCOUNT min=64 max=32768
       weights.write(in.read());
     }
     if (tile == 0 || shape.reload) {

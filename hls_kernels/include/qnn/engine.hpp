@@ -11,14 +11,17 @@ bool runnable(const Command &c) {
 #pragma HLS INLINE
   const bool input = c.planes >= 1 && c.planes <= 8 && c.in_rows >= 1 && c.in_columns >= 1 &&
                      c.row_words >= 1 && c.row_words <= c.ring_words &&
-                     c.ring_words <= Fold::WindowWords && (c.tight ? !c.drop_lowest
-                              : c.blocks >= 1 && c.block_used >= 1 && c.block_used <= Fold::Pe / 8);
+                     c.ring_words <= Fold::WindowWords &&
+                     (c.tight ? !c.drop_lowest
+                              : c.blocks >= 1 && c.block_used >= 1 &&
+                                    c.block_used <= Fold::Pe / 8);
   const bool products = c.tiles >= 1 && c.conv_rows >= 1 && c.conv_columns >= 1 &&
                         c.exponent < c.passes && c.kernel_rows <= KernelRows &&
                         c.stride >= 1 && c.stride <= 4 &&
                         c.tile_words >= 1 && c.tile_words <= Fold::WeightWords &&
                         c.tile_words == c.passes * c.kernel_rows * c.words &&
-                        (c.word_products ? c.tight && !c.raw && !c.wide_sums && c.planes == 1 && c.exponent == 0 &&
+                        (c.word_products ? c.tight && !c.raw && !c.wide_sums && c.planes == 1 &&
+                                               c.exponent == 0 &&
                                                c.passes <= Fold::Pe / WordChannels &&
                                                c.kernel_rows * c.words >= Fold::Pixels
                                          : !c.word_unsigned);
@@ -44,7 +47,7 @@ void fetch(const Command c, const Word *memory, hls::stream<Word> &words) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     for (ap_uint<20> i = 0; i < tile_beats; ++i) {
 #pragma HLS PIPELINE II=1
-#pragma HLS LOOP_TRIPCOUNT min=48 max=32880
+#pragma HLS LOOP_TRIPCOUNT min=96 max=32992
       words.write(memory[parameters + i]);
     }
     parameters += tile_beats;

@@ -123,10 +123,10 @@ void matvec(const Shape shape, hls::stream<Word> &weights, hls::stream<Pieces<Fo
   for (ap_uint<8> tile = 0; tile < shape.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
     for (ap_uint<13> word = 0; word < shape.tile_words; ++word) {
-#pragma HLS LOOP_TRIPCOUNT min=1 max=1024
+#pragma HLS LOOP_TRIPCOUNT min=1 max=512
       for (ap_uint<7> p = 0; p < channels; ++p) {
 #pragma HLS PIPELINE II=1
-#pragma HLS LOOP_TRIPCOUNT min=8 max=32
+#pragma HLS LOOP_TRIPCOUNT min=8 max=64
         const Word bits = weights.read();
         for (unsigned s = 0; s < Fold::Sub; ++s) {
 #pragma HLS UNROLL

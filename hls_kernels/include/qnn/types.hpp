@@ -21,8 +21,8 @@ using Sum = ap_uint<AccW>;
 ///
 /// One step multiplies Simd * Pe * Pixels bits. Weights are kept for one tile of Pe channels, the
 /// input map for as many rows as fit.
-template <unsigned Simd_ = 64, unsigned Pe_ = 32, unsigned Pixels_ = 4,
-          unsigned WeightWords_ = 1024, unsigned ThresholdWords_ = 512,
+template <unsigned Simd_ = 64, unsigned Pe_ = 64, unsigned Pixels_ = 4,
+          unsigned WeightWords_ = 512, unsigned ThresholdWords_ = 256,
           unsigned WindowWords_ = 4096, unsigned PoolColumns_ = 256>
 struct Folding {
   static constexpr unsigned Simd = Simd_;

@@ -61,9 +61,9 @@ Word read_word(NibbleAddress<Fold> first, unsigned m, const WindowBuffer<Fold> &
 /// Reads one row of the input map, all planes, into the buffer from word `ring` on.
 ///
 /// Tight rows: row_beats words as they are. Channel blocks: for each block, for each 64/Pe pixels,
-/// for each plane one word, of whose pixels block_used bytes go side by side with those of the other
-/// blocks; first_skip bytes of the first block and all but last_bytes of the last belong to other groups;
-/// where drop_lowest the map has one more plane, the lowest, that is left out.
+/// for each plane one word, of whose pixels the first block_used bytes go side by side with those of
+/// the other blocks; first_skip bytes of the first block and all but last_bytes of the last belong to
+/// other groups; where drop_lowest the map has one more plane, the lowest, that is left out.
 /// Cycles: one a word for tight rows, one a pixel and plane for blocks.
 template <class Fold, class Shape>
 void load_row(const Shape shape, ap_uint<13> ring, hls::stream<Word> &map,

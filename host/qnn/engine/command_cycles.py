@@ -29,7 +29,7 @@ def each(get: Get, caps: Capabilities) -> NDArray[np.int64]:
 
 def products(get: Get, caps: Capabilities) -> NDArray[np.int64]:
     """Cycles of the arithmetic of each command."""
-    together = np.where(get("wide_sums") == 1, caps.pixels // 2, caps.pixels)
+    together = np.where(get("wide_sums") == 1, -(-caps.pixels // 2), caps.pixels)
     groups = -(-get("conv_rows") * get("conv_columns") // together)
     chain = caps.pe // 8
     settled = max(chain, 2)

@@ -70,7 +70,7 @@ def weight_bytes(
         raise DoesNotFitError(
             f"layer {layer.name}: its sums do not fit {caps.accumulator_bits}-bit accumulators"
         )
-    _check_weights(layer, passes * kernel_rows * words, caps)
+    _check_weights(layer, passes * kernel_rows * words, caps.pe, caps)
     data = []
     for first, count in blocks:
         pixel = np.ones((passes, caps.pe, kernel_rows, kernel_columns, len(lanes)), np.uint8)
@@ -83,11 +83,11 @@ def weight_bytes(
     return data, passes * kernel_rows * words
 
 
-def _check_weights(layer: Layer, tile_words: int, caps: Capabilities) -> None:
-    """The weights of a tile fit the accelerator."""
+def _check_weights(layer: Layer, tile_words: int, outputs: int, caps: Capabilities) -> None:
+    """The weights of a tile, of so many outputs, fit the accelerator."""
     if tile_words > caps.weight_words:
         raise DoesNotFitError(
-            f"layer {layer.name}: {tile_words} weight words for {caps.pe} outputs; the "
+            f"layer {layer.name}: {tile_words} weight words for {outputs} outputs; the "
             f"accelerator holds {caps.weight_words}"
         )
 
@@ -112,10 +112,9 @@ def word_weight_bytes(
         raise DoesNotFitError(
             f"layer {layer.name}: {rows} kernel rows; the accelerator has {caps.kernel_rows}"
         )
-    tile_words = (
-        word_parameters.passes_over(blocks[0][1]) * rows * word_parameters.row_words(layer, caps)
-    )
-    _check_weights(layer, tile_words, caps)
+    passes = word_parameters.passes_over(blocks[0][1])
+    tile_words = passes * rows * word_parameters.row_words(layer, caps)
+    _check_weights(layer, tile_words, passes * regs.WORD_CHANNELS, caps)
     return [word_parameters.weight_bytes(layer, b, caps) for b in blocks], tile_words
 
 

@@ -52,7 +52,7 @@ def test_parameters_bit_for_bit():
 
 
 def test_sums_that_need_more_bits():
-    """The largest sum is one that is never reached: 2^24 - 1 in narrow sums, 2^32 - 1 in wide ones."""
+    """What is never reached is 2^24 - 1 where sums are narrow, and 2^32 - 1 where they are wide."""
     # codes to 255, weights to 15: 3825 a product
     for channels, wide in ((16_777_214 // (3825 * 9), 0), (16_777_214 // (3825 * 9) + 1, 1)):
         layer = random_networks.random_conv(

@@ -117,7 +117,7 @@ def test_parameters_number_for_number():
 
 
 def test_a_tile_has_as_many_channels_as_there_are_weights_on_chip_for():
-    """Four passes of 108 words fit 512: blocks of 32 channels, of which the reader takes 4 bytes."""
+    """Four passes of 108 words fit 512: blocks of 32 channels, the reader takes 4 bytes of each."""
     rng = np.random.default_rng(3)
     first = random_word_conv(rng, (16, 16, 3), 40, (12, 12))
     program = compile_layers([first, random_conv(rng, first.out_shape, 8, in_bits=2)])
@@ -162,8 +162,11 @@ def test_what_does_not_fit_the_accelerator():
     rng = np.random.default_rng(5)
     with pytest.raises(QnnError, match="17 kernel rows; the accelerator has 16"):
         compile_layers([random_word_conv(rng, (20, 20, 3), 8, (17, 1))])
-    with pytest.raises(QnnError, match="weight words for 64 outputs; the accelerator holds 512"):
-        compile_layers([random_word_conv(rng, (16, 140, 1), 8, (16, 129))])
+    long = WordConv(
+        "long", (16, 129, 1), True, np.ones((9, 16, 129, 1), np.int16), np.zeros((9, 1), np.int32)
+    )
+    with pytest.raises(QnnError, match="528 weight words for 8 outputs; the accelerator holds 512"):
+        compile_layers([long])
     with pytest.raises(QnnError, match="a row of its input are too many"):
         compile_layers([random_word_conv(rng, (40, 700, 8), 8, (3, 3))])
     first = random_conv(rng, (6, 6, 3), 8, (3, 3))
