@@ -66,7 +66,7 @@ BLOCKS = (
     Block(
         880, 130, 108, 176, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
-            "qnn_at_least", "qnn_sum", "qnn_ram",
+            "qnn_at_least", "qnn_sum_pair", "qnn_ram",
         ),
         ("8 channels \u00d7", "Pixels pixels:", "weights, counts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",
