@@ -76,6 +76,13 @@ def test_random_layers_equal_golden(configuration, seed):
     random_networks_equal_golden(seed, configuration, layers)
 
 
+@pytest.mark.parametrize("kind", ["wide sums", "parts of blocks"])
+def test_other_networks_equal_golden(kind, seed):
+    for case in range(seed, seed + run_options.draws(20, 4)):
+        layers, values = random_networks.CASES[kind](np.random.default_rng(case))
+        assert_golden(layers, values, "pynq-z1")
+
+
 @pytest.mark.skipif(run_options.sanitize(), reason="it runs already with sanitizers")
 @pytest.mark.parametrize("corners", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_under_sanitizers(seed, corners):
@@ -215,13 +222,24 @@ def assert_case(case):
 )  # fmt: skip
 def test_bad_command_is_refused(name, value):
     rng = np.random.default_rng(17)
-    layers = [layer(rng, (5, 6, 4), 9, (3, 3)), layer(rng, (3, 4, 9), 5, (2, 2), name="last")]
+    assert_refused(
+        [layer(rng, (5, 6, 4), 9, (3, 3)), layer(rng, (3, 4, 9), 5, (2, 2), name="last")],
+        {name: value},
+    )
+
+
+def test_words_have_no_wide_sums():
+    assert_refused([random_networks.random_word_conv(np.random.default_rng(17))], {"wide_sums": 1})
+
+
+def assert_refused(layers, changes):
+    """The last of the commands, with these fields."""
     with hls_csim.HlsEngine("small", 1 << 21) as engine:
         program = compile_layers(layers, engine.capabilities, 4096)
         engine.load(program)
         bad = program.commands - 1
         place = program.base + COMMAND_BYTES * bad
-        command = encode(decode(program.image, bad) | {name: value})
+        command = encode(decode(program.image, bad) | changes)
         engine.memory[place : place + COMMAND_BYTES] = np.frombuffer(command, np.uint8)
         codes = np.zeros(layers[0].in_shape, int)
         with pytest.raises(QnnError, match=f"command {bad} is refused"):

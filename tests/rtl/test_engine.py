@@ -73,9 +73,12 @@ def assert_account(driver, cycles, model):
 @pytest.mark.parametrize(
     ("kind", "count", "least", "configuration"),
     [("codes", 250, 200, CONFIGURATION), ("words", 100, 70, CONFIGURATION),
+     ("wide sums", 40, 35, CONFIGURATION), ("parts of blocks", 40, 35, CONFIGURATION),
      ("codes", 60, 45, ONE_PORT), ("words", 30, 20, ONE_PORT),
      *(pytest.param(*case, name, marks=pytest.mark.nightly)
-       for name in LARGE for case in (("codes", 60, 45), ("words", 30, 20)))],
+       for name in LARGE
+       for case in (("codes", 60, 45), ("words", 30, 20), ("wide sums", 20, 15),
+                    ("parts of blocks", 20, 15)))],
 )  # fmt: skip
 def test_random_networks_equal_golden(kind, count, least, configuration, seed):
     """On every kind of memory; again with what stayed on the chip, where all of it did."""
@@ -141,12 +144,13 @@ def test_words_after_an_abort(seed):
             compare(driver, [layer], numbers)
 
 
-def test_a_pass_of_words_that_is_too_short_is_a_bad_command():
-    """The software fills it up to a product row for each pixel."""
+@pytest.mark.parametrize(("name", "value"), [("words", 1), ("wide_sums", 1)])
+def test_what_words_cannot_have_is_a_bad_command(name, value):
+    """A pass with fewer product rows than pixels, which the software fills up; wide sums."""
     layer = random_networks.random_word_conv(np.random.default_rng(1), (4, 4, 3), 8, (1, 1))
     driver, board = loaded([layer], IDEAL)
     with driver:
-        change_command(driver, 0, "words", 1)
+        change_command(driver, 0, name, value)
         driver.start()
         assert_ends(driver, board.engine, "BAD_COMMAND", 0)
         numbers = random_networks.random_numbers(np.random.default_rng(2), layer)
