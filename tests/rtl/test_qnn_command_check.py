@@ -52,14 +52,15 @@ def good_commands(rng, caps):
             pool = MaxPool(int(rng.integers(2, largest + 1)), 1)
         try:
             shape, words = (rows, columns, channels), rng.random() < 0.4
+            between = int(rng.choice([5, 20]))  # of a block in part; of more than one
             levels_of_pairs = {"levels": 6, "pairs": True}
             layers = [
-                random_word_conv(rng, shape, 20, (1, 1), **levels_of_pairs)
+                random_word_conv(rng, shape, between, (1, 1), **levels_of_pairs)
                 if words
-                else random_conv(rng, shape, 20, (1, 1)),
+                else random_conv(rng, shape, between, (1, 1)),
                 random_conv(
-                    rng, (rows, columns, 20), 18, (2, 2), name="layer1", levels=levels, pool=pool,
-                    stride=int(rng.integers(1, 5)) if pool is None else 1,
+                    rng, (rows, columns, between), 18, (2, 2), name="layer1", levels=levels,
+                    pool=pool, stride=int(rng.integers(1, 5)) if pool is None else 1,
                     coefficients=((1,), (4, 2, 1, 1))[int(rng.integers(2))], even=levels == 127,
                 ),
             ]  # fmt: skip
