@@ -106,9 +106,12 @@ def _first_shape(rng: np.random.Generator) -> Shape:
 def network(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], Program]:
     """One to three layers that fit the accelerator and take at most MOST_CYCLES, and their program.
 
-    Half of them read some input through a ring of rows; a third have a group whose first block
-    begins with channels of another; where they have both, one command has.
+    A tenth are a layer of wide sums. Half of the others read some input through a ring of rows; a
+    third have a group whose first block begins with channels of another; where they have both, one
+    command has.
     """
+    if rng.random() < 0.1:
+        return _wide(rng, caps)
     wanted = rng.random() < 0.5, rng.random() < 0.33
     for _ in range(20_000):
         layers = [_spread(rng)] * all(wanted)
@@ -129,6 +132,18 @@ def network(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], P
         if found and estimate.cycles(program, caps) <= MOST_CYCLES:
             return layers, program
     raise AssertionError("no network that fits in 20,000 draws")
+
+
+def _wide(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], Program]:
+    """A layer whose sums are wide, likewise."""
+    while True:
+        layers = [random_networks.wide_conv(rng)]
+        try:
+            program = compile_layers(layers, caps, 4096)
+        except DoesNotFitError:
+            continue
+        if estimate.cycles(program, caps) <= MOST_CYCLES:
+            return layers, program
 
 
 def memories(rng: np.random.Generator) -> list[MemoryModel]:

@@ -12,7 +12,13 @@ import chosen_kernels
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles
-from random_networks import random_conv, random_layer, random_numbers, random_word_layers
+from random_networks import (
+    coefficients_of,
+    random_conv,
+    random_layer,
+    random_numbers,
+    random_word_layers,
+)
 
 from qnn.engine.passes import passes_of
 from qnn.errors import DoesNotFitError
@@ -158,7 +164,7 @@ class Bench:
     def frames_of_corners(self, make):
         """The smallest layer; a kernel that hangs over all sides; groups that share a block; sums;
         weights of 4 bits; stride, lopsided padding; every number of planes; a map that is read once
-        for each tile. A short run has 8 of these frames.
+        for each tile; wide sums. A short run has 8 of these frames.
         """
         few = {"levels": 3, "in_bits": 2}
         pe, deep = self.caps.pe, self.caps.window_words // 8  # eight rows of it fill the buffer
@@ -174,6 +180,9 @@ class Bench:
                 for bits in range(1, 9)
             ),
             random_conv(self.rng, (12, 8, deep), pe + 1, (2, 1), in_bits=8, pool=MaxPool(2, 2)),
+            random_conv(
+                self.rng, (4, 5, 60), 3, (3, 3), in_bits=8, coefficients=coefficients_of(8)
+            ),
         ]
         frames = []
         for layer in layers:
