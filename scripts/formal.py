@@ -342,6 +342,8 @@ PROOFS = [
             Fault(INPUT, "beats_after <= 13'd16;", "beats_after < 13'd16;"),
             Fault(INPUT, "address[31:7] < limit_i;", "address[31:7] <= limit_i;"),
             Fault(INPUT, "below <= request && !sent", "below <= request"),
+            Fault(INPUT, "$signed({13'b0, command_i.block_used})", "17'(Chunk)"),
+            Fault(INPUT, "inner[i] <= i < 32'(command_i.block_used)", "inner[i] <= i < Chunk"),
         ),
     ),
     Proof(

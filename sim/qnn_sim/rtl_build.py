@@ -57,9 +57,7 @@ def sources(rtl: Path = RTL) -> list[Path]:
 
 def xilinx_sources(rtl: Path = RTL) -> list[Path]:
     """The same for a device of Xilinx: units with its blocks in the place of portable ones."""
-    return [
-        own if (own := rtl / "xilinx" / path.name).exists() else path for path in sources(rtl)
-    ]
+    return [own if (own := rtl / "xilinx" / path.name).exists() else path for path in sources(rtl)]
 
 
 def zynq_sources(rtl: Path = RTL) -> list[Path]:

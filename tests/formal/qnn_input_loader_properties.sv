@@ -3,8 +3,9 @@
 // qnn_input_loader, with any command, any bus that answers what it was asked, and anybody who gives
 // rows back: requests stay until they are taken, stay within a line of 128 bytes and within the row of
 // the block that they are for; no beat is lost; no row is written where one that is needed still lies;
-// words of a tight row follow each other; rows count as loaded when their last byte is written; no line
-// is asked for that the limit keeps back.
+// words of a tight row follow each other; a block of several begins block_used bytes behind the one
+// before, and no byte is written that does not count; rows count as loaded when their last byte is
+// written; no line is asked for that the limit keeps back.
 // Not proven here, but shown by its bench: where each row begins in memory, and which byte of a beat
 // goes to which place.
 //
@@ -120,6 +121,19 @@ module qnn_input_loader_properties
     {address_q, beats_q} <= {req_address, req_beats};
   end
 
+  // of several blocks: bytes that count in any, in the first and in the last, and the blocks so far
+  logic [7:0]  inner, first, last, blocks_placed;
+  logic [16:0] blocks_bytes;                         // that those so far take up
+  assign inner = 8'((9'd1 << command_i.block_used) - 9'd1);
+  assign first = inner & ~8'((9'd1 << command_i.first_skip) - 9'd1);
+  assign last = 8'((9'd1 << command_i.last_bytes) - 9'd1);
+  assign blocks_placed = dut.blocks_less - dut.blocks_left;
+  assign blocks_bytes = 17'(blocks_placed) * 17'(command_i.block_used);
+
+  // what was placed last
+  logic first_q, last_q, dropped_q;
+  always_ff @(posedge clk_i) {first_q, last_q, dropped_q} <= {dut.first_block, dut.last_block, dut.dropped};
+
   logic known;                                       // what follows from the command is in registers
   assign known = dut.whole == (command_i.tight || command_i.blocks == 8'd1)
       && dut.words_less == command_i.row_words - 1'b1
@@ -128,6 +142,8 @@ module qnn_input_loader_properties
       && dut.rows_less == command_i.in_rows - 1'b1
       && dut.planes_less == command_i.planes - 4'(!command_i.drop_lowest)
       && dut.plane_step == (command_i.tight ? 13'd1 : command_i.plane_words)
+      && dut.inner == inner && dut.first == first && dut.last == last
+      && dut.skipped == (dut.whole ? 17'd0 : -17'(command_i.first_skip))
       && dut.wrap == $signed({1'b0, command_i.row_words} - {1'b0, command_i.ring_words});
 
   always_comb begin
@@ -181,6 +197,10 @@ module qnn_input_loader_properties
         row_kept : assert (!dut.place || $signed(held) < $signed({6'b0, command_i.ring_rows}));
         row_counts : assert (dut.rows_placed
             == rows_loaded + 16'(dut.row_placed[1]) + 16'(dut.row_placed[2]));
+        block_place : assert (!dut.placing || dut.whole
+            || dut.block_byte == dut.skipped + blocks_bytes);
+        block_bytes : assert (!dut.placed[1] || dut.whole || dut.used_1
+            == (dropped_q ? '0 : inner & (first_q ? first : '1) & (last_q ? last : '1)));
         tight_place : assert (!dut.placing || !command_i.tight
             || dut.base == dut.ring + (dut.words_less - dut.words_left));
         busy_until : assert (busy || (even_we == '0 && odd_we == '0) || dut.placed == '0);
@@ -192,6 +212,9 @@ module qnn_input_loader_properties
     cover_tight : cover (begun_q && command_i.tight && rows_loaded == 16'd2);
     cover_blocks : cover (begun_q && !command_i.tight && command_i.blocks == 8'd2
         && rows_loaded == 16'd1);
+    cover_part : cover (begun_q && !command_i.tight && command_i.blocks == 8'd2
+        && command_i.block_used == 4'd3 && command_i.pixel_bytes == 12'd6
+        && command_i.first_skip == '0 && even_we == 8'h38);
     cover_whole : cover (begun_q && !command_i.tight && command_i.blocks == 8'd1
         && command_i.drop_lowest && even_we == 8'h0f && odd_we == '0);
     cover_both : cover (begun_q && even_we == 8'h03 && odd_we == 8'hc0);

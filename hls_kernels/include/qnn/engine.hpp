@@ -14,7 +14,9 @@ bool runnable(const Command &c) {
                      c.ring_words <= Fold::WindowWords &&
                      (c.tight ? !c.drop_lowest
                               : c.blocks >= 1 && c.block_used >= 1 &&
-                                    c.block_used <= Fold::Pe / 8);
+                                    c.block_used <= Fold::Pe / 8 &&
+                                    c.first_skip < c.block_used && c.last_bytes >= 1 &&
+                                    c.last_bytes <= c.block_used);
   const bool products = c.tiles >= 1 && c.conv_rows >= 1 && c.conv_columns >= 1 &&
                         c.exponent < c.passes && c.kernel_rows <= KernelRows &&
                         c.stride >= 1 && c.stride <= 4 &&
