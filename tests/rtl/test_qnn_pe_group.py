@@ -160,7 +160,7 @@ class Bench:
         await self.show(end, inputs, {}, words, sums, codes)
 
     async def show(self, end, inputs, acts, words, sums, codes, step=1):
-        """Inputs by cycle, and what must come of them from which cycle on, for each step-th pixel."""
+        """Inputs by cycle; what must come of them from which cycle on, for each step-th pixel."""
         dut = self.dut
         shown_sums = shown_codes = None
         chain, read = [], []

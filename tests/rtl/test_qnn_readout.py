@@ -165,7 +165,7 @@ class Bench:
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
         dut.words_i.value = int(words)
-        # where a sum is made of words, it is there from 13 + half the pixels cycles after the issue on
+        # a sum of words is there from 13 + half the pixels cycles after the issue on
         there = 13 + self.pixels // 2 if words else 5
         compares, present_of = [], []
         for tile in range(tiles):

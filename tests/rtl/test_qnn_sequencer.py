@@ -113,7 +113,7 @@ class Case:
         return out
 
     def product_rows(self):
-        """(tile, pixels by lane, (plane, pass, kernel row, word)) of every product row, its flags."""
+        """(tile, pixels by lane, (plane, pass, kernel row, word)) of every product row, flags."""
         rows, columns, _ = self.layer.conv_shape
         places = [(y, x) for y in range(rows) for x in range(columns)]
         step = 2 if self.fields.get("wide_sums") else 1

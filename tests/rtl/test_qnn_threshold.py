@@ -39,8 +39,8 @@ async def load(dut, thresholds):
 
 def pairs(sums):
     """Sums (channels, pixels) as they come: the odd pixel of two above the even one."""
-    return pack([int(v) for v in sums[:, ::2].ravel() | sums[:, 1::2].ravel().astype(object) << ACC],
-                ACC + regs.SUM_W)  # fmt: skip
+    even, odd = (sums[:, k::2].ravel().astype(object) for k in (0, 1))
+    return pack((even | odd << ACC).tolist(), ACC + regs.SUM_W)
 
 
 async def codes_of(dut, sums, base, levels):
@@ -59,7 +59,8 @@ async def codes_of(dut, sums, base, levels):
     for cycle, there in enumerate(compared[:-2]):
         # what means nothing without its valid bit is random; the sums come two cycles later
         now = {"compare_code": rest.getrandbits(8), "compare_first": rest.getrandbits(1),
-               "compare_half": rest.getrandbits(1), "threshold_address": rest.randrange(WORDS)}  # fmt: skip
+               "compare_half": rest.getrandbits(1),
+               "threshold_address": rest.randrange(WORDS)}  # fmt: skip
         now["copy"] = int(cycle + 1 == turns[-1])
         if compared[cycle + 2]:
             k, half = divmod(turns.index(cycle + 2), 2)
