@@ -164,9 +164,9 @@ class TestConvolution:
 
 class TestWordConvolution:
     def test_by_hand(self):
-        # 3 * 1024 - 1 * 1024 * 2; the shift is down, for negative sums too
-        x = np.array([[[1024, 1024]], [[-1, 0]]])
-        weight = np.array([[[[3, -2]]]])
+        # (24 - 16) * 2^15 is 2^18; the shift is down, for negative sums too
+        x = np.array([[[2**15, 2**15]], [[-1, 0]]])
+        weight = np.array([[[[24, -16]]]])
         np.testing.assert_array_equal(golden.word_convolution(x, weight), [[[1]], [[-1]]])
 
     @given(SEEDS)
@@ -177,7 +177,7 @@ class TestWordConvolution:
         weight = rng.integers(-(2**15), 2**15, (2, 2, 3, 3))
         options = {"stride": int(rng.integers(1, 3)), "padding": tuple(rng.integers(0, 3, 4))}
         acc = scalar_layers.convolution(x, weight, *options.values(), 1)
-        expected = [[[value >> 10 for value in pixel] for pixel in row] for row in acc]
+        expected = [[[value >> 18 for value in pixel] for pixel in row] for row in acc]
         np.testing.assert_array_equal(golden.word_convolution(x, weight, **options), expected)
 
     @pytest.mark.parametrize(("x", "weight"), [(2**16, 1), (-(2**15) - 1, 1), (1, 2**15)])

@@ -50,7 +50,7 @@ def test_values_of_a_plain_layer():
         ({"coefficients": (1, 2)}, "exponent", "1"),
         ({"coefficients": (4, 2, 1)}, "exponent", "2 or more"),
         ({"coefficients": (2,)}, "passes", "2"),
-        ({"outputs": 33}, "tiles", "2 or more"),
+        ({"outputs": 65}, "tiles", "2 or more"),
         ({"levels": None}, "output", "raw"),
         ({"levels": 200}, "output", "4-8"),
         ({"shape": (40, 100, 64), "in_bits": 2}, "buffer", "ring"),
