@@ -17,8 +17,8 @@ LANES = {"aup-zu3": 16_384, "kv260": 32_768, "zcu104": 32_768}
 def test_a_board(name):
     board = boards.load(name)
     assert board.keys() - {"like"} == FIELDS
-    sizes = {"Pe": 32, "Pixels": 4} | CONFIGURATIONS[board["configuration"]]
-    assert 64 * sizes["Pe"] * sizes["Pixels"] == LANES.get(name, 8192)
+    sizes = {"Pe": 64, "Pixels": 4} | CONFIGURATIONS[board["configuration"]]
+    assert 64 * sizes["Pe"] * sizes["Pixels"] == LANES.get(name, 16_384)
     assert (board["clock_mhz"] >= 200) == (name in LANES)
     assert (board["system"] == "zynq_ultrascale") == (name in LANES)
     memory = board["memory_mib"] << 20
