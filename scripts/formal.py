@@ -80,6 +80,7 @@ THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 SUM_PAIR, ACCUMULATOR = "core/qnn_sum_pair.sv", "core/qnn_accumulator.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
 PACK_LANES = "core/qnn_pack_lanes.sv"
+SEQUENCER = "core/qnn_sequencer.sv"
 WALKER, POPCOUNT = "core/qnn_walker.sv", "core/qnn_popcount.sv"
 DSP = "xilinx/qnn_dsp_accumulator.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
@@ -237,6 +238,29 @@ PROOFS = [
     ),
     Proof(
         "qnn_dsp_accumulator", depth=2, engine="minisat", xilinx=True, parameters={"Width": 40}
+    ),
+    Proof(
+        "qnn_sequencer",
+        cover=14,
+        parts=("group", "row", "wait", "command", "place", "same_weight", "same_offset",
+               "same_place", "same", "head_weight", "head_second", "head_fresh"),
+        faults=(
+            Fault(SEQUENCER, "interval <= 9'd1 && credit", "interval <= 9'd2 && credit"),
+            Fault(SEQUENCER, " && !(issue && last_issue);\n    if", ";\n    if"),
+            Fault(SEQUENCER, "credit >= result_rows", "credit + 8'd1 >= result_rows"),
+            Fault(SEQUENCER, "<= 9'(SumsApart - 1)", "<= 9'(SumsApart - 2)"),
+            Fault(SEQUENCER, "begun || rows_there;", "begun || next_there;"),
+            Fault(SEQUENCER, "begun || !tile_first || tile_ready_i",
+                  "begun || tile_ready_i || tile_last"),
+            Fault(SEQUENCER, "pass < command_i.exponent", "pass <= command_i.exponent"),
+            Fault(SEQUENCER, "pass == head_pass ? weight_next : second_weight", "weight_next"),
+            Fault(SEQUENCER, "plane <= head_plane - 1'b1;\n              plane_offset",
+                  "plane <= head_plane;\n              plane_offset"),
+            Fault(SEQUENCER, "last_row ? pixels[m].row : wrapped",
+                  "last_word ? pixels[m].row : wrapped"),
+            Fault(SEQUENCER, "10'(word) > high)", "10'(word) >= high)"),
+            Fault(SEQUENCER, " && pass == head_pass;", ";"),
+        ),
     ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
     Proof(

@@ -3,7 +3,7 @@ N ?= 100#            faults of `make mutate`
 ALL ?=#              1: `make gates` runs all tests of the engine, most of an hour more
 
 ##@ The accelerator, every night
-formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, control, registers, popcount, sums, thresholds, requantiser, loaders; build/formal.json
+formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, sequencer, control, registers, popcount, sums, thresholds, requantiser, loaders; build/formal.json
 	$(VENV)/python scripts/formal.py --self-check --jobs $(JOBS)
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
 	$(VENV)/python scripts/mutate.py --count $(N) $(SEED_OPTION) --jobs $(JOBS)
