@@ -307,7 +307,7 @@ def prepare(
     (work / f"{IP_TOP}.v").write_text(wrapper(engine_ports(), parameters))
     if board["ultra_ram"]:
         (work / ULTRA_RAM).write_text(ultra_ram(board["ultra_ram"]))
-    sources = [os.path.relpath(path, work) for path in rtl_build.sources()]
+    sources = [os.path.relpath(path, work) for path in rtl_build.xilinx_sources()]
     told = settings(board, [*sources, f"{IP_TOP}.v"], version, jobs)
     (work / "settings.tcl").write_text(
         "".join(f"{tcl(key)} {tcl(value)}\n" for key, value in told.items())

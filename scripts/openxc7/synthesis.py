@@ -40,8 +40,10 @@ def synthesise(
     """
     if reason := rtl_build.wrong_path():
         raise QnnError(reason)
+    declared = rtl_build.RTL / "xilinx/dsp48e1.sv"
     files = [
-        os.path.relpath(path, folder) for path in (*rtl_build.sources(), *rtl_build.zynq_sources())
+        os.path.relpath(path, folder)
+        for path in (declared, *rtl_build.xilinx_sources(), *rtl_build.zynq_sources())
     ]
     (folder / ORDER).write_text(
         json.dumps({"sources": files, "parameters": dict(parameters), "places": places})

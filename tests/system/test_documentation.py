@@ -126,6 +126,7 @@ def test_every_module_is_on_its_page():
     page = (ROOT / "rtl/README.md").read_text()
     lists = (ROOT / "rtl/files.f", ROOT / "rtl/zynq/files.f")
     files = [name for listed in lists for name in listed.read_text().split()]
+    files += [f"xilinx/{path.name}" for path in (ROOT / "rtl/xilinx").glob("*.sv")]
     assert sorted(re.findall(r"\]\((\S+\.sv)\)", page)) == sorted(
         name for name in files if not name.endswith("_pkg.sv")
     )

@@ -68,7 +68,7 @@ def placed(sources, made_once):
 
     def make(folder):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rtl_build, "sources", lambda: sources)
+            patch.setattr(rtl_build, "sources", lambda *_: sources)
             assert synthesis.synthesise(folder, {}, bench.SITES) == 4
 
     return json.loads((made_once("openxc7-netlist", make) / "netlist.json").read_text())
@@ -170,7 +170,7 @@ def cells(netlist) -> list[dict]:
 
 @pytest.mark.nightly
 def test_without_places_the_netlist_is_the_same(sources, netlist, tmp_path, monkeypatch):
-    monkeypatch.setattr(rtl_build, "sources", lambda: sources)
+    monkeypatch.setattr(rtl_build, "sources", lambda *_: sources)
     assert synthesis.synthesise(tmp_path, {}, None) == 0
     assert cells(json.loads((tmp_path / "netlist.json").read_text())) == cells(netlist)
 
@@ -182,7 +182,7 @@ def test_cells_that_are_not_known():
 
 
 def test_what_yosys_says_when_it_fails(sources, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(rtl_build, "sources", lambda: sources[:-1])  # without the engine
+    monkeypatch.setattr(rtl_build, "sources", lambda *_: sources[:-1])  # without the engine
     with pytest.raises(QnnError, match=r"^Yosys: "):
         synthesis.synthesise(tmp_path, {}, None)
     assert "Traceback" not in capfd.readouterr().err

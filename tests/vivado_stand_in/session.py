@@ -25,6 +25,7 @@ PARTS = {  # and how reports name LUTs and registers
 }
 STRATEGIES = {"Performance_Explore", "Performance_ExplorePostRoutePhysOpt"}
 SYNTHESIS = "synth_1"
+PRIMITIVES = {"DSP48E1"}  # of UG953; Vivado makes a DSP48E2 of it for an UltraScale+ (UG974)
 RUNS = (SYNTHESIS, "impl_1")
 BITSTREAM = {"USERID": r"0x[0-9a-f]{8}", "USR_ACCESS": "[0-9a-f]{8}"}
 CORE = {"name", "version", "display_name", "description", "supported_families"}
@@ -314,12 +315,12 @@ def get_property(session, given, name, word):
 
 
 def check_sources(files):
-    """Every module that is instantiated and every package that is imported is in a file."""
+    """Every module that is instantiated and every package that is imported is in a file, or known."""
     text = "\n".join(re.sub(r"//.*", "", file.read_text()) for file in files)
     there = set(re.findall(r"\b(?:module|package) (\w+)", text))
     used = re.findall(r"^ *(\w+) (?:#\(|u_\w+ *\()", text, re.MULTILINE)
     used += re.findall(r"\bimport (\w+)::", text)
-    if lost := sorted(set(used) - there - {"module"}):
+    if lost := sorted(set(used) - there - PRIMITIVES - {"module"}):
         raise VivadoError(f"no source has {', '.join(lost)}")
 
 
