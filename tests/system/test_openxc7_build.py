@@ -42,7 +42,7 @@ def small_engine() -> str:
     )
     return f"""module qnn_engine #(
   parameter int unsigned Pe = 32, Pixels = 4, WeightWords = 1024, ThresholdWords = 512,
-  WindowWords = 4096, PoolColumns = 256, Commands = 64, Ports = 2, Requantiser = 1
+  WindowWords = 4096, PoolColumns = 256, Commands = 64, Ports = 2, Requantiser = 1, DspPairs = 1
 ) (
 {ports}
 );

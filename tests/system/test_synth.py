@@ -73,7 +73,7 @@ def test_the_device_is_that_of_the_board(tmp_path):
     written = json.loads((tmp_path / "synth.json").read_text())
     assert written["board"] == "aup-zu3" and "timing" not in written
     assert written["device"] == {"lut": 70_560, "ff": 141_120, "bram36": 216, "dsp": 360}
-    assert "of   70560" in result.stdout and "(at most 56448)" in result.stdout
+    assert "of   70560" in result.stdout and "(at most 59976)" in result.stdout
 
 
 @pytest.mark.parametrize(

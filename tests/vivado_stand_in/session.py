@@ -315,7 +315,7 @@ def get_property(session, given, name, word):
 
 
 def check_sources(files):
-    """Every module that is instantiated and every package that is imported is in a file, or known."""
+    """Every module that is instantiated, every package that is imported is in a file, or known."""
     text = "\n".join(re.sub(r"//.*", "", file.read_text()) for file in files)
     there = set(re.findall(r"\b(?:module|package) (\w+)", text))
     used = re.findall(r"^ *(\w+) (?:#\(|u_\w+ *\()", text, re.MULTILINE)
