@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import socket
 import warnings
 from concurrent import futures
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from qnn.errors import QnnError
 
 CONNECT_S = 15.0
+ANSWER_S = 5.0  # as long again, for who listens
 CLOSE_S = 5.0
 # Loggers to which Dask gives a level and a way to standard error of their own.
 SPEAKERS = (
@@ -41,14 +43,15 @@ def check(address: str) -> None:
     """Asks the scheduler at an address such as tcp://host:8786 for its version.
 
     Raises:
-        QnnError: `distributed` is not installed, nobody answers within CONNECT_S, or the scheduler
-            has another version of it.
+        QnnError: `distributed` is not installed, nobody listens within CONNECT_S or answers within
+            ANSWER_S more, or the scheduler has another version of it.
     """
     package = distributed()
     try:
-        theirs = asyncio.run(asyncio.wait_for(_version(package, address), CONNECT_S))
+        theirs = asyncio.run(asyncio.wait_for(_version(package, address), CONNECT_S + ANSWER_S))
     except Exception as problem:  # the classes of Dask, tornado and the system, without a list
-        raise silent(address, problem) from None
+        nobody = OSError("nobody listens there; `dask scheduler` starts one")
+        raise silent(address, nobody if _refused(package, address) else problem) from None
     if theirs != package.__version__:
         raise QnnError(
             f"the scheduler at {address} runs distributed {theirs}, this program "
@@ -73,6 +76,17 @@ async def _version(package: Any, address: str) -> str:
     async with package.core.rpc(address, timeout=CONNECT_S, connection_args=arguments) as scheduler:
         found = await scheduler.versions()
     return str(found["packages"]["distributed"])
+
+
+def _refused(package: Any, address: str) -> bool:
+    """Whether the machine is there, and says that nothing listens at that port."""
+    try:
+        socket.create_connection(package.comm.get_address_host_port(address), 1).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def close(client: Any) -> None:

@@ -31,10 +31,19 @@ def test_another_version_of_distributed(tmp_path, monkeypatch):
 
 def test_somebody_who_says_nothing(monkeypatch):
     monkeypatch.setattr(connection, "CONNECT_S", 0.2)
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(QnnError, match=r"no Dask scheduler answers at .*: there is somebody"):
             connection.connect(address)
+
+
+def test_nobody_who_listens(monkeypatch):
+    monkeypatch.setattr(connection, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(QnnError, match=rf"at {address}: nobody listens there; `dask scheduler` "):
+        connection.connect(address)
 
 
 def test_dask_itself_says_nothing_that_is_not_fatal():
