@@ -114,6 +114,30 @@ class BinaryDense:
         y += bias
         return y
 
+    def of_differences(
+        self, codes: NDArray[np.integer[Any]], differences: NDArray[np.int32], scale: float
+    ) -> NDArray[np.float64]:
+        """Outputs, float64 (n_out,), of the codes and, for each output, the sum of those that meet
+        hi less the sum of those that meet lo: the same as of `of_sums`.
+
+        Where lo = -hi, the sum of all codes goes away: before it is scaled, an output is hi, which
+        is a float32, times whole numbers below 2**29, which float64 does not round.
+        """
+        _, half, bias = self._exact
+        if not self._symmetric:
+            total = int(codes.sum())
+            twice = differences + np.float64(total)  # in float64 the whole numbers
+            return self.of_sums(total, twice, scale)
+        y: NDArray[np.float64] = half * differences
+        y *= scale
+        y += bias
+        return y
+
+    @cached_property
+    def _symmetric(self) -> bool:
+        """Weights are only hi and -hi, and twice the sum of codes of 8 bits is below 2**29."""
+        return self.n_in < 1 << 20 and bool((self.lo == -self.hi).all())
+
     @cached_property
     def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """lo, half of hi - lo, and bias in float64."""

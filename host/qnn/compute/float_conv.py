@@ -120,6 +120,23 @@ def error_bound(
     return bound
 
 
+def growing_bound(
+    weight_sum: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    terms: int,
+    dtype: type[np.floating[Any]],
+    lines: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A bound as error_bound has it, which grows evenly with the largest |x|: what it is for x of
+    zeros, and what each unit adds; arguments are its own.
+
+    The bias is in the first alone, and what underflows is counted a little too high in the second.
+    """
+    zero = error_bound(weight_sum, bias, terms, 0.0, dtype, lines)
+    each = error_bound(weight_sum, np.zeros_like(bias), terms, 1.0, dtype, lines)
+    return zero, each
+
+
 class Convolution:
     """Convolves a float picture with zero padding and quantises the result.
 
@@ -174,7 +191,7 @@ class Convolution:
         self._exact_bias = bias.astype(np.float64)
         # A patch holds (row, column, channel); the defining sum runs channel, row, column.
         self._order = np.arange(self._terms).reshape(self._kernel).transpose(2, 0, 1).ravel()
-        self._ordered_weight = self._weight[:, self._order].astype(self._dtype)
+        self._ordered_weight = self._weight.take(self._order, 1).astype(self._dtype)
         self._lines = self._weight.reshape(outputs, self._lines_of_kernel(), -1)
         self._near = self._near_ends()
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -215,14 +232,10 @@ class Convolution:
             self._recompute(patches, doubtful[start : start + _RECOMPUTED_AT_ONCE], largest)
         return self._at_least.T.copy().reshape(*self._patches.shape[:2], -1)
 
-    def error(self, largest: float) -> NDArray[np.float64]:
-        """Float64 (O,): how far the defining arithmetic may be from the exact sum.
-
-        Args:
-            largest: no value of a picture is larger in magnitude.
-        """
-        arguments = self._exact_weight_sum, self._exact_bias, self._terms, largest
-        return error_bound(*arguments, self._dtype)
+    def error(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far the defining arithmetic may be from the exact sum, float64 (O,): of a picture of
+        zeros, and what each unit of its largest magnitude adds."""
+        return growing_bound(self._exact_weight_sum, self._exact_bias, self._terms, self._dtype)
 
     def windows(self, padded: NDArray[np.float32]) -> NDArray[np.void]:
         """What each output sees of a picture that may still change, of `padded` memory: (rows,
@@ -326,7 +339,7 @@ class Convolution:
             of = output[doubts]
             rows, columns, channels = self._kernel
             turned = patches[doubts].reshape(-1, rows * columns, channels).swapaxes(1, 2)
-            products = turned.reshape(len(of), -1) * self._ordered_weight[of]
+            products = turned.reshape(len(of), -1) * self._ordered_weight.take(of, 0)
             sums = np.add.accumulate(products, axis=1)[:, -1]
             codes[doubts] = self._passed_by(sums + self._bias[of, 0])
         return codes
@@ -339,15 +352,12 @@ class Convolution:
 
     def _near_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What a sum of lines, each in float32, becomes the two ends by, between which is what the
-        defining arithmetic gives: float64 (2, O), of a picture of zeros and, times its largest
-        value, of others, for the bounds grow evenly with that."""
+        defining arithmetic gives: float64 (2, O), of a picture of zeros, and what each unit of its
+        largest magnitude adds."""
         _, lines, terms = self._lines.shape
-        zero, one = (
-            error_bound(self._exact_weight_sum, self._exact_bias, terms, largest, np.float32, lines)
-            + self.error(largest)
-            for largest in (0.0, 1.0)
-        )
-        return self._exact_bias + np.stack([-zero, zero]), np.stack([zero - one, one - zero])
+        own = growing_bound(self._exact_weight_sum, self._exact_bias, terms, np.float32, lines)
+        zero, each = (near + defining for near, defining in zip(own, self.error(), strict=True))
+        return self._exact_bias + np.stack([-zero, zero]), np.stack([-each, each])
 
     def _passed_by(self, y: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         """How many steps are below each output, uint8 (N,)."""

@@ -12,7 +12,8 @@ as qnn.compute.dense.BinaryDense has it. The accelerator counts a bit as +1 or -
 is a convolution whose kernel covers the map, handed out raw, exact in integers. So B = (D + S) / 2,
 and the host is left with S and with the first line for each output, the very same expression in
 float64: what comes out is equal, bit by bit, for any lo and hi and for a unit that follows from the
-map at hand, and no product of a weight is left to it. The next layer reads what the host has made.
+map at hand, and no product of a weight is left to it. Where lo = -hi the host is not even left with
+S (BinaryDense.of_differences). The next layer reads what the host has made.
 
 A weight that is read from memory is used once for a picture, so such a layer takes as long as its
 weights take to come. Several pictures at once are a row of pixels, each with all codes of a map as
@@ -89,15 +90,15 @@ class DenseSums(Windowed):
                 of fewer than there could be.
             sums: D of each output, int32 (1, pictures, outputs).
         """
-        pictures = sums.shape[1]
-        each = zip(codes.reshape(pictures, -1), sums.reshape(pictures, -1), strict=True)
-        return np.stack([self._finish(*one) for one in each])[None]
+        given = np.empty((1, *sums.shape[1:]), self._dense.out_dtype)
+        each = codes.reshape(sums.shape[1], -1)
+        for own, *one in zip(given[0], each, sums[0], strict=True):
+            own[...] = self._finish(*one)
+        return given
 
     def _finish(
         self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]
     ) -> NDArray[np.number[Any]]:
         """Of one picture: (outputs,)."""
-        total = int(codes.sum())
-        twice = sums + np.float64(total)  # of those that meet hi; in float64 the whole numbers
-        y = self._matrix.of_sums(total, twice, self._dense.unit_of(codes))
-        return self._dense.given(y)
+        unit = self._dense.unit_of(codes)
+        return self._dense.given(self._matrix.of_differences(codes, sums, unit))

@@ -348,13 +348,14 @@ class Driver:
         self.run(codes)
         way = self._way
         first, *behind = way.parts
-        quantised = first.quantised(codes) if way.each else None
+        place = first.last.place
+        quantised = first.quantised(codes, place) if way.each else None
 
         def packing() -> None:
             if way.each:
-                first.put(codes, first.last.place, quantised=quantised)
+                first.put(codes, place, quantised=quantised)
             else:
-                first.put(row_of([codes]), first.last.place, 1)
+                first.put(row_of([codes]), place, 1)
 
         def between() -> None:
             first.between()
@@ -364,7 +365,7 @@ class Driver:
 
         last = way.parts[-1]
         return {
-            **({} if quantised is None else {"quantise": lambda: first.quantised(codes)}),
+            **({} if quantised is None else {"quantise": lambda: first.quantised(codes, place)}),
             "packing": packing,
             "between": between,
             "unpacking": lambda: last.result(last.last)(),

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeAlias
 
-from qnn.engine import parameters, regs
+import numpy as np
+from numpy.typing import NDArray
+
+from qnn.engine import parameters, regs, word_parameters
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.blocks import blocks_of, borders_of
 from qnn.engine.capabilities import Capabilities
@@ -60,6 +63,8 @@ class Program:
             host has no blocks where the accelerator does not read it.
         inputs: of the first layer, and of each behind one whose sums the host finishes.
         wiring: what each layer reads.
+        thresholds: of a first layer whose thresholds come in pairs, which are a picture's own:
+            where each lies in the image, in words of 32 bits, (outputs, thresholds); else None.
     """
 
     base: int
@@ -73,6 +78,7 @@ class Program:
     maps: tuple[BlockMap | RawMap, ...]
     places: tuple[int, ...]
     wiring: Wiring
+    thresholds: NDArray[np.intp] | None = field(default=None, compare=False)
 
     @property
     def tight(self) -> TightMap | WordMap:
@@ -391,6 +397,7 @@ def compile_layers(
 
     fields: list[dict[str, int]] = []
     blobs: list[bytes] = []  # parameters
+    varying: list[NDArray[np.intp]] = []  # where thresholds lie among these, block by block
     names: list[str] = []
     maps = [
         _output_map(layer, [layers[n] for n in own], blocks, caps)
@@ -449,6 +456,11 @@ def compile_layers(
             codes, how = parameters.codes(layer, weights, own, command, caps)
             fields.append(command | how)
             blobs.append(b"".join(code + tile for code, tile in zip(codes, tiles, strict=True)))
+            if isinstance(layer, WordConv) and layer.pairs:
+                at, tile = command["params_address"], len(codes[0]) + len(tiles[0])
+                for _, outputs in own:
+                    varying.append(word_parameters.places(at, outputs, how["thresholds"], caps))
+                    at += tile
             written += out.size // len(blocks) * len(own)
             names.append(layer.name if len(parts) == 1 else f"{layer.name}/{part}")
 
@@ -464,4 +476,5 @@ def compile_layers(
         base, image, work, work_bytes, count, tuple(names), tuple(map(len, parts_by_layer)),
         tuple(replace(one, address=work + one.address) for one in inputs), tuple(maps),
         tuple(work + p for p in places), wiring,
+        list_bytes // 4 + np.concatenate(varying) if varying else None,
     )  # fmt: skip

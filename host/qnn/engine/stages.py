@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from qnn.engine import estimate
+from qnn.engine import estimate, word_parameters
 from qnn.engine.binary_dense import DenseSums
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import COMMAND_BYTES
@@ -126,6 +126,7 @@ class Stages:
         self.expected = sum(self._expected)
         # in the input places, where the host needs them
         self._kept: dict[int, Kept] = {}
+        self._thresholds: dict[int, NDArray[np.int32]] = {}
         self._codes: dict[int, Codes] = {}
         self._pictures: dict[int, int | None] = {}  # of rows; None: all
         self.last = Run(0)
@@ -139,15 +140,21 @@ class Stages:
         image = self.layout.image(self._read.address, self._write.address)
         self._read.array[: len(image)] = np.frombuffer(image, np.uint8)
         self._read.flush(0, len(image))
+        for place in self._thresholds:
+            self._put_thresholds(place)
 
-    def quantised(self, picture: Codes) -> Quantised | None:
-        """What the first layer reads of a picture of floats, in scratch memory; None of codes.
+    def quantised(self, picture: Codes, place: int) -> Quantised | None:
+        """Makes what the first layer reads of a picture of floats, in one of the two input places;
+        None, and nothing is made, of codes.
 
         Raises:
             QnnError: it does not fit.
         """
-        first = self._layers[0]
-        return first.quantised(picture) if isinstance(first, FloatFirst) else None
+        first, how = self._layers[0], self._reads[0]
+        if not isinstance(first, FloatFirst) or not isinstance(how, WordMap):
+            return None
+        begin = self.layout.inputs[place]
+        return first.quantised(picture, how.room(self._read.array[begin : begin + how.size]))
 
     def put(
         self,
@@ -161,16 +168,21 @@ class Stages:
         Args:
             pictures: it is a row of so many, and maps of this run are, too; there may be fewer of
                 them than the layers have pixels.
-            quantised: of it, where that is at hand.
+            quantised: of it, where that was made in that place before.
         """
         first = self._layers[0]
         self._pictures[place] = pictures
         numbers = cast("NDArray[np.integer[Any]]", picture)
         if isinstance(first, FloatFirst):
-            quantised = quantised or first.quantised(picture)
+            quantised = quantised or self.quantised(picture, place)
+            assert quantised is not None
             self._kept[place] = first.keep(picture, quantised, self._kept.get(place))
-            numbers = quantised.numbers
-        elif isinstance(first, DenseSums):
+            self._thresholds[place] = first.thresholds(quantised)
+            self._put_thresholds(place)
+            begin = self.layout.inputs[place]
+            self._read.flush(begin, begin + self._reads[0].size)
+            return
+        if isinstance(first, DenseSums):
             self._codes[place] = picture.copy()
         elif isinstance(first, RowFolding):
             numbers = first.fold(numbers)
@@ -179,8 +191,9 @@ class Stages:
     def start(self, place: int, resident: bool) -> Run:
         """Begins a run on what lies in an input place; `resident` where parameters are on chip."""
         run = Run(place)
-        # stages take the place of each other's parameters
-        self._start(run, resident and len(self.layout.stages) == 1)
+        # stages take the place of each other's parameters, thresholds of a picture those of another
+        own = len(self.layout.stages) > 1 or place in self._thresholds
+        self._start(run, resident and not own)
         return run
 
     def end(self, run: Run) -> bool:
@@ -241,8 +254,9 @@ class Stages:
     def between(self) -> None:
         """The work of the host between the stages of the last run, which has ended, once more; it
         changes nothing."""
+        again = Run(self.last.place)  # what that one has made is made once more
         for stage in range(len(self.layout.stages) - 1):
-            self._prepare(self.last, stage)
+            self._prepare(again, stage)
 
     @contextmanager
     def last_as(self, layer: Lowered) -> Iterator[None]:
@@ -312,6 +326,12 @@ class Stages:
         write.invalidate(begin, end)  # at its ends it may share cache lines with other maps
         write.array[begin:end] = data
         write.flush(begin, end)
+
+    def _put_thresholds(self, place: int) -> None:
+        """Writes those of the picture in that place."""
+        words, own = self._read.array.view("<u4"), self.layout.own[place]
+        words[self.layout.thresholds[place]] = word_parameters.moved(self._thresholds[place])
+        self._read.flush(own.start, own.stop)
 
     def _hand_in(
         self, number: int, codes: NDArray[np.integer[Any]], begin: int, place: int

@@ -144,16 +144,17 @@ class WordMap:
             limits.min <= numbers.min() and numbers.max() <= limits.max
         ):
             raise QnnError(f"numbers {numbers.min()}..{numbers.max()} do not fit {self._kind.name}")
-        self._strings(memory)[...] = numbers.reshape(self.rows, -1)
+        self.room(memory)[...] = numbers
+
+    def room(self, memory: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
+        """The numbers in memory, uint16 or int16 (rows, columns, channels), to be written; what
+        fills the rows up is 0 already."""
+        strings = memory.view(self._kind).reshape(self.rows, -1)
+        used = self.columns * self.channels
+        strings[:, used:] = 0
+        return strings[:, :used].reshape(self.rows, self.columns, self.channels)
 
     @property
     def _kind(self) -> np.dtype[Any]:
         """Of a number."""
         return np.dtype("<u2" if self.unsigned else "<i2")
-
-    def _strings(self, memory: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
-        """The numbers in memory, (rows, columns * channels); rows are filled up with zeros."""
-        strings = memory.view(self._kind).reshape(self.rows, -1)
-        used = self.columns * self.channels
-        strings[:, used:] = 0
-        return strings[:, :used]

@@ -34,9 +34,15 @@ def block_channels(layer: WordConv, caps: Capabilities) -> int:
     return min(caps.pe, regs.WORD_CHANNELS * max(caps.weight_words // words, 1))
 
 
-def moved_thresholds(layer: WordConv) -> NDArray[np.int64]:
-    """Thresholds (O, K) of the sums as the accelerator has them."""
-    return layer.thresholds.astype(np.int64) + 2 ** (SUM_BITS - 1)
+def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Thresholds (O, K), of the sums as the accelerator has them."""
+    return thresholds.astype(np.int64) + 2 ** (SUM_BITS - 1)
+
+
+def places(begin: int, outputs: int, levels: int, caps: Capabilities) -> NDArray[np.intp]:
+    """Where the thresholds of a tile lie, which begins at that byte: words of 32 bits, (outputs,
+    levels)."""
+    return begin // 4 + np.arange(levels) * caps.pe + np.arange(outputs)[:, None]
 
 
 def weight_bytes(layer: WordConv, block: tuple[int, int], caps: Capabilities) -> bytes:

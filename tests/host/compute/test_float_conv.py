@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qnn.compute import float_conv
-from qnn.compute.float_conv import Convolution, Thresholds, Uniform, error_bound
+from qnn.compute.float_conv import Convolution, Thresholds, Uniform, error_bound, growing_bound
 from qnn.errors import NetworkError, QnnError
 from qnn.pictures.geometry import letterbox, shrink_and_crop
 from qnn.pictures.picture import Picture
@@ -159,6 +159,19 @@ def test_error_bound_holds(seed):
         for computed in (sequential, x[order] @ w[order] + b, (x[order] * w[order]).sum() + b):
             assert computed.dtype == np.float32
             assert abs(float(computed) - exact) <= bound
+
+
+@pytest.mark.parametrize("lines", [1, 7])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bound_grows_evenly(dtype, lines, seed):
+    """Never below what error_bound says for a picture, and near to it."""
+    rng = np.random.default_rng(seed)
+    sizes = 10.0 ** rng.uniform(-6, 6, 20), 10.0 ** rng.uniform(-6, 6, 20), 432, dtype, lines
+    zero, each = growing_bound(*sizes)
+    for largest in (0.0, 1e-6, 1.0, 255.0, 1e6):
+        bound = error_bound(*sizes[:3], largest, *sizes[3:])
+        grown = zero + each * largest
+        assert (grown >= bound * (1 - 2.0**-50)).all() and (grown <= bound * 1.01).all()
 
 
 def test_few_outputs_are_recomputed(monkeypatch):

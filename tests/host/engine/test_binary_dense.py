@@ -2,6 +2,7 @@
 """Out of sums of +1 and -1 the host makes what the layer itself gives, bit by bit."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,12 @@ def itself(dense: Dense, codes) -> np.ndarray:
     return dense.given(y).reshape(dense.out_shape)
 
 
+def opposite(dense: Dense) -> Dense:
+    """The same with -hi and hi in each output."""
+    hi = np.abs(dense.matrix.hi)
+    return replace(dense, matrix=replace(dense.matrix, lo=-hi, hi=hi))
+
+
 @pytest.mark.parametrize("levels", [0, 1, 3, 255])
 @pytest.mark.parametrize("unit", [None, 1 / 3, 1.0])
 @pytest.mark.parametrize("top", [0, 1, 2, 3])
@@ -35,16 +42,33 @@ def test_equal_bit_by_bit(levels, unit, top):
     """Also where the largest code is not the largest that there is, or all are 0."""
     rng = np.random.default_rng(levels + 1000 * top)
     dense = random_dense(rng, SHAPE, 50, levels=levels, unit=unit)
-    layer = DenseSums(dense, dense.matrix)
     codes = rng.integers(0, top + 1, SHAPE, dtype=np.uint8)
     codes.flat[0] = top
-    found = layer.finish(codes, sums_of(layer, codes))
-    assert found.dtype == dense.out_dtype
-    np.testing.assert_array_equal(found, itself(dense, codes))
+    for one in (dense, opposite(dense)):
+        layer = DenseSums(one, one.matrix)
+        found = layer.finish(codes, sums_of(layer, codes))
+        assert found.dtype == one.out_dtype
+        np.testing.assert_array_equal(found, itself(one, codes))
+
+
+@pytest.mark.parametrize("n_in", [(1 << 20) - 1, 1 << 20])
+def test_opposite_values_and_the_largest_sums(n_in, seed):
+    """In the longest layer whose sum of codes goes away, and in a longer one."""
+    rng = np.random.default_rng(seed)
+    outputs, total = 500, 255 * n_in
+    hi = rng.uniform(0, 1, outputs).astype(np.float32)
+    bias = rng.normal(size=outputs).astype(np.float32)
+    matrix = BinaryDense(np.empty((outputs, -(-n_in // 64)), "<u8"), -hi, hi, bias, n_in)
+    sums = (total - 2 * rng.integers(0, total + 1, outputs)).astype(np.int32)
+    codes = np.full(n_in, 255, np.uint8)
+    np.testing.assert_array_equal(
+        matrix.of_differences(codes, sums, 1 / 3),
+        matrix.of_sums(total, sums.astype(np.int64) + total, 1 / 3),
+    )
 
 
 def test_two_values_that_are_not_opposite_make_the_sum_of_codes_count():
-    """As DoReFa-Net's are not: without S the outputs would be others."""
+    """Without S the outputs would be others."""
     rng = np.random.default_rng(1)
     dense = random_dense(rng, SHAPE, 50, levels=0)
     matrix = dense.matrix

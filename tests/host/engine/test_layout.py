@@ -9,8 +9,9 @@ import random_networks
 
 from qnn.engine.command_list import CommandList
 from qnn.engine.layout import Layout
-from qnn.engine.lowering import lower
+from qnn.engine.lowering import compiled, lower
 from qnn.engine.program import LINE, PAGE, compile_layers
+from qnn.engine.word_parameters import moved
 
 READ, WRITE = 0x1000_0000, 0x3FF0_0000
 
@@ -102,6 +103,28 @@ def test_stages():
     for begin in layout.lists:
         indexes = CommandList(image[begin:], layout.program.commands).get("index")
         assert indexes.tolist() == [0, 1, 0, 0, 1]  # each list is checked to count from 0
+
+
+def test_a_first_layer_of_a_pictures_own_thresholds_has_its_parameters_in_each_place():
+    """Their words in the buffer that is read are the thresholds of the layer, of both places; all
+    other commands have one and the same parameters."""
+    network = random_networks.KINDS["connected"](np.random.default_rng(1))
+    lowered = lower(network.layers[:2], network.picture.limits)
+    program = compile_layers([compiled(layer) for layer in lowered])
+    layout = Layout(program, [0])
+    image = np.frombuffer(layout.image(READ, WRITE).ljust(layout.read_bytes, b"\0"), np.uint8)
+    lists = [CommandList(image[at:].tobytes(), program.commands) for at in layout.lists]
+    first, second = (one.get("params_address") - READ for one in lists)
+    own = program.parts[0]
+    assert (first[own:] == second[own:]).all()
+    assert layout.inputs[0] >= layout.own[1].stop > layout.own[1].start >= layout.lists[1] + 64
+    for place, begins in enumerate((first, second)):
+        part = layout.own[place]
+        assert begins[0] == part.start and part.start % LINE == 0
+        np.testing.assert_array_equal(image[part], image[layout.own[0]])
+        np.testing.assert_array_equal(
+            image.view("<u4")[layout.thresholds[place]], moved(lowered[0].words.thresholds)
+        )
 
 
 def test_a_break_behind_the_last_layer_is_none():

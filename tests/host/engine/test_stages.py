@@ -10,6 +10,7 @@ from random_networks import dense_chain, random_codes, random_conv, random_dense
 
 from qnn.backends.host_layers import HostLayers
 from qnn.compute.float_conv import Thresholds
+from qnn.engine.binary_dense import DenseSums
 from qnn.engine.driver import Driver
 from qnn.engine.lowering import lower
 from qnn.engine.stages import laid_out
@@ -189,6 +190,58 @@ def test_a_float_first_layer_alone():
         driver.load(lower([first], (-1.0, 1.0)))
         np.testing.assert_array_equal(driver.run(x).maps, first.convolution(x))
         np.testing.assert_array_equal(driver.map(0), first.convolution(x))
+
+
+def pictures_of_many_ranges(rng, network):
+    """Floats that reach less and less; the darkest first."""
+    return [x * np.float32(2.0**-n) for n, x in enumerate(random_codes(rng, network, 6))][::-1]
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("connected", 3), ("detecting", 2)])
+def test_thresholds_of_a_float_first_layer_are_a_pictures_own(kind, layers, seed):
+    """Two pictures are on their way at a time, and the host looks a second time only where the
+    thresholds that the accelerator has had say so."""
+    rng = np.random.default_rng(seed)
+    network = random_networks.KINDS[kind](rng)
+    run = network.layers[:layers]
+    pictures = pictures_of_many_ranges(rng, network)
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(run, network.picture.limits))
+        expected = [HostLayers(run)(x[None])[0] for x in pictures]
+        for want, offload in zip(expected, driver.stream(iter(pictures)), strict=True):
+            np.testing.assert_array_equal(offload.maps, want)
+        driver.put(pictures[0])
+        driver.refresh()  # as after a failure: lists and parameters are written again
+        driver.start()
+        np.testing.assert_array_equal(driver.finish()()[0], expected[0])
+
+
+def test_a_float_first_layer_alone_is_given_the_thresholds_of_each_picture():
+    """Its weights are on chip after the first, but thresholds lie beside them."""
+    rng = np.random.default_rng(1)
+    network = random_networks.KINDS["detecting"](rng)
+    first = network.layers[0]
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower([first], (-1.0, 1.0)))
+        for x in pictures_of_many_ranges(rng, network):
+            np.testing.assert_array_equal(driver.run(x).maps, first.convolution(x))
+
+
+def test_work_between_stages_is_all_done_once_more(monkeypatch):
+    """Also what the host has made of the sums of a fully connected layer."""
+    rng = np.random.default_rng(1)
+    layers = chain(rng)
+    finished = []
+    finish = DenseSums.finish
+    monkeypatch.setattr(DenseSums, "finish", lambda *own: finished.append(own) or finish(*own))
+    with Driver(SimulatedBoard("small")) as driver:
+        driver.load(lower(layers))
+        driver.run(random_codes(rng, layers[0], 3)[2])
+        before = driver.map(3)
+        finished.clear()
+        driver.stages.between()
+        assert len(finished) == 2
+        np.testing.assert_array_equal(driver.map(3), before)
 
 
 def test_stages_end_behind_layers_that_the_host_has_to_do_with():
