@@ -148,11 +148,7 @@ def stages(
         resized_to = _resized_to(seen_by, size)
         meter = Meter()
         with Model(network, backend, settings) as model:
-            behind = _behind(model, path)
-            quantise = behind.pop(QUANTISE, None)
-            actions = _before(seen_by, path, resized_to, quantise) | behind
-            around, share = _weighed(meter, actions, repeat)
-            pillow = around.pop(0)
+            (pillow, *around), share = beside_pillow(meter, model, path, repeat)
             counted = meter.unit != "ns"
             layers, pictures_per_s = _layers(model, path, repeat, None if counted else pillow.ms)
         stored = Path(folder) / "network"
@@ -164,6 +160,20 @@ def stages(
         model.backend, named, pillow, resized_to, around + layers, pictures_per_s, process,
         meter.unit, share,
     )  # fmt: skip
+
+
+def beside_pillow(
+    meter: Meter, model: Model, picture: Path, repeat: int
+) -> tuple[list[Stage], float]:
+    """Pillow, what comes before the layers and what is around an accelerator; and the share of
+    AROUND in what decode costs. The layers run once before, and not again."""
+    seen_by = model.network.picture
+    assert seen_by is not None
+    behind = _behind(model, picture)
+    quantise = behind.pop(QUANTISE, None)
+    resized_to = _resized_to(seen_by, Picture.open(picture).size)
+    actions = _before(seen_by, picture, resized_to, quantise) | behind
+    return _weighed(meter, actions, repeat)
 
 
 def _resized_to(seen_by: PictureInput, size: tuple[int, int]) -> tuple[int, int]:
