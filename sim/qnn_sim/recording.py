@@ -2,7 +2,9 @@
 """A board that remembers what its accelerator said and wrote, and one that says it again.
 
 What the host does around an accelerator can be run, timed and counted by the second where nothing
-can simulate: on another processor. It must ask for the very same things, in the same order.
+can simulate: on another processor. It must ask for the very same things, in the same order. The
+memory that is played is coherent: what flushing takes is up to a board, and is not among the host's
+instructions.
 """
 
 from __future__ import annotations
@@ -76,13 +78,12 @@ class _RecordedBuffer:
     def __init__(self, size: int, address: int) -> None:
         self.address = address
         self.array: NDArray[np.uint8] = np.zeros(size, np.uint8)
-        self.memory = np.zeros(size, np.uint8)  # as the accelerator has it
 
     def flush(self, start: int = 0, stop: int | None = None) -> None:
-        self.memory[start:stop] = self.array[start:stop]
+        """The accelerator looks at nothing."""
 
     def invalidate(self, start: int = 0, stop: int | None = None) -> None:
-        self.array[start:stop] = self.memory[start:stop]
+        """What it has written is there."""
 
     def free(self) -> None:
         """It goes when nobody has it any more."""
@@ -125,7 +126,7 @@ class RecordedBoard:
         ended, written = next(self._ended, (False, None))
         if written is None:
             raise PlatformError(_ANOTHER)
-        self._last.memory[:] = written
+        self._last.array[:] = written
         return bool(ended)
 
     def seconds(self) -> float:
