@@ -47,6 +47,7 @@ _LARGEST_WEIGHT = 2**15 - 1
 _HALF = 0.5 + 2.0**-8
 _TRIED, _SMALLEST = 64, 0.97  # factors of weights, and the last of them in times of the largest
 _SLACK = 2.0**-44  # relative, of the thresholds' own rounding in float64: a few of 2**-53 each
+_LEAST = 2.0**-80  # of a range, so that float32 holds s
 _DARKEST = 2.0**-8  # of the range: s grows no more for pictures that reach less
 
 
@@ -120,7 +121,7 @@ class FloatFirst:
             raise QnnError(f"layer {name}: the picture has values that are not finite")
         if not (self.lowest <= lowest and highest <= self.highest):
             x = x.clip(np.float32(self.lowest), np.float32(self.highest))
-        most = max(-self.lowest, self.highest)
+        most = max(-self.lowest, self.highest, _LEAST)
         largest = min(max(-lowest, highest, _DARKEST * most), most)
         scale = _scale(largest, self.words.unsigned)
         scaled = np.multiply(x, np.float32(scale), out=scratch("scaled", shape, np.float32))
@@ -179,8 +180,7 @@ def lowered(
         DoesNotFitError: 16 bits are too few to tell the steps of its quantiser apart.
     """
     unsigned = lowest >= 0
-    largest = max(-lowest, highest, float(np.finfo(np.float32).tiny))
-    scale = _scale(largest, unsigned)
+    scale = _scale(max(-lowest, highest, _LEAST), unsigned)
     weight = conv.weight.reshape(len(conv.weight), -1).astype(np.float64)
     factor = _factors(weight, unsigned)
     rounded = np.rint(weight * factor)

@@ -197,6 +197,12 @@ def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
         room = own
 
 
+def test_a_range_of_nothing():
+    conv = Convolution(np.ones((1, 1, 1, 3), np.float32), None, 1, 0, Uniform(1.0, 3))
+    x = np.zeros((4, 4, 3), np.float32)
+    np.testing.assert_array_equal(mended(lowered("first", conv, x.shape, 0.0, 0.0), x)[0], conv(x))
+
+
 def test_pictures_that_are_refused():
     conv = Convolution(np.ones((1, 1, 1, 3), np.float32), None, 1, 0, Uniform(1.0, 3))
     layer = lowered("first", conv, (4, 4, 3), 0.0, 1.0)
