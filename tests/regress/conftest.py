@@ -70,8 +70,20 @@ def run() -> Run:
         {**case, "seed": 9, "outcome": "timed out", "message": "killed after 3 s"},
     ]
     run.code = {
-        "rtl/a.sv": {"lines": [9, 10], "branches": [3, 4], "toggles": [5, 5], "missing": [3]},
-        "rtl/b.sv": {"lines": [0, 0], "branches": [0, 0], "toggles": [1, 2], "missing": []},
+        "rtl/a.sv": {
+            "lines": [9, 10],
+            "branches": [3, 4],
+            "toggles": [5, 5],
+            "missing": [3],
+            "still": [],
+        },
+        "rtl/b.sv": {
+            "lines": [0, 0],
+            "branches": [0, 0],
+            "toggles": [1, 2],
+            "missing": [],
+            "still": ["u.x[2]", "on", "u.x[0]", "u.x[1]", "m[1][7]"],
+        },
     }
     run.bins = {"commands: rows=1 & columns=1": 4}
     run.reasons = {"rtl/a.sv:3": "never <reached>"}

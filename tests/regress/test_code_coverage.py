@@ -66,7 +66,27 @@ def test_a_line_is_covered_where_all_on_it_ran(tmp_path):
     file = files["rtl/a.sv"]
     assert file.lines == {5: True, 6: False, 8: True, 10: False, 11: False}
     assert file.missing == [6, 10, 11]
-    assert (file.branches, file.toggles) == ([1, 2], [1, 2])
+    assert (file.branches, file.toggles, file.still) == ([1, 2], [1, 2], ["x"])
+
+
+def test_an_else_that_nobody_has_written_is_on_the_line_of_its_if(tmp_path):
+    lines = [
+        point(tmp_path, "branch", 6, "if", 3, "6-7"),
+        point(tmp_path, "branch", 6, "else", 0),
+        point(tmp_path, "branch", 8, "if", 3, "8"),
+        point(tmp_path, "branch", 8, "else", 1),
+    ]
+    file = code_coverage.by_file(read(tmp_path, *lines))["rtl/a.sv"]
+    assert file.lines == {6: False, 7: True, 8: True}
+
+
+def test_a_bit_toggled_where_it_rose_and_fell(tmp_path):
+    lines = [
+        point(tmp_path, "toggle", 2, f"{bit}:{way}", count)
+        for bit, counts in {"x[0]": (1, 2), "x[1]": (1, 0), "x[2]": (0, 0)}.items()
+        for way, count in zip(("0->1", "1->0"), counts, strict=True)
+    ]
+    assert code_coverage.by_file(read(tmp_path, *lines))["rtl/a.sv"].still == ["x[1]", "x[2]"]
 
 
 def test_two_points_on_one_line_differ_by_column(tmp_path):

@@ -23,7 +23,7 @@ def test_everything_is_on_it(page, run):
     for words in (
         "2 of 4 cases failed", "1 < 2 &", "test_<x>", "never <reached>", run.cases[1]["repeat"],
         "neither covered nor listed: x", "12\u202f344", "rtl/a.sv", "90.0", "conv1", "host/2",
-        "118.5", "1 min 15 s",
+        "118.5", "1 min 15 s", "u.x[0-2], on, m[1][7]",
     ):  # fmt: skip
         assert words in shown, words
 

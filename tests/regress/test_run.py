@@ -26,7 +26,7 @@ def test_written_and_read(run, tmp_path):
     assert Run.read(tmp_path / "result.json") == run
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 0}', '{"format": 1, "x": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 0}', '{"format": 2, "x": 2}'])
 def test_json_of_something_else(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)

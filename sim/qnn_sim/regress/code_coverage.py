@@ -2,7 +2,8 @@
 """Code coverage out of the files that Verilator writes: lines, branches and toggles of rtl/.
 
 A point is what Verilator counts, in all instances and configurations of a module together; its key
-is "kind|file|line|column|name|lines". A line is covered where every block and branch on it ran.
+is "kind|file|line|column|name|lines". A line is covered where every block and branch on it ran,
+an else that nobody has written, too; a bit toggled where it rose and fell.
 """
 
 from __future__ import annotations
@@ -46,15 +47,22 @@ class FileCoverage:
     Attributes:
         lines: whether a line that does something was covered.
         branches, toggles: reached, and all.
+        bits: whether each toggled, "row[3]".
     """
 
     lines: dict[int, bool] = field(default_factory=dict)
     branches: list[int] = field(default_factory=lambda: [0, 0])
     toggles: list[int] = field(default_factory=lambda: [0, 0])
+    bits: dict[str, bool] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[int]:
         return sorted(line for line, covered in self.lines.items() if not covered)
+
+    @property
+    def still(self) -> list[str]:
+        """Bits that did not toggle."""
+        return [bit for bit, toggled in self.bits.items() if not toggled]
 
 
 def _span(text: str) -> list[int]:
@@ -71,15 +79,17 @@ def by_file(points: Mapping[str, int]) -> dict[str, FileCoverage]:
     """Coverage of each source file, in the order of their names."""
     found: dict[str, FileCoverage] = defaultdict(FileCoverage)
     for key, count in points.items():
-        kind, name, *_, lines = key.split("|")
+        kind, name, begin, _, what, lines = key.split("|")
         file = found[name]
         if kind == "toggle":
             file.toggles[0] += count > 0
             file.toggles[1] += 1
+            bit = what.rpartition(":")[0]  # of "row[3]:0->1"
+            file.bits[bit] = file.bits.get(bit, True) and count > 0
             continue
         if kind == "branch":
             file.branches[0] += count > 0
             file.branches[1] += 1
-        for line in _span(lines):
+        for line in _span(lines or begin):
             file.lines[line] = file.lines.get(line, True) and count > 0
     return dict(sorted(found.items()))

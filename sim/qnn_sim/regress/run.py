@@ -16,7 +16,7 @@ from qnn_sim.regress import code_coverage, functional
 from qnn_sim.regress.case import GOOD, SKIPPED, Result
 from qnn_sim.regress.exclusions import Verdict
 
-FORMAT = 1
+FORMAT = 2
 LEAST_LINES = LEAST_BINS = 90.0  # percent, of a full run
 HISTORY = 60  # runs that are remembered
 
@@ -33,7 +33,8 @@ class Run:
         machine: facts about it and its tools, for reading.
         cases: name, seed, outcome, seconds, message, worker, repeat, log and waves (paths from the
             folder of the page, or empty).
-        code: for each source file covered and all of "lines", "branches", "toggles", and "missing".
+        code: for each source file covered and all of "lines", "branches", "toggles", the "missing"
+            lines, and the bits that stood "still".
         bins: counts of functional coverage.
         reasons, complaints: see exclusions.Verdict.
         agreement: for each kernel and implementation "configurations", "values" compared with the
@@ -168,6 +169,7 @@ def code_table(files: Mapping[str, code_coverage.FileCoverage]) -> dict[str, dic
             "branches": file.branches,
             "toggles": file.toggles,
             "missing": file.missing,
+            "still": file.still,
         }
         for name, file in files.items()
     }

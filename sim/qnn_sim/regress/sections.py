@@ -117,6 +117,20 @@ def _ranges(lines: list[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
+def _signals(bits: list[str]) -> str:
+    """count, row[3, 5-7]"""
+    places: dict[str, list[int]] = {}
+    for bit in bits:
+        name, _, place = bit.removesuffix("]").rpartition("[")
+        if name and place.isdigit():
+            places.setdefault(name, []).append(int(place))
+        else:
+            places[bit] = []
+    return ", ".join(
+        f"{name}[{_ranges(sorted(found))}]" if found else name for name, found in places.items()
+    )
+
+
 def code(run: Run) -> Markup:
     """Lines, branches and toggles by file."""
     if not run.code:
@@ -133,6 +147,7 @@ def code(run: Run) -> Markup:
                 _share(*file["branches"]),
                 _share(*file["toggles"]),
                 _ranges(file["missing"]),
+                _signals(file["still"]),
             ]
         )
     rows.append(
@@ -141,9 +156,18 @@ def code(run: Run) -> Markup:
             "",
             *(percent(run.percent(what)) for what in ("lines", "branches", "toggles")),
             "",
+            "",
         ]
     )
-    head = ("file", "", "lines", "branches", "toggles", "lines not covered")
+    head = (
+        "file",
+        "",
+        "lines",
+        "branches",
+        "toggles",
+        "lines not covered",
+        "bits that stood still",
+    )
     caption = "Code coverage of rtl/, all instances and configurations of a module together"
     return table(caption, head, rows, (2, 3, 4), (1,))
 
