@@ -134,6 +134,8 @@ def test_rounding_that_goes_all_one_way(rounds_up, kernel):
         conv = Convolution(weight, None, 1, 0, Thresholds((step,)), "float64")
         layer = lowered("first", conv, x.shape, 0.0, 1.0)
         np.testing.assert_array_equal(mended(layer, x)[0], y > step)
+        if kernel == 1:
+            continue  # of one product the step of a sum is more than the bound
         # the same thresholds, ten times nearer to their middle
         thresholds = layer.thresholds(given(layer, x)[1])
         middle = thresholds.mean(axis=1, keepdims=True)
