@@ -30,7 +30,11 @@ CHOICE = """  logic [15:0] fault;
   initial if (!$value$plusargs("fault=%d", fault)) fault = 16'd0;
 """
 # modules that are tested with one that uses them
-TOGETHER = {"qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount"}
+TOGETHER = {
+    "qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount", "qnn_sum": "qnn_pe_group",
+    "qnn_word_sum": "qnn_word_bank", "qnn_skew": "qnn_word_bank", "qnn_pool_lanes": "qnn_pool",
+    "qnn_pack_lanes": "qnn_pack",
+}  # fmt: skip
 
 
 def flatten(kept: str = "") -> list[str]:

@@ -15,11 +15,14 @@ import synth
 from mutation import bench_faults
 from mutation.bench_faults import BenchFaults, Kind
 from mutation.forked import run_passes, status_of
+from qnn_sim import rtl_build
 
 PLACES = {
     "mem$wren": ("qnn_fifo", "qnn_fifo"),
     "qnn_walker.sv:58": ("qnn_walker", "qnn_sequencer"),
     "qnn_csr.sv:108": ("qnn_csr", "qnn_csr"),
+    "qnn_word_sum.sv:62": ("qnn_word_sum", "qnn_word_bank"),
+    "qnn_pack_lanes.sv:22": ("qnn_pack_lanes", "qnn_pack"),
 }
 
 
@@ -36,6 +39,13 @@ def elaborated(folder, top, parameters):
 def test_module_and_bench_of_a_place(place, expected):
     module, bench = expected
     assert bench_faults.bench_of(Kind("$mux", module, f"rtl/x/{place}")) == bench
+
+
+@pytest.mark.parametrize("module", bench_faults.TOGETHER)
+def test_a_bench_of_another_module_holds_this_one(module):
+    bench = bench_faults.bench_of(Kind("$mux", module, ""))
+    holder = rtl_build.RTL / f"core/{bench}.sv"
+    assert module in holder.read_text()
 
 
 @pytest.mark.parametrize("module", ["", "qnn_ram", "qnn_datapath"])

@@ -19,10 +19,12 @@ from qnn.engine.program import compile_layers
 from qnn_sim.run_options import some
 from qnn_sim.streams import generator, pack, start, unpack
 
-COMMANDS, PE, PIXELS = 8, 16, 2
+COMMANDS, PE, PIXELS = 64, 16, 2
+FEW = 8  # commands
+FAR = (21, 42)  # indices: each bit of one is the opposite of that of the other
 CAPS = Capabilities(pe=PE, pixels=PIXELS, weight_words=256, threshold_words=128, window_words=512)
 CODES = {name: number for number, (name, _) in enumerate(regs.ERRORS)}
-ADDRESS, TIMEOUT = 0x4000, 150
+ADDRESS, TIMEOUT = 0x4000, 1000  # cycles; to check a list takes 8 for each command
 
 
 @pytest.mark.parametrize("ports", [1, 2])
@@ -49,7 +51,7 @@ class Bench:
     def __init__(self, dut):
         self.dut, self.random = dut, generator("around")
         self.commands, self.started, self.ends, self.counts = [], [], [], []
-        self.hang = self.working = self.taken = False
+        self.hang = self.stuck = self.working = self.taken = False
 
     async def begin(self):
         cocotb.start_soon(self.bus())
@@ -96,7 +98,7 @@ class Bench:
             begun = False
             if dut.rst_i.value or dut.clear_o.value:
                 left = writing = 0
-                self.taken = False
+                self.taken = self.stuck = False
             elif dut.command_start_o.value:
                 assert self.taken, "started before its map is on the way"
                 self.started.append(int(dut.next_o.value))
@@ -105,7 +107,7 @@ class Bench:
                 self.counts.append([0, 0, 0, 0])
                 left, writing = self.random.randrange(1, 60), self.random.randrange(1, 20)
             elif left:
-                left -= 1
+                left -= not self.stuck
             elif writing and dut.flush_o.value:
                 writing -= 1
             if self.taken and not dut.stop_o.value:
@@ -114,7 +116,7 @@ class Bench:
                 self.taken = True
                 assert int(dut.next_o.value) == self.commands[len(self.started)]
             dut.next_taken_i.value = int(self.taken)
-            self.working = bool(left or writing)
+            self.working = bool(left or writing) and not self.stuck
             flags = [0, 0, 0, 0]
             if left:
                 flags[self.random.randrange(4)] = 1
@@ -147,7 +149,7 @@ class Bench:
         for name in names:
             getattr(self.dut, name).value = 0
 
-    async def idle(self, most_cycles=5000):
+    async def idle(self, most_cycles=20_000):
         for _ in range(most_cycles):
             await RisingEdge(self.dut.clk_i)
             if not self.dut.busy_o.value:
@@ -200,7 +202,7 @@ async def each_bit_of_a_command_goes_out(dut):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     ones = zeros = 0
     for _ in range(3):
-        commands = scattered(rng, command_list(rng, COMMANDS))
+        commands = scattered(rng, command_list(rng, FEW))
         await bench.good_run(commands)
         for command in commands:
             ones, zeros = ones | command, zeros | ~command
@@ -213,7 +215,7 @@ async def a_bad_command_anywhere_keeps_all_from_running(dut):
     bench = Bench(dut)
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    for bad in range(COMMANDS):
+    for bad in (*range(FEW), *FAR):
         commands = command_list(rng, COMMANDS)
         await bench.start([c ^ (i == bad) for i, c in enumerate(commands)])
         await bench.idle()
@@ -265,6 +267,27 @@ async def every_cause_ends_a_run_at_any_moment(dut):
     await bench.good_run(commands)
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_run_ends_at_any_command_of_a_long_list(dut):
+    """By each cause that is of the command at work, where nothing moves any more."""
+    bench = Bench(dut)
+    await bench.begin()
+    commands = command_list(np.random.default_rng(cocotb.RANDOM_SEED), COMMANDS)
+    causes = {
+        "WRITE_WINDOW": "error_write_window_i", "WRITE_RESPONSE": "error_write_response_i",
+        "ABORTED": "abort_i", "TIMED_OUT": None,
+    }  # fmt: skip
+    for (code, name), at in itertools.product(causes.items(), FAR):
+        await bench.start(commands)
+        while len(bench.started) <= at:
+            await RisingEdge(dut.clk_i)
+        bench.stuck = True
+        if name:
+            await bench.pulse(name)
+        await bench.idle()
+        assert bench.ends == [(CODES[code], at, 0)], (code, at, bench.ends)
+
+
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def errors_of_weights_name_the_command_of_their_port(dut):
     """Of all sets of ports that say error, and that say it is of their weights."""
@@ -307,7 +330,7 @@ async def each_port_has_beat_1_of_the_command_it_asks_for(dut):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     commands = command_list(rng, COMMANDS)
     await bench.good_run(commands)
-    for _ in range(20):
+    for _ in range(40):
         asked = [int(v) for v in rng.integers(COMMANDS, size=ports)]
         dut.weights_command_i.value = pack(asked, 8)
         await ClockCycles(dut.clk_i, 2)
