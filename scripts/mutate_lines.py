@@ -40,6 +40,7 @@ WALL_S = 8 * MOST_CPU_S  # on a machine that does other things, too
 BOUND = f'ulimit -t {MOST_CPU_S} -v {MOST_KIB}; exec "$@"'
 HANGS = (128 + signal.SIGXCPU, 124, 137, -signal.SIGXCPU, -signal.SIGKILL)
 HLS_TESTS = ("kernels", "engine", "fixed")
+NO_SANITIZERS = ("-k", "not sanitizers")  # they want more addresses than MOST_KIB
 LIBRARIES = """
 import hashlib
 from qnn_sim import hls_csim
@@ -161,7 +162,7 @@ class Hls:
 
     def whole(self) -> list[Step]:
         return [
-            *(Step((f"tests/hls/test_csim_{name}.py",), {}) for name in HLS_TESTS),
+            *(Step((f"tests/hls/test_csim_{name}.py", *NO_SANITIZERS), {}) for name in HLS_TESTS),
             Step(("tests/hls/test_exhaustive.py",), {}),
         ]
 
@@ -202,6 +203,8 @@ def numbered(subject: Host | Hls, seed: int, only: int | None) -> Iterator[tuple
 
 
 def main() -> int:
+    # Ctrl-C ends it also where a shell has started it in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = script.parser(__doc__)
     parser.add_argument("what", choices=SUBJECTS, help="the sources")
     parser.add_argument("--count", type=int, default=60, help="changes that count (60)")
@@ -230,7 +233,7 @@ def main() -> int:
     stopped = False
     try:
         tree = Tree(out)
-        tell("tests without a change")
+        tell(f"tests without a change; then changes of seed {seed}")
         subject = SUBJECTS[what](tree)
         for step in subject.whole():
             if tree.passes(step):
