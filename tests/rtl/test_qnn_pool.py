@@ -102,6 +102,16 @@ async def pools_match_golden(dut, shape, stall):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(shape=[(1, 1), (2, 1), (3, 1)])
+async def results_wait_for_a_slow_output(dut, shape):
+    """More of them than there is room for."""
+    bench = Bench(dut, 0.0)
+    bench.sink.stall = 0.95
+    await bench.begin()
+    await bench.pool(*shape, (0, 0, 0, 0), 9, 9)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 @cocotb.parametrize(stall=[0.0, 0.4])
 async def sums_pass_untouched(dut, stall):
     bench = Bench(dut, stall)
