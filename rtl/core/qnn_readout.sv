@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Compares finished sums with thresholds, each of these two cycles long, and collects the results, one
-// row of results a cycle:
-// codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the pixel's first group of
-// channels first; or rows that qnn_requant makes of all sums, for which the sums leave in another
-// order: all pixels of a group of channels, then the next group, and before each pixel its parameters.
+// row of results a cycle: codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the
+// pixel's first group of channels first; or rows that qnn_requant makes of all sums, for which the sums
+// leave in another order: all pixels of a group of channels, then the next group, and before each pixel
+// its parameters.
 //
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
 // Timing: finish_i comes 5 cycles before the sum can be compared in the first group of the chain, where
