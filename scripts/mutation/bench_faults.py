@@ -31,7 +31,8 @@ CHOICE = """  logic [15:0] fault;
 """
 # modules that are tested with one that uses them
 TOGETHER = {
-    "qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount", "qnn_sum": "qnn_pe_group",
+    "qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount", "qnn_sum_pair": "qnn_pe_group",
+    "qnn_accumulator": "qnn_pe_group", "qnn_dsp_accumulator": "qnn_pe_group",
     "qnn_word_sum": "qnn_word_bank", "qnn_skew": "qnn_word_bank", "qnn_pool_lanes": "qnn_pool",
     "qnn_pack_lanes": "qnn_pack",
 }  # fmt: skip
