@@ -64,9 +64,9 @@ BLOCKS = (
         706, 242, 104, 64, "data", ("qnn_window",), ("any 64 bits", "of the map"), "\u00d7 Pixels"
     ),
     Block(
-        880, 130, 108, 176, "data", (
+        880, 130, 108, 216, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
-            "qnn_at_least", "qnn_sum_pair", "qnn_ram",
+            "qnn_at_least", "qnn_sum_pair", "qnn_accumulator", "qnn_dsp_accumulator", "qnn_ram",
         ),
         ("8 channels \u00d7", "Pixels pixels:", "weights, counts,", "sums,", "thresholds"),
         "\u00d7 Pe / 8",
@@ -101,7 +101,7 @@ ARROWS = (
     Arrow(((810, 366), (846, 366), (846, 292), (876, 292))),
     Arrow(((908, 130), (908, 92))),
     Arrow(((960, 88), (960, 126)), "sums", (978, 112)),
-    Arrow(((932, 306), (932, 422))),
+    Arrow(((932, 346), (932, 422))),
     Arrow(((880, 454), (840, 454))),
     Arrow(((732, 454), (692, 454))),
     Arrow(((584, 454), (544, 454))),

@@ -28,17 +28,26 @@ module qnn_pool_lanes
   output logic [VectorW-1:0] row_o,       // likewise
   output logic [VectorW-1:0] data_o       // likewise
 );
-  // along the row; of each channel, is the code here at least as large as the one before, as the other one,
-  // and is the maximum so far at least that above
+  function automatic logic [VectorW-1:0] larger(logic [VectorW-1:0] a, logic [VectorW-1:0] b);
+    for (int unsigned c = 0; c < Channels; c++) begin
+      larger[c*CODE_W+:CODE_W] =
+          a[c*CODE_W+:CODE_W] > b[c*CODE_W+:CODE_W] ? a[c*CODE_W+:CODE_W] : b[c*CODE_W+:CODE_W];
+    end
+  endfunction
+
+  // along the row
   logic               step, is_real, first, with_1, with_2;
   logic [VectorW-1:0] data, here, before_1, before_2, other, row;
-  logic [Channels-1:0] over_before, over_other, over_above;
   assign here = is_real ? data : '0;
   assign other = with_2 ? before_2 : with_1 ? before_1 : '0;
   always_ff @(posedge clk_i) begin
     {step, is_real, first, with_1, with_2} <= {step_i, real_i, first_i, with_1_i, with_2_i};
     data <= data_i;
-    if (step) before_1 <= here;
+    if (step) begin
+      before_1 <= here;
+      before_2 <= first ? here : larger(here, before_1);
+    end
+    row <= larger(here, other);
     row_o <= row;
   end
 
@@ -46,35 +55,9 @@ module qnn_pool_lanes
   logic               use_above, again;
   logic [VectorW-1:0] so_far, upper;
   assign upper = again ? so_far : row_o;
+  assign data_o = use_above ? larger(upper, above_i) : upper;
   always_ff @(posedge clk_i) begin
     {use_above, again} <= {use_i, again_i};
     so_far <= data_o;
-  end
-
-  for (genvar c = 0; c < Channels; c++) begin : gen_channel
-    localparam int unsigned At = c * CODE_W;
-    qnn_at_least #(
-      .Width(CODE_W)
-    ) u_before (
-      .a_i(here[At+:CODE_W]), .b_i(before_1[At+:CODE_W]), .at_least_o(over_before[c])
-    );
-    qnn_at_least #(
-      .Width(CODE_W)
-    ) u_other (
-      .a_i(here[At+:CODE_W]), .b_i(other[At+:CODE_W]), .at_least_o(over_other[c])
-    );
-    qnn_at_least #(
-      .Width(CODE_W)
-    ) u_above (
-      .a_i(upper[At+:CODE_W]), .b_i(above_i[At+:CODE_W]), .at_least_o(over_above[c])
-    );
-    always_ff @(posedge clk_i) begin
-      if (step) begin
-        before_2[At+:CODE_W] <= first || over_before[c] ? here[At+:CODE_W] : before_1[At+:CODE_W];
-      end
-      row[At+:CODE_W] <= over_other[c] ? here[At+:CODE_W] : other[At+:CODE_W];
-    end
-    assign data_o[At+:CODE_W] =
-        use_above && !over_above[c] ? above_i[At+:CODE_W] : upper[At+:CODE_W];
   end
 endmodule

@@ -130,7 +130,7 @@ def _verified(found: Agreement, network: Network, backend: str, maps: NDArray[An
         for layer, place in zip(network.layers, places, strict=True)
         if isinstance(layer, Conv) and place.where == "accelerator"
     ]
-    return replace(found, cycles=whole.cycles, bound=round(sum(ideal)))
+    return replace(found, cycles=whole.cycles, bound=math.ceil(sum(ideal)))
 
 
 def _first_of_batch(model: Any, x: NDArray[Any]) -> dict[str, NDArray[Any]]:

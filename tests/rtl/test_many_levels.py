@@ -16,7 +16,7 @@ from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_engine import IDEAL
 from qnn_sim.run_options import some
 
-BESIDE = 7000  # cycles for first rows, first weights, and the last results
+BESIDE = 10_000  # cycles for first rows, first parameters, and the last results
 # kernel; cycles of a group of pixels by multiplication and by comparison
 SHAPES = {"1x1": ((1, 1), 34, 510), "3x3": ((3, 3), 180, 510)}
 

@@ -559,7 +559,8 @@ def test_on_the_simulated_accelerator(cli, samples, sim):
         assert set(one["times_us"]) == {*STAGES, "packing"}
         assert one["accelerator_ms"] == pytest.approx(one["cycles"] / 50_000)
     cycles = [one["cycles"] for one in document["results"]]
-    assert cycles[1] == cycles[2] < cycles[0]  # parameters stay on chip
+    # parameters stay on chip; when the memory pauses is by chance
+    assert abs(cycles[1] - cycles[2]) < 20 and max(cycles[1:]) < 0.7 * cycles[0]
     text = cli(*arguments).out
     assert "model fashion-cnv on sim" in text and "packing" in text
     assert re.search(r"accelerator 0\.\d+ ms: [\d,]+ cycles at 50 MHz, modelled", text)
