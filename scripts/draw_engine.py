@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "rtl/engine.svg"
-WIDTH, HEIGHT = 1008, 506
+WIDTH, HEIGHT = 1052, 506
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ BLOCKS = (
         706, 242, 104, 64, "data", ("qnn_window",), ("any 64 bits", "of the map"), "\u00d7 Pixels"
     ),
     Block(
-        880, 130, 108, 216, "data", (
+        880, 130, 152, 240, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
             "qnn_at_least", "qnn_sum_pair", "qnn_accumulator", "qnn_dsp_accumulator", "qnn_ram",
         ),
-        ("8 channels \u00d7", "Pixels pixels:", "weights, counts,", "sums,", "thresholds"),
+        ("8 channels \u00d7 Pixels", "pixels: weights,", "counts, sums, thresholds"),
         "\u00d7 Pe / 8",
     ),
-    Block(880, 24, 108, 64, "data", ("qnn_word_bank", "qnn_word_sum", "qnn_skew"),
+    Block(880, 24, 152, 64, "data", ("qnn_word_bank", "qnn_word_sum", "qnn_skew"),
           ("16-bit products",)),
     Block(
         560, 338, 250, 56, "control", ("qnn_sequencer", "qnn_walker"),
@@ -101,7 +101,7 @@ ARROWS = (
     Arrow(((810, 366), (846, 366), (846, 292), (876, 292))),
     Arrow(((908, 130), (908, 92))),
     Arrow(((960, 88), (960, 126)), "sums", (978, 112)),
-    Arrow(((932, 346), (932, 422))),
+    Arrow(((932, 370), (932, 422))),
     Arrow(((880, 454), (840, 454))),
     Arrow(((732, 454), (692, 454))),
     Arrow(((584, 454), (544, 454))),
