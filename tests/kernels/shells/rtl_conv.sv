@@ -7,11 +7,11 @@
 module rtl_conv
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe             = 32,
+  parameter int unsigned Pe             = 64,
   parameter int unsigned Pixels         = 4,
   parameter int unsigned AccW           = 32,
-  parameter int unsigned WeightWords    = 1024,
-  parameter int unsigned ThresholdWords = 512,
+  parameter int unsigned WeightWords    = 512,
+  parameter int unsigned ThresholdWords = 256,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256
 ) (

@@ -9,10 +9,10 @@ module rtl_matvec
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe          = 32,
+  parameter int unsigned Pe          = 64,
   parameter int unsigned Pixels      = 4,
   parameter int unsigned AccW        = 32,
-  parameter int unsigned WeightWords = 1024
+  parameter int unsigned WeightWords = 512
 ) (
   input  logic        clk_i,
   input  logic        rst_i,

@@ -6,7 +6,7 @@ module rtl_max_pool
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe          = 32,
+  parameter int unsigned Pe          = 64,
   parameter int unsigned PoolColumns = 256
 ) (
   input  logic        clk_i,

@@ -6,7 +6,7 @@ module rtl_pack
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe = 32
+  parameter int unsigned Pe = 64
 ) (
   input  logic        clk_i,
   input  logic        rst_i,

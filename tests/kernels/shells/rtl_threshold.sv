@@ -8,9 +8,9 @@ module rtl_threshold
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe             = 32,
+  parameter int unsigned Pe             = 64,
   parameter int unsigned AccW           = 32,
-  parameter int unsigned ThresholdWords = 512
+  parameter int unsigned ThresholdWords = 256
 ) (
   input  logic        clk_i,
   input  logic        rst_i,

@@ -10,7 +10,7 @@ module rtl_window
   import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter int unsigned Pe          = 32,
+  parameter int unsigned Pe          = 64,
   parameter int unsigned Pixels      = 4,
   parameter int unsigned WindowWords = 4096
 ) (
