@@ -272,7 +272,7 @@ PROOFS = [
             Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
             Fault(THRESHOLD, ".data_i(copy[1])", ".data_i(copy[0])"),
             Fault(THRESHOLD, "pair_q[(e/Pixels-C)*AccW+:Width]", "pair_q[0+:Width]"),
-            Fault(THRESHOLD, "threshold_we_i[r])", "threshold_we_i[0])"),
+            Fault(THRESHOLD, "|threshold_we_i[r+:Share]", "|threshold_we_i[0+:Share]"),
             Fault(THRESHOLD, "e % 2 == 0 ? AccW : SUM_W", "SUM_W"),
         ),
     ),
@@ -282,8 +282,8 @@ PROOFS = [
         engine="minisat",
         parameters={"Channel": 7, "Pixel": 1, "Whole": 0},
         faults=(
-            Fault(THRESHOLD, "|threshold_we_i[r+:2]", "threshold_we_i[r]"),
-            Fault(THRESHOLD, "threshold_we_i[r+1]}", "1'b0}"),
+            Fault(THRESHOLD, "|threshold_we_i[r+:Share]", "threshold_we_i[r]"),
+            Fault(THRESHOLD, "threshold_we_i[r+Share-1]}", "1'b0}"),
             Fault(THRESHOLD, ", ctrl_i.compare_half}", ", 1'b0}"),
             Fault(THRESHOLD, "compare_half[2] == 1'(h)", "compare_half[2] != 1'(h)"),
             Fault(THRESHOLD, "compare_valid[2] && (Whole || compare_half[2] == 1'(h))",
@@ -422,7 +422,7 @@ def read(proof: Proof, rtl: Path) -> list[str]:
     top = f"{proof.unit}_properties"
     files = [*rtl_build.sources(rtl), *rtl_build.zynq_sources(rtl)]
     if proof.xilinx:
-        files = [*rtl_build.xilinx_sources(rtl), rtl / "xilinx/dsp48e1.sv"]
+        files = [*rtl_build.xilinx_declarations(rtl), *rtl_build.xilinx_sources(rtl)]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
     return [
         f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",

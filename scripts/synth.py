@@ -33,7 +33,7 @@ from netlist import block_rams, carry_places
 from qnn.errors import QnnError
 from qnn_sim import boards, outputs, rtl_build, script
 from qnn_sim.regress import inputs
-from qnn_sim.rtl_build import ROOT, xilinx_sources
+from qnn_sim.rtl_build import ROOT, xilinx_declarations, xilinx_sources
 
 KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 SHARE = {"lut": 0.85, "bram36": 0.9}  # of a device, at most; else all of it
@@ -129,7 +129,7 @@ def elaborate(top: str, parameters: Mapping[str, int]) -> str:
     """The command of Yosys that reads a module of rtl/ and all below it."""
     signed = {name: (value ^ 1 << 31) - (1 << 31) for name, value in parameters.items()}
     values = " ".join(f"-G {name}={value}" for name, value in signed.items())
-    files = [*xilinx_sources(), ROOT / "rtl/xilinx/dsp48e1.sv"]
+    files = [*xilinx_declarations(), *xilinx_sources()]
     return f"read_slang --keep-hierarchy --top {top} {values} {' '.join(map(str, files))}"
 
 

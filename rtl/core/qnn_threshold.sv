@@ -35,8 +35,8 @@ module qnn_threshold
   output logic [GROUP_PE*Pixels*CODE_W-1:0] codes_o,  // of channel c, pixel m: element c*Pixels + m
   output logic [GROUP_PE*AccW-1:0]          words_o   // of channel c: bits [c*AccW +: AccW]
 );
-  localparam int unsigned ThresholdAddrW = $clog2(ThresholdWords);
   localparam int unsigned Share = Whole ? 1 : 2;    // pairs of channels in a memory
+  localparam int unsigned AddrW = $clog2(Share * ThresholdWords);   // ends with the half, if there is one
 
   logic [2:0] compare_valid, compare_first, compare_half;    // index: age in cycles
   logic [1:0] copy;
@@ -56,29 +56,16 @@ module qnn_threshold
 
   for (genvar r = 0; r < GROUP_PE / 2; r += Share) begin : gen_memory
     logic [2*AccW-1:0] pair, pair_q;
-    if (Whole) begin : gen_whole
-      qnn_ram #(
-        .Width(2 * AccW), .Depth(ThresholdWords)
-      ) u_thresholds (
-        .clk_i,
-        .we_i   (threshold_we_i[r]),
-        .waddr_i(threshold_waddr_i[ThresholdAddrW-1:0]),
-        .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
-        .raddr_i(ctrl_i.threshold_address[ThresholdAddrW-1:0]),
-        .rdata_o(pair)
-      );
-    end else begin : gen_halves
-      qnn_ram #(
-        .Width(2 * AccW), .Depth(2 * ThresholdWords)
-      ) u_thresholds (
-        .clk_i,
-        .we_i   (|threshold_we_i[r+:2]),
-        .waddr_i({threshold_waddr_i[ThresholdAddrW-1:0], threshold_we_i[r+1]}),
-        .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
-        .raddr_i({ctrl_i.threshold_address[ThresholdAddrW-1:0], ctrl_i.compare_half}),
-        .rdata_o(pair)
-      );
-    end
+    qnn_ram #(
+      .Width(2 * AccW), .Depth(Share * ThresholdWords)
+    ) u_thresholds (
+      .clk_i,
+      .we_i   (|threshold_we_i[r+:Share]),
+      .waddr_i(AddrW'({threshold_waddr_i, threshold_we_i[r+Share-1]} >> Whole)),
+      .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
+      .raddr_i(AddrW'({ctrl_i.threshold_address, ctrl_i.compare_half} >> Whole)),
+      .rdata_o(pair)
+    );
     always_ff @(posedge clk_i) pair_q <= pair;
 
     for (genvar h = 0; h < Share; h++) begin : gen_half

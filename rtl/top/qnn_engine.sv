@@ -13,7 +13,7 @@ module qnn_engine
   parameter int unsigned Pe             = 64,      // output channels at a time: 8, 16, 32 or 64
   parameter int unsigned Pixels         = 4,       // output pixels at a time: 2, 4 or 8
   parameter int unsigned AccW           = 32,      // bits of wide sums
-  parameter int unsigned WeightWords    = 512,    // powers of two, at most 4096
+  parameter int unsigned WeightWords    = 512,     // powers of two, at most 4096
   parameter int unsigned ThresholdWords = 256,
   parameter int unsigned WindowWords    = 4096,
   parameter int unsigned PoolColumns    = 256,

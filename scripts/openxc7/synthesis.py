@@ -40,11 +40,10 @@ def synthesise(
     """
     if reason := rtl_build.wrong_path():
         raise QnnError(reason)
-    declared = rtl_build.RTL / "xilinx/dsp48e1.sv"
-    files = [
-        os.path.relpath(path, folder)
-        for path in (declared, *rtl_build.xilinx_sources(), *rtl_build.zynq_sources())
-    ]
+    sources = (
+        *rtl_build.xilinx_declarations(), *rtl_build.xilinx_sources(), *rtl_build.zynq_sources()
+    )  # fmt: skip
+    files = [os.path.relpath(path, folder) for path in sources]
     (folder / ORDER).write_text(
         json.dumps({"sources": files, "parameters": dict(parameters), "places": places})
     )

@@ -60,6 +60,11 @@ def xilinx_sources(rtl: Path = RTL) -> list[Path]:
     return [own if (own := rtl / "xilinx" / path.name).exists() else path for path in sources(rtl)]
 
 
+def xilinx_declarations(rtl: Path = RTL) -> list[Path]:
+    """Blocks that xilinx_sources instantiate, for tools that know none."""
+    return [rtl / "xilinx/dsp48e1.sv"]
+
+
 def zynq_sources(rtl: Path = RTL) -> list[Path]:
     """What rtl/zynq adds to it: the top of a bitstream, and the declarations that it needs."""
     return [rtl / name for name in (rtl / "zynq/files.f").read_text().split()]

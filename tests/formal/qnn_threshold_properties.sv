@@ -159,20 +159,12 @@ module qnn_threshold_properties
     cover_none : cover (shown && shown_code == 8'd0);
     cover_read : cover (read_2 && whole_word == 32'h12345678);
   end
-  if (Whole) begin : gen_whole
-    always_comb begin
-      if (known) begin
-        word_held : assert (
-            dut.gen_memory[Memory].gen_whole.u_thresholds.mem[place][Lane+:AccW] == stored);
-      end
-    end
-  end else begin : gen_halves
-    always_comb begin
-      if (known) begin
-        word_held : assert (
-            dut.gen_memory[Memory].gen_halves.u_thresholds.mem[{place, 1'(Half)}][Lane+:AccW]
-            == stored);
-      end
+  localparam int unsigned AddrW = $clog2(Words) + (Whole ? 0 : 1);
+  always_comb begin
+    if (known) begin
+      word_held : assert (
+          dut.gen_memory[Memory].u_thresholds.mem[AddrW'({place, 1'(Half)} >> Whole)][Lane+:AccW]
+          == stored);
     end
   end
 endmodule
