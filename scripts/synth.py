@@ -33,7 +33,7 @@ from netlist import block_rams, carry_places
 from qnn.errors import QnnError
 from qnn_sim import boards, outputs, rtl_build, script
 from qnn_sim.regress import inputs
-from qnn_sim.rtl_build import ROOT, xilinx_declarations, xilinx_sources
+from qnn_sim.rtl_build import ROOT, sources, xilinx_declarations, xilinx_sources
 
 KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 SHARE = {"lut": 0.85, "bram36": 0.9}  # of a device, at most; else all of it
@@ -125,12 +125,13 @@ def merge_copies(design: libyosys.Design) -> None:
                 cell.type = libyosys.IdString(renamed[kind])
 
 
-def elaborate(top: str, parameters: Mapping[str, int]) -> str:
-    """The command of Yosys that reads a module of rtl/ and all below it."""
+def elaborate(top: str, parameters: Mapping[str, int], files: Sequence[Path] | None = None) -> str:
+    """The command of Yosys that reads a module of rtl/ and all below it; `files` instead of the
+    portable ones."""
     signed = {name: (value ^ 1 << 31) - (1 << 31) for name, value in parameters.items()}
     values = " ".join(f"-G {name}={value}" for name, value in signed.items())
-    files = [*xilinx_declarations(), *xilinx_sources()]
-    return f"read_slang --keep-hierarchy --top {top} {values} {' '.join(map(str, files))}"
+    read = " ".join(map(str, sources() if files is None else files))
+    return f"read_slang --keep-hierarchy --top {top} {values} {read}"
 
 
 def family(part: str) -> str:
@@ -180,7 +181,8 @@ def synthesised(
     board = board or boards.load("pynq-z1")
     design = libyosys.Design()
     log = f"tee -q -a {folder / 'yosys.log'}"
-    libyosys.run_pass(f"{log} {elaborate(top, parameters or {})}", design)
+    files = [*xilinx_declarations(), *xilinx_sources()]
+    libyosys.run_pass(f"{log} {elaborate(top, parameters or {}, files)}", design)
     merge_copies(design)
     make_ultra_ram(design, board["ultra_ram"])
     for command in (f"hierarchy -check -top {top}", *passes(board, top)):
