@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pyosys", reason="the extra `dev` is not installed")
 
 import mutate
+import synth
 from mutation.equivalence import Registers
 from mutation.forked import run_passes, status_of, yosys
 
@@ -88,3 +89,8 @@ def test_the_output_folder_may_be_relative(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["mutate.py", "--out", "found"])
     with pytest.raises(SystemExit, match=f"^{tmp_path}/found$"):
         mutate.main()
+
+
+def test_faults_are_planted_into_the_portable_units():
+    """A simulator has no model of the blocks of a device."""
+    assert "rtl/xilinx" not in synth.elaborate("qnn_engine", {})
