@@ -71,7 +71,8 @@ extern "C" unsigned qnn_fault() {
 def folder_of(out: Path, count: int, seed: int) -> Path:
     """Where all that belongs to these faults of this RTL lies; what is there is used again."""
     digest = hashlib.sha256(repr((count, seed)).encode())
-    own = [Path(__file__), *sorted(Path(bench_faults.__file__).parent.glob("*.py"))]
+    mutation = Path(bench_faults.__file__).parent
+    own = [Path(__file__), Path(synth.__file__), *sorted(mutation.glob("*.py"))]
     for path in [*sources(), Path(rtl_build.__file__), HARNESS, *own]:
         digest.update(path.read_bytes())
     folder = out / digest.hexdigest()[:12]
