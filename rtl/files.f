@@ -21,6 +21,7 @@ core/qnn_walker.sv
 core/qnn_sequencer.sv
 core/qnn_readout.sv
 core/qnn_requant.sv
+core/qnn_row_fifo.sv
 core/qnn_pool_lanes.sv
 core/qnn_pool.sv
 core/qnn_pack_lanes.sv

@@ -86,6 +86,7 @@ DSP = "xilinx/qnn_dsp_accumulator.sv"
 TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
+ROWS = "core/qnn_row_fifo.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
@@ -206,7 +207,7 @@ PROOFS = [
             Fault(GROUP, "weight_we_i[c]", "weight_we_i[0]"),
             Fault(GROUP, "= AccW'(odd);", "= even;"),
             Fault(GROUP, "= {odd, even};", "= {even, odd};"),
-            Fault(GROUP, "= code[c][pixel_i];", "= code[c][0];"),
+            Fault(GROUP, "= code[c][read_pixel];", "= code[c][0];"),
             Fault(SUM_PAIR, "if (capture) {odd_o, even_o[SUM_W-1:0]} <=",
                   "{odd_o, even_o[SUM_W-1:0]} <="),
             Fault(SUM_PAIR, "narrow <= !wide_i;", "narrow <= 1'b1;"),
@@ -389,6 +390,17 @@ PROOFS = [
             Fault(FIFO, "push_i && count_o != CountW'(Depth)", "push_i"),
             Fault(FIFO, "pop_i && valid_o", "pop_i"),
             Fault(FIFO, "if (push) mem[tail]", "if (push) mem[head]"),
+        ),
+    ),
+    Proof("qnn_row_fifo", cover=10),
+    Proof(
+        "qnn_row_fifo",
+        parameters={"PartW": 64, "Parts": 8, "Depth": 64, "Part": 0},
+        faults=(
+            Fault(ROWS, "assign push = push_i[Parts-1];", "assign push = push_i[0];"),
+            Fault(ROWS, "pop_i && valid_o", "pop_i"),
+            Fault(ROWS, "{flag_i, data_i[p*PartW+:PartW]}", "{data_i[p*PartW+:PartW]}"),
+            Fault(ROWS, "if (push_i[p]) begin", "if (push) begin"),
         ),
     ),
 ]  # fmt: skip

@@ -17,8 +17,8 @@
 //
 // Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
 // be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
-// the codes to codes_o, which show it 4 cycles later; sums_o shows a sum from cycle 5 to that of the
-// next one. word_i comes with its word_* flags; with word_last at cycle 0 the sums can be compared from
+// the codes to codes_o 4 cycles later, which show those of the read_pixel of the cycle before; sums_o shows
+// a sum of pixel_i from cycle 5 to that of the next one. word_i comes with its word_* flags; with word_last at cycle 0 the sums can be compared from
 // cycle 0 on. weights_o and act_o belong together.
 
 module qnn_pe_group
@@ -50,8 +50,8 @@ module qnn_pe_group
   input  logic [11:0]                threshold_waddr_i,
   input  logic [63:0]                data_i,
   // results of one pixel
-  input  logic [PixelW-1:0]          pixel_i,
   output logic [GROUP_PE*CODE_W-1:0] codes_o,            // channel c is bits [c*CODE_W +: CODE_W]
+  input  logic [PixelW-1:0]          pixel_i,            // of the sums
   output logic [GROUP_PE*AccW-1:0]   sums_o,             // channel c is bits [c*AccW +: AccW]
   // the threshold words of 3 cycles ago
   output logic [GROUP_PE*AccW-1:0]   words_o             // channel c is bits [c*AccW +: AccW]
@@ -141,10 +141,12 @@ module qnn_pe_group
     .sums_i(sums), .codes_o(code), .words_o
   );
 
-  always_comb begin
-    for (int unsigned c = 0; c < GROUP_PE; c++) begin
-      codes_o[c*CODE_W+:CODE_W] = code[c][pixel_i];
-      sums_o[c*AccW+:AccW] = sum[c][pixel_i];
-    end
+  for (genvar c = 0; c < GROUP_PE; c++) begin : gen_result
+    logic [PixelW-1:0] read_pixel;
+    qnn_copy #(
+      .Width(PixelW)
+    ) u_read_pixel (.clk_i, .data_i(ctrl_i.read_pixel[PixelW-1:0]), .data_o(read_pixel));
+    assign codes_o[c*CODE_W+:CODE_W] = code[c][read_pixel];
+    assign sums_o[c*AccW+:AccW] = sum[c][pixel_i];
   end
 endmodule

@@ -38,6 +38,7 @@ package qnn_pkg;
     logic        compare_half;       // which channels of four: see qnn_threshold
     logic [7:0]  compare_code;       // code of a channel that passes this threshold
     logic        copy;               // all thresholds are compared
+    logic [2:0]  read_pixel;         // whose codes show
     logic        words;              // sums come from qnn_word_bank, and no bits are counted
     logic        wide;               // sums of more than SUM_W bits: odd pixels count nothing
     logic        word_valid;         // those of two pixels

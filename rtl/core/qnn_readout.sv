@@ -6,6 +6,9 @@
 // leave in another order: all pixels of a group of channels, then the next group, and before each pixel
 // its parameters.
 //
+// Codes leave as they come along the chain, those of a group of channels a cycle behind those before it,
+// so that none of them is waited for; each group is a part of the row. Other rows leave at once.
+//
 // Nothing here stalls: qnn_sequencer finishes a group only when there is room and time for it.
 // Timing: finish_i comes 5 cycles before the sum can be compared in the first group of the chain, where
 // words_i Pixels / 2 + 8 cycles more. From one finish_i to the next pass as many cycles as qnn_sequencer's
@@ -21,7 +24,9 @@ module qnn_readout
   localparam int unsigned Groups         = Pe / GROUP_PE,
   localparam int unsigned Words          = qnn_regs_pkg::REQUANT_WORDS,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,
-  localparam int unsigned ResultW        = (Pe * CODE_W > 256) ? Pe * CODE_W : 256
+  localparam int unsigned PartW          = GROUP_PE * CODE_W,
+  localparam int unsigned Parts          = (Groups > 4) ? Groups : 4,   // of a row: eight sums are 4
+  localparam int unsigned ResultW        = Parts * PartW
 ) (
   input  logic                 clk_i,
   input  logic                 rst_i,
@@ -54,15 +59,17 @@ module qnn_readout
   input  logic [Pe*CODE_W-1:0] requant_row_i,
   input  logic                 requant_busy_i,
   // results
-  output logic                 result_valid_o,
-  output logic                 result_present_o,    // the pixel exists
+  output logic [Parts-1:0]     result_valid_o,      // part p is bits [p*PartW +: PartW]
+  output logic                 result_present_o,    // the pixel exists; comes with part 0
   output logic [ResultW-1:0]   result_o,
   output logic                 tile_done_o,         // parameters of a tile are free
   output logic                 busy_o
 );
-  // from issue to the first compare, and from copy to the last group's codes
+  // from issue to the first compare; from copy to the pixel that reads the first codes, and to the sums
+  // of the last group
   localparam int unsigned Delay = 4;
   localparam int unsigned WordDelay = Delay + Pixels / 2 + 8;
+  localparam int unsigned CodesSettle = 2;
   localparam int unsigned Settle = chain_cycles(Groups) + 2;
   localparam int unsigned SettleW = $clog2(Settle + 1);
   localparam int unsigned GroupW = (Groups > 1) ? $clog2(Groups) : 1;
@@ -180,13 +187,6 @@ module qnn_readout
   assign slot_end = pixel == SlotW'(Slot - 1);
   always_ff @(posedge clk_i) begin
     if (settle != '0) settle <= settle - 1'b1;
-    if (settling && settle == '0) begin
-      settling <= 1'b0;
-      draining <= 1'b1;
-      present <= present_next;
-      pixel <= '0;
-      group <= '0;
-    end
     if (draining) begin
       if (requantise_i) begin
         pixel <= slot_end ? '0 : pixel + 1'b1;
@@ -201,9 +201,16 @@ module qnn_readout
         end
       end
     end
+    if (settling && settle == '0) begin
+      settling <= 1'b0;
+      draining <= 1'b1;
+      present <= present_next;
+      pixel <= '0;
+      group <= '0;
+    end
     if (copy_o) begin
       settling <= 1'b1;
-      settle <= SettleW'(Settle - 1);
+      settle <= SettleW'(raw_i || requantise_i ? Settle - 1 : CodesSettle - 1);
       present_next <= copy_present;
       tile_last_next <= copy_tile_last;
     end
@@ -220,20 +227,28 @@ module qnn_readout
   always_comb begin
     for (int unsigned c = 0; c < GROUP_PE; c++) sums[c] = 32'(sums_of[group][c]);
   end
+  // codes of part p come p + 1 cycles after their pixel
+  logic [Parts-1:0] codes_come;
+  logic             codes_present, flat;
   always_ff @(posedge clk_i) begin
     requant_valid_o <= draining && requantise_i && 32'(pixel) < Pixels && !rst_i;
     requant_last_o <= group == GroupW'(Groups - 1);
     requant_present_o <= present[PixelW'(pixel)];
     requant_sums_o <= sums;
-    result_valid_o <= (requantise_i ? requant_valid_i : draining) && !rst_i;
-    result_present_o <= requantise_i ? requant_present_i : present[PixelW'(pixel)];
+    codes_come <= {codes_come[Parts-2:0], draining && !raw_i && !requantise_i};
+    codes_present <= present[PixelW'(pixel)];
+    if (rst_i) codes_come <= '0;
+    result_valid_o <= rst_i ? '0 : codes_come | {Parts{flat}};
+    if (raw_i) result_present_o <= present[PixelW'(pixel)];
+    else result_present_o <= requantise_i ? requant_present_i : codes_present;
     result_o <= raw_i ? ResultW'(sums) : ResultW'(requantise_i ? requant_row_i : codes_i);
   end
+  assign flat = requantise_i ? requant_valid_i : draining && raw_i;
 
   logic any;
   always_comb begin
-    any = comparing || copy_o || settling || fetching || draining || result_valid_o;
-    any = any || requant_valid_o || requant_busy_i;
+    any = comparing || copy_o || settling || fetching || draining;
+    any = any || requant_valid_o || requant_busy_i || codes_come != '0 || result_valid_o != '0;
     for (int i = 0; i < int'(WordDelay); i++) any = any || token[i].valid;
   end
   assign busy_o = any;

@@ -67,7 +67,7 @@ module qnn_sequencer
   // cycles from one last product row to the next, as qnn_readout needs them: for codes, sums, and sums
   // that qnn_requant takes
   localparam int unsigned Chain = chain_cycles(Groups);
-  localparam int unsigned Settle = Chain + (Pixels > 3 ? Pixels - 1 : 2);
+  localparam int unsigned CodesApart = Pixels > 4 ? Pixels : 4;
   localparam int unsigned SumsApart = Groups * Pixels + Chain - Groups + 2;
   localparam int unsigned RequantApart = Groups * Slot + Chain - Groups + 2;
 
@@ -135,8 +135,8 @@ module qnn_sequencer
     // results stay until those of the next group overwrite them: compare and read them before
     if (command_i.raw) interval_min <= 9'(SumsApart - 1);
     else if (command_i.requantise) interval_min <= 9'(RequantApart - 1);
-    else if ({command_i.thresholds, 1'b0} >= 9'(Settle)) interval_min <= {command_i.thresholds, 1'b0} - 9'd1;
-    else interval_min <= 9'(Settle - 1);
+    else if ({command_i.thresholds, 1'b0} >= 9'(CodesApart)) interval_min <= {command_i.thresholds, 1'b0} - 9'd1;
+    else interval_min <= 9'(CodesApart - 1);
   end
 
   // rows and room only become more while a group waits: what is there may be known a cycle late

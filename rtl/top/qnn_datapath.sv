@@ -71,7 +71,8 @@ module qnn_datapath
   localparam int unsigned PixelW = $clog2(Pixels);
   localparam int unsigned PairW = (Pixels > 2) ? $clog2(Pixels / 2) : 1;
   localparam int unsigned WordW = $clog2(WindowWords);
-  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
+  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;              // of a row of results
+  localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
   localparam int unsigned ResultDepth = Groups * Pixels > 32 ? 64 : 32;   // raw sums of a group
 
   // a copy for the sequencer and the pool
@@ -245,7 +246,7 @@ module qnn_datapath
     acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
     threshold_address: threshold_address, compare_valid: compare_valid,
     compare_first: compare_first, compare_half: compare_half, compare_code: compare_code,
-    copy: copy, words: command_i.word_products, wide: command_i.wide_sums,
+    copy: copy, read_pixel: 3'(read_pixel), words: command_i.word_products, wide: command_i.wide_sums,
     word_valid: word_valid, word_group: word_group, word_pair: 2'(word_pair), word_last: word_last
   };
   assign act[0] = pieces;
@@ -282,7 +283,8 @@ module qnn_datapath
   logic [REQUANT_WORDS-1:0] requant_load;
   logic [GROUP_PE*32-1:0]   requant_sums;
   logic [Pe*CODE_W-1:0]     requant_row;
-  logic               result_valid, result_present, readout_busy;
+  logic               result_present, readout_busy;
+  logic [Parts-1:0]   result_valid;
   logic [ResultW-1:0] result;
   qnn_readout #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
@@ -321,13 +323,11 @@ module qnn_datapath
 
   logic               stored, present_pixel, result_pop, pool_busy, pack_busy;
   logic [ResultW-1:0] oldest;
-  logic [$clog2(ResultDepth+1)-1:0] stored_count;
-  qnn_wide_fifo #(
-    .Width(ResultW + 1), .Depth(ResultDepth)
+  qnn_row_fifo #(
+    .PartW(ResultW / Parts), .Parts(Parts), .Depth(ResultDepth)
   ) u_results (
-    .clk_i, .rst_i, .push_i(result_valid), .data_i({result, result_present}),
-    .valid_o(stored), .pop_i(result_pop), .data_o({oldest, present_pixel}),
-    .count_o(stored_count)
+    .clk_i, .rst_i, .push_i(result_valid), .data_i(result), .flag_i(result_present),
+    .valid_o(stored), .pop_i(result_pop), .data_o(oldest), .flag_o(present_pixel)
   );
   always_ff @(posedge clk_i) result_taken <= result_pop && !rst_i;
 

@@ -68,6 +68,9 @@ module qnn_pe_group_properties
   logic [2:0] age = '0;
   always_ff @(posedge clk_i) if (age != 3'd7) age <= age + 1'b1;
 
+  logic [PixelW-1:0] asked;           // whose codes show
+  always_ff @(posedge clk_i) asked <= ctrl_i.read_pixel[PixelW-1:0];
+
   logic       words, wide;
   logic [1:0] place;
   always_ff @(posedge clk_i) if (age == '0) {words, wide, place} <= {words_i, wide_i, place_i};
@@ -224,11 +227,11 @@ module qnn_pe_group_properties
         sum_shown_odd : assert (sums[Channel*AccW+:AccW] == AccW'(odd_result));
       end
     end
-    if (pixel_i == PixelW'(Even)) begin
+    if (age != '0 && asked == PixelW'(Even)) begin
       code_shown : assert (codes[Channel*CODE_W+:CODE_W]
           == dut.u_threshold.codes_o[(Channel*Pixels+Even)*CODE_W+:CODE_W]);
     end
-    if (pixel_i == PixelW'(Odd)) begin
+    if (age != '0 && asked == PixelW'(Odd)) begin
       code_shown_odd : assert (codes[Channel*CODE_W+:CODE_W]
           == dut.u_threshold.codes_o[(Channel*Pixels+Odd)*CODE_W+:CODE_W]);
     end

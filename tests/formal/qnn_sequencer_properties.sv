@@ -160,7 +160,7 @@ module qnn_sequencer_properties
     if (command_i.raw) apart = Groups * Pixels + Chain - Groups + 2;
     else if (command_i.requantise) apart = Groups * Slot + Chain - Groups + 2;
     else begin
-      apart = Chain + (Pixels > 3 ? Pixels - 1 : 2);
+      apart = Pixels > 4 ? Pixels : 4;
       if (2 * 32'(command_i.thresholds) > apart) apart = 2 * 32'(command_i.thresholds);
     end
   end

@@ -27,8 +27,8 @@ def test_qnn_pe_group(pixels, whole, dsp):
 # fields of group_ctrl_t, the lowest first
 CTRL = {
     "word_last": 1, "word_pair": 2, "word_group": 3, "word_valid": 1, "wide": 1, "words": 1,
-    "copy": 1, "compare_code": 8, "compare_half": 1, "compare_first": 1, "compare_valid": 1,
-    "threshold_address": 12,
+    "read_pixel": 3, "copy": 1, "compare_code": 8, "compare_half": 1, "compare_first": 1,
+    "compare_valid": 1, "threshold_address": 12,
     "acc_last": 1, "acc_shift": 1, "acc_first": 1, "acc_valid": 1, "weight_address": 12,
 }  # fmt: skip
 
@@ -163,7 +163,7 @@ class Bench:
         """Inputs by cycle; what must come of them from which cycle on, for each step-th pixel."""
         dut = self.dut
         shown_sums = shown_codes = None
-        chain, read = [], []
+        chain, read, asked = [], [], []
         for cycle in range(end):
             fields = dict(inputs.get(cycle, {}))
             for name in ("acc_first", "acc_shift", "acc_last"):  # mean nothing without acc_valid
@@ -174,6 +174,8 @@ class Bench:
             if "compare_valid" not in fields:
                 fields["compare_half"] = self.random.getrandbits(1)
             pixel = self.random.randrange(0, self.pixels, step)
+            fields["read_pixel"] = self.random.randrange(0, self.pixels, step)
+            asked.append(fields["read_pixel"])
             act = acts.get(cycle, self.random.getrandbits(64 * self.pixels))
             word = words.get(cycle, 0)
             dut.ctrl_i.value, dut.act_i.value, dut.pixel_i.value = control(fields), act, pixel
@@ -187,7 +189,7 @@ class Bench:
                 want = pack((int(v) % 2**ACC for v in shown_sums[:, pixel]), ACC)
                 assert int(dut.sums_o.value) == want, f"sums at cycle {cycle}"
             if shown_codes is not None:
-                want = pack(shown_codes[:, pixel].tolist(), 8)
+                want = pack(shown_codes[:, asked[-2]].tolist(), 8)
                 assert int(dut.codes_o.value) == want, f"codes at cycle {cycle}"
             if cycle:
                 handed = int(dut.ctrl_o.value), int(dut.act_o.value), int(dut.word_o.value)

@@ -2,7 +2,8 @@
 """qnn_readout compares every finished group once and collects all its results in order.
 
 The bench stands for the chain: group g of channels shows the codes of a copy 4 + g cycles after it,
-and the sums of a group of pixels 8 + g cycles after its last product row, until the next ones come.
+of the pixel that was asked for 1 + g cycles before, and the sums of a group of pixels 8 + g cycles
+after its last product row, until the next ones come.
 It also stands for qnn_requant, whose rows come 8 cycles after the last sums of a pixel.
 """
 
@@ -31,7 +32,8 @@ class Bench:
         self.pe, self.pixels = int(dut.Pe.value), int(dut.Pixels.value)
         self.groups = self.pe // 8
         self.chain = max(self.groups, 2)  # one group is read as late as two
-        self.cycle, self.addresses = 0, {}
+        self.parts = max(self.groups, 4)
+        self.cycle, self.addresses, self.asked = 0, {}, {}
 
     async def begin(self):
         self.clear()
@@ -43,7 +45,8 @@ class Bench:
 
     def clear(self):
         self.finished, self.copies = [], []  # (cycle, values [pixel][channel])
-        self.compares, self.results, self.tiles_done = [], [], 0
+        self.compares, self.presents, self.tiles_done = [], [], 0
+        self.came = [[] for _ in range(self.parts)]
         self.loads, self.sums, self.made, self.rows = [], [], [], {}
 
     async def run_start(self):
@@ -57,21 +60,28 @@ class Bench:
         bits = self.random.getrandbits
         return [[bits(width) for _ in range(self.pe)] for _ in range(self.pixels)]
 
-    def shown(self, history, delay, pixel):
-        """Channels of one pixel as the chain shows them in this cycle."""
+    def shown(self, history, delay, pixels):
+        """Channels of one pixel, of each group its own, as the chain shows them in this cycle."""
         out = []
-        for g in range(self.groups):
+        for g, pixel in enumerate(pixels):
             seen = [v for cycle, v in history if cycle + delay + g <= self.cycle]
             out += seen[-1][pixel][8 * g : 8 * g + 8] if seen else [0] * 8
         return out
+
+    @property
+    def results(self):
+        """Rows, of which all parts have come, and whether their pixels exist."""
+        assert {len(part) for part in self.came} == {len(self.presents)}, "parts without others"
+        return [(pack(row, 64), own) for *row, own in zip(*self.came, self.presents, strict=True)]
 
     async def watch(self):
         dut = self.dut
         while True:
             await FallingEdge(dut.clk_i)  # all but the chain has settled
-            pixel = int(dut.pixel_o.value)
-            dut.codes_i.value = pack(self.shown(self.copies, 4, pixel), 8)
-            dut.sums_i.value = pack(self.shown(self.finished, 8, pixel), ACC)
+            pixel = self.asked[self.cycle] = int(dut.pixel_o.value)
+            asked = [self.asked.get(self.cycle - 1 - g, 0) for g in range(self.groups)]
+            dut.codes_i.value = pack(self.shown(self.copies, 4, asked), 8)
+            dut.sums_i.value = pack(self.shown(self.finished, 8, [pixel] * self.groups), ACC)
             if dut.rst_i.value:
                 self.rows.clear()
             due = self.rows.pop(self.cycle, None)
@@ -91,11 +101,19 @@ class Bench:
                 if dut.copy_o.value:
                     self.copies.append((self.cycle, self.values(8)))
                 self.watch_requant()
-                if dut.result_valid_o.value:
-                    result = int(dut.result_o.value), int(dut.result_present_o.value)
-                    self.results.append(result)
+                self.watch_results()
                 self.tiles_done += int(dut.tile_done_o.value)
             self.cycle += 1
+
+    def watch_results(self):
+        dut = self.dut
+        valid, result = int(dut.result_valid_o.value), int(dut.result_o.value)
+        for p, part in enumerate(self.came):
+            if valid >> p & 1:
+                part.append(result >> 64 * p & 2**64 - 1)
+        if valid & 1:
+            self.presents.append(int(dut.result_present_o.value))
+        assert all(len(part) >= len(self.came[-1]) for part in self.came), "the last one too early"
 
     def watch_requant(self):
         """Words that the chain shows, 3 cycles after their address, and sums of eight channels."""
@@ -161,7 +179,7 @@ class Bench:
         dut = self.dut
         distance = self.groups * self.pixels + self.chain - self.groups + 2
         if not raw:
-            distance = max(2 * thresholds, self.chain + max(2, self.pixels - 1))
+            distance = max(2 * thresholds, self.pixels, 4)
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
         dut.words_i.value = int(words)

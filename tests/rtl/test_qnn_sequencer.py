@@ -80,7 +80,7 @@ class Case:
         # cycles from the last product row of one group to that of the next
         groups, pixels = caps.pe // 8, caps.pixels
         chain = max(groups, 2)
-        self.least = max(2 * (levels or 0), chain + max(pixels - 1, 2))
+        self.least = max(2 * (levels or 0), pixels, 4)
         if levels is None:
             self.least = groups * pixels + chain - groups + 2
         elif rng.random() < 0.3:

@@ -21,12 +21,13 @@ def getter(**fields):
 @pytest.mark.parametrize(
     ("fields", "cycles"),
     [
-        ({"thresholds": 3}, 11),  # 8 groups of channels + 4 pixels - 1
+        ({"thresholds": 1}, 5),  # a pixel a cycle, and one
+        ({"thresholds": 3}, 6),
         ({"thresholds": 255}, 510),  # two cycles each
         ({"thresholds": 32, "requantise": 1}, 34),  # 8 * 4 + 2
         ({"raw": 1}, 34),
         ({"thresholds": 32, "requantise": 1, "planes": 8, "tile_words": 9}, 72),
-        ({"thresholds": 3, "wide_sums": 1}, 2 * 11),  # half as many pixels at a time
+        ({"thresholds": 3, "wide_sums": 1}, 2 * 6),  # half as many pixels at a time
     ],
 )
 def test_products(fields, cycles):

@@ -29,7 +29,8 @@ module rtl_matvec
   localparam int unsigned PixelW = $clog2(Pixels);
   localparam int unsigned LaneW = $clog2(Pe);
   localparam int unsigned StepW = $clog2(Pixels + 1);
-  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
+  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;
+  localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
 
   command_t    command;
   logic        start, beat_valid, beat_ready, word_valid, word_ready, busy;
@@ -131,7 +132,8 @@ module rtl_matvec
   end
 
   // sums of pixels that exist
-  logic               result_valid, result_present, oldest_ready;
+  logic               result_present, oldest_ready;
+  logic [Parts-1:0]   result_valid;                      // all at once
   logic [ResultW-1:0] result, oldest;
   for (genvar m = 0; m < Pixels; m++) begin : gen_present
     assign present[m] = 20'(m) < left;
@@ -151,7 +153,7 @@ module rtl_matvec
   qnn_fifo #(
     .Width(ResultW), .Depth(64)
   ) u_results (
-    .clk_i, .rst_i, .push_i(result_valid && result_present), .data_i(result), .valid_o(stored),
+    .clk_i, .rst_i, .push_i(result_valid == '1 && result_present), .data_i(result), .valid_o(stored),
     .pop_i(oldest_ready), .data_o(oldest), .count_o()
   );
   qnn_pack #(

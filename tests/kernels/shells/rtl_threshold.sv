@@ -27,7 +27,8 @@ module rtl_threshold
   localparam int unsigned Pairs = Pe / 2;
   localparam int unsigned LaneW = $clog2(Pairs);
   localparam int unsigned CountW = $clog2(Pairs + 1);
-  localparam int unsigned ResultW = (Pe * CODE_W > 256) ? Pe * CODE_W : 256;
+  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;
+  localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
 
   command_t    command;
   logic        start, beat_valid, beat_ready, word_valid, word_ready, busy;
@@ -117,7 +118,8 @@ module rtl_threshold
   logic [REQUANT_WORDS-1:0] requant_load;
   logic [GROUP_PE*32-1:0]   requant_sums;
   logic [Pe*CODE_W-1:0]     requant_row;
-  logic               result_valid, oldest_ready;
+  logic               oldest_ready;
+  logic [Parts-1:0]   result_valid;
   logic [ResultW-1:0] result, oldest;
   // in the accelerator a cycle passes before the store is asked
   logic [GROUP_PE*AccW-1:0] words_q;
@@ -145,11 +147,11 @@ module rtl_threshold
     .requant_row_i(requant_row), .requant_busy_i(requant_busy),
     .result_valid_o(result_valid), .result_present_o(), .result_o(result), .tile_done_o(), .busy_o(reading)
   );
-  qnn_fifo #(
-    .Width(ResultW), .Depth(2)
+  qnn_row_fifo #(
+    .PartW(ResultW / Parts), .Parts(Parts), .Depth(2)
   ) u_results (
-    .clk_i, .rst_i, .push_i(result_valid), .data_i(result), .valid_o(stored),
-    .pop_i(oldest_ready), .data_o(oldest), .count_o()
+    .clk_i, .rst_i, .push_i(result_valid), .data_i(result), .flag_i(1'b0), .valid_o(stored),
+    .pop_i(oldest_ready), .data_o(oldest), .flag_o()
   );
   scatter #(
     .Beats(Pe / 8)
