@@ -11,6 +11,8 @@ core/qnn_skew.sv
 core/qnn_word_sum.sv
 core/qnn_word_bank.sv
 core/qnn_at_least.sv
+core/qnn_at_least_part.sv
+core/qnn_threshold_parts.sv
 core/qnn_threshold.sv
 core/qnn_accumulator.sv
 core/qnn_dsp_accumulator.sv

@@ -76,6 +76,8 @@ class Proof:
 
 
 AT_LEAST = "core/qnn_at_least.sv"
+AT_LEAST_PART = "core/qnn_at_least_part.sv"
+PARTS = "core/qnn_threshold_parts.sv"
 THRESHOLD, GROUP = "core/qnn_threshold.sv", "core/qnn_pe_group.sv"
 SUM_PAIR, ACCUMULATOR = "core/qnn_sum_pair.sv", "core/qnn_accumulator.sv"
 FIFO, PACK, POOL = "core/qnn_fifo.sv", "core/qnn_pack.sv", "core/qnn_pool.sv"
@@ -270,26 +272,36 @@ PROOFS = [
         parameters={"Channel": 5, "Pixels": 4, "Pixel": 2},
         faults=(
             Fault(AT_LEAST, "a_i[2*p+:2] >= b_i", "a_i[2*p+:2] > b_i"),
-            Fault(THRESHOLD, "else if (compare_first[2]) code <= '0;", ""),
+            Fault(THRESHOLD, "else if (first_now) code <= '0;", ""),
             Fault(THRESHOLD, ".data_i(copy[1])", ".data_i(copy[0])"),
-            Fault(THRESHOLD, "pair_q[(e/Pixels-C)*AccW+:Width]", "pair_q[0+:Width]"),
-            Fault(THRESHOLD, "|threshold_we_i[r+:Share]", "|threshold_we_i[0+:Share]"),
-            Fault(THRESHOLD, "e % 2 == 0 ? AccW : SUM_W", "SUM_W"),
+            Fault(THRESHOLD, "high_parts[l*SHORT_W+:SHORT_W]", "high_parts[0+:SHORT_W]"),
+            Fault(THRESHOLD, "threshold_we_i[r] && (!Whole || threshold_high_i == 1'(k))",
+                  "threshold_we_i[r]"),
+            Fault(THRESHOLD, "pixel % 2 == 0 ? AccW : SUM_W", "SUM_W"),
+            Fault(THRESHOLD, "compare_valid[1] && compare_last[1])", "compare_valid[1])"),
         ),
     ),
-    Proof("qnn_threshold", engine="minisat", parameters={"Channel": 4, "Pixel": 0, "Whole": 0}),
+    Proof(
+        "qnn_threshold",
+        engine="minisat",
+        cover=12,
+        parameters={"Channel": 4, "Pixel": 0, "Whole": 0},
+    ),
     Proof(
         "qnn_threshold",
         engine="minisat",
         parameters={"Channel": 7, "Pixel": 1, "Whole": 0},
         faults=(
-            Fault(THRESHOLD, "|threshold_we_i[r+:Share]", "threshold_we_i[r]"),
-            Fault(THRESHOLD, "threshold_we_i[r+Share-1]}", "1'b0}"),
-            Fault(THRESHOLD, ", ctrl_i.compare_half}", ", 1'b0}"),
-            Fault(THRESHOLD, "compare_half[2] == 1'(h)", "compare_half[2] != 1'(h)"),
-            Fault(THRESHOLD, "compare_valid[2] && (Whole || compare_half[2] == 1'(h))",
-                  "compare_valid[2]"),
-            Fault(THRESHOLD, "(e % 2) * AccW;", "(e % 2) * SUM_W;"),
+            Fault(AT_LEAST_PART, "high_i ? a_i[PartW+p] : a_i[p]", "a_i[p]"),
+            Fault(AT_LEAST_PART, "high_i ? 2'b00 : ", ""),
+            Fault(AT_LEAST_PART, "a[0] || !b_i[p]", "a[0] && !b_i[p]"),
+            Fault(AT_LEAST_PART, "({enough, below_i})", "({enough, 1'b1})"),
+            Fault(THRESHOLD, "threshold_we_i[r] &&", "threshold_we_i[0] &&"),
+            Fault(THRESHOLD, "{threshold_waddr_i, threshold_high_i}", "{threshold_waddr_i, 1'b0}"),
+            Fault(THRESHOLD, ", ctrl_i.compare_high}", ", 1'b0}"),
+            Fault(THRESHOLD, "if (alone) below <= 1'b1;", ""),
+            Fault(THRESHOLD, "!compare_valid[1] || compare_last[1]", "compare_last[1]"),
+            Fault(THRESHOLD, "(element % 2) * AccW;", "(element % 2) * SUM_W;"),
         ),
     ),
     Proof(
@@ -353,6 +365,11 @@ PROOFS = [
             Fault(PARAMETERS, "base <= base + 32'(Pe * 8);", "base <= base + 32'(Pe * 4);"),
             Fault(PARAMETERS, "lane <= word_end ? '0 : lane + 1'b1;", "lane <= lane + 1'b1;"),
             Fault(PARAMETERS, "address <= base + 32'(Part * Own * 8);", "address <= base;"),
+            Fault(PARAMETERS, "if (!threshold_low) threshold_we_o <= '0;", "threshold_we_o <= '0;"),
+            Fault(PARAMETERS, "<< (lane >> 1);", "<< lane;"),
+            Fault(PARTS, "if (valid_i && !second_i) first", "if (valid_i) first"),
+            Fault(PARTS, "if (valid_i && second_i) high[k]", "if (valid_i) high[k]"),
+            Fault(PARTS, "? SHORT_W'(high[k]) :", "? SHORT_W'(high[0]) :"),
             Fault(PARAMETERS, "13'(tile.thresholds)\n        && order_room;",
                   "13'(tile.thresholds);"),
         ),

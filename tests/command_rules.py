@@ -72,6 +72,8 @@ def reasons(command: int, index: int, caps: Capabilities) -> list[str]:
         bounds["raw"], bounds["word_products"] = (0, 0), (0, 0)
         if not f["raw"]:
             bounds["thresholds"] = (caps.pe // 2, caps.pe // 2)
+    if f["raw"] or f["requantise"] or f["wide_sums"]:
+        bounds["short_sums"] = (0, 0)
     found = [name for name, (low, high) in bounds.items() if not low <= f[name] <= high]
     for name in ("in_address", "params_address", "out_address", "block_bytes"):
         if f[name] % 8:

@@ -43,12 +43,14 @@ module qnn_pe_group
   output logic [GROUP_PE*SIMD-1:0]   weights_o,          // channel c is bits [c*SIMD +: SIMD]
   input  logic [WordsW-1:0]          word_i,             // two pixels of channel 0, of channel 1, ...
   output logic [WordsW-1:0]          word_o,
-  // parameters: weights of one channel, or thresholds of two, a beat
+  // parameters: weights of one channel a beat; parts of four thresholds, as qnn_threshold takes them
   input  logic [GROUP_PE-1:0]        weight_we_i,
   input  logic [11:0]                weight_waddr_i,
-  input  logic [GROUP_PE/2-1:0]      threshold_we_i,     // bit i: channels 2*i (low half) and 2*i+1
+  input  logic [63:0]                weight_data_i,
+  input  logic [GROUP_PE/4-1:0]      threshold_we_i,
   input  logic [11:0]                threshold_waddr_i,
-  input  logic [63:0]                data_i,
+  input  logic                       threshold_high_i,
+  input  logic [4*SHORT_W-1:0]       threshold_data_i,
   // results of one pixel
   output logic [GROUP_PE*CODE_W-1:0] codes_o,            // channel c is bits [c*CODE_W +: CODE_W]
   input  logic [PixelW-1:0]          pixel_i,            // of the sums
@@ -99,7 +101,7 @@ module qnn_pe_group
       .clk_i,
       .we_i   (weight_we_i[c]),
       .waddr_i(weight_waddr_i[WeightAddrW-1:0]),
-      .wdata_i(data_i),
+      .wdata_i(weight_data_i),
       .raddr_i(ctrl.weight_address[WeightAddrW-1:0]),
       .rdata_o(weight_read)
     );
@@ -137,7 +139,7 @@ module qnn_pe_group
   qnn_threshold #(
     .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords), .Whole(WholeThresholds)
   ) u_threshold (
-    .clk_i, .ctrl_i(ctrl), .threshold_we_i, .threshold_waddr_i, .data_i,
+    .clk_i, .ctrl_i(ctrl), .threshold_we_i, .threshold_waddr_i, .threshold_high_i, .threshold_data_i,
     .sums_i(sums), .codes_o(code), .words_o
   );
 

@@ -35,7 +35,8 @@ package qnn_pkg;
     logic [11:0] threshold_address;
     logic        compare_valid;
     logic        compare_first;
-    logic        compare_half;       // which channels of four: see qnn_threshold
+    logic        compare_high;       // the upper part of the sums: see qnn_threshold
+    logic        compare_last;       // nothing more of this threshold
     logic [7:0]  compare_code;       // code of a channel that passes this threshold
     logic        copy;               // all thresholds are compared
     logic [2:0]  read_pixel;         // whose codes show

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Compares finished sums with thresholds, each of these two cycles long, and collects the results, one
+// Compares finished sums with thresholds, each of these two cycles long or one, and collects the results, one
 // row of results a cycle: codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the
 // pixel's first group of channels first; or rows that qnn_requant makes of all sums, for which the sums
 // leave in another order: all pixels of a group of channels, then the next group, and before each pixel
@@ -34,6 +34,7 @@ module qnn_readout
   input  logic                 raw_i,
   input  logic                 requantise_i,        // sums go through qnn_requant
   input  logic [7:0]           thresholds_i,
+  input  logic                 short_i,             // they take one cycle each
   input  logic                 words_i,             // sums are those of qnn_word_bank
   input  logic                 finish_i,            // last product row of a group is issued
   input  logic [Pixels-1:0]    present_i,
@@ -42,7 +43,8 @@ module qnn_readout
   output logic [11:0]          threshold_address_o,
   output logic                 compare_valid_o,
   output logic                 compare_first_o,
-  output logic                 compare_half_o,
+  output logic                 compare_high_o,
+  output logic                 compare_last_o,
   output logic [7:0]           compare_code_o,
   output logic                 copy_o,
   output logic [PixelW-1:0]    pixel_o,
@@ -94,9 +96,9 @@ module qnn_readout
   token_t arrived;
   assign arrived = words_i ? token[WordDelay-1] : token[Delay-1];
 
-  // compare: a threshold, both halves, then the next; then copy
+  // compare: a threshold, both parts, then the next; then copy
   logic              fetch_end, fetch_tile_last;     // words for qnn_requant, see below
-  logic              comparing, half;
+  logic              comparing, high, last;
   logic [7:0]        compared;
   logic              compare_tile_last, copy_tile_last;
   logic [Pixels-1:0] compare_present, copy_present;   // of what is compared; of what is copied
@@ -105,10 +107,10 @@ module qnn_readout
     copy_o <= 1'b0;
     tile_done_o <= 1'b0;
     if (comparing) begin
-      half <= !half;
-      if (half) compared <= compared + 1'b1;
+      high <= !last;
+      if (last) compared <= compared + 1'b1;
     end
-    if (comparing && (raw_i || requantise_i || (half && compared + 1'b1 == thresholds_i))) begin
+    if (comparing && (raw_i || requantise_i || (last && compared + 1'b1 == thresholds_i))) begin
       comparing <= 1'b0;
       copy_o <= 1'b1;
       copy_tile_last <= compare_tile_last;
@@ -124,7 +126,7 @@ module qnn_readout
     end
     if (arrived.valid) begin
       comparing <= 1'b1;
-      half <= 1'b0;
+      high <= 1'b0;
       compared <= '0;
       compare_tile_last <= arrived.tile_last;
       compare_present <= arrived.present;
@@ -136,9 +138,11 @@ module qnn_readout
       tile_done_o <= 1'b0;
     end
   end
+  assign last = high || short_i;
   assign compare_valid_o = comparing && !raw_i && !requantise_i;
   assign compare_first_o = compared == '0;
-  assign compare_half_o = half;
+  assign compare_high_o = high;
+  assign compare_last_o = last;
   assign compare_code_o = compared + 1'b1;
   // once copied, the codes of the last group are there so many cycles later
   logic               settling, tile_last_next;

@@ -129,13 +129,14 @@ module qnn_sequencer
   assign after_head = pass == head_pass ? weight_next : second_weight;
 
   logic [7:0] result_rows;
-  logic [8:0] interval_min;
+  logic [8:0] interval_min, compares;
+  assign compares = command_i.short_sums ? {1'b0, command_i.thresholds} : {command_i.thresholds, 1'b0};
   always_ff @(posedge clk_i) begin
     result_rows <= command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     // results stay until those of the next group overwrite them: compare and read them before
     if (command_i.raw) interval_min <= 9'(SumsApart - 1);
     else if (command_i.requantise) interval_min <= 9'(RequantApart - 1);
-    else if ({command_i.thresholds, 1'b0} >= 9'(CodesApart)) interval_min <= {command_i.thresholds, 1'b0} - 9'd1;
+    else if (compares >= 9'(CodesApart)) interval_min <= compares - 9'd1;
     else interval_min <= 9'(CodesApart - 1);
   end
 

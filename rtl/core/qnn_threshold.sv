@@ -4,13 +4,15 @@
 //
 //     code[c][m] = number of thresholds of channel c that are <= sum[c][m]    (ascending thresholds)
 //
-// A threshold of every channel takes two cycles, compare_half 0 and 1: as they ascend, the last one that a
-// sum reaches tells the code. Two channels share a memory, as two thresholds share a beat of it; or four
-// channels do, the first two in half 0, the others in half 1, unless Whole. Of odd pixels the lowest SUM_W
-// bits of both are compared.
+// As thresholds ascend, the last one that a sum reaches tells the code. Four channels share a memory, which
+// holds of each threshold first the low SHORT_W bits, then the rest: a compare is of one of these parts,
+// compare_high tells which, and compare_last comes with the last part that counts. The low part comes in
+// the cycle before the high one, or alone: then the rest is not looked at. Where Whole, two memories have
+// the parts side by side, and all bits are compared in the cycle of compare_last. Sums of odd pixels have
+// SUM_W bits, and thresholds no more than the sums for which they are.
 //
 // Timing: threshold_address and compare_* of one cycle act on the sums of two cycles later; cycles
-// without a compare may lie between. copy in the cycle after the last compare moves the codes to
+// without a compare may lie between thresholds. copy in the cycle after the last compare moves the codes to
 // codes_o, which show them 3 cycles later.
 // words_o shows what lies at a threshold_address 2 cycles later, whatever it is, where Whole.
 
@@ -23,76 +25,130 @@ module qnn_threshold
   parameter  int unsigned ThresholdWords = 512,
   parameter  bit          Whole          = 1,
   localparam int unsigned Pairs          = Pixels / 2,
-  localparam int unsigned PairW          = AccW + SUM_W
+  localparam int unsigned PairW          = AccW + SUM_W,
+  localparam int unsigned Memories       = GROUP_PE / 4
 ) (
   input  logic                              clk_i,
   input  group_ctrl_t                       ctrl_i,
-  input  logic [GROUP_PE/2-1:0]             threshold_we_i,   // bit i: channels 2*i (low half), 2*i+1
+  // parts of four thresholds, see qnn_threshold_parts
+  input  logic [Memories-1:0]               threshold_we_i,
   input  logic [11:0]                       threshold_waddr_i,
-  input  logic [63:0]                       data_i,
+  input  logic                              threshold_high_i,
+  input  logic [4*SHORT_W-1:0]              threshold_data_i,
   input  logic [GROUP_PE*Pairs*PairW-1:0]   sums_i,   // of channel c, pixels 2*m (AccW bits), 2*m+1:
                                                       // element c*Pairs + m
   output logic [GROUP_PE*Pixels*CODE_W-1:0] codes_o,  // of channel c, pixel m: element c*Pixels + m
   output logic [GROUP_PE*AccW-1:0]          words_o   // of channel c: bits [c*AccW +: AccW]
 );
-  localparam int unsigned Share = Whole ? 1 : 2;    // pairs of channels in a memory
-  localparam int unsigned AddrW = $clog2(Share * ThresholdWords);   // ends with the half, if there is one
+  localparam int unsigned Depth = (Whole ? 1 : 2) * ThresholdWords;
+  localparam int unsigned AddrW = $clog2(Depth);
 
-  logic [2:0] compare_valid, compare_first, compare_half;    // index: age in cycles
-  logic [1:0] copy;
+  // a sum: its bits, and where they begin
+  function automatic int unsigned width(int unsigned pixel);
+    width = pixel % 2 == 0 ? AccW : SUM_W;
+  endfunction
+  function automatic int unsigned first(int unsigned element);
+    first = element / 2 * PairW + (element % 2) * AccW;
+  endfunction
+
+  logic [1:0] compare_valid, compare_first, compare_high, compare_last, copy;   // index: age in cycles
+  logic       first_now;
   logic [7:0] code_1, code_2;
   always_ff @(posedge clk_i) begin
-    compare_valid[2:1] <= compare_valid[1:0];
-    compare_first[2:1] <= compare_first[1:0];
-    compare_half[2:1] <= compare_half[1:0];
+    compare_valid[1] <= compare_valid[0];
+    compare_first[1] <= compare_first[0];
+    compare_high[1] <= compare_high[0];
+    compare_last[1] <= compare_last[0];
     copy[1] <= copy[0];
+    first_now <= compare_first[1];
     code_1 <= ctrl_i.compare_code;
     code_2 <= code_1;
   end
   assign compare_valid[0] = ctrl_i.compare_valid;
   assign compare_first[0] = ctrl_i.compare_first;
-  assign compare_half[0] = ctrl_i.compare_half;
+  assign compare_high[0] = ctrl_i.compare_high;
+  assign compare_last[0] = ctrl_i.compare_last;
   assign copy[0] = ctrl_i.copy;
 
-  for (genvar r = 0; r < GROUP_PE / 2; r += Share) begin : gen_memory
-    logic [2*AccW-1:0] pair, pair_q;
-    qnn_ram #(
-      .Width(2 * AccW), .Depth(Share * ThresholdWords)
-    ) u_thresholds (
-      .clk_i,
-      .we_i   (|threshold_we_i[r+:Share]),
-      .waddr_i(AddrW'({threshold_waddr_i, threshold_we_i[r+Share-1]} >> Whole)),
-      .wdata_i({data_i[32+:AccW], data_i[0+:AccW]}),
-      .raddr_i(AddrW'({ctrl_i.threshold_address, ctrl_i.compare_half} >> Whole)),
-      .rdata_o(pair)
-    );
-    always_ff @(posedge clk_i) pair_q <= pair;
+  for (genvar r = 0; r < Memories; r++) begin : gen_memory
+    logic [4*SHORT_W-1:0] parts;             // of four thresholds: the low ones where Whole, else either
+    logic [4*SHORT_W-1:0] high_parts;        // where Whole
+    for (genvar k = 0; k < (Whole ? 2 : 1); k++) begin : gen_store
+      logic [4*SHORT_W-1:0] part, part_q;
+      qnn_ram #(
+        .Width(4 * SHORT_W), .Depth(Depth)
+      ) u_thresholds (
+        .clk_i,
+        .we_i   (threshold_we_i[r] && (!Whole || threshold_high_i == 1'(k))),
+        .waddr_i(AddrW'({threshold_waddr_i, threshold_high_i} >> Whole)),
+        .wdata_i(threshold_data_i),
+        .raddr_i(AddrW'({ctrl_i.threshold_address, ctrl_i.compare_high} >> Whole)),
+        .rdata_o(part)
+      );
+      always_ff @(posedge clk_i) part_q <= part;
+      if (k == 0) begin : gen_low
+        assign parts = part_q;
+      end else begin : gen_high
+        assign high_parts = part_q;
+      end
+    end
+    if (!Whole) begin : gen_none
+      assign high_parts = '0;
+    end
 
-    for (genvar h = 0; h < Share; h++) begin : gen_half
-      localparam int unsigned C = 2 * (r + h);
-      assign words_o[C*AccW+:2*AccW] = pair_q;
-
-      logic copy_now, compare_now;
+    for (genvar l = 0; l < 4; l++) begin : gen_channel
+      localparam int unsigned C = 4 * r + l;
+      logic [SHORT_W-1:0] part;
+      logic [AccW-1:0]    threshold;
+      logic [Pixels-1:0]  reached;
+      logic               copy_now, decide;
+      assign part = parts[l*SHORT_W+:SHORT_W];
+      assign threshold = AccW'({high_parts[l*SHORT_W+:SHORT_W], part});
+      assign words_o[C*AccW+:AccW] = threshold;
       qnn_copy u_copy (.clk_i, .data_i(copy[1]), .data_o(copy_now));
-      assign compare_now = compare_valid[2] && (Whole || compare_half[2] == 1'(h));
-      for (genvar e = C * Pixels; e < (C + 2) * Pixels; e++) begin : gen_sum
-        localparam int unsigned Width = e % 2 == 0 ? AccW : SUM_W;
-        localparam int unsigned First = e / 2 * PairW + (e % 2) * AccW;
-        logic              reached;
+      qnn_copy u_decide (.clk_i, .data_i(compare_valid[1] && compare_last[1]), .data_o(decide));
+
+      if (Whole) begin : gen_whole
+        for (genvar m = 0; m < Pixels; m++) begin : gen_sum
+          localparam int unsigned Width = width(m);
+          localparam int unsigned First = first(C * Pixels + m);
+          qnn_at_least #(
+            .Width(Width)
+          ) u_reached (
+            .a_i(sums_i[First+:Width]), .b_i(threshold[Width-1:0]), .at_least_o(reached[m])
+          );
+        end
+      end else begin : gen_parts
+        logic high, alone;                   // alone: no part of this threshold has come before
+        qnn_copy u_high (.clk_i, .data_i(compare_high[1]), .data_o(high));
+        qnn_copy u_alone (.clk_i, .data_i(!compare_valid[1] || compare_last[1]), .data_o(alone));
+        for (genvar m = 0; m < Pixels; m++) begin : gen_sum
+          localparam int unsigned Width = width(m);
+          localparam int unsigned First = first(C * Pixels + m);
+          logic below;
+          always_ff @(posedge clk_i) begin
+            below <= reached[m];
+            if (alone) below <= 1'b1;
+          end
+          qnn_at_least_part #(
+            .Width(Width), .PartW(SHORT_W)
+          ) u_reached (
+            .a_i(sums_i[First+:Width]), .high_i(high), .b_i(part), .below_i(below),
+            .at_least_o(reached[m])
+          );
+        end
+      end
+
+      for (genvar m = 0; m < Pixels; m++) begin : gen_code
         logic [CODE_W-1:0] code, code_out;
-        qnn_at_least #(
-          .Width(Width)
-        ) u_reached (
-          .a_i(sums_i[First+:Width]), .b_i(pair_q[(e/Pixels-C)*AccW+:Width]), .at_least_o(reached)
-        );
         always_ff @(posedge clk_i) begin
-          if (compare_now) begin
-            if (reached) code <= code_2;
-            else if (compare_first[2]) code <= '0;
+          if (decide) begin
+            if (reached[m]) code <= code_2;
+            else if (first_now) code <= '0;
           end
           if (copy_now) code_out <= code;
         end
-        assign codes_o[e*CODE_W+:CODE_W] = code_out;
+        assign codes_o[(C*Pixels+m)*CODE_W+:CODE_W] = code_out;
       end
     end
   end

@@ -94,8 +94,10 @@ module qnn_command_check
       bad = bad || Requantiser == 0 || command_i.raw || command_i.word_products
           || 32'(command_i.thresholds) != REQUANT_WORDS * Pe / GROUP_PE;
     end
+    bad = bad || (command_i.short_sums
+        && (command_i.raw || command_i.requantise || command_i.wide_sums));
     // what has no meaning must be 0
-    bad = bad || command_i.unused_1 != '0 || command_i.unused_3 != '0
+    bad = bad || command_i.unused_3 != '0
         || command_i.unused_5 != '0 || command_i.unused_6 != '0
         || command_i.unused_7 != '0 || command_i.unused_0 != '0;
   end

@@ -43,9 +43,11 @@ module qnn_weight_loader
   // rings
   output logic [Own-1:0]  weight_we_o,
   output logic [11:0]     weight_waddr_o,
-  output logic [Own/2-1:0] threshold_we_o,
+  output logic [63:0]     weight_data_o,
+  output logic [Own/4-1:0] threshold_we_o,           // of four channels
   output logic [11:0]     threshold_waddr_o,
-  output logic [63:0]     data_o,
+  output logic            threshold_high_o,
+  output logic [4*SHORT_W-1:0] threshold_data_o,
   // tiles
   output logic            tile_ready_o,              // a tile is loaded that was not taken
   input  logic            tile_take_i,
@@ -201,16 +203,26 @@ module qnn_weight_loader
       : loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1));
   assign loading_done = data_valid_i && word_end && word == last_word;
 
+  logic of_four, threshold_low;                      // the last beat of four thresholds
+  qnn_threshold_parts u_parts (
+    .clk_i, .rst_i, .valid_i(data_valid_i && loading_valid && is_threshold), .second_i(lane[0]),
+    .data_i, .low_valid_o(threshold_low), .high_valid_o(threshold_high_o), .data_o(threshold_data_o)
+  );
+  assign of_four = data_valid_i && loading_valid && is_threshold && lane[0];
+
   logic [15:0] tiles_loaded;
   always_ff @(posedge clk_i) begin
     weight_we_o <= '0;
-    threshold_we_o <= '0;
-    data_o <= data_i;
+    weight_data_o <= data_i;
     weight_waddr_o <= weight_address;
-    threshold_waddr_o <= threshold_address;
+    if (!threshold_low) threshold_we_o <= '0;
+    if (of_four) begin
+      threshold_we_o <= (Own / 4)'(1) << (lane >> 1);
+      threshold_waddr_o <= threshold_address;
+    end
+    if (rst_i) threshold_we_o <= '0;
     if (data_valid_i && loading_valid) begin
-      if (is_threshold) threshold_we_o[lane[OwnW-2:0]] <= 1'b1;
-      else weight_we_o[lane] <= 1'b1;
+      if (!is_threshold) weight_we_o[lane] <= 1'b1;
       lane <= word_end ? '0 : lane + 1'b1;
       if (word_end) begin
         word <= loading_done ? '0 : word + 1'b1;

@@ -89,9 +89,11 @@ module qnn_datapath
   logic                        tile_take, tile_taken, tile_done;
   logic [Ports-1:0]            tile_ready, weights_resident;
   logic [Pe-1:0]               weight_we;
-  logic [Pe/2-1:0]             threshold_we;
+  logic [Pe/4-1:0]             threshold_we;
   logic [Ports-1:0][11:0]      weight_waddr, threshold_waddr;
-  logic [Ports-1:0][63:0]      parameter_data;
+  logic [Ports-1:0]            threshold_high;
+  logic [Ports-1:0][63:0]      weight_data;
+  logic [Ports-1:0][4*SHORT_W-1:0] threshold_data;
   always_ff @(posedge clk_i) tile_taken <= tile_take && !rst_i;
   for (genvar p = 0; p < Ports; p++) begin : gen_port
     logic weights_start;
@@ -106,8 +108,9 @@ module qnn_datapath
       .req_address_o(weights_address_o[p*32+:32]), .req_beats_o(weights_beats_o[p*5+:5]),
       .data_valid_i(weights_data_valid_i[p]), .data_i(data_i[p*64+:64]),
       .weight_we_o(weight_we[p*Own+:Own]), .weight_waddr_o(weight_waddr[p]),
-      .threshold_we_o(threshold_we[p*Own/2+:Own/2]), .threshold_waddr_o(threshold_waddr[p]),
-      .data_o(parameter_data[p]),
+      .weight_data_o(weight_data[p]), .threshold_we_o(threshold_we[p*Own/4+:Own/4]),
+      .threshold_waddr_o(threshold_waddr[p]), .threshold_high_o(threshold_high[p]),
+      .threshold_data_o(threshold_data[p]),
       .tile_ready_o(tile_ready[p]), .tile_take_i(tile_taken), .tile_done_i(tile_done),
       .tile_done_words_i(command_i.tile_words), .tile_done_thresholds_i(command_i.thresholds),
       .resident_o(weights_resident[p])
@@ -238,14 +241,15 @@ module qnn_datapath
   logic [Groups-1:0][GROUP_PE*AccW-1:0] words;
   logic [PixelW-1:0]    read_pixel;
   logic [11:0] threshold_address;
-  logic        compare_valid, compare_first, compare_half, copy;
+  logic        compare_valid, compare_first, compare_high, compare_last, copy;
   logic [7:0]  compare_code;
   assign ctrl[0] = '{
     weight_address: weight_address_q,
     acc_valid: issue_q[2] && !command_i.word_products,
     acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
     threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_half: compare_half, compare_code: compare_code,
+    compare_first: compare_first, compare_high: compare_high, compare_last: compare_last,
+    compare_code: compare_code,
     copy: copy, read_pixel: 3'(read_pixel), words: command_i.word_products, wide: command_i.wide_sums,
     word_valid: word_valid, word_group: word_group, word_pair: 2'(word_pair), word_last: word_last
   };
@@ -259,9 +263,11 @@ module qnn_datapath
       .weights_o(weights[g]), .word_i(word[g]), .word_o(word[g+1]),
       .weight_we_i(weight_we[g*GROUP_PE+:GROUP_PE]),
       .weight_waddr_i(weight_waddr[g*GROUP_PE/Own]),
-      .threshold_we_i(threshold_we[g*GROUP_PE/2+:GROUP_PE/2]),
+      .weight_data_i(weight_data[g*GROUP_PE/Own]),
+      .threshold_we_i(threshold_we[g*GROUP_PE/4+:GROUP_PE/4]),
       .threshold_waddr_i(threshold_waddr[g*GROUP_PE/Own]),
-      .data_i(parameter_data[g*GROUP_PE/Own]),
+      .threshold_high_i(threshold_high[g*GROUP_PE/Own]),
+      .threshold_data_i(threshold_data[g*GROUP_PE/Own]),
       .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
       .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]), .words_o(words[g])
     );
@@ -290,11 +296,11 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw), .requantise_i(requantise),
-    .thresholds_i(command_i.thresholds), .words_i(command_i.word_products),
+    .thresholds_i(command_i.thresholds), .short_i(command_i.short_sums), .words_i(command_i.word_products),
     .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
-    .compare_half_o(compare_half), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
+    .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last),
     .requant_present_o(requant_in_present), .requant_sums_o(requant_sums),

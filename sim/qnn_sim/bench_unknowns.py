@@ -58,7 +58,9 @@ CHOSEN = {
     ("qnn_write_dma", "written_line_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "command_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "loading_command_o"): NEVER,  # while answers are awaited
-    ("qnn_weight_loader", "data_o"): "weight_we_o threshold_we_o",  # one of them
+    ("qnn_weight_loader", "weight_data_o"): "weight_we_o",
+    ("qnn_weight_loader", "threshold_data_o"): "threshold_we_o",
+    ("qnn_weight_loader", "threshold_high_o"): "threshold_we_o",
     ("qnn_weight_loader", "resident_o"): f"{SINCE} start_i",
 }
 # Pipelines without valid and reset: what comes out means what went in some cycles before, and only

@@ -38,9 +38,11 @@ module qnn_pe_group_properties
   input logic [WordsW-1:0]          word_i,
   input logic [GROUP_PE-1:0]        weight_we_i,
   input logic [11:0]                weight_waddr_i,
-  input logic [GROUP_PE/2-1:0]      threshold_we_i,
+  input logic [63:0]                weight_data_i,
+  input logic [GROUP_PE/4-1:0]      threshold_we_i,
   input logic [11:0]                threshold_waddr_i,
-  input logic [63:0]                data_i,
+  input logic                       threshold_high_i,
+  input logic [4*SHORT_W-1:0]       threshold_data_i,
   input logic [PixelW-1:0]          pixel_i,
   input logic                       words_i,           // any, the same in all cycles
   input logic                       wide_i,            // likewise
@@ -57,8 +59,8 @@ module qnn_pe_group_properties
     .WholeThresholds(WholeThresholds), .DspPairs(DspPairs)
   ) dut (
     .clk_i, .ctrl_i, .act_i, .ctrl_o(ctrl), .act_o(act), .weights_o(weights), .word_i,
-    .word_o(word), .weight_we_i, .weight_waddr_i, .threshold_we_i, .threshold_waddr_i,
-    .data_i, .pixel_i, .codes_o(codes), .sums_o(sums), .words_o()
+    .word_o(word), .weight_we_i, .weight_waddr_i, .weight_data_i, .threshold_we_i,
+    .threshold_waddr_i, .threshold_high_i, .threshold_data_i, .pixel_i, .codes_o(codes), .sums_o(sums), .words_o()
   );
   logic [1:0][6:0]    counts;         // even pixel first
   logic [2*SUM_W-1:0] acc;            // likewise
@@ -103,7 +105,7 @@ module qnn_pe_group_properties
   logic        known = 1'b0, read_2 = 1'b0, read_3 = 1'b0;
   logic [63:0] stored, read_word_2, read_word_3;
   always_ff @(posedge clk_i) begin
-    if (weight_we_i[Channel] && weight_waddr_i[1:0] == place) stored <= data_i;
+    if (weight_we_i[Channel] && weight_waddr_i[1:0] == place) stored <= weight_data_i;
     known <= age != '0
         && (known || (weight_we_i[Channel] && weight_waddr_i[1:0] == place));
     read_2 <= known && age >= 3'd1 && ctrl_1.weight_address[1:0] == place;

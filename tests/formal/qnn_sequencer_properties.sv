@@ -154,14 +154,15 @@ module qnn_sequencer_properties
   localparam int unsigned Chain = Groups > 1 ? Groups : 2;
   localparam int unsigned Slot = Pixels > REQUANT_WORDS ? Pixels : REQUANT_WORDS;
   logic [7:0]  results;
-  int unsigned apart;
+  int unsigned apart, compared;
   always_comb begin
     results = command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     if (command_i.raw) apart = Groups * Pixels + Chain - Groups + 2;
     else if (command_i.requantise) apart = Groups * Slot + Chain - Groups + 2;
     else begin
       apart = Pixels > 4 ? Pixels : 4;
-      if (2 * 32'(command_i.thresholds) > apart) apart = 2 * 32'(command_i.thresholds);
+      compared = (command_i.short_sums ? 1 : 2) * 32'(command_i.thresholds);
+      if (compared > apart) apart = compared;
     end
   end
 

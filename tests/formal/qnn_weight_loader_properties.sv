@@ -11,6 +11,7 @@
 
 module qnn_weight_loader_properties
   import qnn_pkg::*;
+  import qnn_regs_pkg::*;
 #(
   parameter  int unsigned Pe             = 16,
   parameter  int unsigned WeightWords    = 16,
@@ -42,9 +43,11 @@ module qnn_weight_loader_properties
   logic [31:0]      req_address;
   logic [4:0]       req_beats;
   logic [Own-1:0]   weight_we;
-  logic [Own/2-1:0] threshold_we;
+  logic [Own/4-1:0] threshold_we;
   logic [11:0]      weight_waddr, threshold_waddr;
+  logic             threshold_high;
   logic [63:0]      data;
+  logic [3:0][SHORT_W-1:0] parts;
   qnn_weight_loader #(
     .Pe(Pe), .WeightWords(WeightWords), .ThresholdWords(ThresholdWords), .Parts(Parts), .Part(Part)
   ) dut (
@@ -52,7 +55,8 @@ module qnn_weight_loader_properties
     .beat_i, .req_valid_o(req_valid), .req_ready_i, .req_address_o(req_address),
     .req_beats_o(req_beats), .data_valid_i, .data_i, .weight_we_o(weight_we),
     .weight_waddr_o(weight_waddr), .threshold_we_o(threshold_we),
-    .threshold_waddr_o(threshold_waddr), .data_o(data), .tile_ready_o(tile_ready), .tile_take_i,
+    .threshold_waddr_o(threshold_waddr), .threshold_high_o(threshold_high),
+    .threshold_data_o(parts), .weight_data_o(data), .tile_ready_o(tile_ready), .tile_take_i,
     .tile_done_i, .tile_done_words_i, .tile_done_thresholds_i, .resident_o(resident)
   );
 
@@ -148,7 +152,21 @@ module qnn_weight_loader_properties
   logic [4:0]       beats_q;
   logic [63:0]      data_q;
   logic [OwnW-1:0]  lane_q;
-  logic [11:0]      weight_q, threshold_q;
+  logic [11:0]      weight_q, threshold_q, waddr_q;
+  // thresholds: the two that came last with an even lane, before this cycle, a cycle ago and two ago
+  logic [63:0]      two_next, two, two_q, data_q_2;
+  logic             of_four, of_four_q, four_known = 1'b0;
+  logic [Own/4-1:0] we_q;
+  logic             takes;
+  assign takes = data_valid_i && dut.loading_valid && dut.is_threshold;
+  always_ff @(posedge clk_i) begin
+    if (takes && !dut.lane[0]) two_next <= data_i;
+    four_known <= four_known || (takes && !dut.lane[0]);
+    {two, two_q, data_q_2} <= {two_next, two, data_q};
+    of_four <= takes && dut.lane[0] && !rst_i;
+    of_four_q <= of_four && !rst_i;
+    {we_q, waddr_q} <= {threshold_we, threshold_waddr};
+  end
   always_ff @(posedge clk_i) begin
     stalled <= req_valid && !req_ready_i && !rst_i;
     came <= data_valid_i;
@@ -158,6 +176,7 @@ module qnn_weight_loader_properties
   end
 
   always_comb begin
+    if (four_known) parts_two : assert (dut.u_parts.first == two_next);
     if (begun) begin
       state_known : assert (dut.state <= ASK);
       state_idle : assert (started || dut.state == IDLE);
@@ -200,13 +219,34 @@ module qnn_weight_loader_properties
       order_lane : assert (!dut.loading_valid || 32'(dut.lane) < (dut.is_threshold ? Own / 2
           : loading.word_products ? 8 : Own));
       if (begun_q) begin
-        data_one : assert ($onehot0({weight_we, threshold_we})
-            && (weight_we != '0 || threshold_we != '0) == came);
+        data_one : assert ($onehot0(weight_we) && (weight_we != '0) == (came && !was_threshold));
         data_kept : assert (!came || data == data_q);
         data_weight : assert (!came || was_threshold
             || (weight_we == Own'(1) << lane_q && weight_waddr == weight_q));
-        data_threshold : assert (!came || !was_threshold
-            || (threshold_we == (Own / 2)'(1) << lane_q && threshold_waddr == threshold_q));
+        // the low parts of four thresholds in the cycle after the last two, the rest in the next one
+        data_threshold : assert (threshold_we
+            == (of_four ? (Own / 4)'(1) << lane_q[OwnW-1:1] : of_four_q ? we_q : '0));
+        if (of_four || of_four_q) begin
+          data_place : assert (threshold_waddr == (of_four ? threshold_q : waddr_q)
+              && threshold_high == !of_four);
+        end
+        if (of_four && four_known) begin
+          data_low : assert (parts[0] == two[SHORT_W-1:0] && parts[1] == two[32+:SHORT_W]
+              && parts[2] == data_q[SHORT_W-1:0] && parts[3] == data_q[32+:SHORT_W]);
+        end
+        if (of_four_q && four_known) begin
+          data_high : assert (parts[0] == SHORT_W'(two_q[31:SHORT_W])
+              && parts[1] == SHORT_W'(two_q[63:32+SHORT_W])
+              && parts[2] == SHORT_W'(data_q_2[31:SHORT_W])
+              && parts[3] == SHORT_W'(data_q_2[63:32+SHORT_W]));
+        end
+      end
+      parts_low : assert (dut.threshold_low == of_four && threshold_high == of_four_q);
+      if (of_four && four_known) begin
+        parts_high : assert (dut.u_parts.high[0] == two[31:SHORT_W]
+            && dut.u_parts.high[1] == two[63:32+SHORT_W]
+            && dut.u_parts.high[2] == data_q[31:SHORT_W]
+            && dut.u_parts.high[3] == data_q[63:32+SHORT_W]);
       end
       tiles_ready : assert (!started || tile_ready == (dut.tiles_loaded != '0));
       if (started) begin

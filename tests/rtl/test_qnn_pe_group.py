@@ -27,8 +27,8 @@ def test_qnn_pe_group(pixels, whole, dsp):
 # fields of group_ctrl_t, the lowest first
 CTRL = {
     "word_last": 1, "word_pair": 2, "word_group": 3, "word_valid": 1, "wide": 1, "words": 1,
-    "read_pixel": 3, "copy": 1, "compare_code": 8, "compare_half": 1, "compare_first": 1,
-    "compare_valid": 1, "threshold_address": 12,
+    "read_pixel": 3, "copy": 1, "compare_code": 8, "compare_last": 1, "compare_high": 1,
+    "compare_first": 1, "compare_valid": 1, "threshold_address": 12,
     "acc_last": 1, "acc_shift": 1, "acc_first": 1, "acc_valid": 1, "weight_address": 12,
 }  # fmt: skip
 
@@ -40,6 +40,12 @@ def control(fields):
         value |= fields.get(name, 0) << place
         place += width
     return value
+
+
+def threshold_parts(four):
+    """Four thresholds as the store takes them: their low bits, then the rest."""
+    short = regs.SHORT_W
+    return tuple(pack([int(v) >> k & 2**short - 1 for v in four], short) for k in (0, short))
 
 
 class Bench:
@@ -57,16 +63,16 @@ class Bench:
         for address, row in enumerate(weights):
             for channel, word in enumerate(row):
                 dut.weight_we_i.value, dut.weight_waddr_i.value = 1 << channel, address
-                dut.data_i.value = word
+                dut.weight_data_i.value = word
                 await RisingEdge(dut.clk_i)
         dut.weight_we_i.value = 0
         for address, row in enumerate(thresholds):
-            for pair in range(PE // 2):
-                dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << pair, address
-                low, high = row[2 * pair : 2 * pair + 2]
-                top = self.random.getrandbits(32) >> ACC << ACC  # bits beyond are not looked at
-                dut.data_i.value = int(low) | (int(high) | top) << 32
-                await RisingEdge(dut.clk_i)
+            for memory in range(PE // 4):
+                dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << memory, address
+                parts = threshold_parts(row[4 * memory : 4 * memory + 4])
+                for high, part in enumerate(parts):
+                    dut.threshold_high_i.value, dut.threshold_data_i.value = high, part
+                    await RisingEdge(dut.clk_i)
         dut.threshold_we_i.value = 0
 
     def group(self, rows, planes, levels, base, at, ones=False):
@@ -100,9 +106,10 @@ class Bench:
     def compare(inputs, begin, levels, base):
         """From cycle `begin` on with `levels` thresholds, then copy."""
         for turn in range(2 * levels):
-            k, half = divmod(turn, 2)
+            k, high = divmod(turn, 2)
             inputs.setdefault(begin + turn, {}).update(
-                compare_valid=1, compare_first=int(k == 0), compare_half=half, compare_code=k + 1,
+                compare_valid=1, compare_first=int(k == 0), compare_code=k + 1,
+                compare_high=high, compare_last=high,
                 threshold_address=(base + k) % THRESHOLDS,
             )  # fmt: skip
         inputs.setdefault(begin + 2 * levels, {})["copy"] = 1
@@ -172,7 +179,8 @@ class Bench:
             if "weight_address" not in fields:
                 fields["weight_address"] = self.random.randrange(WEIGHTS)
             if "compare_valid" not in fields:
-                fields["compare_half"] = self.random.getrandbits(1)
+                fields["compare_high"] = self.random.getrandbits(1)
+                fields["compare_last"] = self.random.getrandbits(1)
             pixel = self.random.randrange(0, self.pixels, step)
             fields["read_pixel"] = self.random.randrange(0, self.pixels, step)
             asked.append(fields["read_pixel"])

@@ -7,6 +7,8 @@ after its last product row, until the next ones come.
 It also stands for qnn_requant, whose rows come 8 cycles after the last sums of a pixel.
 """
 
+from itertools import product
+
 import cocotb
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from qnn_sim.streams import generator, pack, reset, start
 
 ACC, THRESHOLDS = 32, 16
+COMPARE = ("threshold_address", "compare_first", "compare_high", "compare_last", "compare_code")
 
 
 @pytest.mark.parametrize(
@@ -38,9 +41,9 @@ class Bench:
     async def begin(self):
         self.clear()
         cocotb.start_soon(self.watch())
-        await start(self.dut, run_start_i=0, raw_i=0, requantise_i=0, thresholds_i=1, words_i=0,
-                    finish_i=0, codes_i=0, sums_i=0, requant_valid_i=0, requant_present_i=0,
-                    requant_row_i=0, requant_busy_i=0)  # fmt: skip
+        await start(self.dut, run_start_i=0, raw_i=0, requantise_i=0, thresholds_i=1, short_i=0,
+                    words_i=0, finish_i=0, codes_i=0, sums_i=0, requant_valid_i=0,
+                    requant_present_i=0, requant_row_i=0, requant_busy_i=0)  # fmt: skip
         await self.run_start()
 
     def clear(self):
@@ -93,8 +96,7 @@ class Bench:
             await RisingEdge(dut.clk_i)
             if not dut.rst_i.value:
                 if dut.compare_valid_o.value:
-                    names = ("threshold_address", "compare_first", "compare_half", "compare_code")
-                    seen = tuple(int(getattr(dut, f"{name}_o").value) for name in names)
+                    seen = tuple(int(getattr(dut, f"{name}_o").value) for name in COMPARE)
                     self.compares.append((self.cycle, *seen))
                 if dut.finish_i.value:
                     self.finished.append((self.cycle, self.values(ACC)))
@@ -174,15 +176,16 @@ class Bench:
         ]
         assert [row for row, _ in self.results] == self.made
 
-    async def command(self, rng, raw, thresholds, tiles, per_tile, words=False):
+    async def command(self, rng, raw, thresholds, tiles, per_tile, words=False, short=False):
         """Groups of pixels as close together as qnn_sequencer lets them come."""
         dut = self.dut
+        parts = 1 if short else 2  # of a threshold
         distance = self.groups * self.pixels + self.chain - self.groups + 2
         if not raw:
-            distance = max(2 * thresholds, self.pixels, 4)
+            distance = max(parts * thresholds, self.pixels, 4)
         self.clear()
         dut.raw_i.value, dut.thresholds_i.value = int(raw), thresholds
-        dut.words_i.value = int(words)
+        dut.words_i.value, dut.short_i.value = int(words), int(short)
         # a sum of words is there from 13 + half the pixels cycles after the issue on
         there = 13 + self.pixels // 2 if words else 5
         compares, present_of = [], []
@@ -196,7 +199,10 @@ class Bench:
                 present_of.append(count)
                 for k in range(thresholds):
                     address = (self.base + tile * thresholds + k) % THRESHOLDS
-                    compares += [(address, int(k == 0), half, k + 1) for half in range(2)]
+                    compares += [
+                        (address, int(k == 0), high, int(high == parts - 1), k + 1)
+                        for high in range(parts)
+                    ]
                 dut.finish_i.value = 0
                 dut.tile_last_i.value = self.random.getrandbits(1)
                 dut.present_i.value = self.random.getrandbits(self.pixels)
@@ -212,10 +218,11 @@ class Bench:
         assert self.tiles_done == tiles and len(self.copies) == tiles * per_tile
         if not raw:
             assert [seen[1:] for seen in self.compares] == compares
+            cycles_each = parts * thresholds
             for number, (at, _) in enumerate(self.finished):
-                mine = self.compares[number * 2 * thresholds : (number + 1) * 2 * thresholds]
+                mine = self.compares[number * cycles_each : (number + 1) * cycles_each]
                 cycles = [seen[0] for seen in mine]
-                assert cycles == list(range(cycles[0], cycles[0] + 2 * thresholds)), "with gaps"
+                assert cycles == list(range(cycles[0], cycles[0] + cycles_each)), "with gaps"
                 # the sum is there from so many cycles after the issue on, until the next one is
                 assert cycles[0] >= at + there
                 if number + 1 < len(self.finished):
@@ -246,8 +253,8 @@ async def codes_come_in_order(dut):
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for thresholds in (1, 2, 3, 7, 8, 9, 15, 1):
-        for words in (False, True):
-            await bench.command(rng, False, thresholds, 3, int(rng.integers(1, 6)), words)
+        for words, short in product((False, True), repeat=2):
+            await bench.command(rng, False, thresholds, 3, int(rng.integers(1, 6)), words, short)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

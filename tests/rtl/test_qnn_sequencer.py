@@ -80,7 +80,9 @@ class Case:
         # cycles from the last product row of one group to that of the next
         groups, pixels = caps.pe // 8, caps.pixels
         chain = max(groups, 2)
-        self.least = max(2 * (levels or 0), pixels, 4)
+        short = int(levels is not None and rng.random() < 0.5)
+        self.fields["short_sums"] = short
+        self.least = max((2 - short) * (levels or 0), pixels, 4)
         if levels is None:
             self.least = groups * pixels + chain - groups + 2
         elif rng.random() < 0.3:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
-from test_qnn_pe_group import control
+from test_qnn_pe_group import control, threshold_parts
 
 from qnn.engine import regs
 from qnn_sim import golden
@@ -14,6 +14,7 @@ from qnn_sim.streams import generator, pack
 
 ACC, WORDS, PE = 32, 256, 8
 TOP = 2**ACC - 1
+SHORT = 2**regs.SHORT_W - 1
 ODD = 2**regs.SUM_W - 1  # the most of an odd pixel, and of all thresholds where there are such
 
 
@@ -25,15 +26,15 @@ def test_qnn_threshold(pixels, whole):
 
 
 async def load(dut, thresholds):
-    """Thresholds (words, channels) into the memories; the bits beyond a sum's are not looked at."""
-    rest = generator("rest")
+    """Thresholds (words, channels) into the memories."""
+    dut.threshold_high_i.value = 0
     dut.ctrl_i.value = dut.sums_i.value = dut.threshold_we_i.value = 0
     for address, row in enumerate(thresholds.tolist()):
-        for pair in range(PE // 2):
-            low, high = (v | rest.getrandbits(32) >> ACC << ACC for v in row[2 * pair :][:2])
-            dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << pair, address
-            dut.data_i.value = low | high << 32
-            await RisingEdge(dut.clk_i)
+        for memory in range(PE // 4):
+            dut.threshold_we_i.value, dut.threshold_waddr_i.value = 1 << memory, address
+            for high, part in enumerate(threshold_parts(row[4 * memory :][:4])):
+                dut.threshold_high_i.value, dut.threshold_data_i.value = high, part
+                await RisingEdge(dut.clk_i)
     dut.threshold_we_i.value = 0
 
 
@@ -43,29 +44,31 @@ def pairs(sums):
     return pack((even | odd << ACC).tolist(), ACC + regs.SUM_W)
 
 
-async def codes_of(dut, sums, base, levels):
-    """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on.
+async def codes_of(dut, sums, base, levels, short):
+    """Codes (channels, pixels) of sums of that shape, with thresholds from word `base` on, of which
+    only the low part is compared where `short`.
 
-    Half of the times there are cycles without a comparison between.
+    Half of the times there are cycles without a comparison between thresholds.
     """
     rest = generator("later")
     gaps = rest.choice((0.0, 0.3))
+    parts = 1 if short else 2
     compared, turns = [False, False], []  # of two cycles ago
-    while len(turns) < 2 * levels:
-        compared.append(rest.random() >= gaps)
-        if compared[-1]:
-            turns.append(len(compared) - 1)
+    while len(turns) < parts * levels:
+        compared += [True] * parts if rest.random() >= gaps else [False]
+        turns += range(len(compared) - parts, len(compared)) if compared[-1] else []
     compared += [False] * 4
     for cycle, there in enumerate(compared[:-2]):
         # what means nothing without its valid bit is random; the sums come two cycles later
         now = {"compare_code": rest.getrandbits(8), "compare_first": rest.getrandbits(1),
-               "compare_half": rest.getrandbits(1),
+               "compare_high": rest.getrandbits(1), "compare_last": rest.getrandbits(1),
                "threshold_address": rest.randrange(WORDS)}  # fmt: skip
         now["copy"] = int(cycle + 1 == turns[-1])
         if compared[cycle + 2]:
-            k, half = divmod(turns.index(cycle + 2), 2)
+            k, high = divmod(turns.index(cycle + 2), parts)
             now = {"compare_valid": 1, "compare_first": int(k == 0), "compare_code": k + 1,
-                   "compare_half": half, "threshold_address": (base + k) % WORDS}  # fmt: skip
+                   "compare_high": high, "compare_last": int(high == parts - 1),
+                   "threshold_address": (base + k) % WORDS}  # fmt: skip
         dut.ctrl_i.value = control(now)
         bits = PE * sums.shape[1] // 2 * (ACC + regs.SUM_W)
         dut.sums_i.value = pairs(sums) if there else rest.getrandbits(bits)
@@ -80,10 +83,10 @@ async def codes_are_counts_of_thresholds(dut):
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     pixels = int(dut.Pixels.value)
     Clock(dut.clk_i, 2, unit="ns").start()
-    for number, levels in enumerate((1, 2, 3, 7, 15, 255, 255)):
+    for number, levels in enumerate((1, 2, 3, 7, 1, 15, 255, 255, 255)):
         base = int(rng.integers(WORDS))
-        wide = number % 2  # odd pixels mean nothing then
-        top = TOP if wide else ODD
+        wide, short = number % 3 == 1, number % 3 == 2  # odd pixels mean nothing where wide
+        top = TOP if wide else SHORT if short else ODD
         bits = int(rng.integers(6, top.bit_length() + 1))
         own = np.sort(rng.integers(0, 2**bits, (levels, PE)), axis=0)
         own[rng.random(own.shape) < 0.1] = top
@@ -98,7 +101,7 @@ async def codes_are_counts_of_thresholds(dut):
             sums = np.where(ties, tied - rng.integers(0, 2, sums.shape), sums).clip(0, top)
             sums[:, 1::2] = sums[:, 1::2].clip(0, ODD)
             want = golden.multi_threshold(sums.T, own.T).T
-            got = await codes_of(dut, sums, base, levels)
+            got = await codes_of(dut, sums, base, levels, short)
             if wide:
                 got, want = got[:, ::2], want[:, ::2]
             assert (got == want).all(), (levels, np.argwhere(got != want)[:3].tolist())

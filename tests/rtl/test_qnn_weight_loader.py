@@ -14,6 +14,7 @@ from qnn_sim.streams import generator, reset, start
 
 PE, WEIGHTS, THRESHOLDS = 16, 32, 16
 ADDRESS = 0x10000
+SHORT = regs.SHORT_W
 AHEAD = 9  # tiles asked for and not yet there
 
 
@@ -113,16 +114,20 @@ class Bench:
             if dut.rst_i.value:
                 continue
             weight_we, threshold_we = int(dut.weight_we_o.value), int(dut.threshold_we_o.value)
-            assert (weight_we | threshold_we << PE).bit_count() <= 1
+            assert weight_we.bit_count() <= 1 and threshold_we.bit_count() <= 1
             first = self.own.start
-            data = int(dut.data_o.value)
+            data = int(dut.weight_data_o.value)
             if weight_we:
                 lane = first + weight_we.bit_length() - 1
                 self.weights[int(dut.weight_waddr_o.value), lane] = data
             if threshold_we:
-                lane = first + 2 * (threshold_we.bit_length() - 1)
-                pair = data & 0xFFFFFFFF, data >> 32
-                self.thresholds[int(dut.threshold_waddr_o.value), lane : lane + 2] = pair
+                lane = first + 4 * (threshold_we.bit_length() - 1)
+                part, high = int(dut.threshold_data_o.value), int(dut.threshold_high_o.value)
+                address = int(dut.threshold_waddr_o.value)
+                for k in range(4):
+                    own = part >> SHORT * k & 2**SHORT - 1
+                    kept = int(self.thresholds[address, lane + k]) % 2**SHORT
+                    self.thresholds[address, lane + k] = own << SHORT | kept if high else own
 
     def own_of(self, tile):
         """Thresholds and weights of a tile, of the channels that this loader has."""

@@ -6,6 +6,7 @@
 namespace qnn {
 
 constexpr unsigned SumW = 24;  // bits of a sum, where not wide_sums
+constexpr unsigned ShortW = 18;  // bits of a sum that are compared in one cycle
 constexpr unsigned WordAccW = 42;  // bits of an exact sum of products of 16-bit numbers
 constexpr unsigned WordShift = 18;  // of these, what is left off below
 constexpr unsigned WordChannels = 8;  // output channels of one pass of such products
@@ -43,6 +44,7 @@ struct Command {
   ap_uint<1> word_products;  // input map and weights are numbers of 16 bits; the map one plane of tight rows
   ap_uint<1> requantise;  // codes by multiplication instead of thresholds (not raw, not word_products)
   ap_uint<1> wide_sums;  // sums may have more than SUM_W bits; half as many pixels at a time (not word_products)
+  ap_uint<1> short_sums;  // sums and thresholds have at most SHORT_W bits and are compared in one cycle, else in two (not raw, not requantise, not wide_sums)
   ap_uint<32> in_address;  // input map (its first block)
   ap_uint<32> block_bytes;  // from one channel block of the input to the next
   ap_uint<32> out_address;  // output map
@@ -101,6 +103,7 @@ struct Command {
     c.word_products = beats[1] >> 60;
     c.requantise = beats[1] >> 61;
     c.wide_sums = beats[1] >> 62;
+    c.short_sums = beats[1] >> 63;
     c.in_address = beats[2];
     c.block_bytes = beats[2] >> 32;
     c.out_address = beats[3];

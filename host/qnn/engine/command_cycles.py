@@ -33,7 +33,8 @@ def products(get: Get, caps: Capabilities) -> NDArray[np.int64]:
     groups = -(-get("conv_rows") * get("conv_columns") // together)
     chain = caps.pe // 8
     settled = max(chain, 2)
-    compared = np.maximum(2 * get("thresholds"), max(caps.pixels + 1, 4))
+    each_threshold = np.where(get("short_sums") == 1, 1, 2)
+    compared = np.maximum(each_threshold * get("thresholds"), max(caps.pixels + 1, 4))
     sums, taken = (
         chain * each + settled - chain + 2
         for each in (caps.pixels, max(caps.pixels, regs.REQUANT_WORDS))

@@ -52,6 +52,11 @@ def wide_sums(layer: Bits, weights: Passes) -> bool:
     return largest_sum(layer, weights) >= 2**regs.SUM_W - 1
 
 
+def short_sums(layer: Bits, weights: Passes) -> bool:
+    """Whether sums are compared in one cycle: SHORT_W bits, of which the largest is never reached."""
+    return largest_sum(layer, weights) < 2**regs.SHORT_W - 1
+
+
 def weight_bytes(
     layer: Bits, weights: Passes, blocks: Blocks, lanes: NDArray[np.int64], caps: Capabilities
 ) -> tuple[list[bytes], int]:
@@ -136,6 +141,9 @@ def codes(
         assert isinstance(layer, Conv) and weights is not None
         if wide_sums(layer, weights):
             top = 2**caps.accumulator_bits - 1
+        elif short_sums(layer, weights):
+            top = 2**regs.SHORT_W - 1
+            levels["short_sums"] = 1
         offset = offsets(layer, weights)
         scaled = {"thresholds": regs.REQUANT_WORDS * caps.pe // regs.WORD_CHANNELS, "requantise": 1}
         if caps.requantiser and _cheaper(scaled, levels, fields, caps):

@@ -24,6 +24,7 @@ def getter(**fields):
         ({"thresholds": 1}, 5),  # a pixel a cycle, and one
         ({"thresholds": 3}, 6),
         ({"thresholds": 255}, 510),  # two cycles each
+        ({"thresholds": 255, "short_sums": 1}, 255),
         ({"thresholds": 32, "requantise": 1}, 34),  # 8 * 4 + 2
         ({"raw": 1}, 34),
         ({"thresholds": 32, "requantise": 1, "planes": 8, "tile_words": 9}, 72),

@@ -125,7 +125,8 @@ module rtl_matvec
       .clk_i, .ctrl_i(ctrl[g]), .act_i(act[g]), .ctrl_o(ctrl[g+1]), .act_o(act[g+1]),
       .weights_o(), .word_i('0), .word_o(),
       .weight_we_i(GROUP_PE'(Pe'(beat_valid && loading) << lane >> g * GROUP_PE)),
-      .weight_waddr_i(weight_address), .threshold_we_i('0), .threshold_waddr_i('0), .data_i(beat),
+      .weight_waddr_i(weight_address), .weight_data_i(beat),
+      .threshold_we_i('0), .threshold_waddr_i('0), .threshold_high_i('0), .threshold_data_i('0),
       .pixel_i(pixel), .codes_o(), .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
       .words_o()
     );
@@ -141,12 +142,13 @@ module rtl_matvec
   qnn_readout #(
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(2)
   ) u_readout (
-    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b1), .requantise_i(1'b0), .thresholds_i('0),
+    .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b1), .requantise_i(1'b0), .thresholds_i('0), .short_i(1'b0),
     .words_i(1'b0), .requant_load_o(), .requant_valid_o(), .requant_last_o(), .requant_present_o(),
     .requant_sums_o(), .requant_valid_i(1'b0), .requant_present_i(1'b0), .requant_row_i('0),
     .requant_busy_i(1'b0),
     .finish_i(take && last), .present_i(present), .tile_last_i(1'b0), .threshold_address_o(),
-    .compare_valid_o(), .compare_first_o(), .compare_half_o(), .compare_code_o(), .copy_o(), .pixel_o(pixel),
+    .compare_valid_o(), .compare_first_o(), .compare_high_o(), .compare_last_o(),
+    .compare_code_o(), .copy_o(), .pixel_o(pixel),
     .codes_i('0), .sums_i(sums), .result_valid_o(result_valid),
     .result_present_o(result_present), .result_o(result), .tile_done_o(), .busy_o(reading)
   );

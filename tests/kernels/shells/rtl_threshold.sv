@@ -86,15 +86,29 @@ module rtl_threshold
 
   group_ctrl_t          ctrl;
   logic [11:0]          threshold_address, threshold_waddr;
-  logic                 compare_valid, compare_first, compare_half, copy;
+  logic                 compare_valid, compare_first, compare_high, compare_last, copy;
   logic [7:0]           compare_code;
   logic [Pe*CODE_W-1:0] codes;
   assign ctrl = '{
     threshold_address: threshold_address, compare_valid: compare_valid,
-    compare_first: compare_first, compare_half: compare_half, compare_code: compare_code,
+    compare_first: compare_first, compare_high: compare_high, compare_last: compare_last,
+    compare_code: compare_code,
     copy: copy, default: '0
   };
-  assign threshold_waddr = (base + 12'(level)) & 12'(ThresholdWords - 1);
+  logic                 threshold_low, threshold_high;
+  logic [Pe/4-1:0]      threshold_we;
+  logic [4*SHORT_W-1:0] threshold_data;
+  qnn_threshold_parts u_parts (
+    .clk_i, .rst_i, .valid_i(beat_valid && loading), .second_i(lane[0]), .data_i(beat),
+    .low_valid_o(threshold_low), .high_valid_o(threshold_high), .data_o(threshold_data)
+  );
+  always_ff @(posedge clk_i) begin
+    if (!threshold_low) threshold_we <= '0;
+    if (beat_valid && loading && lane[0]) begin
+      threshold_we <= (Pe / 4)'(1) << (lane >> 1);
+      threshold_waddr <= (base + 12'(level)) & 12'(ThresholdWords - 1);
+    end
+  end
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     // the sum is that of the even pixel of a pair
     logic [GROUP_PE-1:0][SUM_W+AccW-1:0] pairs;
@@ -107,8 +121,8 @@ module rtl_threshold
       .Pixels(2), .AccW(AccW), .ThresholdWords(ThresholdWords), .Whole(g == 0)
     ) u_threshold (
       .clk_i, .ctrl_i(ctrl),
-      .threshold_we_i((GROUP_PE/2)'(Pairs'(beat_valid && loading) << lane >> g * GROUP_PE / 2)),
-      .threshold_waddr_i(threshold_waddr), .data_i(beat),
+      .threshold_we_i(threshold_we[g*GROUP_PE/4+:GROUP_PE/4]), .threshold_waddr_i(threshold_waddr),
+      .threshold_high_i(threshold_high), .threshold_data_i(threshold_data),
       .sums_i(pairs), .codes_o(both), .words_o(words[g])
     );
   end
@@ -136,10 +150,10 @@ module rtl_threshold
     .Pe(Pe), .Pixels(1), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i(start), .raw_i(1'b0), .requantise_i(command.requantise),
-    .thresholds_i(command.thresholds), .words_i(1'b0), .finish_i(finish), .present_i(1'b1),
+    .thresholds_i(command.thresholds), .short_i(command.short_sums), .words_i(1'b0), .finish_i(finish), .present_i(1'b1),
     .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
-    .compare_first_o(compare_first), .compare_half_o(compare_half), .compare_code_o(compare_code),
+    .compare_first_o(compare_first), .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code),
     .copy_o(copy), .pixel_o(),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last), .requant_present_o(),
