@@ -155,13 +155,14 @@ module qnn_weight_loader_properties
   logic [11:0]      weight_q, threshold_q, waddr_q;
   // thresholds: the two that came last with an even lane, before this cycle, a cycle ago and two ago
   logic [63:0]      two_next, two, two_q, data_q_2;
-  logic             of_four, of_four_q, four_known = 1'b0;
+  logic             of_four, of_four_q, four_known = 1'b0, four_known_q = 1'b0;
   logic [Own/4-1:0] we_q;
   logic             takes;
   assign takes = data_valid_i && dut.loading_valid && dut.is_threshold;
   always_ff @(posedge clk_i) begin
     if (takes && !dut.lane[0]) two_next <= data_i;
     four_known <= four_known || (takes && !dut.lane[0]);
+    four_known_q <= four_known;
     {two, two_q, data_q_2} <= {two_next, two, data_q};
     of_four <= takes && dut.lane[0] && !rst_i;
     of_four_q <= of_four && !rst_i;
@@ -176,6 +177,7 @@ module qnn_weight_loader_properties
   end
 
   always_comb begin
+    if (begun && of_four) parts_lane : assert (!dut.lane[0]);
     if (four_known) parts_two : assert (dut.u_parts.first == two_next);
     if (begun) begin
       state_known : assert (dut.state <= ASK);
@@ -234,7 +236,7 @@ module qnn_weight_loader_properties
           data_low : assert (parts[0] == two[SHORT_W-1:0] && parts[1] == two[32+:SHORT_W]
               && parts[2] == data_q[SHORT_W-1:0] && parts[3] == data_q[32+:SHORT_W]);
         end
-        if (of_four_q && four_known) begin
+        if (of_four_q && four_known_q) begin
           data_high : assert (parts[0] == SHORT_W'(two_q[31:SHORT_W])
               && parts[1] == SHORT_W'(two_q[63:32+SHORT_W])
               && parts[2] == SHORT_W'(data_q_2[31:SHORT_W])

@@ -53,7 +53,7 @@ def wide_sums(layer: Bits, weights: Passes) -> bool:
 
 
 def short_sums(layer: Bits, weights: Passes) -> bool:
-    """Whether sums are compared in one cycle: SHORT_W bits, of which the largest is never reached."""
+    """Whether SHORT_W bits are enough for sums, the largest of which is never reached."""
     return largest_sum(layer, weights) < 2**regs.SHORT_W - 1
 
 

@@ -26,7 +26,7 @@ def test_parameters_bit_for_bit():
     assert (command["words"], command["tile_words"]) == (1, 4)
     assert (command["tiles"], command["thresholds"]) == (2, 3)
     data = program.image[command["params_address"] - program.base :]
-    top = 2**24 - 1  # never reached
+    top = 2**18 - 1  # never reached
     tile_bytes = 3 * 64 * 4 + 4 * 64 * 8
     for o in range(128):
         tile = data[o // 64 * tile_bytes :][:tile_bytes]
@@ -52,9 +52,14 @@ def test_parameters_bit_for_bit():
 
 
 def test_sums_that_need_more_bits():
-    """What is never reached is 2^24 - 1 where sums are narrow, and 2^32 - 1 where they are wide."""
+    """What is never reached is 2^18 - 1 where sums are short, 2^24 - 1 where they are not wide, and
+    2^32 - 1 where they are."""
     # codes to 255, weights to 15: 3825 a product
-    for channels, wide in ((16_777_214 // (3825 * 9), 0), (16_777_214 // (3825 * 9) + 1, 1)):
+    last_short, last_narrow = (2**w - 2 for w in (18, 24))
+    for channels, bits in (
+        (last_short // (3825 * 9), 18), (last_short // (3825 * 9) + 1, 24),
+        (last_narrow // (3825 * 9), 24), (last_narrow // (3825 * 9) + 1, 32),
+    ):  # fmt: skip
         layer = random_networks.random_conv(
             np.random.default_rng(1), (3, 3, channels), 8, (3, 3), in_bits=8, levels=1,
             coefficients=(8, 4, 2, 1),
@@ -62,10 +67,11 @@ def test_sums_that_need_more_bits():
         caps = Capabilities(planes=8, weight_words=1024)
         program = compile_layers([layer], caps)
         command = decode(program.image, 0)
-        assert command["wide_sums"] == wide == int(3825 * 9 * channels >= 2**24 - 1)
+        assert command["wide_sums"] == int(3825 * 9 * channels >= 2**24 - 1) == (bits == 32)
+        assert command["short_sums"] == int(3825 * 9 * channels < 2**18 - 1) == (bits == 18)
         data = program.image[command["params_address"] - program.base :]
         levels = np.frombuffer(data[: 64 * 4], "<u4")
-        assert (levels[8:] == (2**32 - 1 if wide else 2**24 - 1)).all()
+        assert (levels[8:] == 2**bits - 1).all()
 
 
 def multiplied(**options):
