@@ -119,8 +119,11 @@ module qnn_threshold
           );
         end
       end else begin : gen_parts
-        logic high, alone;                   // alone: no part of this threshold has come before
-        qnn_copy u_high (.clk_i, .data_i(compare_high[1]), .data_o(high));
+        logic [Pairs-1:0] high;
+        logic             alone;             // no part of this threshold has come before
+        for (genvar m = 0; m < Pairs; m++) begin : gen_high
+          qnn_copy u_high (.clk_i, .data_i(compare_high[1]), .data_o(high[m]));
+        end
         qnn_copy u_alone (.clk_i, .data_i(!compare_valid[1] || compare_last[1]), .data_o(alone));
         for (genvar m = 0; m < Pixels; m++) begin : gen_sum
           localparam int unsigned Width = width(m);
@@ -133,7 +136,7 @@ module qnn_threshold
           qnn_at_least_part #(
             .Width(Width), .PartW(SHORT_W)
           ) u_reached (
-            .a_i(sums_i[First+:Width]), .high_i(high), .b_i(part), .below_i(below),
+            .a_i(sums_i[First+:Width]), .high_i(high[m/2]), .b_i(part), .below_i(below),
             .at_least_o(reached[m])
           );
         end

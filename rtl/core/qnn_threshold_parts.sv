@@ -22,14 +22,20 @@ module qnn_threshold_parts
   logic [63:0]         first;
   logic [3:0][31:0]    four;
   logic [3:0][HighW-1:0] high;
+  logic                low_next;
+  logic [1:0]          low_now;               // low_valid_o, for two thresholds each
+  assign low_next = valid_i && second_i && !rst_i;
+  for (genvar i = 0; i < 2; i++) begin : gen_low
+    qnn_copy u_low (.clk_i, .data_i(low_next), .data_o(low_now[i]));
+  end
+  assign low_valid_o = low_now[0];
   assign four = {data_i, first};
   always_ff @(posedge clk_i) begin
     if (valid_i && !second_i) first <= data_i;
-    low_valid_o <= valid_i && second_i && !rst_i;
     high_valid_o <= low_valid_o && !rst_i;
     for (int unsigned k = 0; k < 4; k++) begin
       if (valid_i && second_i) high[k] <= four[k][31:SHORT_W];
-      data_o[k*SHORT_W+:SHORT_W] <= low_valid_o ? SHORT_W'(high[k]) : four[k][SHORT_W-1:0];
+      data_o[k*SHORT_W+:SHORT_W] <= low_now[k/2] ? SHORT_W'(high[k]) : four[k][SHORT_W-1:0];
     end
   end
 endmodule

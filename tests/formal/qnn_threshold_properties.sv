@@ -209,7 +209,7 @@ module qnn_threshold_properties
             == read_part_1);
       end
       if (age >= 3'd2) begin
-        same_high : assert (dut.gen_memory[Memory].gen_channel[Lane].gen_parts.high == high_2);
+        same_high : assert (dut.gen_memory[Memory].gen_channel[Lane].gen_parts.high[Pixel/2] == high_2);
         same_alone : assert (dut.gen_memory[Memory].gen_channel[Lane].gen_parts.alone
             == (!valid_2 || last_2));
       end

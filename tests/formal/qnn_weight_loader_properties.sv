@@ -243,7 +243,7 @@ module qnn_weight_loader_properties
               && parts[3] == SHORT_W'(data_q_2[63:32+SHORT_W]));
         end
       end
-      parts_low : assert (dut.threshold_low == of_four && threshold_high == of_four_q);
+      parts_low : assert (dut.u_parts.low_now == {2{of_four}} && threshold_high == of_four_q);
       if (of_four && four_known) begin
         parts_high : assert (dut.u_parts.high[0] == two[31:SHORT_W]
             && dut.u_parts.high[1] == two[63:32+SHORT_W]
