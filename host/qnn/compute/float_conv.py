@@ -100,12 +100,12 @@ def error_bound(
 ) -> NDArray[np.float64]:
     """Bound of |computed - exact| for a sum of products with a bias, summed in any order.
 
-    Or of such sums for some lines, each of `terms` products, which float64 then adds up.
+    Or for such sums of some lines, which are then added up.
 
     Args:
         weight_sum: float64 (O,), sum of |w| of each output.
         bias: float64 (O,).
-        terms: number of products in a sum.
+        terms: number of products in a sum; of lines, that in a line and of lines together.
         largest: the largest |x|.
         dtype: type of every operation, fused or not, with or without subnormal numbers.
         lines: so many, below 2**28.
@@ -193,6 +193,7 @@ class Convolution:
         self._order = np.arange(self._terms).reshape(self._kernel).transpose(2, 0, 1).ravel()
         self._ordered_weight = self._weight.take(self._order, 1).astype(self._dtype)
         self._lines = self._weight.reshape(outputs, self._lines_of_kernel(), -1)
+        self._ones = np.ones(self._lines.shape[1], np.float32)
         self._near = self._near_ends()
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             left = (_LARGEST - np.abs(self._exact_bias)) / self._exact_weight_sum
@@ -324,16 +325,16 @@ class Convolution:
 
     def _defining(
         self, patches: NDArray[np.float32], output: NDArray[np.intp], largest: float
-    ) -> NDArray[np.uint8]:
-        """Codes, uint8 (N,), of patches, N with (KH, KW, C) in one piece, each for one output; none
+    ) -> NDArray[np.intp]:
+        """Codes, intp (N,), of patches, N with (KH, KW, C) in one piece, each for one output; none
         of their values is larger in magnitude than `largest`."""
         # Sums in any order first, which numpy has ten times as fast. Most decide already.
         patches = patches.reshape(len(output), *self._lines.shape[1:])
         lines = np.einsum("nkl,nkl->nk", patches, self._lines.take(output, 0))
         still, growing = self._near
         ends = (still + growing * largest).take(output, 1)
-        ends += lines.sum(axis=1, dtype=np.float64)
-        codes, most = self._passed_by(ends)
+        ends += lines @ self._ones
+        codes, most = self.steps.searchsorted(ends)  # how many are below
         (doubts,) = (codes != most).nonzero()
         if len(doubts):
             of = output[doubts]
@@ -341,7 +342,8 @@ class Convolution:
             turned = patches[doubts].reshape(-1, rows * columns, channels).swapaxes(1, 2)
             products = turned.reshape(len(of), -1) * self._ordered_weight.take(of, 0)
             sums = np.add.accumulate(products, axis=1)[:, -1]
-            codes[doubts] = self._passed_by(sums + self._bias[of, 0])
+            sums += self._bias[of, 0]
+            codes[doubts] = self.steps.searchsorted(sums)
         return codes
 
     def _lines_of_kernel(self) -> int:
@@ -351,14 +353,13 @@ class Convolution:
         return rows // max(some for some in range(1, rows + 1) if not rows % some and some <= most)
 
     def _near_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What a sum of lines, each in float32, becomes the two ends by, between which is what the
-        defining arithmetic gives: float64 (2, O), of a picture of zeros, and what each unit of its
-        largest magnitude adds."""
+        """What a sum of lines becomes the two ends by, between which is what the defining
+        arithmetic gives: float64 (2, O), of a picture of zeros, and what each unit of its largest
+        magnitude adds. Lines and their sum are in float32: no product passes more roundings than a
+        line has terms, and then one for each line."""
         _, lines, terms = self._lines.shape
-        own = growing_bound(self._exact_weight_sum, self._exact_bias, terms, np.float32, lines)
+        own = growing_bound(
+            self._exact_weight_sum, self._exact_bias, terms + lines, np.float32, lines
+        )
         zero, each = (near + defining for near, defining in zip(own, self.error(), strict=True))
         return self._exact_bias + np.stack([-zero, zero]), np.stack([-each, each])
-
-    def _passed_by(self, y: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-        """How many steps are below each output, uint8 (N,)."""
-        return np.searchsorted(self.steps, y.astype(np.float64, copy=False)).astype(np.uint8)

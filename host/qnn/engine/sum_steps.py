@@ -36,7 +36,7 @@ def steps_of(
             middle = (least + step) >> 1
             reached = codes(middle) >= code
             step[reached] = middle[reached]
-            least = np.where(reached, least, middle + 1)
+            least[~reached] = middle[~reached] + 1
     return steps
 
 
