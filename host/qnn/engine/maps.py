@@ -79,7 +79,7 @@ class TightMap:
     def group_bytes(self) -> int:
         return self.rows * self.planes * self.plane_words * 8
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return self.groups * self.group_bytes
@@ -164,7 +164,7 @@ class BlockMap:
     def block_bytes(self) -> int:
         return self.rows * self.row_beats * 8
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return len(self.blocks) * self.block_bytes
@@ -178,7 +178,7 @@ class BlockMap:
         masks = words[some]
         if self._real is not None:
             masks &= self._real[some]
-            if np.count_nonzero(masks) < len(masks):
+            if np.count_nonzero(masks) != len(masks):
                 some, masks = some[masks != 0], masks[masks != 0]
         return self._among(some, masks)
 

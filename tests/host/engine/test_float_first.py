@@ -175,7 +175,8 @@ def test_steps_that_16_bits_do_not_tell_apart():
 
 @pytest.mark.parametrize("padding", [0, 2])
 def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
-    """What is kept of one does not stay for the next; a value out of range proves nothing."""
+    """What is kept of one does not stay for the next; a value out of range proves nothing. What
+    has no margin is kept as it is, but for its type."""
     rng = np.random.default_rng(4)
     weight = rng.normal(size=(3, 3, 3, 3)).astype(np.float32)
     conv = Convolution(weight, None, 2, padding, Uniform(1.0, 3))
@@ -186,7 +187,7 @@ def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
         x[3, 4] = largest
         own = kept(layer, x, room)
         assert layer.proves(own) == (largest <= 1)
-        assert room is None or own.padded is room.padded
+        assert room is None or (own.padded is room.padded) == bool(padding)
         np.testing.assert_array_equal(
             own.padded, np.pad(x, ((padding,) * 2,) * 2 + ((0, 0),)).astype(np.float32)
         )
@@ -197,6 +198,11 @@ def test_pictures_out_of_range_and_others_in_the_same_memory(padding):
         np.testing.assert_array_equal(layer.codes(own, few), right[few])
         np.testing.assert_array_equal(corrected(layer, x, 2 * right.astype(int) + 1), right)
         room = own
+        floats = x.astype(np.float32)
+        alone = kept(layer, floats)
+        assert np.may_share_memory(alone.x, floats) == (not padding)
+        turned = np.ascontiguousarray(floats.swapaxes(0, 1)).swapaxes(0, 1)  # not in one piece
+        np.testing.assert_array_equal(layer.codes(kept(layer, turned), few), right[few])
 
 
 def test_a_range_of_nothing():
