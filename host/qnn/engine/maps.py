@@ -198,14 +198,14 @@ class BlockMap:
         """
         if not len(odd):
             return
-        words = data.view("<u8").reshape(-1, self.planes)
-        values = self._planes_of.take(codes, 0)
-        values <<= odd.bits.astype("<u8")[:, None]
-        mended = words[odd.words]
-        above = mended[:, 1:]
-        above &= ~odd.masks[:, None]
-        above |= np.bitwise_or.reduceat(values, odd.firsts)
-        words[odd.words] = mended
+        words = data.view("<u8")
+        places = odd.words * self.planes + np.arange(1, self.planes)[:, None]
+        values = self._planes_of.take(codes, 1)
+        values <<= odd.bits.astype("<u8")
+        mended = words[places]
+        mended &= ~odd.masks
+        mended |= np.bitwise_or.reduceat(values, odd.firsts, axis=1)
+        words[places] = mended
 
     def pack(self, codes: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Codes, integers of shape (rows, columns, channels), as they lie in memory: uint8 (size,).
@@ -286,9 +286,9 @@ class BlockMap:
 
     @cached_property
     def _planes_of(self) -> NDArray[np.uint64]:
-        """Of each code the bit for each plane above the lowest, little-endian uint64."""
-        codes = np.arange(1 << (self.planes - 1))[:, None]
-        return (codes >> np.arange(self.planes - 1) & 1).astype("<u8")
+        """For each plane above the lowest the bit of each code, little-endian uint64."""
+        above = np.arange(self.planes - 1)[:, None]
+        return (np.arange(1 << (self.planes - 1)) >> above & 1).astype("<u8")
 
     def _pixels(self, memory: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
         """The bits of a pixel in a block, as one number: (planes, rows, words of a plane of a row,
