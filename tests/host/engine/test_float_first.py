@@ -230,12 +230,15 @@ def test_a_layer_of_zeros():
     np.testing.assert_array_equal(codes, np.zeros((5, 5, 2)))
 
 
-@pytest.mark.parametrize("rows_of_doubt", [0, 1, 9])
-def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(rows_of_doubt, monkeypatch):
+@pytest.mark.parametrize(("rows", "rows_of_doubt"), [(9, 0), (9, 1), (8, 1), (8, 2), (9, 9)])
+def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(
+    rows, rows_of_doubt, monkeypatch
+):
+    """Few is an eighth of all at most."""
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(2, 1, 1, 3)).astype(np.float32)
     conv = Convolution(weight, None, 1, 0, Uniform(1.0, 3))
-    x = rng.uniform(0, 1, (9, 9, 3)).astype(np.float32)
+    x = rng.uniform(0, 1, (rows, 9, 3)).astype(np.float32)
     layer = lowered("first", conv, x.shape, 0.0, 1.0)
     right = conv(x)
     counts = 2 * right.astype(np.int64)
@@ -246,7 +249,7 @@ def test_few_doubts_are_mended_one_by_one_and_many_by_the_whole_layer(rows_of_do
         Convolution, "codes_at", lambda *given: one_by_one.append(given) or codes_at(*given)
     )
     np.testing.assert_array_equal(corrected(layer, x, counts), right)
-    assert bool(one_by_one) == (rows_of_doubt < 9)
+    assert bool(one_by_one) == (8 * rows_of_doubt <= rows)
 
 
 @pytest.mark.parametrize("name", ["dorefanet", "tinier-yolo"])
