@@ -349,17 +349,17 @@ class Model:
                     except QnnError as error:
                         if skip is None:
                             if maps:  # what came before it is not lost
-                                yield np.stack(maps)
+                                yield _batch(maps)
                             raise
                         skip(picture, error)
                         continue
                     under_way.append(_Seen(one.name, one.size, {"decode": one.decode_us}))
                     maps.append(one.tensor)
                     if len(maps) == most:
-                        yield np.stack(maps)
+                        yield _batch(maps)
                         maps = []
             if maps:
-                yield np.stack(maps)
+                yield _batch(maps)
 
         with closing(batches()) as given:
             for offload in self._session.stream(given, last):
@@ -386,20 +386,28 @@ class Model:
             yield from found
 
 
+def _batch(maps: list[NDArray[Any]]) -> Maps:
+    """What the first layer reads, of some pictures; of one it is no copy."""
+    return maps[0][None] if len(maps) == 1 else np.stack(maps)
+
+
 def best_classes(network: Network, result: Classifier, maps: Maps, top: int = 5) -> list[Class]:
     """The `top` most probable classes of the only picture of a last map; of equals the first, as on
     the boards."""
     probabilities = result.probabilities(maps)[0]
     order = _largest(probabilities, max(top, 0))
-    return [Class(int(i), network.classes[i], float(probabilities[i])) for i in order]
+    numbers, values = order.tolist(), probabilities[order].tolist()
+    return [Class(n, network.classes[n], p) for n, p in zip(numbers, values, strict=True)]
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     """Places of the so many largest values, in order; of equals the first."""
     low = -values
-    some = np.arange(len(low))
-    if 0 < count < len(low):
-        (some,) = np.logical_not(low > np.partition(low, count - 1)[count - 1]).nonzero()
+    if not 0 < count < len(low):
+        return low.argsort(kind="stable")[:count]
+    parted = low.copy()
+    parted.partition(count - 1)
+    (some,) = np.logical_not(low > parted[count - 1]).nonzero()
     return some[low[some].argsort(kind="stable")[:count]]
 
 

@@ -66,7 +66,7 @@ class Session(Protocol):
         while an accelerator does.
 
         Args:
-            batches: what the first layer reads.
+            batches: what the first layer reads; one stays as it is until its result has come.
             last: computed in place of the last layer, where that is a fully connected one; of the
                 same weights.
         """

@@ -123,20 +123,24 @@ class BinaryDense:
         Where lo = -hi, the sum of all codes goes away: before it is scaled, an output is hi, which
         is a float32, times whole numbers below 2**29, which float64 does not round.
         """
+        if self.opposite:
+            return self.of_opposite(differences, scale)
+        total = int(codes.sum())
+        twice = differences + np.float64(total)  # in float64 the whole numbers
+        return self.of_sums(total, twice, scale)
+
+    def of_opposite(self, differences: NDArray[np.int32], scale: float) -> NDArray[np.float64]:
+        """As `of_differences`, where values are `opposite`; grows with the difference, or stays."""
         _, half, bias = self._exact
-        if not self._symmetric:
-            total = int(codes.sum())
-            twice = differences + np.float64(total)  # in float64 the whole numbers
-            return self.of_sums(total, twice, scale)
         y: NDArray[np.float64] = half * differences
         y *= scale
         y += bias
         return y
 
     @cached_property
-    def _symmetric(self) -> bool:
+    def opposite(self) -> bool:
         """Weights are only hi and -hi, and twice the sum of codes of 8 bits is below 2**29."""
-        return self.n_in < 1 << 20 and bool((self.lo == -self.hi).all())
+        return self.n_in < 1 << 20 and bool((self.lo == -self.hi).all() and self.hi.min() >= 0)
 
     @cached_property
     def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -100,12 +100,12 @@ def error_bound(
 ) -> NDArray[np.float64]:
     """Bound of |computed - exact| for a sum of products with a bias, summed in any order.
 
-    Or of such sums for some lines, each of `terms` products, which float64 then adds up.
+    Or for such sums of some lines, which are then added up.
 
     Args:
         weight_sum: float64 (O,), sum of |w| of each output.
         bias: float64 (O,).
-        terms: number of products in a sum.
+        terms: number of products in a sum; of lines, that in a line and of lines together.
         largest: the largest |x|.
         dtype: type of every operation, fused or not, with or without subnormal numbers.
         lines: so many, below 2**28.
@@ -193,6 +193,7 @@ class Convolution:
         self._order = np.arange(self._terms).reshape(self._kernel).transpose(2, 0, 1).ravel()
         self._ordered_weight = self._weight.take(self._order, 1).astype(self._dtype)
         self._lines = self._weight.reshape(outputs, self._lines_of_kernel(), -1)
+        self._ones = np.ones(self._lines.shape[1], np.float32)
         self._near = self._near_ends()
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             left = (_LARGEST - np.abs(self._exact_bias)) / self._exact_weight_sum
@@ -237,31 +238,13 @@ class Convolution:
         zeros, and what each unit of its largest magnitude adds."""
         return growing_bound(self._exact_weight_sum, self._exact_bias, self._terms, self._dtype)
 
-    def windows(self, padded: NDArray[np.float32]) -> NDArray[np.void]:
-        """What each output sees of a picture that may still change, of `padded` memory: (rows,
-        columns, KH), each a line of a window, which lies in one piece.
-
-        Args:
-            padded: float32 (H + 2 padding, W + 2 padding, C), the picture in its margin of zeros,
-                in one piece.
-        """
-        rows, columns, channels = self._kernel
-        down, right, each = padded.strides
-        counts = [
-            (side - size) // self.stride + 1
-            for side, size in zip(padded.shape, (rows, columns), strict=False)
-        ]
-        line = np.dtype((np.void, columns * channels * each))
-        steps = down * self.stride, right * self.stride, down
-        return np.ndarray((*counts, rows), line, padded, strides=steps)
-
     def codes_at(
-        self, windows: NDArray[np.void], where: tuple[NDArray[np.intp], ...], largest: float
+        self, picture: NDArray[np.float32], where: tuple[NDArray[np.intp], ...], largest: float
     ) -> NDArray[np.uint8]:
         """Some codes of a picture, by the defining arithmetic alone.
 
         Args:
-            windows: of it, as above.
+            picture: float32 (H, W, C), in one piece.
             where: row, column and output of each, (N,).
             largest: no value of the picture is larger in magnitude.
 
@@ -276,9 +259,54 @@ class Convolution:
         codes = np.empty(len(row), np.uint8)
         for start in range(0, len(row), _RECOMPUTED_AT_ONCE):
             part = slice(start, start + _RECOMPUTED_AT_ONCE)
-            patches = windows[row[part], column[part]].view(np.float32)
+            patches = self._patches_at(picture, row[part], column[part])
             codes[part] = self._defining(patches, output[part], largest)
         return codes
+
+    def _patches_at(
+        self, picture: NDArray[np.float32], row: NDArray[np.intp], column: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """What outputs at N rows and columns see, N patches in one piece."""
+        if not self.padding:
+            return self._windows_of(picture, self.stride)[row, column].view(np.float32)
+        rows, columns, _ = self._kernel
+        height, width, _ = picture.shape
+        top, left = row * self.stride - self.padding, column * self.stride - self.padding
+        if height < rows or width < columns:
+            return self._with_margin(picture, top, left)
+        inner_top = np.minimum(np.maximum(top, 0), height - rows)
+        inner_left = np.minimum(np.maximum(left, 0), width - columns)
+        patches = self._windows_of(picture, 1)[inner_top, inner_left].view(np.float32)
+        (outer,) = ((top != inner_top) | (left != inner_left)).nonzero()
+        if len(outer):
+            whole = patches.reshape(-1, *self._kernel)
+            whole[outer] = self._with_margin(picture, top[outer], left[outer])
+        return patches
+
+    def _with_margin(
+        self, picture: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """Patches (N, KH, KW, C) that begin there, 0 outside of the picture."""
+        line = top[:, None, None] + np.arange(self._kernel[0])[:, None]
+        pixel = left[:, None, None] + np.arange(self._kernel[1])
+        height, width, _ = picture.shape
+        near_line = np.minimum(np.maximum(line, 0), height - 1)
+        near_pixel = np.minimum(np.maximum(pixel, 0), width - 1)
+        patches: NDArray[np.float32] = picture[near_line, near_pixel]
+        patches[(line != near_line) | (pixel != near_pixel)] = 0
+        return patches
+
+    def _windows_of(self, picture: NDArray[np.float32], step: int) -> NDArray[np.void]:
+        """Windows of a picture, `step` apart: (rows, columns, KH), each a line of a window, which
+        lies in one piece."""
+        rows, columns, _ = self._kernel
+        down, right, _ = picture.strides
+        counts = [
+            (side - size) // step + 1
+            for side, size in zip(picture.shape, (rows, columns), strict=False)
+        ]
+        line, steps = np.dtype((np.void, columns * right)), (down * step, right * step, down)
+        return np.ndarray((*counts, rows), line, picture, strides=steps)
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
         height, width, channels = shape
@@ -324,16 +352,16 @@ class Convolution:
 
     def _defining(
         self, patches: NDArray[np.float32], output: NDArray[np.intp], largest: float
-    ) -> NDArray[np.uint8]:
-        """Codes, uint8 (N,), of patches, N with (KH, KW, C) in one piece, each for one output; none
+    ) -> NDArray[np.intp]:
+        """Codes, intp (N,), of patches, N with (KH, KW, C) in one piece, each for one output; none
         of their values is larger in magnitude than `largest`."""
         # Sums in any order first, which numpy has ten times as fast. Most decide already.
         patches = patches.reshape(len(output), *self._lines.shape[1:])
         lines = np.einsum("nkl,nkl->nk", patches, self._lines.take(output, 0))
         still, growing = self._near
         ends = (still + growing * largest).take(output, 1)
-        ends += lines.sum(axis=1, dtype=np.float64)
-        codes, most = self._passed_by(ends)
+        ends += lines @ self._ones
+        codes, most = self.steps.searchsorted(ends)  # how many are below
         (doubts,) = (codes != most).nonzero()
         if len(doubts):
             of = output[doubts]
@@ -341,7 +369,8 @@ class Convolution:
             turned = patches[doubts].reshape(-1, rows * columns, channels).swapaxes(1, 2)
             products = turned.reshape(len(of), -1) * self._ordered_weight.take(of, 0)
             sums = np.add.accumulate(products, axis=1)[:, -1]
-            codes[doubts] = self._passed_by(sums + self._bias[of, 0])
+            sums += self._bias[of, 0]
+            codes[doubts] = self.steps.searchsorted(sums)
         return codes
 
     def _lines_of_kernel(self) -> int:
@@ -351,14 +380,13 @@ class Convolution:
         return rows // max(some for some in range(1, rows + 1) if not rows % some and some <= most)
 
     def _near_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What a sum of lines, each in float32, becomes the two ends by, between which is what the
-        defining arithmetic gives: float64 (2, O), of a picture of zeros, and what each unit of its
-        largest magnitude adds."""
+        """What a sum of lines becomes the two ends by, between which is what the defining
+        arithmetic gives: float64 (2, O), of a picture of zeros, and what each unit of its largest
+        magnitude adds. Lines and their sum are in float32: no product passes more roundings than a
+        line has terms, and then one for each line."""
         _, lines, terms = self._lines.shape
-        own = growing_bound(self._exact_weight_sum, self._exact_bias, terms, np.float32, lines)
+        own = growing_bound(
+            self._exact_weight_sum, self._exact_bias, terms + lines, np.float32, lines
+        )
         zero, each = (near + defining for near, defining in zip(own, self.error(), strict=True))
         return self._exact_bias + np.stack([-zero, zero]), np.stack([-each, each])
-
-    def _passed_by(self, y: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-        """How many steps are below each output, uint8 (N,)."""
-        return np.searchsorted(self.steps, y.astype(np.float64, copy=False)).astype(np.uint8)

@@ -87,8 +87,11 @@ def detect(
     probability = np.exp(values[:, 5:] - values[:, 5:].max(axis=1, keepdims=True))
     probability *= objectness[:, None] / probability.sum(axis=1, keepdims=True)
     probability[probability <= threshold] = 0
-    for several in np.flatnonzero(np.count_nonzero(probability, axis=0) > 1):
-        _suppress(probability[:, several], low, high, overlap)
+    # A box without area, or an infinite one, overlaps nothing: not a number is not larger.
+    with np.errstate(over="ignore", invalid="ignore"):
+        areas = (high - low).prod(axis=1)
+        for several in np.flatnonzero(np.count_nonzero(probability, axis=0) > 1):
+            _suppress(probability[:, several], low, high, areas, overlap)
 
     kept = np.flatnonzero(probability.any(axis=1))
     best = probability[kept].argmax(axis=1)
@@ -114,18 +117,17 @@ def _suppress(
     probability: NDArray[np.float64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
+    areas: NDArray[np.float64],
     overlap: float,
 ) -> None:
-    """Set the probability (N,) to 0 where a more probable box overlaps; corners float64 (N, 2)."""
-    waiting = np.argsort(-probability, kind="stable")
-    waiting = waiting[probability[waiting] > 0]
+    """Set the probability (N,) to 0 where a more probable box overlaps; corners float64 (N, 2),
+    areas (N,)."""
+    (waiting,) = probability.nonzero()
+    waiting = waiting[(-probability[waiting]).argsort(kind="stable")]
     while waiting.size > 1:
         first, rest = waiting[0], waiting[1:]
         both = np.minimum(high[first], high[rest]) - np.maximum(low[first], low[rest])
         intersection = np.maximum(both, 0).prod(axis=1)
-        # A box without area, or an infinite one, overlaps nothing: not a number is not larger.
-        with np.errstate(over="ignore", invalid="ignore"):
-            areas = (high[rest] - low[rest]).prod(axis=1) + (high[first] - low[first]).prod()
-            hit = intersection / (areas - intersection) > overlap
+        hit = intersection / (areas[rest] + areas[first] - intersection) > overlap
         probability[rest[hit]] = 0
         waiting = rest[~hit]

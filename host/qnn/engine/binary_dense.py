@@ -13,7 +13,8 @@ is a convolution whose kernel covers the map, handed out raw, exact in integers.
 and the host is left with S and with the first line for each output, the very same expression in
 float64: what comes out is equal, bit by bit, for any lo and hi and for a unit that follows from the
 map at hand, and no product of a weight is left to it. Where lo = -hi the host is not even left with
-S (BinaryDense.of_differences). The next layer reads what the host has made.
+S (BinaryDense.of_differences), and few codes are steps of D, which are found once for each unit
+(qnn.engine.sum_steps). The next layer reads what the host has made.
 
 A weight that is read from memory is used once for a picture, so such a layer takes as long as its
 weights take to come. Several pictures at once are a row of pixels, each with all codes of a map as
@@ -26,6 +27,7 @@ Bits stay packed but for those of one tile of outputs: to compile the 9,216 x 4,
 from __future__ import annotations
 
 from copy import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,11 @@ from numpy.typing import NDArray
 
 from qnn.compute.dense import BinaryDense
 from qnn.engine.passes import PackedBits, Passes
+from qnn.engine.sum_steps import Sums, passed, steps_of
 from qnn.network import Dense, Windowed
+
+_FEW = 3  # levels: of more, comparing takes longer than the arithmetic
+_UNITS = 4  # whose steps are kept
 
 
 class DenseSums(Windowed):
@@ -59,6 +65,8 @@ class DenseSums(Windowed):
             self.in_shape = (1, together, matrix.n_in)
         self.thresholds, self.stride, self.padding, self.pool = None, 1, (0, 0, 0, 0), None
         self.weights = Passes(PackedBits(matrix.bits, (*self.kernel, self.in_shape[2])), 0)
+        self._stepwise = 1 < dense.levels <= _FEW and matrix.opposite
+        self._steps = lru_cache(_UNITS)(self._steps_of)
 
     def for_pictures(self, together: int) -> DenseSums:
         """The same layer for a row of pictures, (1, together, codes of one)."""
@@ -101,4 +109,15 @@ class DenseSums(Windowed):
     ) -> NDArray[np.number[Any]]:
         """Of one picture: (outputs,)."""
         unit = self._dense.unit_of(codes)
+        if self._stepwise:
+            return passed(self._steps(unit), sums)
         return self._dense.given(self._matrix.of_differences(codes, sums, unit))
+
+    def _steps_of(self, unit: float) -> Sums:
+        """Of its codes, where one of what it reads is worth so much."""
+        dense, matrix = self._dense, self._matrix
+        most = matrix.n_in * ((1 << (dense.in_bits or 0)) - 1)
+        return steps_of(
+            lambda sums: dense.given(matrix.of_opposite(sums, unit)),
+            self.outputs, dense.levels, most,
+        )  # fmt: skip

@@ -233,7 +233,8 @@ class Driver:
         accelerator has the other.
 
         Args:
-            pictures: codes (H, W, C) of the first layer.
+            pictures: codes (H, W, C) of the first layer; a map of floats stays as it is until its
+                result has come.
             resident: run with the parameters on chip; None: where the accelerator has kept them.
             together: so many pictures, at most those of `together`, wait for each other before
                 fully connected layers run for all of them.
@@ -399,7 +400,8 @@ class Driver:
     # The parts of a run: put, start, finish.
 
     def put(self, codes: Codes, place: int = 0) -> None:
-        """Packs a picture into one of the two input places; not that of a run under way.
+        """Packs a picture into one of the two input places; not that of a run under way. A map of
+        floats stays as it is until that run has ended.
 
         Raises:
             QnnError: shape, dtype or a value of the codes does not fit.

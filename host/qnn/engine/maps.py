@@ -79,7 +79,7 @@ class TightMap:
     def group_bytes(self) -> int:
         return self.rows * self.planes * self.plane_words * 8
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return self.groups * self.group_bytes
@@ -164,7 +164,7 @@ class BlockMap:
     def block_bytes(self) -> int:
         return self.rows * self.row_beats * 8
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return len(self.blocks) * self.block_bytes
@@ -172,13 +172,13 @@ class BlockMap:
     def odd(self, data: NDArray[np.uint8]) -> Odd:
         """The codes of a map in memory, uint8 (size,), whose lowest plane is 1. Looks at no other
         plane."""
-        words = data.view("<u8")[:: self.planes]
-        low, high = data.view("<u4").reshape(-1, 2 * self.planes)[:, :2].T
+        words, halves = data.view("<u8")[:: self.planes], data.view("<u4")
+        low, high = halves[:: 2 * self.planes], halves[1 :: 2 * self.planes]
         (some,) = np.logical_or(low, high).nonzero()  # through numbers numpy looks slower
         masks = words[some]
         if self._real is not None:
             masks &= self._real[some]
-            if not masks.all():
+            if np.count_nonzero(masks) != len(masks):
                 some, masks = some[masks != 0], masks[masks != 0]
         return self._among(some, masks)
 
@@ -299,12 +299,7 @@ class BlockMap:
 
     def _among(self, words: NDArray[np.intp], masks: NDArray[np.uint64]) -> Odd:
         """Codes by their bits in words of the lowest plane, none of which is 0."""
-        octets = masks.view(np.uint8)
-        (some,) = (octets != 0).nonzero()  # most bits are 0, and so are most bytes
-        (found,) = np.unpackbits(octets[some], bitorder="little").view(bool).nonzero()
-        some <<= 3
-        some -= np.arange(0, 8 * len(some), 8)
-        found += some[found >> 3]
+        (found,) = np.unpackbits(masks.view(np.uint8), bitorder="little").view(bool).nonzero()
         nth, bits = found >> 6, found & 63
         rows, columns, channels = self._begin.take(words[nth], 1)
         columns += bits // self.pe

@@ -104,7 +104,7 @@ def plans(
 
 def row_of(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Maps of codes as a row of pixels, (1, pictures, codes)."""
-    return np.stack([codes.ravel() for codes in maps])[None]
+    return np.concatenate([codes.reshape(1, 1, -1) for codes in maps], axis=1)
 
 
 def for_pictures(layer: Lowered, pictures: int) -> Lowered:

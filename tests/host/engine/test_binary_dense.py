@@ -51,6 +51,33 @@ def test_equal_bit_by_bit(levels, unit, top):
         np.testing.assert_array_equal(found, itself(one, codes))
 
 
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+@pytest.mark.parametrize("unit", [None, 1.0])
+def test_every_sum_of_opposite_values(levels, unit, seed):
+    """Of all units that there are; where a weight is 0, and where codes change at whole numbers."""
+    rng = np.random.default_rng(seed)
+    dense = opposite(random_dense(rng, (1, 3, 5), 50, levels=levels, unit=unit))
+    hi, bias = dense.matrix.hi, dense.matrix.bias
+    hi[0], hi[1], bias[:2] = 0, 1 / 32, 0.5
+    layer = DenseSums(dense, replace(dense.matrix, lo=-hi))
+    for top in (1, 2, 3):
+        codes = np.full((1, 3, 5), top, np.uint8)
+        for one in range(-15 * 3, 15 * 3 + 1):
+            sums = np.full((1, 1, 50), one, np.int32)
+            y = hi.astype(np.float64) * one * dense.unit_of(codes) + bias
+            np.testing.assert_array_equal(layer.finish(codes, sums)[0, 0], dense.given(y))
+
+
+def test_negative_values_that_are_opposite(seed):
+    """What hi stands for may be the smaller one: then a code falls where a sum grows."""
+    rng = np.random.default_rng(seed)
+    dense = opposite(random_dense(rng, SHAPE, 50))
+    turned = replace(dense, matrix=replace(dense.matrix, lo=dense.matrix.hi, hi=dense.matrix.lo))
+    layer, codes = DenseSums(turned, turned.matrix), rng.integers(0, 4, SHAPE, dtype=np.uint8)
+    found = layer.finish(codes, sums_of(layer, codes))
+    np.testing.assert_array_equal(found, itself(turned, codes))
+
+
 @pytest.mark.parametrize("n_in", [(1 << 20) - 1, 1 << 20])
 def test_opposite_values_and_the_largest_sums(n_in, seed):
     """In the longest layer whose sum of codes goes away, and in a longer one."""

@@ -4,8 +4,9 @@
 import re
 from pathlib import Path
 
-from qnn.engine import estimate
+from qnn.engine import command_cycles, estimate
 from qnn.engine.capabilities import Capabilities
+from qnn.engine.command_list import CommandList
 from qnn.engine.lowering import folded
 from qnn.engine.placement import integer_layers
 from qnn.engine.stages import laid_out
@@ -55,6 +56,20 @@ def test_runs_behind_each_other():
     found = re.search(r"^\| \| fashion-cnv.*\| ([\d,]+) \| ", PAGE.read_text(), re.M)
     resident = int(found[1].replace(",", ""))
     assert 0.9 < (second - first) / resident < 1.1
+
+
+def test_a_stage_takes_its_arithmetic_or_what_its_busier_port_moves():
+    caps, cases = Capabilities(), ((random_dorefanet(), True), (library.find("fashion-cnv"), False))
+    for network, computes in cases:
+        layout = laid_out(folded(integer_layers(network.layers), caps), caps)
+        (stage,) = layout.stages
+        get = CommandList(layout.program.image, layout.program.commands).get
+        arithmetic = command_cycles.products(get, caps).sum()
+        arithmetic += stage.count * command_cycles.BETWEEN
+        one, other = command_cycles.by_port(get, caps).sum(axis=1) * command_cycles.BEATS
+        assert one != other and stage.count > 1
+        assert (arithmetic > max(one, other)) == computes
+        assert estimate.runs(layout, caps, 1) == int(max(arithmetic, one, other))
 
 
 def test_what_does_not_stay_on_chip_is_read_in_every_run():

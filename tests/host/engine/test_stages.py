@@ -227,21 +227,23 @@ def test_a_float_first_layer_alone_is_given_the_thresholds_of_each_picture():
             np.testing.assert_array_equal(driver.run(x).maps, first.convolution(x))
 
 
-def test_work_between_stages_is_all_done_once_more(monkeypatch):
-    """Also what the host has made of the sums of a fully connected layer."""
+@pytest.mark.parametrize(("count", "between"), [(4, 2), (3, 1), (2, 0)])
+def test_work_between_stages_is_all_done_once_more(count, between, monkeypatch):
+    """Also what the host has made of the sums of a fully connected layer; of the last one that is
+    no work between stages."""
     rng = np.random.default_rng(1)
-    layers = chain(rng)
+    layers = chain(rng)[:count]
     finished = []
     finish = DenseSums.finish
     monkeypatch.setattr(DenseSums, "finish", lambda *own: finished.append(own) or finish(*own))
     with Driver(SimulatedBoard("small")) as driver:
         driver.load(lower(layers))
         driver.run(random_codes(rng, layers[0], 3)[2])
-        before = driver.map(3)
+        before = driver.map(count - 1)
         finished.clear()
         driver.stages.between()
-        assert len(finished) == 2
-        np.testing.assert_array_equal(driver.map(3), before)
+        assert len(finished) == between
+        np.testing.assert_array_equal(driver.map(count - 1), before)
 
 
 def test_stages_end_behind_layers_that_the_host_has_to_do_with():

@@ -54,6 +54,7 @@ def test_sums_that_do_not_fit():
     fields = {"name": "words", "unsigned": False, "thresholds": np.zeros((1, 1), np.int32)}
     layer = WordConv(in_shape=(1, 1, terms + 1), weight=weight, **fields)
     assert most - 2**15 < layer.bound <= most
+    assert layer.groups == 1
     weight = weight.copy()
     weight[..., -1] += 1
     with pytest.raises(NetworkError, match="not below"):

@@ -35,6 +35,11 @@ def assert_equal(graph: Graph, tmp_path) -> None:
     assert found.tolist() == wanted.tolist()
 
 
+def test_a_cast_to_float32_changes_nothing(tmp_path):
+    graph = conv(start(), 4).then("Cast", to=1).quant(1.0, 2)
+    assert_equal(connect(graph.then("Flatten"), 64), tmp_path)
+
+
 # Quant of one bit
 
 

@@ -133,6 +133,30 @@ def test_channels_last(input_last, tmp_path):
     assert len(np.unique(want)) > 5 and found.tolist() == want.tolist()
 
 
+@pytest.mark.parametrize("outputs", [2, 6])
+def test_a_bias_with_channels_last(outputs, tmp_path):
+    """It is of the channels, also where there are as many as rows or columns."""
+    rng = np.random.default_rng(5)
+    value, bias = rng.normal(0, 1, (outputs, 3, 2, 2)), 2.0 ** np.arange(outputs)
+    found = []
+    for last in (False, True):
+        graph = Graph((1, 3, 7, 3)).quant(1 / 8, 4)
+        weight = graph.quantised(graph.constant(value), 0.5, 2)
+        if last:
+            graph.then("Transpose", perm=[0, 2, 3, 1])
+            weight = graph.quantised(graph.constant(value.transpose(0, 2, 3, 1)), 0.5, 2)
+        domain = {"domain": CHANNELS_LAST} if last else {}
+        graph.then("Conv", weight, bias, **plain([2, 2]), **domain)
+        if last:
+            graph.then("Transpose", perm=[0, 3, 1, 2])
+        network = import_network("qonnx", graph.save(tmp_path / "model.onnx"), "net", "array")
+        arrays = (np.random.default_rng(6).integers(-8, 40, (2, 3, 7, 3)) / 16).astype("f4")
+        with Model(network, "cpu") as runs:
+            found.append(runs.evaluate(arrays))
+    assert found[0].shape == (2, outputs, 6, 2)
+    np.testing.assert_array_equal(*found)
+
+
 def test_channels_last_is_not_channels_first(tmp_path):
     graph = Graph((1, 2, 9, 8)).quant(1 / 8, 4)
     graph.then("Conv", graph.weight(np.ones((6, 2, 3, 3)))).quant(1.0, 2)
