@@ -31,8 +31,8 @@ setup: .venv/.dev           ## only make the environment in .venv
 
 ##@ Every change
 test: environments          ## all that needs no board, no vendor tool and no night; CI runs this
-	$(if $(FAST_ON),,$(ON_PYNQ))
 	$(PYTEST) --dist load --maxschedchunk 1 -m 'not nightly' tests
+	$(if $(FAST_ON),,TIMES= $(ON_PYNQ))
 environments:
 	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(FAST_ON),,.venv-pynq/.dev)
 lint: .venv/.dev            ## ruff and mypy over the Python
