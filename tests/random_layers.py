@@ -7,19 +7,25 @@ classes of qnn_sim.regress.functional, so that pairs of them are not rare.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import random_networks
+from random_networks import coefficients_of
 
 from qnn.engine import estimate
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.command_list import CommandList
 from qnn.engine.program import Program, compile_layers
+from qnn.engine.word_conv import WordConv
 from qnn.errors import DoesNotFitError
 from qnn.network import Conv, MaxPool
+from qnn_sim.regress import functional
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 PICTURES = 5  # of one network, each with another memory
 MOST_CYCLES = 25_000  # of a drawn network, about half a second of simulation with coverage
+MOST_WITH_PARTS = 60_000  # of one that reads parts of blocks: its first layer takes most of them
 ROWS = ((1,), (2,), (3,), (4, 5), (6, 7), tuple(range(8, 17)))
 COLUMNS = ((1,), (2,), (3,), (4, 5), (6, 7, 8))
 PLANES = ((1,), (2,), (3,), (4, 5, 8))
@@ -27,7 +33,23 @@ PASSES = ((1,), (1,), (1, 1), (1, 1, 1, 1), (1, 2), (2, 2), (4, 3), (4, 2, 1, 1)
 STRIDES = ((1,), (2,), (3, 4))
 POOLS = (None, (2, 1), (2, 2), (3, 1), (3, 2))
 
+# Of layers whose sums are wide: many planes and large weights.
+WIDE_PLANES = ((4, 5), (8,), (8,))
+WIDE_PASSES = ((128,) * 9, (128,) * 9, coefficients_of(8))
+
 Shape = tuple[int, int, int]
+Layer = Conv | WordConv
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Of what the layers of a network are drawn from: activation planes, and coefficients."""
+
+    planes: tuple[tuple[int, ...], ...]
+    passes: tuple[tuple[int, ...], ...]
+
+
+NARROW, WIDE = Classes(PLANES, PASSES), Classes(WIDE_PLANES, WIDE_PASSES)
 
 
 def _one(rng: np.random.Generator, classes) -> int:
@@ -64,14 +86,16 @@ def _pool(rng: np.random.Generator, rows: int, columns: int) -> MaxPool | None:
     return MaxPool(size, stride, (*before, *after)) if max(after) < size else None
 
 
-def layer(rng: np.random.Generator, shape: Shape, planes: int, name: str, last: bool) -> Conv:
+def layer(
+    rng: np.random.Generator, shape: Shape, planes: int, name: str, last: bool, classes: Classes
+) -> Conv:
     """One layer for an input of `shape` and `planes`; only the last may be raw."""
     kernel = _one(rng, ROWS), _one(rng, COLUMNS)
     padding = _padding(rng, shape, kernel)
     stride = _one(rng, STRIDES)
     levels, pool, even = None, None, False
     if not last or rng.random() < 0.7:
-        bits = _one(rng, PLANES)
+        bits = _one(rng, PLANES if last else classes.planes)
         levels = int(rng.integers(2 ** (bits - 1), 2**bits))
         if bits > 3 and rng.random() < 0.7:
             levels, even = 2**bits - 1, True
@@ -81,17 +105,35 @@ def layer(rng: np.random.Generator, shape: Shape, planes: int, name: str, last: 
     outputs = int(rng.choice([1, 5, 8, 16] if rng.random() < 0.4 else [17, 24, 32, 40, 48, 64, 72]))
     return random_networks.random_conv(
         rng, shape, groups * max(1, outputs // groups), kernel, name=name, in_bits=planes,
-        levels=levels, coefficients=PASSES[rng.integers(len(PASSES))], groups=groups, even=even,
-        stride=stride, padding=tuple(padding), pool=pool,
+        levels=levels, coefficients=classes.passes[rng.integers(len(classes.passes))],
+        groups=groups, even=even, stride=stride, padding=tuple(padding), pool=pool,
     )  # fmt: skip
 
 
-def _spread(rng: np.random.Generator) -> Conv:
+def _spread(rng: np.random.Generator, classes: Classes) -> Conv:
     """A light layer with a large output, whose blocks the groups of the next one share."""
     shape = int(rng.integers(10, 25)), int(rng.integers(10, 29)), int(rng.integers(1, 5))
-    levels = int(rng.choice([1, 3, 7, 15, 100]))
+    levels = 2 ** _one(rng, classes.planes) - 1
     outputs = int(rng.choice([24, 48, 72]))
     return random_networks.random_conv(rng, shape, outputs, (1, 1), name="layer0", levels=levels)
+
+
+def _of_parts(rng: np.random.Generator, classes: Classes, large: bool) -> WordConv:
+    """A layer of 16-bit words with so many weights that its blocks have few channels.
+
+    A large output is larger than the window buffer of the small configuration.
+    """
+    kernel, outputs = (13, 10), int(rng.choice([9, 16, 24, 40]))
+    rows, columns = rng.integers(1, 9, 2).tolist()
+    levels = 2 ** _one(rng, classes.planes) - 1
+    if large:
+        outputs, levels = int(rng.choice([16, 24])), 63
+        rows = int(rng.integers(11, 20))
+        columns = 5461 // (outputs * rows) + 1
+    shape = kernel[0] + rows - 1, kernel[1] + columns - 1, 4
+    return random_networks.random_word_conv(
+        rng, shape, outputs, kernel, name="layer0", levels=levels
+    )
 
 
 def _first_shape(rng: np.random.Generator) -> Shape:
@@ -103,47 +145,59 @@ def _first_shape(rng: np.random.Generator) -> Shape:
     return rows, columns, int(rng.choice([12, 16, 24, 32, 48, 64, 64, 96]))
 
 
-def network(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], Program]:
+def network(
+    rng: np.random.Generator, caps: Capabilities, light: bool = False
+) -> tuple[list[Layer], Program]:
     """One to three layers that fit the accelerator and take at most MOST_CYCLES, and their program.
 
-    A tenth are a layer of wide sums. Half of the others read some input through a ring of rows; a
-    third have a group whose first block begins with channels of another; where they have both, one
-    command has.
+    Half read some input through a ring of rows, a third have a group whose first block begins with
+    channels of another, a fifth have wide sums, and a tenth read parts of blocks. Where they have
+    several of these, one command has them all. A light one has neither of the last two, which take
+    many cycles.
     """
-    if rng.random() < 0.1:
-        return _wide(rng, caps)
-    wanted = rng.random() < 0.5, rng.random() < 0.33
+    often = (0.0, 0.5, 0.33, 0.0) if light else (0.2, 0.5, 0.33, 0.1)
+    wide, ring, skips, parts = (rng.random(4) < often).tolist()
+    wide, skips = wide and not (parts and ring), skips and not parts and not (wide and ring)
+    wanted = {"wide": wide, "ring": ring, "skips": skips, "parts": parts}
+    most = MOST_WITH_PARTS if parts else MOST_CYCLES
     for _ in range(20_000):
-        layers = [_spread(rng)] * all(wanted)
-        shape, planes = _first_shape(rng), _one(rng, PLANES)
-        if layers:
-            shape, planes = layers[0].out_shape, layers[0].out_bits
-        count = int(rng.integers(1 + wanted[1], 4))
-        for i in range(len(layers), count):
-            layers.append(layer(rng, shape, planes, f"layer{i}", i == count - 1))
-            shape, planes = layers[-1].out_shape, layers[-1].out_bits or 0
+        layers = _drawn(rng, wanted)
         try:
             program = compile_layers(layers, caps, 4096)
         except DoesNotFitError:
             continue
-        commands = CommandList(program.image, program.commands)
-        ring, skips = commands.get("reload") > 0, commands.get("first_skip") > 0
-        found = any(ring & skips) if all(wanted) else (any(ring), any(skips)) == wanted
-        if found and estimate.cycles(program, caps) <= MOST_CYCLES:
+        if _has(program, caps, wanted) and estimate.cycles(program, caps) <= most:
             return layers, program
     raise AssertionError("no network that fits in 20,000 draws")
 
 
-def _wide(rng: np.random.Generator, caps: Capabilities) -> tuple[list[Conv], Program]:
-    """A layer whose sums are wide, likewise."""
-    while True:
-        layers = [random_networks.wide_conv(rng)]
-        try:
-            program = compile_layers(layers, caps, 4096)
-        except DoesNotFitError:
-            continue
-        if estimate.cycles(program, caps) <= MOST_CYCLES:
-            return layers, program
+def _drawn(rng: np.random.Generator, wanted: dict[str, bool]) -> list[Layer]:
+    """Layers that may have what is wanted."""
+    classes, layers = WIDE if wanted["wide"] else NARROW, list[Layer]()
+    if wanted["parts"]:
+        layers.append(_of_parts(rng, classes, wanted["ring"]))
+    elif wanted["ring"] and wanted["skips"]:
+        layers.append(_spread(rng, classes))
+    shape, planes = _first_shape(rng), _one(rng, classes.planes)
+    count = int(rng.integers(1 + (wanted["skips"] or wanted["parts"]), 4))
+    for i in range(count):
+        if i >= len(layers):
+            layers.append(layer(rng, shape, planes, f"layer{i}", i == count - 1, classes))
+        shape, planes = layers[i].out_shape, layers[i].out_bits or 0
+    return layers
+
+
+def _has(program: Program, caps: Capabilities, wanted: dict[str, bool]) -> bool:
+    """Whether some command has all that is wanted, and none has anything else of it."""
+    get = CommandList(program.image, program.commands).get
+    found = {
+        "wide": get("wide_sums") > 0,
+        "ring": get("reload") > 0,
+        "skips": get("first_skip") > 0,
+        "parts": functional.in_part(get("blocks"), get("block_used"), caps.pe),
+    }
+    all_of_them = np.all([found[name] for name, value in wanted.items() if value], axis=0)
+    return bool(np.any(all_of_them)) and all(any(found[n]) == value for n, value in wanted.items())
 
 
 def memories(rng: np.random.Generator) -> list[MemoryModel]:
@@ -157,7 +211,9 @@ def memories(rng: np.random.Generator) -> list[MemoryModel]:
 
 
 def pictures(rng, layers) -> list[np.ndarray]:
-    """Random codes; often all zeros or all ones in places."""
+    """Random codes, often all zeros or all ones in places; or numbers, of a layer of words."""
+    if isinstance(layers[0], WordConv):
+        return [random_networks.random_numbers(rng, layers[0]) for _ in range(PICTURES)]
     top, shape = 2 ** layers[0].in_bits - 1, layers[0].in_shape
     found = [rng.integers(0, top + 1, shape) for _ in range(PICTURES)]
     found[1][rng.random(shape) < 0.5] = top

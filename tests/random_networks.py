@@ -42,7 +42,8 @@ def random_conv(
 ) -> Conv:
     """A layer with random weights, and `levels` thresholds for each output where sums lie.
 
-    A few thresholds are the least and the largest sum, one beyond them, or far away. Where `even`
+    A few thresholds are the least and the largest sum, one beyond them, or far away, as far as 32
+    bits go. Where `even`
     they are those of a multiplication: between them are equal steps, rounded up.
     """
     per_group = in_shape[2] // groups
@@ -60,7 +61,8 @@ def random_conv(
         extremes = [-(2**30), -bound - 1, -bound, bound, bound + 1, 2**30]
         rare = rng.random(thresholds.shape) < (0 if even else 0.1)
         thresholds[rare] = rng.choice(extremes, rare.sum())
-        thresholds = np.sort(thresholds, axis=1).astype(np.int32)
+        ends = np.iinfo(np.int32)
+        thresholds = np.sort(thresholds, axis=1).clip(ends.min, ends.max).astype(np.int32)
     return Conv(
         name=name,
         in_shape=in_shape,

@@ -4,6 +4,7 @@
 // compiled together: the vendor's headers take longer than all kernels.
 
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <vector>
 
@@ -78,19 +79,15 @@ std::int64_t hls_kernel(const char *name, const std::uint64_t *words, std::uint6
   });
 }
 
-/// Memory of an engine, in words.
-void *hls_memory_new(std::uint64_t words) { return new std::vector<qnn::Word>(words); }
+/// Memory of an engine: zeros, which take no memory of this machine before they are written.
+void *hls_memory_new(std::uint64_t words) { return std::calloc(words, sizeof(qnn::Word)); }
 
-void hls_memory_free(void *memory) { delete static_cast<std::vector<qnn::Word> *>(memory); }
-
-void *hls_memory_bytes(void *memory) {
-  static_assert(sizeof(qnn::Word) == 8, "a word is eight bytes");
-  return static_cast<std::vector<qnn::Word> *>(memory)->data();
-}
+void hls_memory_free(void *memory) { std::free(memory); }
 
 /// Runs a command list; the number of commands that ran.
 std::int64_t hls_engine(void *memory, std::uint32_t list, std::uint32_t count) {
-  qnn::Word *words = static_cast<std::vector<qnn::Word> *>(memory)->data();
+  static_assert(sizeof(qnn::Word) == 8, "a word is eight bytes");
+  qnn::Word *words = static_cast<qnn::Word *>(memory);
   return guarded([&]() -> std::int64_t { return engine(words, words, list, count).to_int(); });
 }
 

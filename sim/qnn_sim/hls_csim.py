@@ -117,7 +117,6 @@ def _load(library: Path) -> ctypes.CDLL:
         ("hls_kernel", i64, [ctypes.c_char_p, words, u64]),
         ("hls_memory_new", handle, [u64]),
         ("hls_memory_free", None, [handle]),
-        ("hls_memory_bytes", ctypes.POINTER(ctypes.c_uint8), [handle]),
         ("hls_engine", i64, [handle, u32, u32]),
     ):
         function = getattr(lib, name)
@@ -146,14 +145,16 @@ class HlsEngine:
     """The multi-layer kernel with its memory; `with HlsEngine(...) as engine:`.
 
     Attributes:
-        memory: all of it, uint8, from address 0 on.
+        memory: all of it, uint8, from address 0 on. What was never written takes no memory here.
         capabilities: for compile_layers.
     """
 
     def __init__(self, configuration: str = "pynq-z1", memory_bytes: int = 1 << 23) -> None:
         self._lib = _load(build(configuration))
         self._handle = self._lib.hls_memory_new(memory_bytes // 8)
-        pointer = self._lib.hls_memory_bytes(self._handle)
+        if not self._handle:
+            raise MemoryError(f"{memory_bytes} bytes for the memory of the C simulation")
+        pointer = ctypes.cast(self._handle, ctypes.POINTER(ctypes.c_uint8))
         self.memory: NDArray[np.uint8] = np.ctypeslib.as_array(pointer, (memory_bytes,))
         self.capabilities = capabilities(configuration)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qnn_sim import clean_environment
@@ -14,6 +16,9 @@ MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
 # One file for the compiler: it reads the headers once, and none is compiled ahead, twice. That
 # takes about half of the processor's time, and the simulation is as fast.
 ONE_FILE = "VM_PARALLEL_BUILDS=0"
+HEADERS = "verilated_all.h"  # those of the runtime that every model reads, and the test behind it
+COMPILE_HEADERS = f"""{HEADERS}.gch: {HEADERS}
+\t$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<"""
 LARGEST_FILE = 20_000_000  # bytes; what is larger would need too much memory
 
 
@@ -64,3 +69,28 @@ def keep_runtime(folder: Path, shared: Path) -> None:
         part.rename(shared)
     except OSError:  # another process was faster
         shutil.rmtree(part)
+
+
+def keep_headers(
+    folder: Path, shared: Path, make: Sequence[str], environment: Mapping[str, str]
+) -> None:
+    """Compile HEADERS into `shared`, which exists, as `make` compiles the model in `folder`, unless
+    it is there. Where the compiler refuses, none is there: it only saves time.
+
+    Reading them takes longer than all else of a small model.
+    """
+    if (shared / f"{HEADERS}.gch").exists():
+        return
+    (folder / HEADERS).write_text('#include "verilated.h"\n#include "verilated_vpi.h"\n')
+    command = ["make", "-C", str(folder), "-f", "Vtop.mk", *make]
+    command += ["--eval", COMPILE_HEADERS, f"{HEADERS}.gch"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if done.returncode == 0:
+        for name in (HEADERS, f"{HEADERS}.gch"):  # the first one is read in any case
+            (folder / name).replace(shared / name)
+
+
+def compiled_headers(shared: Path) -> list[str]:
+    """Options of the compiler for these headers; none where they are not compiled."""
+    there = (shared / f"{HEADERS}.gch").exists()
+    return ["-include", str(shared / HEADERS)] if there else []

@@ -54,7 +54,8 @@ def test_verdict(root, tmp_path, monkeypatch, line, now, expected):
     subject = mutate_lines.Host(tree)
     assert mutate_lines.verdict(change(line, now), tree, subject) == expected
     assert (tree.root / FILE).read_text() == "".join(LINES)
-    assert not any(map(tree.passes, subject.whole()))
+    if expected == "killed":  # nothing is left of it, also where Python keeps what it compiles
+        assert not any(map(tree.passes, subject.whole()))
 
 
 def test_the_test_of_the_file_comes_first_and_whole_at_the_end(root, tmp_path):

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "qnn/command.hpp"
 #include "qnn/popcount.hpp"
 #include "qnn/requantise.hpp"
 
@@ -118,6 +119,27 @@ unsigned long long codes(std::mt19937_64 &random) {
   return done;
 }
 
+/// Each field of a command, all of its bits 1 and those of all others 0, and the other way round.
+/// fields.inc says FIELD(name, beat, lowest bit, bits) of each.
+unsigned long long fields() {
+  unsigned long long done = 0;
+  for (const bool others : {false, true}) {
+#define FIELD(field, beat, lowest, bits)                                                   \
+  {                                                                                        \
+    const std::uint64_t own = ~std::uint64_t(0) >> (64 - bits) << lowest;                  \
+    ap_uint<64> beats[qnn::Command::Beats] = {};                                           \
+    for (auto &each : beats) each = others ? ~std::uint64_t(0) : 0;                        \
+    beats[beat] ^= own;                                                                    \
+    const auto found = std::uint64_t(qnn::Command::decode(beats).field);                   \
+    require(found == (others ? 0 : own >> lowest), #field, found);                         \
+    ++done;                                                                                \
+  }
+#include "fields.inc"
+#undef FIELD
+  }
+  return done;
+}
+
 }  // namespace
 
 int main(int, char **arguments) {
@@ -125,6 +147,7 @@ int main(int, char **arguments) {
   std::printf("Popcount<1..22> %llu\n", all_counts<1>());
   std::printf("equal_bits<1..9> %llu\n", all_pairs<1>());
   std::printf("Popcount<64> %llu\n", columns(random));
+  std::printf("fields %llu\n", fields());
   std::printf("requantised %llu\n", codes(random));
   return 0;
 }

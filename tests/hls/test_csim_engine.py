@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import random_networks
+from largest_layers import LARGEST, largest
 from random_networks import coefficients_of
 
 from qnn.engine.command_list import COMMAND_BYTES, decode, encode
@@ -176,6 +177,28 @@ def all_corners(configuration):
 @pytest.mark.parametrize("configuration", FOLDINGS)
 def test_corners_equal_golden(configuration):
     all_corners(configuration)
+
+
+@pytest.mark.parametrize("what", LARGEST)
+def test_largest(what, seed):
+    rng = np.random.default_rng(seed)
+    layers = largest(rng, what)
+    codes = rng.integers(0, 2 ** layers[0].in_bits, layers[0].in_shape)
+    assert_golden(layers, codes, "small")
+
+
+def test_memory_at_any_address(seed):
+    rng = np.random.default_rng(seed)
+    layers = random_networks.small_layers(rng)
+    with hls_csim.HlsEngine("small", 1 << 32) as engine:
+        for bit in range(12, 32):
+            program = compile_layers(layers, engine.capabilities, 1 << bit)
+            codes = rng.integers(0, 2 ** layers[0].in_bits, layers[0].in_shape)
+            engine.load(program)
+            engine.run(program, codes)
+            found = [engine.get(program, i) for i in range(len(layers))]
+            assert_equal(layers, found, codes)
+            engine.memory[program.base : program.work + program.work_bytes] = 0
 
 
 @pytest.mark.parametrize("configuration", ["pynq-z1", WIDE])

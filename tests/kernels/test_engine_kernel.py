@@ -38,6 +38,8 @@ def run_hls(configuration, layers, codes, wiring=None):
 
 
 RUN = {"rtl": run_rtl, "hls": run_hls}
+# `make test` has the same networks on the RTL in tests/rtl/test_engine.py.
+RANDOM = [pytest.param(n, marks=[pytest.mark.nightly] * (n == "rtl")) for n in IMPLEMENTATIONS]
 ENGINES = [name for name in CONFIGURATIONS if name in rtl_build.CONFIGURATIONS]
 
 
@@ -67,7 +69,7 @@ def compare_cases(seed, compare):
 
 
 @pytest.mark.parametrize("configuration", ENGINES)
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", RANDOM)
 @pytest.mark.parametrize("kind", random_networks.CASES)
 def test_random_networks(implementation, configuration, kind, seed):
     def compare(rng):

@@ -42,14 +42,23 @@ def good(run) -> dict[str, dict]:
     }  # fmt: skip
     planted = {**proof, "method": "planted fault", "result": "found"}
     device = {"lut": 10, "ff": 10, "bram36": 10, "dsp": 10}
+    tests = {"good": True, "tests": 3, "failed": [], "skipped": {"no board": 1}, "seed": 1}
+    lines = {
+        "changes": 5, "killed": 4, "seed": 1,
+        "survivors": [{"change": "host/x.py:2: a  ->  b: c", "repeat": "mutate_lines.py --only 3"}],
+    }  # fmt: skip
     return {
-        "agreement": {"rows": [{**row, "mismatches": 0}]},
+        "tests": tests,
+        "tests-pynq": tests,
+        "agreement": {"rows": [{**row, "mismatches": 0}], "left_out": []},
         "regression": passes(run),
-        "proofs": {"good": True, "proofs": [proof, planted]},
+        "proofs": {"good": True, "proofs": [proof, planted], "left_out": []},
         "mutation": {
             "good": True, "mutants": 9, "killed": 7, "equivalent": 1,
-            "survivors": [{"places": ["a.sv:1"], "fault": "inv <x>"}],
+            "survivors": [{"places": ["a.sv:1"], "fault": "inv <x>", "repeat": "--only 4"}],
         },
+        "mutation-host": lines,
+        "mutation-hls": lines,
         "gates": {
             "configuration": "small",
             "networks": {"net": [{"cycles": 9, "mismatches": 0, "cycles_per_s": 2000}]},
@@ -60,15 +69,21 @@ def good(run) -> dict[str, dict]:
         "synthesis": {
             "good": True, "device": device, "modules": [], **dict.fromkeys(device, 10),
         },
-        "cycles": {"good": True, "networks": {}},
+        "cycles": {"good": True, "networks": {}, "left_out": []},
     }  # fmt: skip
 
 
 BAD = {
+    "tests": [
+        lambda d: d.update(good=False),
+        lambda d: d["failed"].append("a::b"),
+        lambda d: d.update(tests=0),
+    ],
     "agreement": [
         lambda d: d["rows"].clear(),
         lambda d: d["rows"][0].update(mismatches=1),
         lambda d: d["rows"].append({**d["rows"][0], "values": 0}),
+        lambda d: d["left_out"].append("conv"),
     ],
     "regression": [
         lambda d: d.update(kind="smoke"),
@@ -77,8 +92,16 @@ BAD = {
         lambda d: d["complaints"].append("neither covered nor listed: x"),
         lambda d: d["code"]["rtl/a.sv"].update(lines=[1, 9]),
     ],
-    "proofs": [lambda d: d.update(good=False), lambda d: d["proofs"].pop()],
+    "proofs": [
+        lambda d: d.update(good=False),
+        lambda d: d["proofs"].pop(),
+        lambda d: d["left_out"].append("qnn_fifo"),
+    ],
     "mutation": [lambda d: d.update(good=False)],
+    "mutation-host": [
+        lambda d: d.update(changes=6),
+        lambda d: d.update(killed=3, changes=4),
+    ],
     "gates": [
         lambda d: d["networks"]["net"][0].update(mismatches=1),
         lambda d: d["tests"].update(passed=False),
@@ -113,13 +136,19 @@ def test_what_is_good_and_what_is_not(good, name):
 )
 def test_of_cycles_every_value_must_be_right(good, mismatches, figures):
     network = {"net": {"cycles": 1234, "mismatches": mismatches}}
-    assert KINDS["cycles"].judge({"networks": network, "good": good}) == (
+    assert KINDS["cycles"].judge({"networks": network, "good": good, "left_out": []}) == (
         good, f"cycles: net 1,234; {figures}",
     )  # fmt: skip
 
 
+def test_what_was_left_out_is_told():
+    networks = {"net": {"cycles": 1, "mismatches": 0}}
+    found = KINDS["cycles"].judge({"networks": networks, "good": True, "left_out": ["a", "b"]})
+    assert found == (False, "cycles: net 1; 0 values differ; left out: a, b")
+
+
 def test_no_cycles_are_no_result():
-    assert not KINDS["cycles"].judge({"networks": {}, "good": True})[0]
+    assert not KINDS["cycles"].judge({"networks": {}, "good": True, "left_out": []})[0]
 
 
 @pytest.mark.parametrize(
@@ -204,11 +233,14 @@ class TestPage:
         pack, results = self.pack(good, tmp_path)
         assert pack.complete
         assert evidence_page.verdict(pack) == (
-            "All 9 results are of this state of the files, and good"
+            "All 13 results are of this state of the files, and good"
         )
         page = Page(evidence_page.render(pack, results))
         shown = " ".join(page.words)
-        for words in (NOW.commit, NOW.tree, "0.70", "x.py --y", "inv <x>", "a & b", "1.50 hours"):
+        for words in (
+            NOW.commit, NOW.tree, "0.70", "x.py --y", "inv <x>", "a & b", "1.50 hours",
+            "host/x.py:2", "a  ->  b: c", "mutate_lines.py --only 3", "--only 4",
+        ):  # fmt: skip
             assert words in shown, words
         for kind in KINDS.values():
             assert kind.title in shown
@@ -222,7 +254,7 @@ class TestPage:
         assert not pack.complete
         said = evidence_page.verdict(pack)
         assert said == (
-            "5 of 9 results are of this state of the files and good, 2 bad, 1 missing,"
+            "9 of 13 results are of this state of the files and good, 2 bad, 1 missing,"
             " 1 of another state"
         )  # no networks: their cycles are bad too
         page = Page(evidence_page.render(pack, results))

@@ -12,6 +12,7 @@ import random_networks
 
 from qnn.engine import regs
 from qnn.engine.program import compile_layers
+from qnn_sim.regress import functional
 from qnn_sim.regress.recorder import Recorder
 
 START, RESIDENT, ABORT, RESET = 1, 2, 4, 8
@@ -45,6 +46,16 @@ def test_a_good_run_counts_once(recorder):
     assert found["commands: rows=3 & columns=3"] == 1
     assert found["endings: end=DONE & memory=paced"] == 1
     assert ends(recorder, DONE) == found
+
+
+def test_the_accelerator_says_how_many_channels_a_block_has(recorder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(functional, "sample", lambda *given: asked.append(given[2]) or {})
+    lowest, _ = regs.FIELDS["LANES"]["pe"]
+    recorder.was_read(regs.LANES, 32 << lowest)
+    recorder.wrote(regs.CTRL, START)
+    ends(recorder, DONE)
+    assert asked == [32]
 
 
 def test_an_error_counts_with_its_command(recorder):

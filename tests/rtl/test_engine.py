@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import random_networks
+from largest_layers import LARGEST, largest
 
 from qnn.engine import command_cycles, estimate, regs
 from qnn.engine.capabilities import Capabilities
@@ -646,37 +647,7 @@ def test_account(running):
     assert account[1].busy == 2 * 3 * 2 * 25
 
 
-LARGEST = {
-    # weights of 9 bits, so that groups stay as they are
-    "commands": [((3, 2, 64), 64, (1, 1), {"groups": 64, "coefficients": (128, 127)})],
-    "tiles and channels": [
-        ((1, 8, 3), 4080, (1, 1), {"levels": 1}),
-        ((1, 8, 4080), 20, (1, 1), {"in_bits": 1}),
-    ],
-    "bytes of two planes": [
-        ((1, 12, 3), 1360, (1, 1), {"levels": 3}),
-        ((1, 12, 1360), 20, (1, 1), {"in_bits": 2}),
-    ],
-    "tiles beyond the rings": [((6, 6, 48), 33 * 16, (5, 5), {"padding": (2,) * 4})],
-    "rows": [((1023, 3, 1), 33 * 16, (3, 1), {"in_bits": 1, "levels": 1, "stride": 2})],
-    "columns": [((3, 1023, 4), 20, (3, 3), {"padding": (1, 1, 1, 1)})],
-    "pooled columns": [((4, 128, 4), 20, (2, 1), {"pool": MaxPool(2, 2)})],
-    "thresholds": [((4, 4, 4), 2048, (1, 1), {"levels": 2})],
-    "weights": [((2, 2, 2048), 16, (2, 2), {"coefficients": (1, 1), "in_bits": 4})],
-    "sums": [
-        ((1, 3, 1024), 20, (1, 1), {"coefficients": (128,) * 9, "in_bits": 8, "levels": None})
-    ],
-}
-
-
 PER_TILE = ("tile_words", "thresholds")  # words of the rings
-
-
-def largest(rng, what):
-    return [
-        random_networks.random_conv(rng, shape, outputs, kernel, **options)
-        for shape, outputs, kernel, options in LARGEST[what]
-    ]
 
 
 @pytest.mark.parametrize("what", LARGEST)

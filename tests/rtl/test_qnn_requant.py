@@ -11,12 +11,13 @@ from qnn_sim import golden
 from qnn_sim.streams import pack
 
 WORDS, LATENCY = 4, 8
+NIGHT = ((32, 4), (64, 8))
 NAMES = ("base", "shift", "multiplier", "addend")  # in the order of the words
 
 
 @pytest.mark.parametrize(
     ("pe", "pixels"),
-    [(8, 4), (16, 2), (32, 4), (32, 8), pytest.param(64, 8, marks=pytest.mark.nightly)],
+    [(8, 4), (16, 2), (32, 8), *(pytest.param(*n, marks=pytest.mark.nightly) for n in NIGHT)],
 )
 def test_qnn_requant(pe, pixels):
     from qnn_sim.bench_runner import run_bench

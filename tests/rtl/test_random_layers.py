@@ -15,7 +15,7 @@ from qnn.engine.command_list import CommandList
 from qnn.engine.driver import Driver
 from qnn.engine.program import compile_layers
 from qnn_sim import agreement
-from qnn_sim.golden_network import run_layer
+from qnn_sim.golden_network import trace
 from qnn_sim.hls_csim import HlsEngine
 from qnn_sim.platform import SimulatedBoard
 from qnn_sim.run_options import draws, some
@@ -35,14 +35,6 @@ def caps() -> Capabilities:
         return driver.capabilities
 
 
-def golden(layers, codes) -> list[np.ndarray]:
-    maps = []
-    for layer in layers:
-        codes = run_layer(layer, codes)
-        maps.append(codes)
-    return maps
-
-
 def assert_equal(found, expected, who):
     for number, (a, b) in enumerate(zip(found, expected, strict=True)):
         np.testing.assert_array_equal(a, b, f"{who}, layer {number}")
@@ -56,7 +48,7 @@ def compare(rng, layers, program):
         for model, codes in zip(
             random_layers.memories(rng), random_layers.pictures(rng, layers), strict=True
         ):
-            expected = golden(layers, codes)
+            expected = list(trace(layers, codes))
             platform.engine.model(model)
             assert_equal(driver.trace(codes), expected, f"RTL, {model}")
             assert platform.violations == 0 and platform.untouched()
@@ -92,7 +84,7 @@ def test_codes_of_many_bits(configuration, seed):
         pairs = zip(random_layers.memories(rng), random_layers.pictures(rng, layers), strict=True)
         for model, codes in some(rng, pairs, 2):
             platform.engine.model(model)
-            assert_equal(driver.trace(codes), golden(layers, codes), f"RTL, {model}")
+            assert_equal(driver.trace(codes), list(trace(layers, codes)), f"RTL, {model}")
             driver.run(codes, resident=False)
             assert platform.violations == 0 and platform.untouched()
         caps = driver.capabilities
@@ -102,7 +94,7 @@ def test_codes_of_many_bits(configuration, seed):
         for codes in some(rng, random_layers.pictures(rng, layers), 2):
             kernel.run(program, codes)
             found = [kernel.get(program, i) for i in range(len(layers))]
-            assert_equal(found, golden(layers, codes), "HLS")
+            assert_equal(found, list(trace(layers, codes)), "HLS")
 
 
 @pytest.mark.parametrize("configuration", [CONFIGURATION, "one-port"])
@@ -112,7 +104,7 @@ def test_every_error_with_every_memory(configuration, seed):
     with Driver(platform) as driver:
         layers = bad_ends.small_network(rng, driver.capabilities)
         codes = random_layers.pictures(rng, layers)[0]
-        expected = golden(layers, codes)
+        expected = list(trace(layers, codes))
         driver.load(layers)
         for model in some(
             rng, random_layers.memories(rng)[1:4], 1

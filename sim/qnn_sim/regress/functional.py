@@ -12,8 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations, product
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qnn.engine import regs
+
+Numbers: TypeAlias = "int | NDArray[np.int64]"
 
 Values = dict[str, str]
 
@@ -24,10 +30,12 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "padding": ("none", "even", "lopsided"),
     "pool": ("none", "2/1", "2/2", "3/1", "3/2"),  # size/stride
     "planes": ("1", "2", "3", "4-8"),  # of the input
-    "input": ("tight", "blocks", "skipping"),  # skipping: the first block begins with others' bytes
+    # skipping: the first block begins with others' bytes; in part: no block is read as a whole
+    "input": ("tight", "blocks", "skipping", "in part"),
     "row": ("whole words", "part of a word"),  # one row of a window
     "passes": ("1", "2", "3 or more"),
     "exponent": ("0", "1", "2 or more"),  # of the first pass
+    "sums": ("narrow", "wide"),
     "tiles": ("1", "2 or more"),
     "output": ("1", "2", "3", "4-8", "raw"),  # planes
     "buffer": ("map", "ring"),  # the window buffer holds all rows, or a ring of them
@@ -65,8 +73,13 @@ def _planes(value: int) -> str:
     return str(value) if value < 4 else "4-8"
 
 
-def command_values(fields: Mapping[str, int], memory: str) -> Values:
-    """The value in each of DIMENSIONS of a command with these fields."""
+def in_part(blocks: Numbers, block_used: Numbers, pe: int) -> NDArray[np.bool_] | bool:
+    """Whether an input is several blocks, none of which is read as a whole; of one or of arrays."""
+    return (blocks > 1) & (block_used > 0) & (block_used < pe // 8)
+
+
+def command_values(fields: Mapping[str, int], memory: str, pe: int) -> Values:
+    """The value in each of DIMENSIONS of a command with these fields; a block has `pe` channels."""
     nibbles = fields["step_nibbles"] // fields["stride"]  # of a pixel
     columns = fields["window_nibbles"] // nibbles
     top, left = fields["top"], -fields["first_nibble"] % 0x10000 // nibbles
@@ -84,6 +97,8 @@ def command_values(fields: Mapping[str, int], memory: str) -> Values:
         padding = "even" if sides[:2] == sides[2:] else "lopsided"
     if fields["tight"]:
         source = "tight"
+    elif in_part(fields["blocks"], fields["block_used"], pe):
+        source = "in part"
     else:
         source = "skipping" if fields["first_skip"] else "blocks"
     pool = fields["pool_size"], fields["pool_stride"]
@@ -98,6 +113,7 @@ def command_values(fields: Mapping[str, int], memory: str) -> Values:
         "row": "part of a word" if fields["window_nibbles"] % 16 else "whole words",
         "passes": str(fields["passes"]) if fields["passes"] < 3 else "3 or more",
         "exponent": str(fields["exponent"]) if fields["exponent"] < 2 else "2 or more",
+        "sums": "wide" if fields["wide_sums"] else "narrow",
         "tiles": "1" if fields["tiles"] == 1 else "2 or more",
         "output": "raw" if fields["raw"] else _planes(fields["out_planes"]),
         "buffer": "ring" if fields["reload"] else "map",
@@ -106,13 +122,14 @@ def command_values(fields: Mapping[str, int], memory: str) -> Values:
 
 
 def sample(
-    commands: list[dict[str, int]], memory: str, end: str, index: int, resident: bool
+    commands: list[dict[str, int]], memory: str, pe: int, end: str, index: int, resident: bool
 ) -> Counter[str]:
     """Bins that one start has reached.
 
     Args:
         commands: fields of the list that was run.
         memory: of DIMENSIONS["memory"].
+        pe: output channels at a time of the accelerator.
         end: of ENDINGS["end"].
         index: command that ended the run badly.
         resident: whether the start was one.
@@ -126,7 +143,7 @@ def sample(
     found = Counter(_pairs("endings", values))
     if end == "DONE":
         for fields in commands:
-            values = command_values(fields, memory)
+            values = command_values(fields, memory, pe)
             if all(value in DIMENSIONS[name] for name, value in values.items()):
                 found.update(_pairs("commands", values))
     return found

@@ -34,6 +34,7 @@ class Recorder:
         self._registers: dict[int, int] = {}
         self._commands: list[dict[str, int]] = []
         self._running = self._resident = False
+        self._pe = 0  # until LANES is read, which tells it
         self.memory_kind = "ideal"
 
     def wrote(self, address: int, value: int) -> None:
@@ -50,6 +51,8 @@ class Recorder:
 
     def was_read(self, address: int, value: int) -> None:
         """A register was read."""
+        if address == regs.LANES:
+            self._pe = field("LANES", "pe", value)
         if not self._running or address != regs.STATUS:
             return
         done, error = (field("STATUS", name, value) for name in ("done", "error"))
@@ -58,7 +61,7 @@ class Recorder:
             end = "DONE" if done else regs.ERRORS[field("STATUS", "code", value)][0]
             index = field("STATUS", "index", value)
             reached = functional.sample(
-                self._commands, self.memory_kind, end, index, self._resident
+                self._commands, self.memory_kind, self._pe, end, index, self._resident
             )
             self.bins.update(reached)
 
