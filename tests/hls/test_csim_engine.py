@@ -255,6 +255,18 @@ def test_words_have_no_wide_sums():
     assert_refused([random_networks.random_word_conv(np.random.default_rng(17))], {"wide_sums": 1})
 
 
+@pytest.mark.parametrize(
+    ("levels", "changes"),
+    [(None, {"short_sums": 1}), (3, {"wide_sums": 1}), (255, {"requantise": 1})],
+)
+def test_only_compared_sums_are_short(levels, changes):
+    rng = np.random.default_rng(18)
+    layer = random_networks.random_conv(rng, (3, 4, 8), 16, (2, 2), levels=levels)
+    if "requantise" in changes:
+        changes = changes | {"thresholds": 8, "short_sums": 1}
+    assert_refused([layer], changes)
+
+
 def assert_refused(layers, changes):
     """The last of the commands, with these fields."""
     with hls_csim.HlsEngine("small", 1 << 21) as engine:

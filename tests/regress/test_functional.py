@@ -29,7 +29,7 @@ def test_values_of_a_plain_layer():
     assert functional.command_values(fields, "ideal", CAPS.pe) == {
         "rows": "3", "columns": "2", "stride": "1", "padding": "none", "pool": "none",
         "planes": "2", "input": "tight", "row": "part of a word", "passes": "1",
-        "exponent": "0", "sums": "narrow", "tiles": "1", "output": "2", "buffer": "map",
+        "exponent": "0", "sums": "short", "tiles": "1", "output": "2", "buffer": "map",
         "memory": "ideal",
     }  # fmt: skip
 
@@ -55,6 +55,8 @@ def test_values_of_a_plain_layer():
         ({"coefficients": (4, 2, 1)}, "exponent", "2 or more"),
         ({"coefficients": (2,)}, "passes", "2"),
         ({"coefficients": (128,) * 9, "in_bits": 8, "shape": (9, 8, 99)}, "sums", "wide"),
+        ({"levels": None}, "sums", "narrow"),
+        ({"coefficients": (4, 2, 1), "in_bits": 8, "shape": (9, 8, 99)}, "sums", "narrow"),
         ({"outputs": 65}, "tiles", "2 or more"),
         ({"levels": None}, "output", "raw"),
         ({"levels": 200}, "output", "4-8"),

@@ -27,12 +27,14 @@ bool runnable(const Command &c) {
                                                c.passes <= Fold::Pe / WordChannels &&
                                                c.kernel_rows * c.words >= Fold::Pixels
                                          : !c.word_unsigned);
-  const bool output = c.raw ? c.thresholds == 0 && c.pool_size == 1 && !c.requantise
+  const bool output = c.raw ? c.thresholds == 0 && c.pool_size == 1 && !c.requantise &&
+                                  !c.short_sums
                             : c.thresholds >= 1 && c.thresholds <= Fold::ThresholdWords &&
                                   c.out_planes >= 1 && c.out_planes <= CodeW &&
                                   (!c.requantise ||
                                    (!c.word_products &&
-                                    c.thresholds == RequantWords * (Fold::Pe / WordChannels)));
+                                    c.thresholds == RequantWords * (Fold::Pe / WordChannels))) &&
+                                  (!c.short_sums || !(c.requantise || c.wide_sums));
   const bool pool = c.pool_size >= 1 && c.pool_stride >= 1 && c.pool_stride <= 2 &&
                     (c.pool_size == 1 || c.out_columns <= Fold::PoolColumns);
   return c.opcode == Command::Opcode && input && products && output && pool;

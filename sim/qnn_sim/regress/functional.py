@@ -35,7 +35,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "row": ("whole words", "part of a word"),  # one row of a window
     "passes": ("1", "2", "3 or more"),
     "exponent": ("0", "1", "2 or more"),  # of the first pass
-    "sums": ("narrow", "wide"),
+    "sums": ("short", "narrow", "wide"),
     "tiles": ("1", "2 or more"),
     "output": ("1", "2", "3", "4-8", "raw"),  # planes
     "buffer": ("map", "ring"),  # the window buffer holds all rows, or a ring of them
@@ -113,7 +113,7 @@ def command_values(fields: Mapping[str, int], memory: str, pe: int) -> Values:
         "row": "part of a word" if fields["window_nibbles"] % 16 else "whole words",
         "passes": str(fields["passes"]) if fields["passes"] < 3 else "3 or more",
         "exponent": str(fields["exponent"]) if fields["exponent"] < 2 else "2 or more",
-        "sums": "wide" if fields["wide_sums"] else "narrow",
+        "sums": "wide" if fields["wide_sums"] else "short" if fields["short_sums"] else "narrow",
         "tiles": "1" if fields["tiles"] == 1 else "2 or more",
         "output": "raw" if fields["raw"] else _planes(fields["out_planes"]),
         "buffer": "ring" if fields["reload"] else "map",
