@@ -640,8 +640,8 @@ def test_account(running):
     runs_well()
     account = driver.account()
     assert [a.name for a in account] == ["a", "b/0", "b/1", "c"]
-    # planes * words of a tile * groups of pixels * tiles: where the host lays the rows of a window side
-    # by side the nibbles of all fit into one word
+    # planes * words of a tile * groups of pixels * tiles: with the rows of a window side by side
+    # all its nibbles fit into one word
     assert account[0].busy == 2 * 1 * 41 * 4
     # three rows of a word each
     assert account[1].busy == 2 * 3 * 2 * 25

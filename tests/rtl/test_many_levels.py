@@ -18,7 +18,7 @@ from qnn_sim.run_options import some
 
 BESIDE = 10_000  # cycles for first rows, first parameters, and the last results
 # kernel; cycles of a group of pixels by multiplication and by comparison
-SHAPES = {"1x1": ((1, 1), 34, 510), "3x3": ((3, 3), 180, 510)}
+SHAPES = {"1x1": ((1, 1), 34, 255), "3x3": ((3, 3), 180, 255)}
 
 
 @pytest.mark.parametrize("name", SHAPES)
