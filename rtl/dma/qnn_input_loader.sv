@@ -102,11 +102,12 @@ module qnn_input_loader
   logic [7:0]  ask_maps, ask_blocks;               // left behind this one
   logic [9:0]  ask_rows;
   logic [31:0] row_address, block_address, row_after;
-  logic        take;                               // the beats of a row in a block become requests
+  logic        take, taken;                        // the beats of a row in a block become requests
   assign row_after = row_address + {16'b0, command_i.row_beats, 3'b0};
 
   always_ff @(posedge clk_i) begin
-    if (take) begin
+    taken <= take && !rst_i;
+    if (taken) begin
       if (ask_blocks != '0) begin
         ask_blocks <= ask_blocks - 1'b1;
         block_address <= block_address + command_i.block_bytes;
@@ -149,7 +150,7 @@ module qnn_input_loader
   assign req_address_o = address;
   assign req_beats_o = beats;
   assign sent = req_valid_o && req_ready_i;
-  assign take = asking && (!request || (sent && request_last));
+  assign take = asking && !taken && (!request || (sent && request_last));
 
   always_ff @(posedge clk_i) begin
     below <= request && !sent && address[31:7] < limit_i;
