@@ -48,12 +48,12 @@ BLOCKS = (
         ("checks the whole list, then walks it;", "errors, time-out, account of cycles"),
     ),
     Block(
-        196, 150, 150, 156, "memory", ("qnn_read_dma",),
+        196, 150, 150, 156, "memory", ("qnn_read_dma", "qnn_fifo"),
         ("bursts of up to 16 beats,", "each checked against", "the two windows,",
          "started only when", "its data can be taken"), "\u00d7 Ports"
     ),
     Block(
-        416, 150, 220, 64, "memory", ("qnn_weight_loader",),
+        416, 150, 220, 64, "memory", ("qnn_weight_loader", "qnn_threshold_parts"),
         ("runs ahead through the list,", "as far as there is room"), "\u00d7 Ports"
     ),
     Block(
@@ -66,7 +66,7 @@ BLOCKS = (
     Block(
         880, 130, 152, 240, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
-            "qnn_at_least", "qnn_sum_pair", "qnn_accumulator", "qnn_dsp_accumulator", "qnn_ram",
+            "qnn_at_least", "qnn_at_least_part", "qnn_sum_pair", "qnn_accumulator", "qnn_dsp_accumulator", "qnn_ram",
         ),
         ("8 channels \u00d7 Pixels", "pixels: weights,", "counts, sums, thresholds"),
         "\u00d7 Pe / 8",
@@ -78,11 +78,11 @@ BLOCKS = (
         ("tile, pixels, plane, pass, kernel row, word",),
     ),
     Block(880, 426, 104, 56, "data", ("qnn_readout", "qnn_requant"), ("codes or sums",)),
-    Block(732, 426, 104, 56, "data", ("qnn_fifo", "qnn_wide_fifo"), ("results",)),
+    Block(732, 426, 104, 56, "data", ("qnn_row_fifo",), ("results",)),
     Block(584, 426, 104, 56, "data", ("qnn_pool", "qnn_pool_lanes"), ("max-pool",)),
     Block(436, 426, 104, 56, "data", ("qnn_pack", "qnn_pack_lanes"), ("bit planes",)),
     Block(
-        196, 426, 150, 56, "memory", ("qnn_write_dma",), ("bursts that are all there",)
+        196, 426, 150, 56, "memory", ("qnn_write_dma", "qnn_wide_fifo"), ("bursts that are all there",)
     ),
 )  # fmt: skip
 
