@@ -12,6 +12,8 @@ PIP    := $(VENV)/python -m pip
 # Threads of a process of each test would wait for those of the others, and wait in a loop.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(VENV)/pytest -n $(JOBS)
+# What `make evidence` packs of it.
+RESULT = $(if $(FAST_ON),,--result build/$(1).json)
 # Nothing is compiled to bytecode before it is imported.
 INSTALL := install --quiet --disable-pip-version-check --no-compile
 export FAST
@@ -31,8 +33,9 @@ setup: .venv/.dev           ## only make the environment in .venv
 
 ##@ Every change
 test: environments          ## all that needs no board, no vendor tool and no night; CI runs this
-	$(PYTEST) --dist load --maxschedchunk 1 -m 'not nightly' tests
-	$(if $(FAST_ON),,TIMES= $(ON_PYNQ))
+	@mkdir -p build
+	$(PYTEST) $(call RESULT,tests) --dist load --maxschedchunk 1 -m 'not nightly' tests
+	$(if $(FAST_ON),,TIMES= $(ON_PYNQ) $(call RESULT,tests-pynq))
 environments:
 	@$(MAKE) --no-print-directory -j2 .venv/.dev $(if $(FAST_ON),,.venv-pynq/.dev)
 lint: .venv/.dev            ## ruff and mypy over the Python

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Packs what was run at this state of the files into one folder that a reviewer can check.
 
-Takes what `make verify`, `regress`, `formal`, `mutate`, `gates`, `soak`, `seeds`, `synth` and
-`bench-rtl` have left under build/. The page, evidence.html, says of each result whether it is of
-this state of the files, of another one, or missing. Beside it lie the results themselves, digests
-of every file of the checkout (inputs.sha256), versions of all tools, and digests of all that is in
-the folder. Exit status 1: a result is missing, bad, or of another state.
+Takes what `make test`, `verify`, `regress`, `formal`, `mutate`, `mutate-host`, `mutate-hls`,
+`gates`, `soak`, `seeds`, `synth` and `bench-rtl` have left under build/. The page, evidence.html,
+says of each result whether it is of this state of the files, of another one, or missing. Beside it
+lie the results themselves, digests of every file of the checkout (inputs.sha256), versions of all
+tools, and digests of all that is in the folder. Exit status 1: a result is missing, bad, or of
+another state.
 
 --run makes what is not of this state first, with `make`; all of it takes most of a day. --check
 FOLDER, in a checkout of the same commit, says whether files of the pack or of the checkout differ,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import chosen_kernels
 import fresh_seeds
+import kept_result
 import numpy as np
 import pace
 import pytest
@@ -25,6 +26,7 @@ settings.load_profile("qnn")
 def pytest_addoption(parser):
     fresh_seeds.add_options(parser)
     soaking.add_options(parser)
+    kept_result.add_options(parser)
 
 
 def pytest_configure(config):
@@ -46,6 +48,9 @@ def pytest_configure(config):
     config.pluginmanager.register(pace.Order(run_options.switched_on("FAST")), "order")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(pace.Progress(config), "progress")
+        if config.option.result is not None:
+            result = kept_result.KeptResult(config.option.result.resolve())
+            config.pluginmanager.register(result, "result")
         short = " SHORT=1: few cases of each test" if run_options.short() else ""
         print(f"SEED={'random' if seed is None else seed}{short}")
 

@@ -42,14 +42,23 @@ def good(run) -> dict[str, dict]:
     }  # fmt: skip
     planted = {**proof, "method": "planted fault", "result": "found"}
     device = {"lut": 10, "ff": 10, "bram36": 10, "dsp": 10}
+    tests = {"good": True, "tests": 3, "failed": [], "skipped": {"no board": 1}, "seed": 1}
+    lines = {
+        "changes": 5, "killed": 4, "seed": 1,
+        "survivors": [{"change": "host/x.py:2: a  ->  b: c", "repeat": "mutate_lines.py --only 3"}],
+    }  # fmt: skip
     return {
+        "tests": tests,
+        "tests-pynq": tests,
         "agreement": {"rows": [{**row, "mismatches": 0}]},
         "regression": passes(run),
         "proofs": {"good": True, "proofs": [proof, planted]},
         "mutation": {
             "good": True, "mutants": 9, "killed": 7, "equivalent": 1,
-            "survivors": [{"places": ["a.sv:1"], "fault": "inv <x>"}],
+            "survivors": [{"places": ["a.sv:1"], "fault": "inv <x>", "repeat": "--only 4"}],
         },
+        "mutation-host": lines,
+        "mutation-hls": lines,
         "gates": {
             "configuration": "small",
             "networks": {"net": [{"cycles": 9, "mismatches": 0, "cycles_per_s": 2000}]},
@@ -65,6 +74,11 @@ def good(run) -> dict[str, dict]:
 
 
 BAD = {
+    "tests": [
+        lambda d: d.update(good=False),
+        lambda d: d["failed"].append("a::b"),
+        lambda d: d.update(tests=0),
+    ],
     "agreement": [
         lambda d: d["rows"].clear(),
         lambda d: d["rows"][0].update(mismatches=1),
@@ -79,6 +93,10 @@ BAD = {
     ],
     "proofs": [lambda d: d.update(good=False), lambda d: d["proofs"].pop()],
     "mutation": [lambda d: d.update(good=False)],
+    "mutation-host": [
+        lambda d: d.update(changes=6),
+        lambda d: d.update(killed=3, changes=4),
+    ],
     "gates": [
         lambda d: d["networks"]["net"][0].update(mismatches=1),
         lambda d: d["tests"].update(passed=False),
@@ -204,11 +222,14 @@ class TestPage:
         pack, results = self.pack(good, tmp_path)
         assert pack.complete
         assert evidence_page.verdict(pack) == (
-            "All 9 results are of this state of the files, and good"
+            "All 13 results are of this state of the files, and good"
         )
         page = Page(evidence_page.render(pack, results))
         shown = " ".join(page.words)
-        for words in (NOW.commit, NOW.tree, "0.70", "x.py --y", "inv <x>", "a & b", "1.50 hours"):
+        for words in (
+            NOW.commit, NOW.tree, "0.70", "x.py --y", "inv <x>", "a & b", "1.50 hours",
+            "host/x.py:2", "a  ->  b: c", "mutate_lines.py --only 3", "--only 4",
+        ):  # fmt: skip
             assert words in shown, words
         for kind in KINDS.values():
             assert kind.title in shown
@@ -222,7 +243,7 @@ class TestPage:
         assert not pack.complete
         said = evidence_page.verdict(pack)
         assert said == (
-            "5 of 9 results are of this state of the files and good, 2 bad, 1 missing,"
+            "9 of 13 results are of this state of the files and good, 2 bad, 1 missing,"
             " 1 of another state"
         )  # no networks: their cycles are bad too
         page = Page(evidence_page.render(pack, results))

@@ -72,11 +72,11 @@ def test_a_pack_has_what_there_is_and_names_what_is_not(root):
     assert result(folder, "proofs")["state"] == "missing"
     origin = json.loads((folder / "evidence.json").read_text())["origin"]
     assert origin["commit"] == git(root, "rev-parse", "HEAD") and not origin["changed"]
-    assert "1 of 9 results" in (folder / "evidence.html").read_text()
+    assert "1 of 13 results" in (folder / "evidence.html").read_text()
     for place, sums in ((root, "inputs.sha256"), (folder, "SHA256SUMS")):
         subprocess.run(["sha256sum", "-c", "--quiet", folder / sums], cwd=place, check=True)
     done = run(root, "--check", str(folder))
-    assert done.returncode == 0 and "as it was written, of this checkout: 1 of 9" in done.stdout
+    assert done.returncode == 0 and "as it was written, of this checkout: 1 of 13" in done.stdout
     (root / "new.txt").write_text("x")
     assert run(root).returncode == 1
     assert result(folder, "synthesis")["state"] == "this commit, other files"
@@ -117,7 +117,7 @@ def test_a_forged_pack_shows_even_with_new_digests(root):
 
     said = forged("evidence.json", '"state": "missing"', '"state": "this state"')
     assert "does not say what the results say" in said
-    said = forged("evidence.html", "1 of 9 results", "9 of 9 results")
+    said = forged("evidence.html", "1 of 13 results", "13 of 13 results")
     assert said == "evidence.html does not say what evidence.json and the results say\n"
     assert "does not say what the results say" in forged("results/synthesis.json", "10", "20")
     said = forged("inputs.sha256", "  Makefile", "  Fakefile")

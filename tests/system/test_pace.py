@@ -119,12 +119,15 @@ def test_it_says_what_it_does_and_how_long_it_takes(bench, tmp_path):
     conftest = Path(bench) / "conftest.py"
     conftest.write_text(conftest.read_text().replace("import pace\n", line))
     (tmp_path / "s").write_text(json.dumps({"tests": {}, "others": 60.0}))
-    done = pytest_of("--rootdir", bench, bench, "-n", "1", TIMES="1")
+    kept = ("--result", str(tmp_path / "kept.json"))
+    done = pytest_of("--rootdir", bench, bench, "-n", "1", *kept, TIMES="1")
     assert done.returncode == 0, done.stdout
     assert "2 tests, about 2 min\n" in done.stdout
     assert re.search(r"\n1 of 2 tests, about .* left; now test_it.py\n", done.stdout), done.stdout
     found = json.loads((tmp_path / "s").read_text())
     assert found["tests"] == {} and 0 < found["others"] < pace.LONG_S
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert (kept["good"], kept["tests"], kept["failed"], kept["seed"]) == (True, 2, [], 1)
 
 
 def test_it_runs_where_all_is_one_process(bench):
@@ -166,5 +169,8 @@ def test_make(fast, expected):
         command = ["make", "--dry-run", *arguments, f"FAST={fast}"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    assert ("tests/on_pynq" in shown("--old-file=environments", "test")) is expected
+    run = shown("--old-file=environments", "test")
+    assert ("tests/on_pynq" in run) is expected
+    kept = re.findall(r"--result build/(\S+)\.json\b", run)
+    assert kept == (["tests", "tests-pynq"] if expected else [])
     assert (".venv-pynq/.dev" in shown("environments")) is expected

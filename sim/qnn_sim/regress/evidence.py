@@ -19,6 +19,7 @@ THIS, OTHER_FILES, OLDER, UNKNOWN, UNREADABLE, MISSING = (
     "this state", "this commit, other files", "another commit", "unknown state", "unreadable",
     "missing",
 )  # fmt: skip
+LEAST_OF_CHANGES = 0.8  # some of the others change nothing that a test could see
 Judgement = tuple[bool, str]  # is it good, and its figures in a few words
 Data = dict[str, Any]
 
@@ -67,6 +68,14 @@ class Found:
         return self.state == THIS and self.good is True
 
 
+def _tests(data: Data) -> Judgement:
+    failed, skipped = len(data["failed"]), data["skipped"]
+    text = f"{data['tests']:,} tests, {failed} failed, {sum(skipped.values())} skipped"
+    if skipped:
+        text += f" ({'; '.join(skipped)})"
+    return data["good"] and not failed and data["tests"] > 0, f"{text}; seed {data['seed']}"
+
+
 def _agreement(data: Data) -> Judgement:
     rows = data["rows"]
     values, wrong = (sum(row[name] for row in rows) for name in ("values", "mismatches"))
@@ -103,6 +112,16 @@ def _mutation(data: Data) -> Judgement:
         f" {survive} survive; {share:.1f}% of those that are not equivalent are killed"
     )
     return data["good"], text
+
+
+def _changes(data: Data) -> Judgement:
+    killed, survive = data["killed"], len(data["survivors"])
+    share = killed / max(1, data["changes"])
+    text = (
+        f"{data['changes']} changes of lines: {killed} killed, {survive} survive, of which none is"
+        f" proven to mean the same; {100 * share:.1f}% are killed; seed {data['seed']}"
+    )
+    return share >= LEAST_OF_CHANGES and killed + survive == data["changes"], text
 
 
 def _gates(data: Data) -> Judgement:
@@ -158,10 +177,14 @@ def _cycles(data: Data) -> Judgement:
 
 
 KINDS = {
+    "tests": Kind("Tests of every change", "tests.json", "test", _tests),
+    "tests-pynq": Kind("The same on the real pynq", "tests-pynq.json", "test", _tests),
     "agreement": Kind("Agreement table", "verify.json", "verify", _agreement),
     "regression": Kind("Regression and coverage", "regress/result.json", "regress", _regression),
     "proofs": Kind("Proofs", "formal.json", "formal", _proofs),
     "mutation": Kind("Mutation", "mutate.json", "mutate", _mutation),
+    "mutation-host": Kind("Mutation of the host", "mutate-host.json", "mutate-host", _changes),
+    "mutation-hls": Kind("Mutation of the HLS kernels", "mutate-hls.json", "mutate-hls", _changes),
     "gates": Kind("Netlist of cells", "gates.json", "gates", _gates),
     "soak": Kind("Soak", "soak.json", "soak", _soak),
     "seeds": Kind("Fresh seeds", "seeds.jsonl", "seeds", _seeds),

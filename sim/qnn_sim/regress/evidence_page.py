@@ -80,9 +80,9 @@ def _results(pack: Pack) -> Markup:
                 tag("span", one.state, "good" if one.state == THIS else "warn"),
                 tag("span", says or "-", says or "soft"),
                 one.figures or f"make {kind.target} was not run",
-                Markup(f"<code>{escape(one.command or 'make ' + kind.target)}</code>"),
+                _code(one.command or f"make {kind.target}"),
                 one.began.replace("T", " "),
-                Markup(f"<code>{escape(one.commit[:12])}</code>"),
+                _code(one.commit[:12]),
             ]
         )
     head = ("result", "of", "says", "figures", "command", "began", "commit")
@@ -106,9 +106,22 @@ def _proofs(data: Data) -> Markup:
     return table(caption, head, rows, (5,)) if rows else Markup("")
 
 
-def _survivors(data: Data) -> Markup:
-    rows = [[", ".join(one["places"][:2]), one["fault"]] for one in data.get("survivors", [])]
-    return table("Faults that no test found", ("place", "fault"), rows) if rows else Markup("")
+def _survivors(results: Mapping[str, Data]) -> Markup:
+    """Faults of the netlist, then changes of lines, each with the command that tries it again."""
+    rows = [
+        [KINDS["mutation"].title, ", ".join(one["places"][:2]), one["fault"], _code(one["repeat"])]
+        for one in results.get("mutation", {}).get("survivors", [])
+    ]
+    for name in ("mutation-host", "mutation-hls"):
+        for one in results.get(name, {}).get("survivors", []):
+            place, _, what = one["change"].partition(": ")
+            rows.append([KINDS[name].title, place, what, _code(one["repeat"])])
+    head = ("of", "place", "fault", "tries it again")
+    return table("What no test found", head, rows) if rows else Markup("")
+
+
+def _code(text: str) -> Markup:
+    return Markup(f"<code>{escape(text)}</code>")
 
 
 def _soak_failures(data: Data) -> Markup:
@@ -147,7 +160,7 @@ def render(pack: Pack, results: Mapping[str, Data]) -> str:
         "bins": ("Functional coverage", sections.bins(run)),
         "uncovered": ("Not covered", sections.uncovered(run)),
         "proofs": ("Proofs", _proofs(results.get("proofs", {}))),
-        "mutation": ("Mutation", _survivors(results.get("mutation", {}))),
+        "mutation": ("Mutation", _survivors(results)),
         "soak": ("Soak", _soak_failures(results.get("soak", {}))),
         "networks": ("Networks, cycle by cycle", sections.networks(run)),
         "synthesis": ("Synthesis for the XC7Z020", sections.synthesis(run)),
