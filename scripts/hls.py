@@ -84,7 +84,7 @@ def frames(kernel: str) -> Frames:
     if kernel in ("conv", "conv_fixed", "window"):
         make = kernel_frames.window if kernel == "window" else kernel_frames.conv
         codes = rng.integers(0, 4, layers[0].in_shape)
-        made = make(layers[0], codes, caps, blocks=True)
+        made = make(layers[0], codes, caps, source="blocks")
     else:
         made = {
             "popcount": lambda: [kernel_frames.popcount(rng)],

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ from qnn_sim import golden
 from qnn_sim.golden_network import run_conv, run_word_layer
 
 Words = NDArray[np.uint64]
+# How an input lies in memory. Of parts of blocks each has the channels of its first bytes only.
+Source: TypeAlias = Literal["tight rows", "blocks", "parts of blocks"]
 Integers: TypeAlias = "NDArray[np.integer[Any]]"
 
 
@@ -322,26 +324,32 @@ class Command:
         return len(self.tiles) if self.fields["reload"] else 1
 
 
-def _feeder(layer: Conv) -> Conv:
-    """A layer whose output `layer` reads, so that it lies in channel blocks."""
+def _feeder(layer: Conv, source: Source) -> Conv | WordConv:
+    """A layer whose output `layer` reads, so that it lies in channel blocks; in parts of them where
+    so many weights of words leave no room for more."""
     rows, columns, channels = layer.in_shape
+    if source == "parts of blocks":
+        size = 16
+        return WordConv(
+            "feeder", (rows + size - 1, columns + size - 1, 4), False,
+            np.ones((channels, size, size, 4), np.int16),
+            np.zeros((channels, 2**layer.in_bits - 1), np.int32),
+        )  # fmt: skip
     return Conv(
         "feeder", (rows, columns, 1), 1, np.ones((1, channels, 1, 1, 1), np.uint8),
         np.zeros((channels, 2**layer.in_bits - 1), np.int32),
     )  # fmt: skip
 
 
-def commands(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool) -> list[Command]:
+def commands(layer: Conv, codes: Integers, caps: Capabilities, source: Source) -> list[Command]:
     """The commands of `layer`, one for each group, with `codes` (H, W, C) as its input.
-
-    Args:
-        blocks: the input lies in channel blocks, else in tight rows.
 
     Raises:
         DoesNotFitError: the layer does not fit the accelerator.
     """
-    layers = [_feeder(layer), layer] if blocks else [layer]
-    program = compile_layers(layers, caps)
+    tight = source == "tight rows"
+    before = [] if tight else [_feeder(layer, source)]
+    program = compile_layers([*before, layer], caps)
     out = program.maps[-1]
     found = []
     for group in range(layer.groups):
@@ -356,7 +364,7 @@ def commands(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool) -> 
         ]
         share = layer.outputs // layer.groups
         own = tuple(b for b in out.blocks if group * share <= b[0] < (group + 1) * share)
-        place = _blocks_in(program, codes, f) if blocks else _tight_in(program, layer, codes, group)
+        place = _tight_in(program, layer, codes, group) if tight else _blocks_in(program, codes, f)
         found.append(Command(layer, group, beats, tiles, own, *place))
     return found
 
@@ -384,7 +392,8 @@ def _tight_in(
 def _blocks_in(
     program: Program, codes: Integers, f: dict[str, int]
 ) -> tuple[Words, NDArray[np.uint8]]:
-    """Likewise, out of the channel blocks that a command reads."""
+    """Likewise, out of the channel blocks that a command reads. What it leaves out of the end of a
+    block is all ones."""
     source = program.maps[0]
     assert isinstance(source, BlockMap)
     caps = Capabilities(pe=source.pe)
@@ -397,8 +406,12 @@ def _blocks_in(
     string = lanes[..., : 8 * f["block_used"]].reshape(rows, columns, -1)
     begin, size = 8 * f["first_skip"], 8 * f["pixel_bytes"]
     pixels = _planes(string[..., begin : begin + size], source.planes)
+    lanes[..., 8 * f["block_used"] :] = lanes[:, :, -1, 8 * f["last_bytes"] :] = -1
     # a block lies there as a whole; a row of each is read before the next row
-    by_block = np.stack([block_words(codes, (b,), caps, source.planes) for b in used])
+    whole = ((0, source.pe),)
+    by_block = np.stack(
+        [block_words(lanes[:, :, b], whole, caps, source.planes) for b in range(len(used))]
+    )
     return by_block.reshape(len(used), rows, -1).transpose(1, 0, 2).ravel(), pixels
 
 
@@ -433,24 +446,28 @@ def pieces(command: Command, caps: Capabilities) -> Words:
     return words.reshape(groups, caps.pixels, -1).transpose(0, 2, 1).ravel()
 
 
-def window(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False) -> list[Frame]:
+def window(
+    layer: Conv, codes: Integers, caps: Capabilities, source: Source = "tight rows"
+) -> list[Frame]:
     """The windows of a layer, a frame for each of its groups; see commands.
 
     Of Pixels pixels at a time, whatever their sums are: none are made.
     """
     frames = []
-    for command in commands(layer, codes, caps, blocks):
+    for command in commands(layer, codes, caps, source):
         beats = encode(command.fields | {"wide_sums": 0})
         words = np.concatenate([_words(beats), *[command.map] * command.maps])
         expected = np.tile(pieces(command, caps), len(command.tiles))
-        frames.append(Frame(words, expected, fields(64), _about(command, blocks)))
+        frames.append(Frame(words, expected, fields(64), _about(command, source)))
     return frames
 
 
-def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False) -> list[Frame]:
+def conv(
+    layer: Conv, codes: Integers, caps: Capabilities, source: Source = "tight rows"
+) -> list[Frame]:
     """A whole layer, a frame for each of its groups; see commands."""
     frames = []
-    own = commands(layer, codes, caps, blocks)
+    own = commands(layer, codes, caps, source)
     values: Integers
     if layer.thresholds is None:
         values = _sums(layer, codes, _most(own[0].fields))
@@ -469,7 +486,7 @@ def conv(layer: Conv, codes: Integers, caps: Capabilities, blocks: bool = False)
             expected = _raw_words(command, codes, values, caps)
         mine = tuple((first - command.blocks[0][0], count) for first, count in command.blocks)
         out = _out_map(layer.out_shape[:2], mine, caps, planes)
-        frames.append(Frame(words, expected, _unpacked(out), _about(command, blocks)))
+        frames.append(Frame(words, expected, _unpacked(out), _about(command, source)))
     return frames
 
 
@@ -545,12 +562,12 @@ def _raw_words(command: Command, codes: Integers, sums: Integers, caps: Capabili
     return np.concatenate(parts)
 
 
-def _about(command: Command, blocks: bool) -> str:
+def _about(command: Command, source: Source) -> str:
     layer, wide = command.layer, command.fields["wide_sums"]
     pool = layer.pool and (layer.pool.size, layer.pool.stride, layer.pool.padding)
     levels = None if layer.thresholds is None else layer.thresholds.shape[1]
     return (
-        f"input {layer.in_shape} in {'blocks' if blocks else 'tight rows'}, {layer.in_bits} bits, "
+        f"input {layer.in_shape} in {source}, {layer.in_bits} bits, "
         f"weights {layer.weight.shape} x {layer.coefficients}, stride {layer.stride}, padding "
         f"{layer.padding}, group {command.group} of {layer.groups}, thresholds {levels}, "
         f"pool {pool}, {'wide' if wide else 'narrow'} sums"

@@ -71,7 +71,7 @@ def test_fields_are_those_of_a_command(seed, tmp_path):
         caps = replace(hls_csim.capabilities("pynq-z1"), requantiser=0)
         codes = np.zeros(layer.in_shape, int)
         try:
-            (command,) = kernel_frames.commands(layer, codes, caps, blocks=True)
+            (command,) = kernel_frames.commands(layer, codes, caps, source="blocks")
         except DoesNotFitError:
             continue
         if command.fields["reload"]:
@@ -96,7 +96,7 @@ def test_layer_of_the_shipped_network_equals_golden(seed):
     for configuration in ("pynq-z1", "small", "wide"):
         codes = rng.integers(0, 4, layer.in_shape)
         caps = hls_csim.capabilities(configuration)
-        (frame,) = kernel_frames.conv(layer, codes, caps, blocks=True)
+        (frame,) = kernel_frames.conv(layer, codes, caps, source="blocks")
         words = frame.words[regs.COMMAND_BEATS :]
         got = hls_csim.run_kernel("conv_fixed", words, configuration)
         assert frame.differing(got) == 0

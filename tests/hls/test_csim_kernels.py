@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Each HLS stream kernel, compiled by g++: random frames give what the golden model says."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import random_networks
@@ -59,16 +61,16 @@ def frames_equal_golden(kernel, configuration, seed, frames):
         assert_frame(kernel.split(",")[0], frame, configuration, case)
 
 
-@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("source", get_args(kernel_frames.Source))
 @pytest.mark.parametrize("kernel", ["window", "conv"])
-def test_kernel_of_a_layer_equals_golden(kernel, blocks, seed):
+def test_kernel_of_a_layer_equals_golden(kernel, source, seed):
     caps, done = hls_csim.capabilities("small"), 0
     for case in range(seed, seed + 30):
         rng = np.random.default_rng(case)
         layer = random_networks.random_layers(rng)[0]
         codes = rng.integers(0, 2**layer.in_bits, layer.in_shape)
         try:
-            frames = getattr(kernel_frames, kernel)(layer, codes, caps, blocks)
+            frames = getattr(kernel_frames, kernel)(layer, codes, caps, source)
         except DoesNotFitError:
             continue
         for frame in frames:

@@ -7,6 +7,7 @@ kernels. The environment chooses among them: see chosen_kernels.py.
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import chosen_kernels
 import cocotb
@@ -30,6 +31,7 @@ SHELLS = Path(__file__).parent / "shells"
 IMPLEMENTATIONS = chosen_kernels.implementations()
 CONFIGURATIONS = chosen_kernels.configurations()
 NETWORKS = chosen_kernels.networks()
+SOURCES = get_args(kernel_frames.Source)
 PATIENCE = 20_000  # cycles without a beat anywhere
 MOST_STEPS = 6000  # product rows of a random layer
 
@@ -119,7 +121,8 @@ class Bench:
             await self.compare([frame])
 
     def frames_of_random_layers(self, make, count):
-        """`count` frames that `make` makes of random layers, from tight rows and from blocks.
+        """`count` frames that `make` makes of random layers, from tight rows, blocks and parts of
+        them.
 
         A short run has 4.
         """
@@ -129,7 +132,7 @@ class Bench:
             bits = int(self.rng.choice([1, 2, 3, 8]))
             layer = random_layer(self.rng, shape, bits, "layer", True)
             codes = self.rng.integers(0, 2**bits, shape)
-            found += self.frames_of(make, layer, codes, len(found) % 2 == 1)
+            found += self.frames_of(make, layer, codes, SOURCES[len(found) % len(SOURCES)])
         return found
 
     def frames_of_random_words(self, count):
@@ -148,7 +151,7 @@ class Bench:
                 continue
         return found[:count]
 
-    def frames_of(self, make, layer, codes, blocks):
+    def frames_of(self, make, layer, codes, source):
         """Those of one layer; none where it does not fit the accelerator or takes too long."""
         outputs = -(-layer.outputs // self.caps.pe)
         pixels = -(-layer.conv_shape[0] * layer.conv_shape[1] // self.caps.pixels)
@@ -157,7 +160,7 @@ class Bench:
         if outputs * pixels * steps > MOST_STEPS:
             return []
         try:
-            return make(layer, codes, self.caps, blocks)
+            return make(layer, codes, self.caps, source)
         except DoesNotFitError:
             return []
 
@@ -188,9 +191,10 @@ class Bench:
         for layer in layers:
             top = 2**layer.in_bits - 1
             codes = self.rng.integers(0, top + 1, layer.in_shape)
-            frames += make(layer, codes, self.caps, False) + make(layer, codes, self.caps, True)
+            for source in SOURCES[:2]:
+                frames += make(layer, codes, self.caps, source)
         for layer in layers[1:4]:
             top = 2**layer.in_bits - 1
             for code in (0, top):
-                frames += make(layer, np.full(layer.in_shape, code), self.caps, False)
+                frames += make(layer, np.full(layer.in_shape, code), self.caps)
         return run_options.some(self.rng, frames, 8)

@@ -56,9 +56,23 @@ def test_windows_by_hand():
     # a pixel takes four bits; planes 0: 1 0 1, 1: 0 1 1
     assert frame.words[8:].tolist() == [0x101, 0x110]
     assert frame.expected.tolist() == [0x100, 0x110, 0x010, 0x101]
-    (frame,) = kernel_frames.window(layer, codes, CAPS, blocks=True)
+    (frame,) = kernel_frames.window(layer, codes, CAPS, source="blocks")
     assert frame.words[8:].tolist() == [0x010001, 0x010100]
     assert frame.expected.tolist() == [0x010000, 0x010100, 0x000100, 0x010001]
+
+
+def test_of_parts_of_blocks_the_first_bytes_count(rng):
+    """Three blocks of eight channels where there is room for 16; the other bytes are ones."""
+    caps = Capabilities(pe=16, pixels=2, weight_words=256, window_words=512)
+    layer = random_conv(rng, (1, 1, 24), 4, (1, 1), in_bits=1)
+    codes = np.zeros(layer.in_shape, int)
+    (command,) = kernel_frames.commands(layer, codes, caps, "parts of blocks")
+    names = ("blocks", "block_used", "last_bytes", "pixel_bytes")
+    assert [command.fields[name] for name in names] == [3, 1, 1, 3]
+    assert command.map.tolist() == [0xFF00] * 3
+    (command,) = kernel_frames.commands(layer, codes, caps, "blocks")
+    assert [command.fields[name] for name in names] == [2, 2, 1, 3]
+    assert command.map.tolist() == [0, 0xFF00]
 
 
 def test_a_layer_by_hand():
