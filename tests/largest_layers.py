@@ -21,6 +21,10 @@ LARGEST = {
     "output rows": [((1023, 3, 1), 20, (1, 2), {"in_bits": 1, "levels": 1})],
     "rows to pool": [((1022, 3, 2), 20, (1, 1), {"pool": MaxPool(2, 1, (1, 0, 0, 0))})],
     "columns": [((3, 1023, 4), 20, (3, 3), {"padding": (1, 1, 1, 1)})],
+    "columns of blocks": [
+        ((1, 1023, 3), 20, (1, 1), {"levels": 1}),
+        ((1, 1023, 20), 5, (1, 3), {"in_bits": 1, "padding": (0, 1, 0, 0)}),
+    ],
     "pooled columns": [((4, 128, 4), 20, (2, 1), {"pool": MaxPool(2, 2)})],
     "thresholds": [((4, 4, 4), 2048, (1, 1), {"levels": 2})],
     "weights": [((2, 2, 2048), 16, (2, 2), {"coefficients": (1, 1), "in_bits": 4})],
