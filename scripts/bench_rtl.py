@@ -280,7 +280,7 @@ def main() -> int:
     }  # fmt: skip
     found = {
         "origin": stamp, "config": config, "networks": networks, "pictures": pictures,
-        "batches": batches, "good": not failed,
+        "batches": batches, "left_out": [n for n in KNOWN if n not in names], "good": not failed,
     }  # fmt: skip
     if before is not None and not stopped:
         compared = bench_against.rows(before, found)

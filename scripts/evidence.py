@@ -175,7 +175,7 @@ def run_missing(chosen: list[str], build: Path) -> None:
 def line(one: Found) -> str:
     kind = KINDS[one.name]
     says = {None: "", True: "good", False: "BAD"}[one.good]
-    return f"{kind.title:26}{one.state:27}{says:6}{one.figures or f'make {kind.target}'}"
+    return f"{kind.title:28}{one.state:27}{says:6}{one.figures or f'make {kind.target}'}"
 
 
 def main() -> int:

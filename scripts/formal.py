@@ -671,7 +671,9 @@ def main() -> int:
     stopped = len(rows) < len(jobs)
     rows.sort(key=lambda row: (row["method"] == "planted fault", row["unit"]))
     good = not stopped and all(row["good"] for row in rows)
-    text = json.dumps({"origin": stamp, "good": good, "proofs": rows}, indent=1) + "\n"
+    left_out = sorted(set(units) - {proof.unit for proof in chosen})
+    found = {"origin": stamp, "good": good, "left_out": left_out, "proofs": rows}
+    text = json.dumps(found, indent=1) + "\n"
     outputs.write(arguments.out.with_suffix(".json"), text, whole=not stopped)
 
     given = [" ".join(f"{k}={v}" for k, v in row["parameters"].items()) for row in rows]

@@ -187,7 +187,13 @@ def verify(arguments: argparse.Namespace) -> int:
     else:
         absent = []
     rows = rows_of(arguments, counts)
-    result = json.dumps({"origin": stamp, "seed": seed, "rows": rows}, indent=1)
+    both = (
+        (KERNELS, arguments.kernels), (IMPLEMENTATIONS, arguments.implementations),
+        (CONFIGURATIONS, arguments.configurations),
+    )  # fmt: skip
+    left_out = [name for known, chosen in both for name in known if name not in chosen]
+    found = {"origin": stamp, "seed": seed, "left_out": left_out, "rows": rows}
+    result = json.dumps(found, indent=1)
     outputs.write(arguments.out / "verify.json", result + "\n", whole=ended)
     print(result if arguments.json else table(rows))
     if status is None:

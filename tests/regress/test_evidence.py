@@ -50,9 +50,9 @@ def good(run) -> dict[str, dict]:
     return {
         "tests": tests,
         "tests-pynq": tests,
-        "agreement": {"rows": [{**row, "mismatches": 0}]},
+        "agreement": {"rows": [{**row, "mismatches": 0}], "left_out": []},
         "regression": passes(run),
-        "proofs": {"good": True, "proofs": [proof, planted]},
+        "proofs": {"good": True, "proofs": [proof, planted], "left_out": []},
         "mutation": {
             "good": True, "mutants": 9, "killed": 7, "equivalent": 1,
             "survivors": [{"places": ["a.sv:1"], "fault": "inv <x>", "repeat": "--only 4"}],
@@ -69,7 +69,7 @@ def good(run) -> dict[str, dict]:
         "synthesis": {
             "good": True, "device": device, "modules": [], **dict.fromkeys(device, 10),
         },
-        "cycles": {"good": True, "networks": {}},
+        "cycles": {"good": True, "networks": {}, "left_out": []},
     }  # fmt: skip
 
 
@@ -83,6 +83,7 @@ BAD = {
         lambda d: d["rows"].clear(),
         lambda d: d["rows"][0].update(mismatches=1),
         lambda d: d["rows"].append({**d["rows"][0], "values": 0}),
+        lambda d: d["left_out"].append("conv"),
     ],
     "regression": [
         lambda d: d.update(kind="smoke"),
@@ -91,7 +92,11 @@ BAD = {
         lambda d: d["complaints"].append("neither covered nor listed: x"),
         lambda d: d["code"]["rtl/a.sv"].update(lines=[1, 9]),
     ],
-    "proofs": [lambda d: d.update(good=False), lambda d: d["proofs"].pop()],
+    "proofs": [
+        lambda d: d.update(good=False),
+        lambda d: d["proofs"].pop(),
+        lambda d: d["left_out"].append("qnn_fifo"),
+    ],
     "mutation": [lambda d: d.update(good=False)],
     "mutation-host": [
         lambda d: d.update(changes=6),
@@ -131,13 +136,19 @@ def test_what_is_good_and_what_is_not(good, name):
 )
 def test_of_cycles_every_value_must_be_right(good, mismatches, figures):
     network = {"net": {"cycles": 1234, "mismatches": mismatches}}
-    assert KINDS["cycles"].judge({"networks": network, "good": good}) == (
+    assert KINDS["cycles"].judge({"networks": network, "good": good, "left_out": []}) == (
         good, f"cycles: net 1,234; {figures}",
     )  # fmt: skip
 
 
+def test_what_was_left_out_is_told():
+    networks = {"net": {"cycles": 1, "mismatches": 0}}
+    found = KINDS["cycles"].judge({"networks": networks, "good": True, "left_out": ["a", "b"]})
+    assert found == (False, "cycles: net 1; 0 values differ; left out: a, b")
+
+
 def test_no_cycles_are_no_result():
-    assert not KINDS["cycles"].judge({"networks": {}, "good": True})[0]
+    assert not KINDS["cycles"].judge({"networks": {}, "good": True, "left_out": []})[0]
 
 
 @pytest.mark.parametrize(

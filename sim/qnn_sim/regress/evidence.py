@@ -76,12 +76,18 @@ def _tests(data: Data) -> Judgement:
     return data["good"] and not failed and data["tests"] > 0, f"{text}; seed {data['seed']}"
 
 
+def _left_out(data: Data) -> str:
+    """What a command was told not to do, or could not; for the figures."""
+    return f"; left out: {', '.join(data['left_out'])}" if data["left_out"] else ""
+
+
 def _agreement(data: Data) -> Judgement:
     rows = data["rows"]
     values, wrong = (sum(row[name] for row in rows) for name in ("values", "mismatches"))
     good = bool(rows) and not wrong and all(row["values"] for row in rows)
     kernels = len({row["kernel"] for row in rows})
-    return good, f"{kernels} kernels and networks, {values:,} values compared, {wrong:,} differ"
+    text = f"{kernels} kernels and networks, {values:,} values compared, {wrong:,} differ"
+    return good and not data["left_out"], text + _left_out(data)
 
 
 def _regression(data: Data) -> Judgement:
@@ -101,7 +107,7 @@ def _proofs(data: Data) -> Judgement:
     bad = sum(not row["good"] for row in data["proofs"])
     modules = len({row["unit"] for row in proofs})
     text = f"{len(proofs)} results for {modules} modules, {len(planted)} planted faults; {bad} bad"
-    return bool(data["good"] and planted), text
+    return bool(data["good"] and planted and not data["left_out"]), text + _left_out(data)
 
 
 def _mutation(data: Data) -> Judgement:
@@ -173,7 +179,8 @@ def _cycles(data: Data) -> Judgement:
     wrong = sum(network["mismatches"] for network in networks.values())
     text = ", ".join(f"{name} {network['cycles']:,}" for name, network in networks.items())
     targets = "" if data["good"] or wrong else "; a target is missed"
-    return bool(networks) and data["good"], f"cycles: {text}; {wrong} values differ{targets}"
+    text = f"cycles: {text}; {wrong} values differ{targets}{_left_out(data)}"
+    return bool(networks) and data["good"] and not data["left_out"], text
 
 
 KINDS = {

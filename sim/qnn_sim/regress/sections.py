@@ -253,7 +253,7 @@ def networks(run: Run) -> Markup:
                 ]
             )
             at += layer["cycles"]
-            if layer.get("beats"):
+            if layer.get("beats") and layer["ideal_cycles"]:  # else it lies at minus infinity
                 share = layer["ideal_cycles"] / layer["cycles"]
                 points.append((layer["name"], layer["ideal_cycles"] / layer["beats"], share))
         caption = f"{name}: {text(result['cycles'])} cycles, {text(result['ideal_cycles'])} if all "
