@@ -90,7 +90,7 @@ CODES = (*BEFORE, *LATER)
 def small_network(rng, caps):
     """More than one command, soon done, and parameters that stay on chip."""
     while True:
-        layers, _ = random_layers.network(rng, caps)
+        layers, _ = random_layers.network(rng, caps, light=True)
         program = laid_out(folded(layers, caps), caps).program  # as the driver has them
         commands = CommandList(program.image, program.commands)
         tiles, thresholds = commands.get("tiles"), commands.get("thresholds")

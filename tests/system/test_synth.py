@@ -58,7 +58,7 @@ def test_memories_that_a_board_names_become_ultra_ram(instances, kind, other, tm
     assert found["qnn_ram"][kind] > 0 and other not in found["qnn_ram"]
 
 
-@pytest.mark.parametrize("board", ["pynq-z1", "aup-zu3"])
+@pytest.mark.parametrize("board", ["pynq-z1", pytest.param("aup-zu3", marks=pytest.mark.nightly)])
 def test_registers_and_additions_of_products_are_in_the_dsps(board, tmp_path):
     found = cells(tmp_path, board, {}, "qnn_word_bank", {"Pixels": 1})
     assert found["qnn_word_bank"]["qnn_word_sum"] == 8
