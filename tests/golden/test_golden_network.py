@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import drawn_layers
 import numpy as np
 import pytest
 import random_networks
@@ -31,7 +32,7 @@ def float_conv(weight, **options):
     return FloatConv(weight=np.array(weight, np.float32), **(facts | options))
 
 
-@given(random_networks.convs(), st.integers(0, 2**32 - 1))
+@given(drawn_layers.convs(), st.integers(0, 2**32 - 1))
 def test_a_layer_equals_its_definition(layer, seed):
     codes = random_networks.random_codes(np.random.default_rng(seed), layer, 3)[2]
     out = golden_network.run_layer(layer, codes)

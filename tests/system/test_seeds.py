@@ -13,7 +13,7 @@ import script_elsewhere
 ROOT = Path(__file__).parents[2]
 SHARED = (
     "conftest.py", "pace.py", "cpu_seconds.json", "chosen_kernels.py", "fresh_seeds.py",
-    "soaking.py",
+    "kept_result.py", "soaking.py",
 )  # fmt: skip
 
 TESTS = """

@@ -24,7 +24,7 @@ from qnn_sim.regress import collect
 ROOT = Path(__file__).parents[2]
 SHARED = (
     "conftest.py", "pace.py", "cpu_seconds.json", "chosen_kernels.py", "fresh_seeds.py",
-    "soaking.py",
+    "kept_result.py", "soaking.py",
 )  # fmt: skip
 
 GOOD = """

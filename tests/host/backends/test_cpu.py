@@ -3,6 +3,7 @@
 
 import importlib.util
 
+import drawn_layers
 import numpy as np
 import pytest
 import random_networks
@@ -37,7 +38,7 @@ def assert_same(found, expected):
 
 
 class TestEqualsGolden:
-    @given(random_networks.convs(), st.integers(1, 4), SEEDS)
+    @given(drawn_layers.convs(), st.integers(1, 4), SEEDS)
     @example(random_conv(np.random.default_rng(1), (4, 4, 2), 2, (1, 1), pool=MaxPool(1, 2)), 3, 0)
     def test_every_layer(self, layer, count, seed):
         network = network_of(layer)

@@ -140,6 +140,25 @@ def test_windows_are_its_buffers(board, layers):
     driver.close()
 
 
+def test_a_picture_goes_into_the_first_of_two_places_and_is_run_there(driver, board):
+    first, second = (
+        [driver.buffers[0].address, place, place + driver.layout.program.tight.size]
+        for place in driver.layout.inputs
+    )
+    assert first != second
+    for given, expected in (((), first), ((0,), first), ((1,), second)):
+        board.events.clear()
+        driver.put(codes(), *given)
+        assert board.of("flush") == [("flush", *expected)]
+    lists = []
+    for given in ((), (0,), (1,)):
+        board.events.clear()
+        driver.start(*given)
+        lists.append(board.last("LIST_ADDRESS"))
+        board.status = 0
+    assert lists[0] == lists[1] != lists[2]
+
+
 def test_a_run_access_by_access(driver, board):
     driver.run(codes())
     read, write = driver.buffers

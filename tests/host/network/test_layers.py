@@ -3,9 +3,9 @@
 
 from itertools import product
 
+import drawn_layers
 import numpy as np
 import pytest
-import random_networks
 import scalar_layers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ def test_shapes(options, conv_shape, out_shape):
     assert layer.macs == np.prod(conv_shape) * layer.weight[0, 0].size
 
 
-@given(random_networks.convs())
+@given(drawn_layers.convs())
 def test_shapes_count_the_windows(layer):
     (rows, columns, _), (top, left, bottom, right) = layer.in_shape, layer.padding
     sides = (

@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import drawn_layers
 import numpy as np
 import pytest
 import random_networks
@@ -105,7 +106,7 @@ class TestRoundTrip:
         assert_equal(store.load(tmp_path), network)
 
     @per_example_folder
-    @given(layer=random_networks.convs())
+    @given(layer=drawn_layers.convs())
     def test_every_layer(self, layer, tmp_path):
         store.save(network_of(layer), tmp_path)
         assert_equal(store.load(tmp_path).layers, (layer,))
