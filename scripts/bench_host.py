@@ -67,7 +67,7 @@ def main() -> int:
         meter = Meter()
         with _open(network, recording.RecordedBoard(recorded)) as model:
             stages, share = beside_pillow(meter, model, picture, arguments.repeat)
-    of = "instructions" if meter.unit == "instructions" else "time"
+    of = "instructions" if meter.unit == "instructions" else "CPU time"
     print(f"{'stage':<14}{'times Pillow, ' + of:>26}")
     for stage in stages:
         print(_line(stage))

@@ -48,7 +48,7 @@ def test_recorded_and_played(models, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert run(monkeypatch, file, *model, "--repeat", 1) == 0
     head, *rows, share = capsys.readouterr().out.splitlines()
-    assert head.endswith("times Pillow, time")
+    assert head.endswith("times Pillow, CPU time")
     assert [row.split()[0] for row in rows] == NAMES
     assert "packing, between, unpacking and scores take " in share
     counter = tmp_path / "counter"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an action costs this processor: instructions, where something counts these, else time.
+"""What an action costs this processor: instructions, where something counts these, else its time
+for this process, which no other one prolongs.
 
 Who emulates a processor can count what it executes, and does so in eight bytes of a file, lowest
 byte first, that the variable QNN_INSTRUCTIONS names: scripts/armhf.py --count.
@@ -29,7 +30,7 @@ class Meter:
     def __init__(self) -> None:
         name = os.environ.get(VARIABLE)
         self.unit = "instructions" if name else "ns"
-        self._read: Callable[[], int] = _counter(name) if name else time.perf_counter_ns
+        self._read: Callable[[], int] = _counter(name) if name else time.process_time_ns
 
     def of(self, action: Callable[[], object]) -> int:
         """What an action costs, less what it costs to ask."""

@@ -2,7 +2,8 @@
 """What stands around the layers, beside what Pillow needs for the same picture in the same run; and
 what a process costs that looks at one picture: time to start, and memory.
 
-Ratios are of instructions, where something counts them (qnn.measure.effort), else of time."""
+Ratios are of instructions, where something counts them (qnn.measure.effort), else of the
+processor's time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Instructions where something counts them, else time."""
+"""Instructions where something counts them, else time of the processor."""
 
 import time
 
@@ -10,10 +10,20 @@ from qnn.measure.effort import VARIABLE, Meter
 
 
 def test_time_where_nothing_counts(monkeypatch):
+    """Of the processor: what waits, costs nothing."""
     monkeypatch.delenv(VARIABLE, raising=False)
     meter = Meter()
     assert meter.unit == "ns"
-    assert 5_000_000 < meter.of(lambda: time.sleep(0.01)) < 300_000_000_000
+
+    def work():
+        ends = time.process_time_ns() + 10_000_000
+        while time.process_time_ns() < ends:
+            pass
+
+    began = time.process_time_ns()
+    cost = meter.of(work)
+    assert 10_000_000 <= cost <= time.process_time_ns() - began
+    assert meter.of(lambda: time.sleep(0.05)) < 50_000_000
 
 
 def test_what_a_counter_wrote(monkeypatch, tmp_path):
