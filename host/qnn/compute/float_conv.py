@@ -238,31 +238,13 @@ class Convolution:
         zeros, and what each unit of its largest magnitude adds."""
         return growing_bound(self._exact_weight_sum, self._exact_bias, self._terms, self._dtype)
 
-    def windows(self, padded: NDArray[np.float32]) -> NDArray[np.void]:
-        """What each output sees of a picture that may still change, of `padded` memory: (rows,
-        columns, KH), each a line of a window, which lies in one piece.
-
-        Args:
-            padded: float32 (H + 2 padding, W + 2 padding, C), the picture in its margin of zeros,
-                in one piece.
-        """
-        rows, columns, channels = self._kernel
-        down, right, each = padded.strides
-        counts = [
-            (side - size) // self.stride + 1
-            for side, size in zip(padded.shape, (rows, columns), strict=False)
-        ]
-        line = np.dtype((np.void, columns * channels * each))
-        steps = down * self.stride, right * self.stride, down
-        return np.ndarray((*counts, rows), line, padded, strides=steps)
-
     def codes_at(
-        self, windows: NDArray[np.void], where: tuple[NDArray[np.intp], ...], largest: float
+        self, picture: NDArray[np.float32], where: tuple[NDArray[np.intp], ...], largest: float
     ) -> NDArray[np.uint8]:
         """Some codes of a picture, by the defining arithmetic alone.
 
         Args:
-            windows: of it, as above.
+            picture: float32 (H, W, C), in one piece.
             where: row, column and output of each, (N,).
             largest: no value of the picture is larger in magnitude.
 
@@ -277,9 +259,54 @@ class Convolution:
         codes = np.empty(len(row), np.uint8)
         for start in range(0, len(row), _RECOMPUTED_AT_ONCE):
             part = slice(start, start + _RECOMPUTED_AT_ONCE)
-            patches = windows[row[part], column[part]].view(np.float32)
+            patches = self._patches_at(picture, row[part], column[part])
             codes[part] = self._defining(patches, output[part], largest)
         return codes
+
+    def _patches_at(
+        self, picture: NDArray[np.float32], row: NDArray[np.intp], column: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """What outputs at N rows and columns see, N patches in one piece."""
+        if not self.padding:
+            return self._windows_of(picture, self.stride)[row, column].view(np.float32)
+        rows, columns, _ = self._kernel
+        height, width, _ = picture.shape
+        top, left = row * self.stride - self.padding, column * self.stride - self.padding
+        if height < rows or width < columns:
+            return self._with_margin(picture, top, left)
+        inner_top = np.minimum(np.maximum(top, 0), height - rows)
+        inner_left = np.minimum(np.maximum(left, 0), width - columns)
+        patches = self._windows_of(picture, 1)[inner_top, inner_left].view(np.float32)
+        (outer,) = ((top != inner_top) | (left != inner_left)).nonzero()
+        if len(outer):
+            whole = patches.reshape(-1, *self._kernel)
+            whole[outer] = self._with_margin(picture, top[outer], left[outer])
+        return patches
+
+    def _with_margin(
+        self, picture: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """Patches (N, KH, KW, C) that begin there, 0 outside of the picture."""
+        line = top[:, None, None] + np.arange(self._kernel[0])[:, None]
+        pixel = left[:, None, None] + np.arange(self._kernel[1])
+        height, width, _ = picture.shape
+        near_line = np.minimum(np.maximum(line, 0), height - 1)
+        near_pixel = np.minimum(np.maximum(pixel, 0), width - 1)
+        patches: NDArray[np.float32] = picture[near_line, near_pixel]
+        patches[(line != near_line) | (pixel != near_pixel)] = 0
+        return patches
+
+    def _windows_of(self, picture: NDArray[np.float32], step: int) -> NDArray[np.void]:
+        """Windows of a picture, `step` apart: (rows, columns, KH), each a line of a window, which
+        lies in one piece."""
+        rows, columns, _ = self._kernel
+        down, right, _ = picture.strides
+        counts = [
+            (side - size) // step + 1
+            for side, size in zip(picture.shape, (rows, columns), strict=False)
+        ]
+        line, steps = np.dtype((np.void, columns * right)), (down * step, right * step, down)
+        return np.ndarray((*counts, rows), line, picture, strides=steps)
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
         height, width, channels = shape

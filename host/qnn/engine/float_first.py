@@ -71,15 +71,11 @@ class Kept:
     """A picture while the accelerator has it.
 
     Attributes:
-        padded: float32, in its margin of zeros; the picture itself where there is none.
-        x: float32 (H, W, C), without it; a part of that memory.
-        windows: of `padded`, see qnn.compute.float_conv.
+        x: float32 (H, W, C), in one piece.
         lowest, highest: as of Quantised.
     """
 
-    padded: NDArray[np.float32]
     x: NDArray[np.float32]
-    windows: NDArray[np.void]
     lowest: float
     highest: float
 
@@ -134,29 +130,16 @@ class FloatFirst:
         with values out of range."""
         return _thresholds(self.ends, quantised.lowest, quantised.highest, quantised.scale)
 
-    def keep(
-        self, picture: NDArray[np.number[Any]], quantised: Quantised, room: Kept | None = None
-    ) -> Kept:
-        """A picture in its margin, and what is known of it.
+    def keep(self, picture: NDArray[np.number[Any]], quantised: Quantised) -> Kept:
+        """A picture, and what is known of it.
 
         Args:
-            picture: (H, W, C). It is copied, but where it has no margin and is float32 in one
-                piece: then it must stay as it is for as long as it is kept.
+            picture: (H, W, C); no copy is made of float32 in one piece, which must stay as it is
+                for as long as it is kept.
             quantised: of it.
-            room: of a picture that is needed no more; its memory is taken.
         """
-        shape, p = self.words.in_shape, self.conv.padding
-        padded: NDArray[np.float32]
-        if not p:
-            x: NDArray[np.float32] = np.ascontiguousarray(picture, np.float32)
-            return Kept(x, x, self.conv.windows(x), quantised.lowest, quantised.highest)
-        if room is None:
-            padded = np.zeros((shape[0] + 2 * p, shape[1] + 2 * p, shape[2]), np.float32)
-            x, windows = padded[p : p + shape[0], p : p + shape[1]], self.conv.windows(padded)
-        else:
-            padded, x, windows = room.padded, room.x, room.windows
-        x[...] = picture
-        return Kept(padded, x, windows, quantised.lowest, quantised.highest)
+        x = np.ascontiguousarray(picture, np.float32)
+        return Kept(x, quantised.lowest, quantised.highest)
 
     def proves(self, kept: Kept) -> bool:
         """Even counts are right; else, of a picture with values out of range, each may be wrong."""
@@ -168,7 +151,7 @@ class FloatFirst:
         if len(where[0]) * FEW > self._outputs:
             codes: NDArray[np.uint8] = self.conv(kept.x)[where]
             return codes
-        return self.conv.codes_at(kept.windows, where, max(-kept.lowest, kept.highest))
+        return self.conv.codes_at(kept.x, where, max(-kept.lowest, kept.highest))
 
     @cached_property
     def _outputs(self) -> int:

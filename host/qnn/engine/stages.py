@@ -176,7 +176,7 @@ class Stages:
         if isinstance(first, FloatFirst):
             quantised = quantised or self.quantised(picture, place)
             assert quantised is not None
-            self._kept[place] = first.keep(picture, quantised, self._kept.get(place))
+            self._kept[place] = first.keep(picture, quantised)
             self._thresholds[place] = first.thresholds(quantised)
             self._put_thresholds(place)
             begin = self.layout.inputs[place]

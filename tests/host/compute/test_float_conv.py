@@ -191,29 +191,45 @@ def test_few_outputs_are_recomputed(monkeypatch):
 
 
 @arithmetics
-def test_codes_at_some_places(arithmetic, monkeypatch):
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_codes_at_some_places(padding, arithmetic, monkeypatch):
     """Steps lie on outputs, so that a bound of nothing is noticed."""
     rng = np.random.default_rng(3)
     noticed = 0
     for _ in range(20):
         weight = rng.normal(size=(4, 5, 5, 3)).astype(np.float32)
         x = rng.normal(size=(9, 9, 3)).astype(np.float32)
-        outputs = GOLDEN_CONV[arithmetic](x, weight, None, 2, 1)
+        outputs = GOLDEN_CONV[arithmetic](x, weight, None, 2, padding)
         steps = Thresholds(tuple(rng.choice(outputs.ravel().astype(np.float64), 7).tolist()))
-        conv = Convolution(weight, None, 2, 1, steps, arithmetic)
+        conv = Convolution(weight, None, 2, padding, steps, arithmetic)
         where = np.nonzero(np.ones(outputs.shape, bool))
-        right = golden_codes(x, weight, None, 2, 1, steps, arithmetic)[where]
-        windows = conv.windows(np.pad(x, ((1, 1), (1, 1), (0, 0))))
-        arguments = windows, where, float(abs(x).max())
+        right = golden_codes(x, weight, None, 2, padding, steps, arithmetic)[where]
+        arguments = x, where, float(abs(x).max())
         np.testing.assert_array_equal(conv.codes_at(*arguments), right)
         with monkeypatch.context() as patched:
             patched.setattr(float_conv, "error_bound", lambda *_: np.zeros(4))
-            sure = Convolution(weight, None, 2, 1, steps, arithmetic)
+            sure = Convolution(weight, None, 2, padding, steps, arithmetic)
             noticed += not np.array_equal(sure.codes_at(*arguments), right)
     assert noticed > 10
     assert conv.codes_at(arguments[0], tuple(some[:0] for some in where), 1.0).shape == (0,)
     with pytest.raises(QnnError, match="too large for float32"):
         conv.codes_at(arguments[0], where, 1e38)
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 3), (9, 2, 3), (1, 1, 3), (5, 6, 3), (8, 5, 3)])
+@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("padding", [2, 4])
+def test_codes_at_the_margin(shape, stride, padding):
+    """Also of pictures smaller than the kernel, and of windows with nothing of the picture."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=shape).astype(np.float32)
+    conv = Convolution(rng.normal(size=(2, 5, 4, 3)).astype(np.float32), None, stride, padding,
+                       Thresholds((-1.0, 0.5, 2.0)))  # fmt: skip
+    right = conv(x)
+    where = np.nonzero(np.ones(right.shape, bool))
+    for some in (slice(None), slice(3, None, 7), slice(1)):
+        own = tuple(one[some] for one in where)
+        np.testing.assert_array_equal(conv.codes_at(x, own, float(abs(x).max())), right[own])
 
 
 @pytest.mark.parametrize(
