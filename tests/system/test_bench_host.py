@@ -22,6 +22,13 @@ from qnn_sim.platform import SimulatedBoard
 NAMES = ["pillow", "pixels", "scale", "quantise", "decode", *AROUND]
 
 
+@pytest.fixture(autouse=True)
+def _no_backend_stays(monkeypatch):
+    """The script enters one of its own."""
+    monkeypatch.setattr(script, "BACKENDS", dict(script.BACKENDS))
+    monkeypatch.setattr("qnn.backends.BACKENDS", script.BACKENDS)
+
+
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     """Directories of two networks of other shapes."""
