@@ -76,10 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        args = build_parser(_verbs(given)).parse_args(given)
+        try:
+            args = build_parser(_verbs(given)).parse_args(given)
+        except SystemExit:  # behind a help text, which not every Python writes out by itself
+            _write_out()
+            raise
         status = args.run(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _write_out()
         return int(status or 0)
     except QnnError as error:
         print(f"qnn: {error}", file=sys.stderr)
@@ -98,6 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("qnn: interrupted", file=sys.stderr)
         return 130
+
+
+def _write_out() -> None:
+    """What is left in the buffer of standard output."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _drop_output() -> None:

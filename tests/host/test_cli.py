@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import pty
@@ -283,6 +284,17 @@ def test_a_reader_that_has_gone(arguments):
     with os.fdopen(writer, "wb") as pipe:
         result = run_script(*arguments, stdout=pipe)
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_help_text_is_written_out_before_the_end(monkeypatch):
+    """Where the reader has gone it is only then that somebody says so."""
+
+    class Gone(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert main(["--help"]) == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -89,10 +89,11 @@ def requantisation(
     end = np.clip(largest - base, 0, SPAN)
     bounds = _Bounds(lower, thresholds <= largest[:, None], upper, reached, end, top)
     # the multiplier lies between steps / (rise + 1) and steps / (rise - 1), times 2**S
-    steps = np.where(some, last - first, 0)
+    steps = np.where(some, last - first, 0).astype(np.int64)  # indices have 32 bits on some
     rise = np.where(some, thresholds[channels, last] - thresholds[channels, first], 0)
-    below = (~reached).sum(axis=1)  # code of the least sum: A begins there, and is a word as well
-    shift: Integers = np.full(len(thresholds), SHIFTS[0])
+    # code of the least sum: A begins there, and is a word as well
+    below = (~reached).sum(axis=1, dtype=np.int64)
+    shift: Integers = np.full(len(thresholds), SHIFTS[0], np.int64)
     for one in SHIFTS[1:]:
         fits = (steps << one) // (rise + 1) < WORD
         shift[fits & (below + 1 << one <= -ADDENDS[0])] = one

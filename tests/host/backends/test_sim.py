@@ -3,6 +3,7 @@
 
 import importlib.util
 import shutil
+from importlib.machinery import ModuleSpec
 
 import pytest
 
@@ -23,9 +24,11 @@ needs_sim = pytest.mark.skipif(bool(sim.unavailable()), reason=f"sim: {sim.unava
     ],
 )
 def test_a_missing_package(monkeypatch, missing, reason):
-    found = importlib.util.find_spec
+    """Whether or not the others are here."""
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == missing else found(name)
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == missing else ModuleSpec(name, None),
     )
     with pytest.raises(BackendError, match=f"backend sim cannot run here: {reason}"):
         open_session("sim", library.find(library.DEFAULT))

