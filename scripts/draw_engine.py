@@ -66,7 +66,8 @@ BLOCKS = (
     Block(
         880, 130, 152, 240, "data", (
             "qnn_pe_group", "qnn_popcount", "qnn_triples", "qnn_count7", "qnn_threshold",
-            "qnn_at_least", "qnn_at_least_part", "qnn_sum_pair", "qnn_accumulator", "qnn_dsp_accumulator", "qnn_ram",
+            "qnn_at_least", "qnn_at_least_part", "qnn_sum_pair", "qnn_accumulator",
+            "qnn_dsp_accumulator", "qnn_ram",
         ),
         ("8 channels \u00d7 Pixels", "pixels: weights,", "counts, sums, thresholds"),
         "\u00d7 Pe / 8",
@@ -82,7 +83,8 @@ BLOCKS = (
     Block(584, 426, 104, 56, "data", ("qnn_pool", "qnn_pool_lanes"), ("max-pool",)),
     Block(436, 426, 104, 56, "data", ("qnn_pack", "qnn_pack_lanes"), ("bit planes",)),
     Block(
-        196, 426, 150, 56, "memory", ("qnn_write_dma", "qnn_wide_fifo"), ("bursts that are all there",)
+        196, 426, 150, 56, "memory", ("qnn_write_dma", "qnn_wide_fifo"),
+        ("bursts that are all there",)
     ),
 )  # fmt: skip
 
