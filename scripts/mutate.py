@@ -170,6 +170,12 @@ def find_benches(folder: Path, faults: list[str]) -> BenchFaults:
     return BenchFaults(folder / "benches", dict(enumerate(faults, 1)), cells)
 
 
+def forget_benches(folder: Path) -> None:
+    """What benches did in a run before: they may have changed, and the netlist is the same."""
+    for kept in (*folder.glob("bench-*.passed"), *folder.glob("bench-*.failed")):
+        kept.unlink()
+
+
 @dataclass(frozen=True)
 class BenchJudge:
     """Tries a fault at the bench of its module."""
@@ -187,7 +193,7 @@ class BenchJudge:
         return status_of(tests, self.folder / f"bench-{number}.log", BENCH_CPU_S) != 0
 
     def sound(self, module: str) -> bool:
-        """Whether the bench passes on its netlist without a fault; tried once, and kept."""
+        """Whether the bench passes on its netlist without a fault; tried once a run."""
         log = self.folder / f"bench-{module}.log"
         passed, failed = log.with_suffix(".passed"), log.with_suffix(".failed")
         with FileLock(f"{log}.lock"):
@@ -275,6 +281,7 @@ def main() -> int:
     except QnnError as problem:
         parser.error(str(problem))
     stamp, folder = inputs.stamp(ROOT), folder_of(out, count, seed)
+    forget_benches(folder)
     begun = time.monotonic()
 
     def tell(text: str) -> None:

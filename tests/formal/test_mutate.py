@@ -53,6 +53,23 @@ def test_only_a_bench_that_passes_without_a_fault_kills(
     assert (tmp_path / "bench-qnn_fifo.failed").exists() == bool(without)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_bench_that_has_changed_is_tried_again(tmp_path, before):
+    class Benches:
+        def __init__(self, without):
+            self.without = without
+
+        def bench_of(self, number):
+            return "qnn_fifo"
+
+        def battery(self, number, module, seed):
+            return 1 if number else self.without
+
+    for without in (before, 1 - before):
+        mutate.forget_benches(tmp_path)
+        assert mutate.BenchJudge(tmp_path, Benches(without), 1).kills(1) == (without == 0)
+
+
 def test_output_of_a_process_is_kept(tmp_path):
     assert status_of(partial(os.system, "echo here"), tmp_path / "log") == 0
     assert (tmp_path / "log").read_text() == "here\n"
