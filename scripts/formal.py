@@ -365,10 +365,11 @@ PROOFS = [
             Fault(PARAMETERS, "base <= base + 32'(Pe * 8);", "base <= base + 32'(Pe * 4);"),
             Fault(PARAMETERS, "lane <= word_end ? '0 : lane + 1'b1;", "lane <= lane + 1'b1;"),
             Fault(PARAMETERS, "address <= base + 32'(Part * Own * 8);", "address <= base;"),
-            Fault(PARAMETERS, "if (!threshold_low) threshold_we_o <= '0;", "threshold_we_o <= '0;"),
-            Fault(PARAMETERS, "<< (lane >> 1);", "<< lane;"),
-            Fault(PARTS, "if (valid_i && !second_i) first", "if (valid_i) first"),
-            Fault(PARTS, "if (valid_i && second_i) high[k]", "if (valid_i) high[k]"),
+            Fault(PARAMETERS, ".lane_i(lane[OwnW-2:0])", ".lane_i(lane[OwnW-1:1])"),
+            Fault(PARTS, "if (!low_now[0]) we_o <= '0;", "we_o <= '0;"),
+            Fault(PARTS, "<< (lane_i >> 1);", "<< lane_i;"),
+            Fault(PARTS, "if (valid_i && !lane_i[0]) first", "if (valid_i) first"),
+            Fault(PARTS, "if (complete) high[k]", "if (valid_i) high[k]"),
             Fault(PARTS, "? SHORT_W'(high[k]) :", "? SHORT_W'(high[0]) :"),
             Fault(PARAMETERS, "13'(tile.thresholds)\n        && order_room;",
                   "13'(tile.thresholds);"),
@@ -414,10 +415,10 @@ PROOFS = [
         "qnn_row_fifo",
         parameters={"PartW": 64, "Parts": 8, "Depth": 64, "Part": 0},
         faults=(
-            Fault(ROWS, "assign push = push_i[Parts-1];", "assign push = push_i[0];"),
-            Fault(ROWS, "pop_i && valid_o", "pop_i"),
+            Fault(ROWS, "valid_o = valid[Parts-1];", "valid_o = valid[0];"),
+            Fault(ROWS, ".pop_i(pop_i && valid_o)", ".pop_i"),
             Fault(ROWS, "{flag_i, data_i[p*PartW+:PartW]}", "{data_i[p*PartW+:PartW]}"),
-            Fault(ROWS, "if (push_i[p]) begin", "if (push) begin"),
+            Fault(ROWS, ".push_i(push_i[p])", ".push_i(push_i[Parts-1])"),
         ),
     ),
 ]  # fmt: skip
@@ -453,8 +454,9 @@ def read(proof: Proof, rtl: Path) -> list[str]:
     if proof.xilinx:
         files = [*rtl_build.xilinx_declarations(rtl), *rtl_build.xilinx_sources(rtl)]
     parameters = " ".join(f"-G {key}={value}" for key, value in proof.parameters.items())
+    files += [PROPERTIES / "followed.sv", PROPERTIES / f"{top}.sv"]
     return [
-        f"read_slang --top {top} {parameters} {' '.join(map(str, files))} {PROPERTIES / top}.sv",
+        f"read_slang --top {top} {parameters} {' '.join(map(str, files))}",
         *(["read_verilog -overwrite +/xilinx/cells_sim.v"] if proof.xilinx else []),
     ]
 

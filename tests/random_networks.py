@@ -42,8 +42,8 @@ def random_conv(
     """A layer with random weights, and `levels` thresholds for each output where sums lie.
 
     A few thresholds are the least and the largest sum, one beyond them, or far away, as far as 32
-    bits go. Where `even`
-    they are those of a multiplication: between them are equal steps, rounded up.
+    bits go. Where `even` they are those of a multiplication: between them are equal steps, rounded
+    up.
     """
     per_group = in_shape[2] // groups
     weight = rng.integers(0, 2, (len(coefficients), outputs, *kernel, per_group), dtype=np.uint8)

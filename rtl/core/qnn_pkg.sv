@@ -13,6 +13,11 @@ package qnn_pkg;
     chain_cycles = groups > 1 ? groups : 2;
   endfunction
 
+  // Parts of a row of results: the codes of a group of channels each; eight sums are 4 of them.
+  function automatic int unsigned result_parts(int unsigned groups);
+    result_parts = groups > 4 ? groups : 4;
+  endfunction
+
   // Six bits of one weight as two numbers of two bits, {first, second}, for two places of a carry chain,
   // which take the exclusive or of both and one of them: of the upper place two functions of the same five
   // bits, so one LUT with two outputs; of the lower place the parity of six, and v[5] itself.

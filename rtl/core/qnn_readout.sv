@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Compares finished sums with thresholds, each of these two cycles long or one, and collects the results, one
-// row of results a cycle: codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the
+// Compares finished sums with thresholds, each of these two cycles long or one, and collects the results,
+// one row of them a cycle: codes, Pe of one pixel; or raw sums, eight of one pixel, 32 bits each, the
 // pixel's first group of channels first; or rows that qnn_requant makes of all sums, for which the sums
 // leave in another order: all pixels of a group of channels, then the next group, and before each pixel
 // its parameters.
@@ -25,7 +25,7 @@ module qnn_readout
   localparam int unsigned Words          = qnn_regs_pkg::REQUANT_WORDS,
   localparam int unsigned PixelW         = (Pixels > 1) ? $clog2(Pixels) : 1,
   localparam int unsigned PartW          = GROUP_PE * CODE_W,
-  localparam int unsigned Parts          = (Groups > 4) ? Groups : 4,   // of a row: eight sums are 4
+  localparam int unsigned Parts          = result_parts(Groups),
   localparam int unsigned ResultW        = Parts * PartW
 ) (
   input  logic                 clk_i,

@@ -130,7 +130,8 @@ module qnn_sequencer
 
   logic [7:0] result_rows;
   logic [8:0] interval_min, compares;
-  assign compares = command_i.short_sums ? {1'b0, command_i.thresholds} : {command_i.thresholds, 1'b0};
+  assign compares = command_i.short_sums ? {1'b0, command_i.thresholds}
+      : {command_i.thresholds, 1'b0};
   always_ff @(posedge clk_i) begin
     result_rows <= command_i.raw ? 8'(Groups * Pixels) : 8'(Pixels);
     // results stay until those of the next group overwrite them: compare and read them before

@@ -102,7 +102,8 @@ module qnn_input_loader
   logic [7:0]  ask_maps, ask_blocks;               // left behind this one
   logic [9:0]  ask_rows;
   logic [31:0] row_address, block_address, row_after;
-  logic        take, taken;                        // the beats of a row in a block become requests
+  logic        take;                               // the beats of a row in a block become requests
+  logic        taken;                              // ... have: what comes next is worked out
   assign row_after = row_address + {16'b0, command_i.row_beats, 3'b0};
 
   always_ff @(posedge clk_i) begin

@@ -203,24 +203,19 @@ module qnn_weight_loader
       : loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1));
   assign loading_done = data_valid_i && word_end && word == last_word;
 
-  logic of_four, threshold_low;                      // the last beat of four thresholds
-  qnn_threshold_parts u_parts (
-    .clk_i, .rst_i, .valid_i(data_valid_i && loading_valid && is_threshold), .second_i(lane[0]),
-    .data_i, .low_valid_o(threshold_low), .high_valid_o(threshold_high_o), .data_o(threshold_data_o)
+  qnn_threshold_parts #(
+    .Channels(Own)
+  ) u_parts (
+    .clk_i, .rst_i, .valid_i(data_valid_i && loading_valid && is_threshold),
+    .lane_i(lane[OwnW-2:0]), .address_i(threshold_address), .data_i, .we_o(threshold_we_o),
+    .waddr_o(threshold_waddr_o), .high_o(threshold_high_o), .data_o(threshold_data_o)
   );
-  assign of_four = data_valid_i && loading_valid && is_threshold && lane[0];
 
   logic [15:0] tiles_loaded;
   always_ff @(posedge clk_i) begin
     weight_we_o <= '0;
     weight_data_o <= data_i;
     weight_waddr_o <= weight_address;
-    if (!threshold_low) threshold_we_o <= '0;
-    if (of_four) begin
-      threshold_we_o <= (Own / 4)'(1) << (lane >> 1);
-      threshold_waddr_o <= threshold_address;
-    end
-    if (rst_i) threshold_we_o <= '0;
     if (data_valid_i && loading_valid) begin
       if (!is_threshold) weight_we_o[lane] <= 1'b1;
       lane <= word_end ? '0 : lane + 1'b1;

@@ -71,7 +71,7 @@ module qnn_datapath
   localparam int unsigned PixelW = $clog2(Pixels);
   localparam int unsigned PairW = (Pixels > 2) ? $clog2(Pixels / 2) : 1;
   localparam int unsigned WordW = $clog2(WindowWords);
-  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;              // of a row of results
+  localparam int unsigned Parts = result_parts(Groups);
   localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
   localparam int unsigned ResultDepth = Groups * Pixels > 32 ? 64 : 32;   // raw sums of a group
 
@@ -249,8 +249,8 @@ module qnn_datapath
     acc_first: first_q[2], acc_shift: shift_q[2], acc_last: last_q[2],
     threshold_address: threshold_address, compare_valid: compare_valid,
     compare_first: compare_first, compare_high: compare_high, compare_last: compare_last,
-    compare_code: compare_code,
-    copy: copy, read_pixel: 3'(read_pixel), words: command_i.word_products, wide: command_i.wide_sums,
+    compare_code: compare_code, copy: copy, read_pixel: 3'(read_pixel),
+    words: command_i.word_products, wide: command_i.wide_sums,
     word_valid: word_valid, word_group: word_group, word_pair: 2'(word_pair), word_last: word_last
   };
   assign act[0] = pieces;
@@ -296,11 +296,13 @@ module qnn_datapath
     .Pe(Pe), .Pixels(Pixels), .AccW(AccW), .ThresholdWords(ThresholdWords)
   ) u_readout (
     .clk_i, .rst_i, .run_start_i, .raw_i(command_i.raw), .requantise_i(requantise),
-    .thresholds_i(command_i.thresholds), .short_i(command_i.short_sums), .words_i(command_i.word_products),
+    .thresholds_i(command_i.thresholds), .short_i(command_i.short_sums),
+    .words_i(command_i.word_products),
     .finish_i(issue_o && last), .present_i(present),
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
-    .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code), .copy_o(copy), .pixel_o(read_pixel),
+    .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code),
+    .copy_o(copy), .pixel_o(read_pixel),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last),
     .requant_present_o(requant_in_present), .requant_sums_o(requant_sums),

@@ -58,7 +58,9 @@ CHOSEN = {
     ("qnn_write_dma", "written_line_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "command_o"): f"{SINCE} start_i",
     ("qnn_weight_loader", "loading_command_o"): NEVER,  # while answers are awaited
-    ("qnn_threshold_parts", "data_o"): "low_valid_o high_valid_o",
+    ("qnn_threshold_parts", "data_o"): "we_o",
+    ("qnn_threshold_parts", "high_o"): "we_o",
+    ("qnn_threshold_parts", "waddr_o"): "we_o",
     ("qnn_weight_loader", "weight_data_o"): "weight_we_o",
     ("qnn_weight_loader", "threshold_data_o"): "threshold_we_o",
     ("qnn_weight_loader", "threshold_high_o"): "threshold_we_o",

@@ -30,27 +30,18 @@ module qnn_fifo_properties #(
   always_comb if (!begun) assume (rst_i);
 
   // any one word that is pushed; ahead: words that are popped before it
-  logic              chosen, held;
+  logic              held;
   logic [Width-1:0]  word;
   logic [CountW-1:0] ahead;
   logic              push, pop;
   assign push = push_i && count != CountW'(Depth);
   assign pop = pop_i && count != '0;
-  always_ff @(posedge clk_i) begin
-    if (push && choose_i && !chosen) begin
-      chosen <= 1'b1;
-      held <= 1'b1;
-      word <= data_i;
-      ahead <= count - CountW'(pop);
-    end else if (held && pop) begin
-      if (ahead == '0) held <= 1'b0;
-      else ahead <= ahead - 1'b1;
-    end
-    if (rst_i) begin
-      chosen <= 1'b0;
-      held <= 1'b0;
-    end
-  end
+  followed #(
+    .Width(Width), .CountW(CountW)
+  ) u_word (
+    .clk_i, .rst_i, .push_i(push), .pop_i(pop), .choose_i, .data_i, .count_i(count),
+    .chosen_o(), .held_o(held), .data_o(word), .ahead_o(ahead)
+  );
 
   logic [CountW-1:0] expected;
   always_ff @(posedge clk_i) begin

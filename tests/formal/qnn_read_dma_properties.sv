@@ -113,23 +113,14 @@ module qnn_read_dma_properties #(
     asking = '0;
     for (int i = 0; i < int'(Clients); i++) if (req_ready[i]) asking = ClientW'(i);
   end
-  always_ff @(posedge clk_i) begin
-    if (|req_ready && choose_i && !chosen) begin
-      chosen <= 1'b1;
-      held <= 1'b1;
-      client <= asking;
-      address <= req_address_i[32'(asking)*32+:32];
-      beats <= req_beats_i[32'(asking)*5+:5];
-      ahead <= dut.outstanding - CountW'(finish);
-    end else if (held && finish) begin
-      if (ahead == '0) held <= 1'b0;
-      else ahead <= ahead - 1'b1;
-    end
-    if (rst_i) begin
-      chosen <= 1'b0;
-      held <= 1'b0;
-    end
-  end
+  followed #(
+    .Width(ClientW + 37), .CountW(CountW)
+  ) u_burst (
+    .clk_i, .rst_i, .push_i(|req_ready), .pop_i(finish), .choose_i,
+    .data_i({asking, req_address_i[32'(asking)*32+:32], req_beats_i[32'(asking)*5+:5]}),
+    .count_i(dut.outstanding), .chosen_o(chosen), .held_o(held),
+    .data_o({client, address, beats}), .ahead_o(ahead)
+  );
   logic at_front;
   assign at_front = held && ahead == '0;
 

@@ -49,38 +49,30 @@ module qnn_row_fifo_properties #(
   end
 
   // any one part that is pushed; ahead: rows that are popped before it
-  logic              chosen, held, word_flag;
+  logic              held, word_flag;
   logic [PartW-1:0]  word;
   logic [CountW-1:0] ahead;
-  always_ff @(posedge clk_i) begin
-    if (push && choose_i && !chosen) begin
-      chosen <= 1'b1;
-      held <= 1'b1;
-      word <= data_i[Part*PartW+:PartW];
-      word_flag <= flag_i;
-      ahead <= own - CountW'(pop);
-    end else if (held && pop) begin
-      if (ahead == '0) held <= 1'b0;
-      else ahead <= ahead - 1'b1;
-    end
-    if (rst_i) begin
-      chosen <= 1'b0;
-      held <= 1'b0;
-    end
-  end
+  followed #(
+    .Width(PartW + 1), .CountW(CountW)
+  ) u_part (
+    .clk_i, .rst_i, .push_i(push), .pop_i(pop), .choose_i,
+    .data_i({flag_i, data_i[Part*PartW+:PartW]}), .count_i(own), .chosen_o(), .held_o(held),
+    .data_o({word_flag, word}), .ahead_o(ahead)
+  );
 
   logic [AddrW-1:0] place;
-  assign place = AddrW'(dut.head + AddrW'(ahead));
+  assign place = AddrW'(dut.gen_part[Part].u_fifo.head + AddrW'(ahead));
   always_comb begin
     if (begun) begin
       count_valid : assert (valid == (whole != '0));
-      count_right : assert (dut.count == whole);
+      count_right : assert (dut.count[Part] == own && dut.count[Parts-1] == whole);
+      count_part : assert (dut.valid[Part] == (own != '0));
       count_order : assert (whole <= own && own <= CountW'(Depth));
-      count_places : assert (AddrW'(dut.gen_part[Part].tail - dut.head) == AddrW'(own));
-      count_heads : assert (dut.gen_part[Part].own_head == dut.head);
+      count_places : assert (AddrW'(dut.gen_part[Part].u_fifo.tail - dut.gen_part[Part].u_fifo.head)
+          == AddrW'(own));
       if (held) begin
         order_inside : assert (ahead < own);
-        order_kept : assert (dut.gen_part[Part].mem[place][PartW-1:0] == word);
+        order_kept : assert (dut.gen_part[Part].u_fifo.mem[place][PartW-1:0] == word);
         if (ahead == '0) begin
           order_data : assert (data[Part*PartW+:PartW] == word);
           if (Part == 0) order_flag : assert (flag == word_flag);
@@ -90,7 +82,7 @@ module qnn_row_fifo_properties #(
   end
   if (Part == 0) begin : gen_flag
     always_comb begin
-      if (begun && held) order_flag_kept : assert (dut.gen_part[0].mem[place][PartW] == word_flag);
+      if (begun && held) order_flag_kept : assert (dut.gen_part[0].u_fifo.mem[place][PartW] == word_flag);
     end
   end
 

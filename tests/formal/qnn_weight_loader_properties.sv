@@ -155,7 +155,7 @@ module qnn_weight_loader_properties
   logic [11:0]      weight_q, threshold_q, waddr_q;
   // thresholds: the two that came last with an even lane, before this cycle, a cycle ago and two ago
   logic [63:0]      two_next, two, two_q, data_q_2;
-  logic             of_four, of_four_q, four_known = 1'b0, four_known_q = 1'b0;
+  logic             of_four, of_four_q, was_four, four_known = 1'b0, four_known_q = 1'b0;
   logic [Own/4-1:0] we_q;
   logic             takes;
   assign takes = data_valid_i && dut.loading_valid && dut.is_threshold;
@@ -166,6 +166,7 @@ module qnn_weight_loader_properties
     {two, two_q, data_q_2} <= {two_next, two, data_q};
     of_four <= takes && dut.lane[0] && !rst_i;
     of_four_q <= of_four && !rst_i;
+    was_four <= of_four;
     {we_q, waddr_q} <= {threshold_we, threshold_waddr};
   end
   always_ff @(posedge clk_i) begin
@@ -243,7 +244,8 @@ module qnn_weight_loader_properties
               && parts[3] == SHORT_W'(data_q_2[63:32+SHORT_W]));
         end
       end
-      parts_low : assert (dut.u_parts.low_now == {2{of_four}} && threshold_high == of_four_q);
+      parts_low : assert (dut.u_parts.low_now == {2{of_four}});
+      parts_high_next : assert (!begun_q || threshold_high == was_four);
       if (of_four && four_known) begin
         parts_high : assert (dut.u_parts.high[0] == two[31:SHORT_W]
             && dut.u_parts.high[1] == two[63:32+SHORT_W]

@@ -100,21 +100,13 @@ module qnn_write_dma_properties #(
   always_ff @(posedge clk_i) begin
     if (take) next_place <= next_place + 32'd8;
     if (start_i) next_place <= address_i;
-    if (take && choose_i && !chosen) begin
-      chosen <= 1'b1;
-      held <= 1'b1;
-      word <= in_data_i;
-      place <= next_place;
-      ahead <= dut.count - CountW'(send);
-    end else if (held && send) begin
-      if (ahead == '0) held <= 1'b0;
-      else ahead <= ahead - 1'b1;
-    end
-    if (rst_i) begin
-      chosen <= 1'b0;
-      held <= 1'b0;
-    end
   end
+  followed #(
+    .Width(96), .CountW(CountW)
+  ) u_word (
+    .clk_i, .rst_i, .push_i(take), .pop_i(send), .choose_i, .data_i({next_place, in_data_i}),
+    .count_i(dut.count), .chosen_o(chosen), .held_o(held), .data_o({place, word}), .ahead_o(ahead)
+  );
   // it is sent, its burst not answered; earlier: bursts that are answered first
   logic                flying, own_open, ended_short;
   logic [PendingW-1:0] earlier;

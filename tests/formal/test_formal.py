@@ -13,7 +13,10 @@ FAULTS = [(p.unit, f) for p in formal.PROOFS for f in p.faults]
 
 
 def test_each_file_of_properties_is_proven_covered_and_checked():
-    files = {path.name.removesuffix("_properties.sv") for path in formal.PROPERTIES.glob("*.sv")}
+    files = {
+        path.name.removesuffix("_properties.sv")
+        for path in formal.PROPERTIES.glob("*_properties.sv")
+    }
     assert files == {proof.unit for proof in formal.PROOFS}
     assert files == {proof.unit for proof in formal.PROOFS if proof.cover}
     assert files == {unit for unit, _ in FAULTS}

@@ -29,7 +29,7 @@ module rtl_matvec
   localparam int unsigned PixelW = $clog2(Pixels);
   localparam int unsigned LaneW = $clog2(Pe);
   localparam int unsigned StepW = $clog2(Pixels + 1);
-  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;
+  localparam int unsigned Parts = result_parts(Groups);
   localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
 
   command_t    command;

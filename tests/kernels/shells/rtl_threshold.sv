@@ -27,7 +27,7 @@ module rtl_threshold
   localparam int unsigned Pairs = Pe / 2;
   localparam int unsigned LaneW = $clog2(Pairs);
   localparam int unsigned CountW = $clog2(Pairs + 1);
-  localparam int unsigned Parts = (Groups > 4) ? Groups : 4;
+  localparam int unsigned Parts = result_parts(Groups);
   localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
 
   command_t    command;
@@ -95,20 +95,16 @@ module rtl_threshold
     compare_code: compare_code,
     copy: copy, default: '0
   };
-  logic                 threshold_low, threshold_high;
+  logic                 threshold_high;
   logic [Pe/4-1:0]      threshold_we;
   logic [4*SHORT_W-1:0] threshold_data;
-  qnn_threshold_parts u_parts (
-    .clk_i, .rst_i, .valid_i(beat_valid && loading), .second_i(lane[0]), .data_i(beat),
-    .low_valid_o(threshold_low), .high_valid_o(threshold_high), .data_o(threshold_data)
+  qnn_threshold_parts #(
+    .Channels(Pe)
+  ) u_parts (
+    .clk_i, .rst_i, .valid_i(beat_valid && loading), .lane_i(lane),
+    .address_i((base + 12'(level)) & 12'(ThresholdWords - 1)), .data_i(beat), .we_o(threshold_we),
+    .waddr_o(threshold_waddr), .high_o(threshold_high), .data_o(threshold_data)
   );
-  always_ff @(posedge clk_i) begin
-    if (!threshold_low) threshold_we <= '0;
-    if (beat_valid && loading && lane[0]) begin
-      threshold_we <= (Pe / 4)'(1) << (lane >> 1);
-      threshold_waddr <= (base + 12'(level)) & 12'(ThresholdWords - 1);
-    end
-  end
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     // the sum is that of the even pixel of a pair
     logic [GROUP_PE-1:0][SUM_W+AccW-1:0] pairs;
