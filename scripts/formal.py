@@ -93,6 +93,13 @@ READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
 BRIDGE = "zynq/qnn_axi3_lite.sv"
+# What the solver has an answer to in a minute each.
+WRITTEN = (
+    "line_below", "line_of_now", "line_of_next", "line_of_address", "line_counted", "line_short",
+    "line_started", "line_settled", "line_of_word", "line_answers", "order_present", "order_ahead",
+    "order_word", "order_now", "order_next", "order_place", "order_data", "order_address", "count",
+    "ahead", "bursts", "answer",
+)  # fmt: skip
 PROOFS = [
     Proof(
         "qnn_control",
@@ -106,6 +113,10 @@ PROOFS = [
             Fault(CONTROL, "if (next_index + 1'b1 == list_count_i) begin\n          checked",
                   "if (next_index == 8'd0) begin\n          checked"),
             Fault(CONTROL, ": done && more)", ": done)"),
+            Fault(CONTROL, "here = checked || got", "here = 1'b1 || got"),
+            Fault(CONTROL, "more ? begun_i &&", "more ?"),
+            Fault(CONTROL, "next_taken_i : written_i", "next_taken_i : begun_i"),
+            Fault(CONTROL, "flush_o && spent_field[3] &&", "flush_o &&"),
             Fault(CONTROL, "running && checked && more && beat", "running && checked && beat"),
             Fault(CONTROL, "if (bad) begin", "if (1'b0) begin"),
             Fault(CONTROL, "silence <= enough_quiet && !stirring;", "silence <= enough_quiet;"),
@@ -165,10 +176,12 @@ PROOFS = [
         parameters={"Pe": 16},
         faults=(
             Fault(PACK_LANES, "mine ? codes_i : '0", "codes_i"),
-            Fault(PACK_LANES, "shift ? words[1] : words[0]", "words[0]"),
-            Fault(PACK, "send = sending && out_ready_i", "send = sending"),
+            Fault(PACK_LANES, "move <= load_i || shift_i", "move <= load_i"),
+            Fault(PACK, "shift = complete || (sending", "shift = (sending"),
             Fault(PACK, "(mine || pixel == '0)", "mine"),
-            Fault(PACK, "!complete && (!sending", "(!sending"),
+            Fault(PACK, "ends) apart <= words_less_1;", "ends) apart <= left;"),
+            Fault(PACK, "room_i && apart == '0", "apart == '0"),
+            Fault(PACKAGE, "PACK_ROOM = 10", "PACK_ROOM = 9"),
             Fault(PACK, "|| in_row_end_i", ""),
         ),
     ),
@@ -326,21 +339,25 @@ PROOFS = [
         free="t:$mul",
         parameters={"Pe": 32, "Channel": 7},
     ),
-    Proof("qnn_write_dma", depth=2, cover=21, parameters={"Depth": 32}),
+    Proof("qnn_write_dma", cover=24, parts=WRITTEN, parameters={"Depth": 32}),
     Proof(
         "qnn_write_dma",
-        depth=2,
+        parts=WRITTEN,
         parameters={"Depth": 64},
         faults=(
             Fault(WRITE, " && line <= window_last_i", ""),
             Fault(WRITE, "&& !awvalid_o &&", "&&"),
+            Fault(WRITE, "behind == '0 && ", ""),
             Fault(WRITE, "wlast_o = left == 5'd1", "wlast_o = left <= 5'd2"),
+            Fault(WRITE, "begin_burst ? beats : behind", "behind"),
             Fault(WRITE, " && !stop_i;", ";"),
             Fault(WRITE, "to_line <= 5'd16 - {1'b0, address_i[6:3]}", "to_line <= 5'd16"),
-            Fault(WRITE, "count < CountW'(Depth - 1)", "count <= CountW'(Depth - 1)"),
+            Fault(WRITE, "(Depth - PACK_ROOM)", "(Depth - PACK_ROOM + 1)"),
             Fault(WRITE, "if (beats == to_line) begin", "if (to_line == '0) begin"),
-            Fault(WRITE, "written_line_o <= written_line_o + 1'b1", "written_line_o <= line"),
-            Fault(WRITE, "written_line_o <= address_i[31:7];", ""),
+            Fault(WRITE, "first_line : written_line_o + 1'b1", "first_line : line"),
+            Fault(WRITE, "earlier == PendingW'(1) ? first_line : ", ""),
+            Fault(WRITE, "if (pending == PendingW'(answered)) written_line_o", "written_line_o"),
+            Fault(WRITE, "earlier <= pending - PendingW'(answered);", "earlier <= pending;"),
         ),
     ),
     Proof("qnn_read_dma", depth=2, cover=12, parameters={"Outstanding": 2}),

@@ -5,8 +5,10 @@
 // Codes: 64/Pe pixels of a row share a word; the words of plane 0, 1, ... of the same pixels
 // follow each other. Bit p*Pe + c is channel c of pixel p. Raw sums: two a word, the first one low.
 //
-// Timing: one result a cycle while words are gathered, then, from the second cycle after the last one,
-// one word a cycle. The next result may come with the last word.
+// Timing: one result a cycle while words are gathered; then, from the second cycle after the last one, one
+// word a cycle. The next result may come as many cycles after the last one as it has words, so that words
+// follow each other. A result is taken only where there is room for PACK_ROOM words, which is as many as
+// come of what is taken by then: no word ever waits.
 
 module qnn_pack
   import qnn_pkg::*;
@@ -23,22 +25,23 @@ module qnn_pack
   input  logic [ResultW-1:0] in_data_i,
   input  logic               in_row_end_i,
   output logic               out_valid_o,
-  input  logic               out_ready_i,
+  input  logic               room_i,            // for PACK_ROOM words
   output logic [63:0]        out_data_o,
   output logic               busy_o
 );
   localparam int unsigned Share = 64 / Pe;               // pixels in a word
   localparam int unsigned ShareW = (Share > 1) ? $clog2(Share) : 1;
 
-  logic              sending, complete;                  // complete: sending begins
+  logic              sending, complete, shift;           // complete: sending begins
   logic [ShareW-1:0] pixel;
-  logic [2:0]        left;                               // words to send after this one
-  logic              take, ends, send;
+  logic [2:0]        words_less_1, left, apart;          // words after this one; cycles to the next result
+  logic              take, ends;
   assign out_valid_o = sending;
-  assign send = sending && out_ready_i;
-  assign in_ready_o = !complete && (!sending || (left == '0 && out_ready_i));
+  assign in_ready_o = room_i && apart == '0;
   assign take = in_valid_i && in_ready_o;
   assign ends = raw_i || in_row_end_i || pixel == ShareW'(Share - 1);
+  assign words_less_1 = raw_i ? 3'd3 : 3'(planes_i - 1'b1);
+  assign shift = complete || (sending && left != '0);
   assign busy_o = sending || complete || pixel != '0;
 
   logic [ResultW-1:0] data;
@@ -46,18 +49,15 @@ module qnn_pack
     data <= in_data_i;
     complete <= take && ends;
     if (take) pixel <= ends ? '0 : pixel + 1'b1;
-    if (send) begin
-      left <= left - 1'b1;
-      if (left == '0) sending <= 1'b0;
-    end
-    if (complete) begin
-      sending <= 1'b1;
-      left <= raw_i ? 3'd3 : 3'(planes_i - 1'b1);
-    end
+    if (take && ends) apart <= words_less_1;
+    else if (apart != '0) apart <= apart - 1'b1;
+    sending <= shift;
+    left <= complete ? words_less_1 : left - 1'b1;
     if (rst_i) begin
       sending <= 1'b0;
       complete <= 1'b0;
       pixel <= '0;
+      apart <= '0;
     end
   end
 
@@ -74,7 +74,7 @@ module qnn_pack
       end
     end
     qnn_pack_lanes u_lanes (
-      .clk_i, .raw_i, .load_i(take && (mine || pixel == '0)), .mine_i(mine), .shift_i(send),
+      .clk_i, .raw_i, .load_i(take && (mine || pixel == '0)), .mine_i(mine), .shift_i(shift),
       .sums_i(sums), .codes_i(codes), .column_o(out_data_o[l*8+:8])
     );
   end

@@ -2,8 +2,8 @@
 //
 // Eight columns of the words of qnn_pack: what it stores, with registers of its own for what says so.
 //
-// Timing: sums_i and codes_i come a cycle after load_i and mine_i, and are stored in the next one; a
-// shift_i moves the words in the cycle behind it, and shows in column_o at once.
+// Timing: sums_i and codes_i come a cycle after load_i and mine_i, and show in the next one; a cycle after
+// shift_i the words move on, unless others are stored.
 
 module qnn_pack_lanes
   import qnn_pkg::*;
@@ -17,14 +17,14 @@ module qnn_pack_lanes
   input  logic                           shift_i,
   input  logic [3:0][Columns-1:0]        sums_i,    // of words 0..3, where raw_i
   input  logic [CODE_W-1:0][Columns-1:0] codes_i,   // of words 0..7, one a plane
-  output logic [Columns-1:0]             column_o
+  output logic [Columns-1:0]             column_o   // of the first word
 );
-  logic                           raw, load, mine, shift, move;   // move: either of both
+  logic                           raw, load, mine, move;   // move: either of both
   logic [CODE_W-1:0][Columns-1:0] stored;
   logic [CODE_W-1:0][Columns-1:0] words;
-  assign column_o = shift ? words[1] : words[0];
+  assign column_o = words[0];
   always_ff @(posedge clk_i) begin
-    {raw, load, mine, shift} <= {raw_i, load_i, mine_i, shift_i};
+    {raw, load, mine} <= {raw_i, load_i, mine_i};
     move <= load_i || shift_i;
     if (move) words[CODE_W-2:0] <= load ? stored[CODE_W-2:0] : words[CODE_W-1:1];
     if (load) words[CODE_W-1] <= stored[CODE_W-1];

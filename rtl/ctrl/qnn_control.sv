@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Runs a command list: reads it whole, checks it whole, then runs command after command. While one runs,
-// next_o shows the one behind it, and next_valid_o says so; it is started when all output of the one before
-// is in memory and next_taken_i says that its input map is on the way. Whatever ends a run, it ends through
-// FLUSH: no new burst, wait until the bus is quiet, reset the datapath.
+// Runs a command list: reads it, checks each command as it comes, and when all are good runs command after
+// command. While one runs, next_o shows the one behind it, and next_valid_o says so; it is started when all
+// output of the one before is on its way to memory and next_taken_i says that its input map is on the way.
+// Whatever ends a run, it ends through FLUSH: no new burst, wait until the bus is quiet, reset the datapath.
 //
 // Every wait is bounded: TIMEOUT cycles without progress end a run. If the memory does not even
 // answer what was asked before, the run is reported as ended, and busy stays until it has answered.
@@ -66,7 +66,9 @@ module qnn_control
   output logic        command_start_o,
   output command_t    command_o,
   input  logic        drained_i,         // nothing of this command is in the datapath
-  input  logic        written_i,         // all its output is in memory
+  input  logic        begun_i,           // so has a burst for each word of its output
+  input  logic        settled_i,         // that of the command before is there
+  input  logic        written_i,         // and that of this one
   output logic        next_valid_o,
   output command_t    next_o,
   input  logic        next_taken_i,      // its input map is being read
@@ -84,31 +86,32 @@ module qnn_control
   input  logic        error_write_response_i
 );
   localparam int unsigned CommandW = $clog2(Commands);
-  localparam int unsigned QuietCycles = 7;  // longest gap between two stages of the datapath
   localparam logic [3:0] COMPLETE = 4'(COMMAND_BEATS + 1);
 
-  typedef enum logic [3:0] {
-    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR
-  } state_t;
+  typedef enum logic [2:0] {IDLE, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR} state_t;
   state_t      state;
   logic        checked;                  // the whole list is good: now it runs
   logic        silent, reported;
   logic [7:0]  index, next_index;        // of command_o, of next_o
+  logic [7:0]  writing;                  // of what the memory answers for
   logic [7:0]  code;
   logic [7:0]  code_index;
   logic [31:0] quiet;                    // cycles without progress
   logic        enough_quiet, silence;    // TIMEOUT of them; and there was none in the cycle after
-  logic [2:0]  drained;
+  logic        drained;                  // nothing more of command_o comes out of the datapath
   logic [3:0]  beat;                     // of next_o, 1 more than comes; COMPLETE when all are there
   logic        stirring;                 // nothing to wait for, or it has come
   logic        bad, more, done, flushed;
 
   // the list
+  logic                running;
   logic [31:6]         address;
   logic [CommandW:0]   ask_left;         // commands
-  logic [CommandW+3:0] got_left;         // beats
-  logic [CommandW+2:0] got;
-  assign req_valid_o = state == FETCH && ask_left != '0;
+  logic [CommandW+3:0] got;              // beats
+  logic                here;             // all of the command that is next_o's
+  assign running = state != IDLE && !stop_o;
+  assign here = checked || got[CommandW+3:3] != next_index[CommandW:0];
+  assign req_valid_o = running && ask_left != '0;
   assign req_address_o = {address, 6'b0};
   assign req_beats_o = 5'(COMMAND_BEATS);
 
@@ -116,7 +119,7 @@ module qnn_control
   qnn_ram #(
     .Width(64), .Depth(Commands * COMMAND_BEATS)
   ) u_list (
-    .clk_i, .we_i(data_valid_i), .waddr_i(got), .wdata_i(data_i),
+    .clk_i, .we_i(data_valid_i), .waddr_i(got[CommandW+2:0]), .wdata_i(data_i),
     .raddr_i({next_index[CommandW-1:0], beat[2:0]}), .rdata_o(list_beat)
   );
   for (genvar p = 0; p < Ports; p++) begin : gen_port
@@ -150,18 +153,17 @@ module qnn_control
     .wdata_i(spent[0]), .raddr_i(perf_address_i[CommandW+2:0]), .rdata_o(perf_o)
   );
 
-  logic running, read_window, read_error;
+  logic read_window, read_error;
   logic [Ports-1:0] of_weights;          // whose fault it is
   assign read_window = error_read_window_i != '0;
   assign read_error = read_window || error_read_response_i != '0;
   assign of_weights = error_of_weights_i
       & (read_window ? error_read_window_i : error_read_response_i);
-  assign running = state != IDLE && !stop_o;
   assign busy_o = state != IDLE || ended_o;
-  assign flush_o = state == RUN && drained == 3'(QuietCycles);
+  assign flush_o = state == RUN && drained;
   assign more = next_index != list_count_i;
   assign next_valid_o = running && checked && more && beat == COMPLETE;
-  assign done = flush_o && written_i && (!more || next_taken_i) && !rst_i;
+  assign done = flush_o && spent_field[3] && (more ? begun_i && next_taken_i : written_i) && !rst_i;
   assign stirring = progress_i || state == IDLE || (stop_o && !bus_busy_i);
   assign flushed = state == FLUSH && !bus_busy_i && spent_field[3] && !store;
 
@@ -216,13 +218,21 @@ module qnn_control
     run_start_o <= 1'b0;
     ended_o <= 1'b0;
     if (state != IDLE) cycles_o <= cycles_o + 1'b1;
+    if (settled_i && !command_start_o) writing <= index;
     quiet <= quiet + 1'b1;
     if (stirring) quiet <= '0;
     silence <= enough_quiet && !stirring;
-    if (beat != COMPLETE) beat <= beat + 1'b1;
+    if (here && beat != COMPLETE) beat <= beat + 1'b1;
+    drained <= drained_i && state == RUN;
     store <= done;
     if (store) spent_field <= '0;
     else if (!spent_field[3]) spent_field <= spent_field + 1'b1;
+
+    if (req_valid_o && req_ready_i) begin
+      address <= address + 1'b1;
+      ask_left <= ask_left - 1'b1;
+    end
+    if (data_valid_i) got <= got + 1'b1;
 
     unique case (state)
       IDLE: begin
@@ -235,12 +245,12 @@ module qnn_control
         code_index <= '0;
         address <= list_address_i[31:6];
         ask_left <= list_count_i[CommandW:0];
-        got_left <= {list_count_i[CommandW:0], 3'b0};
         got <= '0;
+        beat <= '0;
         if (start_i) begin
           cycles_o <= '0;
           resident_run_o <= start_resident_i;
-          state <= FETCH;
+          state <= LOAD;
           if (list_count_i == '0 || 32'(list_count_i) > Commands || list_address_i[5:0] != '0) begin
             code <= ERROR_BAD_LIST;
             state <= FLUSH;
@@ -252,18 +262,6 @@ module qnn_control
           end
           if (!start_resident_i) resident_o <= 1'b0;
         end
-      end
-      FETCH: begin
-        if (req_valid_o && req_ready_i) begin
-          address <= address + 1'b1;
-          ask_left <= ask_left - 1'b1;
-        end
-        if (data_valid_i) begin
-          got <= got + 1'b1;
-          got_left <= got_left - 1'b1;
-          if (got_left == (CommandW + 4)'(1)) state <= LOAD;
-        end
-        beat <= '0;
       end
       LOAD: begin
         if (checked ? next_taken_i : beat == 4'(COMMAND_BEATS)) state <= checked ? START : CHECK;
@@ -285,13 +283,8 @@ module qnn_control
           weights_start_o <= !resident_run_o;
         end
       end
-      START: begin
-        state <= RUN;
-        drained <= '0;
-      end
+      START: state <= RUN;
       RUN: begin
-        if (!drained_i) drained <= '0;
-        else if (drained != 3'(QuietCycles)) drained <= drained + 1'b1;
         if (done) begin
           spent_index <= index[CommandW-1:0];
           state <= more ? START : FLUSH;
@@ -335,7 +328,7 @@ module qnn_control
         end
       end else if (write_error) begin
         code <= error_write_window_i ? ERROR_WRITE_WINDOW : ERROR_WRITE_RESPONSE;
-        code_index <= index;
+        code_index <= error_write_window_i ? index : writing;
       end else if (abort_i) begin
         code <= ERROR_ABORTED;
         code_index <= index;

@@ -5,12 +5,18 @@
 // A burst begins only when all its words are here, so the bus is never held up; it stays within 128
 // bytes and must lie inside the window, else error_window_o and nothing goes out. After stop_i no
 // burst begins; one that has begun is finished. A line is written by one burst, so lines come into memory
-// one by one: what lies below written_line_o is there, from the cycle after start_i on.
+// one by one: what lies below written_line_o is there.
 //
-// Timing: awvalid_o comes 3 cycles after the last word of a burst, 2 after the last beat of the burst
-// before. One word of Depth is never used, so that in_ready_o is a register.
+// start_i comes only while begun_o and settled_o. Bursts from before it may still be on the bus or unanswered:
+// as long as one is, settled_o is low, and written_line_o goes on to count their lines; then it begins at
+// address_i.
+//
+// Timing: awvalid_o comes 3 cycles after the last word of a burst, while the data of the burst before are on
+// the bus. Words come only where there was room for PACK_ROOM of them, and no more than these.
 
-module qnn_write_dma #(
+module qnn_write_dma
+  import qnn_pkg::*;
+#(
   parameter int unsigned Outstanding = 8,
   parameter int unsigned Depth       = 64            // words stored, at least 32
 ) (
@@ -25,10 +31,11 @@ module qnn_write_dma #(
   output logic        error_window_o,
   output logic        error_response_o,
   output logic        busy_o,                        // a transfer is on the bus
-  output logic        empty_o,                       // no word is stored
+  output logic        begun_o,                       // so has a burst for each word that is stored
   output logic [24:0] written_line_o,
+  output logic        settled_o,
   input  logic        in_valid_i,
-  output logic        in_ready_o,
+  output logic        room_o,                        // for PACK_ROOM words
   input  logic [63:0] in_data_i,
   // AXI
   output logic        awvalid_o,
@@ -46,51 +53,60 @@ module qnn_write_dma #(
   localparam int unsigned CountW = $clog2(Depth + 1);
   localparam int unsigned PendingW = $clog2(Outstanding + 1);
 
-  logic [CountW-1:0] count;
   logic stored;
+  logic [CountW-1:0] count;
   qnn_wide_fifo #(
     .Width(64), .Depth(Depth)
   ) u_words (
     .clk_i, .rst_i,
-    .push_i (in_valid_i && in_ready_o),
+    .push_i (in_valid_i),
     .data_i (in_data_i),
     .valid_o(stored),
     .pop_i  (wvalid_o && wready_i),
     .data_o (wdata_o),
     .count_o(count)
   );
-  assign empty_o = !stored;
 
   // The next burst, looked at a cycle ahead: while none begins, words that are in no burst only become
-  // more. In the cycle after one begins, when these are still those of that burst, left is not 0.
-  logic [24:0]         line;
+  // more. In the cycle after one begins, when these are still those of that burst, awvalid_o is high.
+  logic [24:0]         line, first_line;
   logic [3:0]          place;                        // of the next word in its line
   logic [CountW-1:0]   waiting;                      // words in no burst
-  logic [4:0]          to_line, beats, left;         // left: beats of the burst on the bus
-  logic [PendingW-1:0] pending;                      // bursts not answered
-  logic                allowed, enough, ready, begin_burst;
-  assign ready = enough && left == '0 && !awvalid_o && pending != PendingW'(Outstanding) && !stop_i;
+  logic [4:0]          to_line, beats;
+  logic [4:0]          left, behind;                 // beats of the burst on the bus, of the one behind it
+  logic [PendingW-1:0] pending, earlier;             // bursts not answered; of these from before start_i
+  logic                allowed, enough, ready, begin_burst, answered, ends;
+  assign ready = enough && behind == '0 && !awvalid_o && pending != PendingW'(Outstanding) && !stop_i;
   assign begin_burst = ready && allowed;
   assign wvalid_o = left != '0;
   assign wlast_o = left == 5'd1;
+  assign ends = left == '0 || (wlast_o && wready_i);
   assign bready_o = 1'b1;
+  assign answered = bvalid_i && pending != '0;
   assign busy_o = awvalid_o || wvalid_o || pending != '0;
+  assign begun_o = waiting == '0;
+  assign settled_o = earlier == '0;
 
   always_ff @(posedge clk_i) begin
-    in_ready_o <= count < CountW'(Depth - 1);
-    waiting <= waiting + CountW'(in_valid_i && in_ready_o) - (begin_burst ? CountW'(beats) : '0);
+    room_o <= count < CountW'(Depth - PACK_ROOM);
+    waiting <= waiting + CountW'(in_valid_i) - (begin_burst ? CountW'(beats) : '0);
     enough <= waiting != '0 && (flush_i || waiting >= CountW'(to_line));
     beats <= waiting >= CountW'(to_line) ? to_line : 5'(waiting);
     allowed <= line >= window_base_i && line <= window_last_i;
     error_window_o <= ready && !allowed;
     error_response_o <= bvalid_i && bresp_i[1];
     if (awready_i) awvalid_o <= 1'b0;
-    if (wvalid_o && wready_i) left <= left - 1'b1;
+    if (ends) begin
+      left <= begin_burst ? beats : behind;
+      behind <= '0;
+    end else begin
+      if (wready_i) left <= left - 1'b1;
+      if (begin_burst) behind <= beats;
+    end
     if (begin_burst) begin
       awvalid_o <= 1'b1;
       awaddr_o <= {line, place, 3'b0};
       awlen_o <= 8'(beats - 1'b1);
-      left <= beats;
       place <= place + 4'(beats);
       to_line <= to_line - beats;
       if (beats == to_line) begin
@@ -98,20 +114,27 @@ module qnn_write_dma #(
         to_line <= 5'd16;
       end
     end
-    pending <= pending + PendingW'(begin_burst) - PendingW'(bvalid_i && pending != '0);
-    if (bvalid_i && pending != '0) written_line_o <= written_line_o + 1'b1;
+    pending <= pending + PendingW'(begin_burst) - PendingW'(answered);
+    if (answered) begin
+      written_line_o <= earlier == PendingW'(1) ? first_line : written_line_o + 1'b1;
+      if (earlier != '0) earlier <= earlier - 1'b1;
+    end
     if (start_i) begin
       {line, place} <= address_i[31:3];
       to_line <= 5'd16 - {1'b0, address_i[6:3]};
-      written_line_o <= address_i[31:7];
+      first_line <= address_i[31:7];
+      earlier <= pending - PendingW'(answered);
+      if (pending == PendingW'(answered)) written_line_o <= address_i[31:7];
     end
     if (rst_i) begin
-      in_ready_o <= 1'b0;
+      room_o <= 1'b0;
       waiting <= '0;
       enough <= 1'b0;
       awvalid_o <= 1'b0;
       left <= '0;
+      behind <= '0;
       pending <= '0;
+      earlier <= '0;
       error_window_o <= 1'b0;
       error_response_o <= 1'b0;
     end

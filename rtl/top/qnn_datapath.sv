@@ -6,11 +6,11 @@
 // Parameters come as qnn_weight_loader describes, for all commands from weights_start_i on; the
 // input map as qnn_input_loader describes, that of the next command as early as the window buffer has
 // room: it takes next_i, and next_taken_o stays until command_start_i, after which it is command_i. Until
-// then only lines below written_line_i are read. Words leave as qnn_pack makes
-// them. command_i must stay until drained_o has been high for 7 cycles in a row: the longest gap
-// between two stages. Work on it begins 2 cycles after command_start_i; until then what follows from
-// its fields alone is worked out into registers. The loaders ask for beats, at most 16 at a time, in the
-// order in which they use them, and take the answers without waiting.
+// then, and while settled_i is low, only lines below written_line_i are read. Words leave as qnn_pack makes
+// them. command_i must stay until drained_o is high, which it is from then on until command_start_i. Work on it
+// begins 2 cycles after command_start_i; until then what follows from its fields alone is worked out into
+// registers. The loaders ask for beats, at most 16 at a time, in the order in which they use them, and take
+// the answers without waiting.
 
 module qnn_datapath
   import qnn_pkg::*;
@@ -38,7 +38,8 @@ module qnn_datapath
   input  logic        command_start_i,             // next_i, which has been taken, begins
   input  command_t    command_i,                   // from the cycle after command_start_i on
   output logic        drained_o,                   // no stage holds anything of the command
-  input  logic [24:0] written_line_i,              // below this line all output is in memory
+  input  logic [24:0] written_line_i,              // below this line all output is in memory: of command_i,
+  input  logic        settled_i,                   // or, while this is low, of the one before
   // which parameters to load: see qnn_weight_loader
   input  logic        weights_start_i,
   input  logic [7:0]  commands_i,
@@ -59,7 +60,7 @@ module qnn_datapath
   input  logic        input_data_valid_i,
   input  logic [Ports*64-1:0] data_i,
   output logic        out_valid_o,
-  input  logic        out_ready_i,
+  input  logic        room_i,                      // for PACK_ROOM words
   output logic [63:0] out_data_o,
   // a product row, or why there is none
   output logic        issue_o,
@@ -126,7 +127,7 @@ module qnn_datapath
   command_t   input_command;
   logic       next_small, input_small;             // at most half of the buffer
   logic       input_half, half;                    // the upper one: for the loader, and of command_i
-  assign may_take = next_valid_i && next_there && !take && !taken && !input_busy && !begins
+  assign may_take = next_valid_i && next_there && !take && !taken && !input_busy && !begins && settled_i
       && (!sequencer_busy || (next_small && input_small));
   for (genvar b = 0; b < COMMAND_BEATS; b++) begin : gen_load
     qnn_copy u_load (.clk_i, .data_i(may_take && !rst_i), .data_o(load[b]));
@@ -162,7 +163,7 @@ module qnn_datapath
   ) u_input_loader (
     .clk_i, .rst_i, .start_i(input_start), .command_i(input_command), .upper_half_i(input_half),
     .rows_loaded_o(rows_loaded), .rows_done_i(rows_over), .busy_o(input_busy),
-    .limited_i(taken), .limit_i(written_line_i),
+    .limited_i(taken || !settled_i), .limit_i(written_line_i),
     .req_valid_o(input_valid_o), .req_ready_i(input_ready_i), .req_address_o(input_address_o),
     .req_beats_o(input_beats_o), .data_valid_i(input_data_valid_i),
     .data_i(data_i[(Ports-1)*64+:64]),
@@ -354,7 +355,7 @@ module qnn_datapath
   ) u_pack (
     .clk_i, .rst_i, .raw_i(command_i.raw), .planes_i(command_i.out_planes),
     .in_valid_i(pooled_valid), .in_ready_o(pooled_ready), .in_data_i(pooled),
-    .in_row_end_i(pooled_row_end), .out_valid_o, .out_ready_i, .out_data_o, .busy_o(pack_busy)
+    .in_row_end_i(pooled_row_end), .room_i, .out_valid_o, .out_data_o, .busy_o(pack_busy)
   );
 
   assign drained_o = !sequencer_busy && !readout_busy && !pool_busy && !pack_busy

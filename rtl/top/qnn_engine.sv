@@ -161,8 +161,8 @@ module qnn_engine
   logic [Ports-1:0] weights_ready, weights_data_valid;
   logic [Ports*64-1:0] data;
   logic [Ports-1:0] read_window_error, read_response_error, read_error_of_weights, read_busy;
-  logic write_window_error, write_response_error, write_busy, write_empty;
-  logic pack_valid, pack_ready;
+  logic write_window_error, write_response_error, write_busy, write_begun;
+  logic settled, pack_valid, room;
   logic [63:0] pack_data;
 
   // the channels of the ports, the first one lowest
@@ -212,8 +212,8 @@ module qnn_engine
     .start_i(command_start), .address_i(next.out_address), .flush_i(flush),
     .window_base_i(write_base), .window_last_i(write_last),
     .error_window_o(write_window_error), .error_response_o(write_response_error),
-    .busy_o(write_busy), .empty_o(write_empty), .written_line_o(written_line),
-    .in_valid_i(pack_valid), .in_ready_o(pack_ready), .in_data_i(pack_data),
+    .busy_o(write_busy), .begun_o(write_begun), .written_line_o(written_line),
+    .settled_o(settled), .in_valid_i(pack_valid), .room_o(room), .in_data_i(pack_data),
     .awvalid_o(m_axi_awvalid), .awready_i(m_axi_awready), .awaddr_o(m_axi_awaddr),
     .awlen_o(m_axi_awlen), .wvalid_o(m_axi_wvalid), .wready_i(m_axi_wready),
     .wdata_o(m_axi_wdata), .wlast_o(m_axi_wlast), .bvalid_i(m_axi_bvalid),
@@ -253,7 +253,8 @@ module qnn_engine
     .weights_beat_o(weights_beat), .weights_resident_i(weights_resident),
     .resident_run_o(resident_run),
     .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
-    .command_o(command), .drained_i(drained), .written_i(write_empty && !write_busy),
+    .command_o(command), .drained_i(drained), .begun_i(write_begun), .settled_i(settled),
+    .written_i(write_begun && !write_busy),
     .next_valid_o(next_valid), .next_o(next), .next_taken_i(next_taken),
     .flush_o(flush), .progress_i(progress),
     .count_busy_i(issue), .count_weights_i(wait_weights), .count_input_i(wait_input),
@@ -273,7 +274,7 @@ module qnn_engine
     .clk_i(clk), .rst_i(clear), .run_start_i(run_start), .resident_run_i(resident_run),
     .next_valid_i(next_valid), .next_i(next), .next_taken_o(next_taken),
     .command_start_i(command_start), .command_i(command), .drained_o(drained),
-    .written_line_i(written_line),
+    .written_line_i(written_line), .settled_i(settled),
     .weights_start_i(weights_start), .commands_i(list_count),
     .weights_command_o(weights_command), .weights_loading_o(weights_loading),
     .weights_beat_i(weights_beat), .weights_resident_o(weights_resident),
@@ -283,7 +284,7 @@ module qnn_engine
     .input_valid_o(input_valid), .input_ready_i(input_ready),
     .input_address_o(input_address), .input_beats_o(input_beats),
     .input_data_valid_i(input_data_valid), .data_i(data),
-    .out_valid_o(pack_valid), .out_ready_i(pack_ready), .out_data_o(pack_data),
+    .out_valid_o(pack_valid), .room_i(room), .out_data_o(pack_data),
     .issue_o(issue), .wait_weights_o(wait_weights), .wait_input_o(wait_input),
     .wait_output_o(wait_output)
   );

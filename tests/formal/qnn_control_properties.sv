@@ -33,6 +33,8 @@ module qnn_control_properties
   input logic [7:0]   weights_loading_i,
   input logic         weights_resident_i,
   input logic         drained_i,
+  input logic         begun_i,
+  input logic         settled_i,
   input logic         written_i,
   input logic         next_taken_i,
   input logic         progress_i,
@@ -63,7 +65,7 @@ module qnn_control_properties
     .weights_start_o(weights_start), .weights_command_i, .weights_loading_i,
     .weights_beat_o(weights_beat), .weights_resident_i, .resident_run_o(resident_run),
     .clear_o(clear), .run_start_o(run_start), .command_start_o(command_start),
-    .command_o(command), .drained_i, .written_i, .next_valid_o(next_valid), .next_o(next),
+    .command_o(command), .drained_i, .begun_i, .settled_i, .written_i, .next_valid_o(next_valid), .next_o(next),
     .next_taken_i, .flush_o(flush), .progress_i,
     .count_busy_i(1'b0), .count_weights_i(1'b0), .count_input_i(1'b0), .count_output_i(1'b0),
     .error_read_window_i, .error_read_response_i, .error_of_weights_i, .error_write_window_i,
@@ -71,9 +73,7 @@ module qnn_control_properties
   );
 
   // as in the module
-  typedef enum logic [3:0] {
-    IDLE, FETCH, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR
-  } state_t;
+  typedef enum logic [2:0] {IDLE, LOAD, CHECK, CHECKED, START, RUN, FLUSH, CLEAR} state_t;
 
   state_t state, state_q;
   assign state = state_t'(dut.state);
@@ -122,7 +122,7 @@ module qnn_control_properties
       assume (start_i == !busy && !start_resident_i && !abort_i && !reset_i);
       assume (!error_read_window_i && !error_read_response_i && !error_write_window_i
           && !error_write_response_i);
-      assume (drained_i && written_i && progress_i && !bus_busy_i);
+      assume (drained_i && begun_i && settled_i && written_i && progress_i && !bus_busy_i);
     end
     assume (timeout_i < 32'h8000_0000 && chosen_i < list_count_i);
   end
@@ -144,11 +144,10 @@ module qnn_control_properties
   );
 
   // the walk: commands checked and started in this run
-  logic       checking, running, listed;
+  logic       checking, running;
   logic [7:0] passed, started;
   assign checking = state == LOAD || state == CHECK || state == CHECKED;
   assign running = state != IDLE && !stop;
-  assign listed = running && state != FETCH;
   always_ff @(posedge clk_i) begin
     if (state == CHECKED && !dut.bad) passed <= passed + 1'b1;
     if (command_start) started <= started + 1'b1;
@@ -160,14 +159,15 @@ module qnn_control_properties
 
   // cycles without progress, cycles in the same state, and whether the end was reported
   logic [31:0] silence;
-  logic [4:0]  stay;
-  logic        reported, busy_q, over_q, waiting;
+  logic [3:0]  loading;                 // cycles since it reads a command that is here
+  logic        reported, busy_q, over_q, waiting, begun_q, written_q;
   logic [31:0] req_address_q;
   logic [4:0]  req_beats_q;
   always_ff @(posedge clk_i) begin
     silence <= progress_i || state == IDLE ? '0 : silence + 1'b1;
     state_q <= state;
-    stay <= state_q == state || state == IDLE ? stay + 1'b1 : '0;
+    loading <= state == LOAD && !dut.checked && got[7:3] > dut.next_index[4:0] ? loading + 1'b1 : '0;
+    {begun_q, written_q} <= {begun_i, written_i};
     reported <= busy && (reported || ended) && !rst_i;
     busy_q <= busy && !rst_i;
     over_q <= reported || ended;
@@ -198,39 +198,35 @@ module qnn_control_properties
       end
       request_stable : assert (!waiting || stop
           || (req_valid && req_address == req_address_q && req_beats == req_beats_q));
-      if (state == FETCH) begin
-        request_left : assert (8 * 32'(dut.ask_left) + 32'(coming) == 32'(dut.got_left));
-        request_total : assert (32'(dut.got_left) + 32'(got) == 8 * 32'(list_count_i)
-            && dut.got_left != '0);
-      end
+      request_total : assert (!running
+          || 8 * 32'(dut.ask_left) + 32'(coming) + 32'(got) == 8 * 32'(list_count_i));
       request_idle : assert (state != IDLE || coming == '0 || clear);
 
       // the list
       state_legal : assert (state <= CLEAR);
       list_count : assert (!running || (list_count_i != '0 && 32'(list_count_i) <= Commands));
-      list_here : assert (!listed || (32'(got) == 8 * 32'(list_count_i) && coming == '0));
-      list_place : assert (!running || dut.got == (CommandW + 3)'(got));
+      list_here : assert (!running || (32'(got) >= 8 * 32'(passed)
+          && (dut.checked || (state == LOAD && dut.beat == '0) || got[7:3] > dut.next_index[4:0])));
+      list_place : assert (!running || dut.got == (CommandW + 4)'(got));
       list_stored : assert (!running || stored);
 
       // the walk
       walk_index : assert (!running || dut.index < list_count_i);
-      if (listed && !dut.checked) begin
+      if (running && !dut.checked) begin
         walk_checking : assert (checking && passed == dut.next_index && started == '0
-            && dut.next_index < list_count_i);
+            && dut.index == '0 && dut.next_index < list_count_i);
       end
-      walk_fetch : assert (state != FETCH || (!dut.checked && passed == '0
-          && started == '0 && dut.index == '0 && dut.next_index == '0));
       if (running && dut.checked) begin
         walk_checked : assert (passed == list_count_i);
         walk_running : assert (state == LOAD ? started == '0 && dut.next_index == '0
             : dut.next_index == dut.index + 1'b1 && started == dut.index + 8'(state == RUN));
         walk_states : assert (state != CHECK && state != CHECKED);
       end
-      walk_beat : assert (!listed || dut.beat <= (state == LOAD && !dut.checked ? 4'd8 : 4'd9));
+      walk_beat : assert (!running || dut.beat <= (state == LOAD && !dut.checked ? 4'd8 : 4'd9));
       walk_complete : assert (!(state == CHECK || state == CHECKED) || dut.beat == 4'd9);
-      walk_write : assert (!listed || (dut.beat == '0 ? (dut.write_beat & ~8'(state == LOAD)) == '0
+      walk_write : assert (!running || (dut.beat == '0 ? state == LOAD || dut.write_beat == '0
           : dut.write_beat == 8'(9'(1 << dut.beat) >> 1)));
-      walk_next : assert (!listed || dut.next_index != chosen_i || shifted);
+      walk_next : assert (!running || dut.next_index != chosen_i || shifted);
       walk_moved : assert (state != START || (dut.beat == '0
           && (dut.index != chosen_i || next == golden)));
       walk_command : assert (state != RUN || dut.index != chosen_i || command == golden);
@@ -239,7 +235,7 @@ module qnn_control_properties
         next_in_order : assert (dut.next_index == started);
         next_as_listed : assert (dut.next_index != chosen_i || next == golden);
       end
-      walk_good : assert (!listed || passed <= chosen_i || !golden_bad);
+      walk_good : assert (!running || passed <= chosen_i || !golden_bad);
       if (command_start) begin
         start_after_check : assert (dut.checked && passed == list_count_i);
         start_in_order : assert (started == dut.index && started < list_count_i);
@@ -261,18 +257,18 @@ module qnn_control_properties
           && dut.move == {8{command_start}}
           && clear == (state == CLEAR || in_reset));
       if (state_q == state) begin
-        ends_load : assert (state != LOAD || dut.checked
-            || (stay < 5'd8 && 4'(stay) + 1'b1 == dut.beat));
         ends_soon : assert (!(state == CHECK || state == CHECKED
             || state == START || state == CLEAR));
       end else begin
         ends_begin : assert (!(state == LOAD && dut.beat != '0));
       end
+      ends_load : assert (!running || state != LOAD || dut.checked || dut.beat == loading);
+      ends_written : assert (!(state == FLUSH && state_q == RUN) || ended_code != ERROR_NONE || ended_silent
+          || written_q);
+      start_begun : assert (!(command_start && state_q == RUN) || begun_q);
       account_fields : assert (dut.spent_field <= 4'd8);
       account_over : assert (state == RUN || state == FLUSH || dut.spent_field[3]);
       account_moves : assert (!dut.store || state == START || state == FLUSH);
-      account_in_time : assert (state != RUN || dut.spent_field[3]
-          || {1'b0, dut.drained} <= dut.spent_field);
       account_stored : assert (!dut.store || dut.spent_field[3]);
       ends_once : assert (!(ended && reported));
       ends_reported : assert (!(busy_q && !busy) || over_q);

@@ -66,9 +66,10 @@ def assert_account(driver, cycles, model):
     for a in account:
         assert sum(dataclasses.astuple(a)[2:]) <= a.cycles
     if model == IDEAL:
-        # a command: 8 beats of the list, 11 to check it, 1 to start; once: 12 to load, 10 to end
+        # a command: 11 to check it while the next one comes, 1 to start; once: 8 beats of the list,
+        # 12 to load, 10 to end
         between = cycles - sum(a.cycles for a in account)
-        assert between == 29 + 20 * len(account)
+        assert between == 37 + 12 * len(account)
 
 
 @pytest.mark.parametrize(

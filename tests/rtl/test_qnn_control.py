@@ -57,10 +57,11 @@ class Bench:
     async def begin(self):
         cocotb.start_soon(self.bus())
         cocotb.start_soon(self.datapath())
+        cocotb.start_soon(self.taken_no_more())
         cocotb.start_soon(self.watch())
-        names = "start start_resident abort reset req_ready data_valid bus_busy drained written"
-        names += " progress count_busy count_weights count_input count_output weights_command"
-        names += " weights_loading weights_resident perf_address error_read_window"
+        names = "start start_resident abort reset req_ready data_valid bus_busy drained begun"
+        names += " settled written progress count_busy count_weights count_input count_output"
+        names += " weights_command weights_loading weights_resident perf_address error_read_window"
         names += " error_read_response error_of_weights error_write_window error_write_response"
         names += " next_taken"
         zeros = {f"{name}_i": 0 for name in names.split()}
@@ -89,42 +90,57 @@ class Bench:
             dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
 
     async def datapath(self):
-        """Is busy for a while with each command, then writes for a while; takes the next one at any
-        time."""
+        """Is busy for a while with each command, then writes for a while, then waits for answers,
+        as the next command works; takes the one behind that when they have come."""
         dut, left, writing, begun = self.dut, 0, 0, False
+        answers = earlier = 0  # to wait for, and of these of the command before
         while True:
             await RisingEdge(dut.clk_i)
             if begun:
                 assert int(dut.command_o.value) == self.started[-1]
             begun = False
             if dut.rst_i.value or dut.clear_o.value:
-                left = writing = 0
+                left = writing = answers = earlier = 0
                 self.taken = self.stuck = False
             elif dut.command_start_o.value:
                 assert self.taken, "started before its map is on the way"
+                assert not (left or writing or earlier), "started too early"
                 self.started.append(int(dut.next_o.value))
                 begun = True
                 self.taken = False
                 self.counts.append([0, 0, 0, 0])
                 left, writing = self.random.randrange(1, 60), self.random.randrange(1, 20)
+                answers, earlier = self.random.randrange(1, 40), answers
             elif left:
                 left -= not self.stuck
             elif writing and dut.flush_o.value:
                 writing -= 1
+            if earlier:
+                earlier -= 1
+            elif not (left or writing):
+                answers -= bool(answers)
             if self.taken and not dut.stop_o.value:
                 assert dut.next_valid_o.value
-            elif dut.next_valid_o.value and self.random.random() < 0.1:
+            elif dut.next_valid_o.value and not earlier and self.random.random() < 0.1:
                 self.taken = True
                 assert int(dut.next_o.value) == self.commands[len(self.started)]
             dut.next_taken_i.value = int(self.taken)
-            self.working = bool(left or writing) and not self.stuck
+            self.working = bool(left or writing or answers) and not self.stuck
             flags = [0, 0, 0, 0]
             if left:
                 flags[self.random.randrange(4)] = 1
                 self.counts[-1] = [a + b for a, b in zip(self.counts[-1], flags, strict=True)]
             for name, flag in zip(("busy", "weights", "input", "output"), flags, strict=True):
                 getattr(dut, f"count_{name}_i").value = flag
-            dut.drained_i.value, dut.written_i.value = int(not left), int(not writing)
+            dut.drained_i.value, dut.settled_i.value = int(not left), int(not earlier)
+            dut.begun_i.value = int(not (left or writing))
+            dut.written_i.value = int(not (left or writing or answers))
+
+    async def taken_no_more(self):
+        """The next one begins: from the same cycle on it is taken no more."""
+        while True:
+            await RisingEdge(self.dut.command_start_o)
+            self.dut.next_taken_i.value = 0
 
     async def watch(self):
         while True:
@@ -246,6 +262,7 @@ async def every_cause_ends_a_run_at_any_moment(dut):
             await bench.idle()
             continue
         running, taken = len(bench.started), bench.taken
+        settled = bool(dut.settled_i.value)
         await bench.pulse(*names)
         stays = taken == bench.taken  # what follows the end of the run takes it back
         await RisingEdge(dut.clk_i)
@@ -262,9 +279,12 @@ async def every_cause_ends_a_run_at_any_moment(dut):
             elif running and running == len(bench.started) and stays:
                 # a read is of the map of the next command, once that is taken
                 reads = names[0].startswith("error_read")
-                assert index == (running if taken and reads else running - 1), (names, index)
+                answers = names[0] == "error_write_response_i"
+                expected = running if taken and reads else running - 1
+                expected -= answers and not settled  # to what the command before wrote
+                assert index == expected, (names, index)
             elif running:  # between two commands it may be either
-                assert index in (running - 1, running), (index, running)
+                assert index in (running - 2, running - 1, running), (index, running)
         assert not dut.resident_o.value
     await bench.good_run(commands)
 
@@ -284,10 +304,31 @@ async def a_run_ends_at_any_command_of_a_long_list(dut):
         while len(bench.started) <= at:
             await RisingEdge(dut.clk_i)
         bench.stuck = True
+        while not dut.settled_i.value:
+            await RisingEdge(dut.clk_i)
+        await ClockCycles(dut.clk_i, 2)
         if name:
             await bench.pulse(name)
         await bench.idle()
         assert bench.ends == [(CODES[code], at, 0)], (code, at, bench.ends)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def answers_name_the_command_that_wrote(dut):
+    """Whose words they are for, and not the one at work, which may be the next already."""
+    bench = Bench(dut)
+    await bench.begin()
+    commands = command_list(np.random.default_rng(cocotb.RANDOM_SEED), FEW)
+    for at in range(1, FEW):
+        for name, index in (("error_write_response_i", at - 1), ("error_write_window_i", at)):
+            await bench.start(commands)
+            while len(bench.started) <= at or dut.settled_i.value:
+                await RisingEdge(dut.clk_i)
+                assert dut.busy_o.value
+            await bench.pulse(name)
+            await bench.idle()
+            code = name.removeprefix("error_").removesuffix("_i").upper()
+            assert bench.ends == [(CODES[code], index, 0)], (at, name, bench.ends)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

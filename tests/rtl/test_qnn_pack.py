@@ -4,10 +4,12 @@
 import cocotb
 import numpy as np
 import pytest
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from qnn.engine.maps import BlockMap
-from qnn_sim.streams import Sink, Source, generator, pack, reset, start
+from qnn_sim.streams import Source, generator, pack, reset, start
+
+ROOM = 10  # words, PACK_ROOM in rtl/core/qnn_pkg.sv
 
 
 @pytest.mark.parametrize("pe", [8, pytest.param(32, marks=pytest.mark.nightly), 64])
@@ -17,11 +19,51 @@ def test_qnn_pack(pe):
     run_bench(__file__, Pe=pe, ResultW=max(256, 8 * pe))
 
 
+class Store:
+    """Takes all words, has no room in a cycle with chance `stall`, and counts on ROOM words at most
+    from the last cycle on in which it had."""
+
+    def __init__(self, dut, stall):
+        self.words, self.cycles = [], []  # and when they came
+        self._dut, self._stall, self._random = dut, stall, generator("room")
+        dut.room_i.value = 0
+        cocotb.start_soon(self._run())
+
+    async def _run(self):
+        dut, cycle, credit = self._dut, 0, 0
+        while True:
+            await RisingEdge(dut.clk_i)
+            cycle += 1
+            if dut.rst_i.value:
+                self.words.clear()
+                self.cycles.clear()
+                credit = 0
+            else:
+                if dut.room_i.value:
+                    credit = ROOM
+                if dut.out_valid_o.value:
+                    assert credit, "a word for which there was no room"
+                    credit -= 1
+                    self.words.append(int(dut.out_data_o.value))
+                    self.cycles.append(cycle)
+            dut.room_i.value = int(self._random.random() >= self._stall)
+
+    async def receive(self, count):
+        for _ in range(100_000):
+            if len(self.words) >= count:
+                break
+            await RisingEdge(self._dut.clk_i)
+        assert len(self.words) >= count, f"{len(self.words)} of {count} words came"
+        got, self.words[:count] = self.words[:count], []
+        del self.cycles[:count]
+        return got
+
+
 async def begin(dut, stall):
     source = Source(dut, "in", ("data", "row_end"), stall=stall)
-    sink = Sink(dut, "out", stall=stall)
+    store = Store(dut, stall)
     await start(dut, raw_i=0, planes_i=1)
-    return source, sink
+    return source, store
 
 
 def garbage(dut, used):
@@ -29,7 +71,7 @@ def garbage(dut, used):
     return generator("rest").getrandbits(int(dut.ResultW.value)) >> used << used
 
 
-async def codes_of_a_map(dut, source, sink, rng, rows, columns, planes, kind):
+async def codes_of_a_map(dut, source, store, rng, rows, columns, planes, kind):
     """One block of a map goes in, its words come out: read them as the software does."""
     pe = int(dut.Pe.value)
     codes = rng.integers(0, 2**planes, (rows, columns, pe), dtype=np.uint8)
@@ -42,7 +84,7 @@ async def codes_of_a_map(dut, source, sink, rng, rows, columns, planes, kind):
         for row in codes
         for column, pixel in enumerate(row)
     )
-    words = await sink.receive(out.size // 8)
+    words = await store.receive(out.size // 8)
     got = out.unpack(np.array(words, dtype="<u8").tobytes())
     assert (got == codes).all(), (rows, columns, planes)
     # bits of pixels beyond the row are zeros
@@ -52,25 +94,25 @@ async def codes_of_a_map(dut, source, sink, rng, rows, columns, planes, kind):
         last = np.array(words, dtype=np.uint64).reshape(rows, -1, planes)[:, -1]
         assert not (last >> np.uint64(beyond)).any()
     await ClockCycles(dut.clk_i, 3)
-    assert not dut.busy_o.value and not sink.items
+    assert not dut.busy_o.value and not store.words
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-@cocotb.parametrize(stall=[0.0, 0.4])
+@cocotb.parametrize(stall=[0.0, 0.4, 0.9])
 async def codes_are_planes_of_pixels(dut, stall):
-    source, sink = await begin(dut, stall)
+    source, store = await begin(dut, stall)
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for planes in range(1, 9):
         for columns in (1, int(rng.integers(2, 20)), 64 // int(dut.Pe.value)):
-            await codes_of_a_map(dut, source, sink, rng, 3, columns, planes, "random")
+            await codes_of_a_map(dut, source, store, rng, 3, columns, planes, "random")
         for kind in ("ones", "zeros"):
-            await codes_of_a_map(dut, source, sink, rng, 1, 5, planes, kind)
+            await codes_of_a_map(dut, source, store, rng, 1, 5, planes, kind)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 @cocotb.parametrize(stall=[0.0, 0.4])
 async def sums_are_two_a_word(dut, stall):
-    source, sink = await begin(dut, stall)
+    source, store = await begin(dut, stall)
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     dut.raw_i.value = 1
     sums = rng.integers(0, 2**32, (50, 8), dtype=np.uint64)
@@ -79,13 +121,30 @@ async def sums_are_two_a_word(dut, stall):
         {"data": pack(row.tolist(), 32) | garbage(dut, 256), "row_end": int(rng.integers(2))}
         for row in sums
     )
-    words = await sink.receive(200)
+    words = await store.receive(200)
     assert (np.array(words, dtype="<u8").view("<u4").reshape(50, 8) == sums).all()
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
+async def words_follow_each_other(dut):
+    """A word a cycle; behind those of shared words their next results are gathered first."""
+    source, store = await begin(dut, 0.0)
+    share = 64 // int(dut.Pe.value)
+    for raw, planes in ((0, 1), (0, 2), (0, 8), (1, 1)):
+        dut.raw_i.value, dut.planes_i.value = raw, planes
+        words, results = (4, 20) if raw else (planes, 20 * share)
+        source.put({"data": n, "row_end": 0} for n in range(results))
+        while len(store.words) < 20 * words:
+            await RisingEdge(dut.clk_i)
+        apart = words + (0 if raw else share - 1)
+        steady = [apart * (n // words) + n % words for n in range(20 * words)]
+        assert [cycle - store.cycles[0] for cycle in store.cycles] == steady, (raw, planes)
+        await store.receive(20 * words)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def reset_drops_half_a_word(dut):
-    source, sink = await begin(dut, 0.3)
+    source, store = await begin(dut, 0.3)
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for _ in range(10):
         dut.planes_i.value = 8
@@ -93,4 +152,4 @@ async def reset_drops_half_a_word(dut):
         await ClockCycles(dut.clk_i, int(rng.integers(1, 40)))
         await reset(dut)
         assert not dut.out_valid_o.value and not dut.busy_o.value
-        await codes_of_a_map(dut, source, sink, rng, 2, 5, 3, "random")
+        await codes_of_a_map(dut, source, store, rng, 2, 5, 3, "random")

@@ -8,9 +8,11 @@
 // does the next frame begin.
 
 module frame
+  import qnn_pkg::*;
   import qnn_regs_pkg::*;
 #(
-  parameter bit Bare = 1'b0
+  parameter bit          Bare  = 1'b0,
+  parameter int unsigned Quiet = 8
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -29,12 +31,11 @@ module frame
   input  logic        beat_ready_i,
   output logic [63:0] beat_data_o,
   input  logic        word_valid_i,
-  output logic        word_ready_o,
+  output logic        word_room_o,       // for PACK_ROOM words
   input  logic [63:0] word_data_i,
   input  logic        busy_i
 );
-  localparam int unsigned Quiet = 8;   // as long as drained_o of qnn_datapath has to last, and one more
-  localparam int unsigned Depth = 4;
+  localparam int unsigned Depth = 16;
 
   typedef enum logic [2:0] {COMMAND, SETTLE, SETTLED, START, BODY, OVER} state_t;
   state_t     state;
@@ -54,7 +55,7 @@ module frame
     .clk_i, .rst_i, .push_i(word_valid_i), .data_i(word_data_i), .valid_o(),
     .pop_i(out_valid_o && out_ready_i), .data_o(out_data_o), .count_o(count)
   );
-  assign word_ready_o = count != ($clog2(Depth + 1))'(Depth);
+  assign word_room_o = 32'(count) <= Depth - PACK_ROOM;
   assign made = state == OVER && quiet == 4'(Quiet);   // nothing comes behind what is stored
   assign out_last_o = count == 1;
   assign out_valid_o = count > 1 || (count == 1 && made);

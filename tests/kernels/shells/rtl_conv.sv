@@ -27,13 +27,15 @@ module rtl_conv
   output logic        out_last_o
 );
   command_t    command;
-  logic        start, beat_valid, beat_ready, word_valid, word_ready, busy;
+  logic        start, beat_valid, beat_ready, word_valid, word_room, busy;
   logic [63:0] beat, word;
-  frame u_frame (
+  frame #(
+    .Quiet(1)                          // what drained_o says is so at once
+  ) u_frame (
     .clk_i, .rst_i, .in_valid_i, .in_ready_o, .in_data_i, .in_last_i,
     .out_valid_o, .out_ready_i, .out_data_o, .out_last_o, .command_o(command), .start_o(start),
     .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat),
-    .word_valid_i(word_valid), .word_ready_o(word_ready), .word_data_i(word), .busy_i(busy)
+    .word_valid_i(word_valid), .word_room_o(word_room), .word_data_i(word), .busy_i(busy)
   );
 
   // whose beats come, and how many; a loader gets those that it has asked for
@@ -86,14 +88,15 @@ module rtl_conv
   ) u_datapath (
     .clk_i, .rst_i, .run_start_i(start), .resident_run_i(1'b0),
     .next_valid_i(waiting), .next_i(command), .next_taken_o(taken),
-    .command_start_i(command_start), .command_i(command), .drained_o(drained), .written_line_i('1),
+    .command_start_i(command_start), .command_i(command), .drained_o(drained),
+    .written_line_i('1), .settled_i(1'b1),
     .weights_start_i(start), .commands_i(8'd1), .weights_command_o(), .weights_loading_o(),
     .weights_beat_i(command[127:64]), .weights_resident_o(),
     .weights_valid_o(weights_valid), .weights_ready_i(weights_asked == '0),
     .weights_address_o(), .weights_beats_o(weights_beats), .weights_data_valid_i(weights_take),
     .input_valid_o(map_valid), .input_ready_i(map_asked == '0), .input_address_o(),
     .input_beats_o(map_beats), .input_data_valid_i(map_take), .data_i(beat),
-    .out_valid_o(word_valid), .out_ready_i(word_ready), .out_data_o(word),
+    .out_valid_o(word_valid), .room_i(word_room), .out_data_o(word),
     .issue_o(), .wait_weights_o(), .wait_input_o(), .wait_output_o()
   );
 endmodule

@@ -33,13 +33,13 @@ module rtl_matvec
   localparam int unsigned ResultW = Parts * GROUP_PE * CODE_W;
 
   command_t    command;
-  logic        start, beat_valid, beat_ready, word_valid, word_ready, busy;
+  logic        start, beat_valid, beat_ready, word_valid, word_room, busy;
   logic [63:0] beat, word;
   frame u_frame (
     .clk_i, .rst_i, .in_valid_i, .in_ready_o, .in_data_i, .in_last_i,
     .out_valid_o, .out_ready_i, .out_data_o, .out_last_o, .command_o(command), .start_o(start),
     .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat),
-    .word_valid_i(word_valid), .word_ready_o(word_ready), .word_data_i(word), .busy_i(busy)
+    .word_valid_i(word_valid), .word_room_o(word_room), .word_data_i(word), .busy_i(busy)
   );
 
   // the weights of a tile, then its product rows
@@ -162,7 +162,7 @@ module rtl_matvec
     .Pe(Pe), .ResultW(ResultW)
   ) u_pack (
     .clk_i, .rst_i, .raw_i(1'b1), .planes_i(4'd1), .in_valid_i(stored), .in_ready_o(oldest_ready),
-    .in_data_i(oldest), .in_row_end_i(1'b0), .out_valid_o(word_valid), .out_ready_i(word_ready),
+    .in_data_i(oldest), .in_row_end_i(1'b0), .out_valid_o(word_valid), .room_i(word_room),
     .out_data_o(word), .busy_o(packing)
   );
 endmodule

@@ -31,7 +31,7 @@ module rtl_max_pool
     .clk_i, .rst_i, .in_valid_i, .in_ready_o, .in_data_i, .in_last_i,
     .out_valid_o, .out_ready_i, .out_data_o, .out_last_o, .command_o(command), .start_o(start),
     .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat),
-    .word_valid_i(word_valid), .word_ready_o(word_ready), .word_data_i(word), .busy_i(busy)
+    .word_valid_i(word_valid && word_ready), .word_room_o(word_ready), .word_data_i(word), .busy_i(busy)
   );
 
   logic                pixel_valid, pixel_pop, pooled_valid, pooled_ready;
