@@ -89,6 +89,7 @@ TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
 ROWS = "core/qnn_row_fifo.sv"
+WINDOW, RAM = "core/qnn_window.sv", "core/qnn_ram.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
@@ -278,6 +279,25 @@ PROOFS = [
             Fault(SEQUENCER, " && pass == head_pass;", ";"),
         ),
     ),
+    Proof(
+        "qnn_window",
+        engine="minisat",
+        cover=8,
+        parameters={"Words": 16},
+        faults=(
+            Fault(WINDOW, ".raddr_i(next_word[BankW:1])", ".raddr_i(word_i[BankW:1])"),
+            Fault(WINDOW, "2'd2: turned <= {even[31:0], odd};",
+                  "2'd2: turned <= {odd[31:0], odd};"),
+            Fault(WINDOW, "{nibble_2[2:1], 3'b0}", "{nibble_1[2:1], 3'b0}"),
+            Fault(WINDOW, "nibble_2[0] ? of_byte[67:4]", "nibble_2[0] ? of_byte[66:3]"),
+            Fault(WINDOW, "< high_2", "<= high_2"),
+            Fault(WINDOW, "{low_2, high_2} <= {low_1, high_1};",
+                  "{low_2, high_2} <= {low_i, high_i};"),
+            Fault(RAM, "if (we_i[i])", "if (we_i[0])"),
+            Fault(RAM, "rdata_o <= mem[raddr_i];", "rdata_o <= mem[raddr_i & ~(AddrW'(1))];"),
+        ),
+    ),
+    Proof("qnn_window", engine="minisat", parameters={"Words": 64}),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
     Proof(
         "qnn_threshold",

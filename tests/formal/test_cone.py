@@ -88,5 +88,5 @@ def test_of_a_proof_with_a_cone_that_is_full():
     assert formal.outside(rows[2:]) == []
     units = [{"unit": proof.unit, "cone": rows[2]["cone"]} for proof in formal.PROOFS]
     (line,) = formal.outside(units)[2:]
-    assert line.startswith("  no proof: ") and "qnn_window" in line and "qnn_fifo" not in line
+    assert line.startswith("  no proof: ") and "qnn_intc" in line and "qnn_fifo" not in line
     assert "_pkg" not in line
