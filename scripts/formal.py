@@ -90,6 +90,7 @@ PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
 ROWS = "core/qnn_row_fifo.sv"
 WINDOW, RAM = "core/qnn_window.sv", "core/qnn_ram.sv"
+BANK, WORD_SUM, SKEW = "core/qnn_word_bank.sv", "core/qnn_word_sum.sv", "core/qnn_skew.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
 PARAMETERS, INPUT = "dma/qnn_weight_loader.sv", "dma/qnn_input_loader.sv"
 CONTROL, CSR = "ctrl/qnn_control.sv", "ctrl/qnn_csr.sv"
@@ -298,6 +299,46 @@ PROOFS = [
         ),
     ),
     Proof("qnn_window", engine="minisat", parameters={"Words": 64}),
+    Proof(
+        "qnn_word_bank",
+        engine="minisat",
+        cover=18,
+        free="t:$mul",
+        parameters={"Pixels": 2, "Channel": 0, "Pixel": 1},
+        faults=(
+            Fault(WORD_SUM, "act_i[16*j+15] && !unsigned_i", "act_i[16*j+15]"),
+            Fault(WORD_SUM, "logic signed [15:0] weight;", "logic [15:0] weight;"),
+            Fault(WORD_SUM, "gen_product[j-1].chain + ChainW'(product)",
+                  "gen_product[j-1].chain + ChainW'(32'(product))"),
+            Fault(WORD_SUM, "(first[0] ? '0 : {1'b0, low})", "{1'b0, low}"),
+            Fault(WORD_SUM, "high[HighW-2:0], low_late};",
+                  "high[HighW-2:0], low_late} & ~24'h4000;"),
+            Fault(WORD_SUM, " + HighW'(carry)", ""),
+            Fault(WORD_SUM, "$signed(chain[ChainW-1:LowW])", "chain[ChainW-1:LowW]"),
+            Fault(WORD_SUM, "low_late <= low[LowW-1:WORD_SHIFT];",
+                  "low_late <= low[LowW-2:WORD_SHIFT-1];"),
+            Fault(WORD_SUM, "{!high[HighW-1],", "{high[HighW-1],"),
+            Fault(SKEW, "data_i[16*j+:16]})", "data_i[15:0]})"),
+            Fault(BANK, "last_i && valid_i", "last_i"),
+            Fault(BANK, ".last_i(last[Latency])", ".last_i(last[Latency-1])"),
+            Fault(BANK, "own_reading ? pairs[own_pair] : '0", "pairs[own_pair]"),
+            Fault(BANK, "at_end ? '0 : group + 1'b1", "group + 1'b1"),
+            Fault(BANK, "if (rst_i) last <= '0;", ""),
+        ),
+    ),
+    Proof(
+        "qnn_word_bank",
+        engine="minisat",
+        free="t:$mul",
+        parameters={"Pixels": 4, "Channel": 7, "Pixel": 2},
+        faults=(
+            Fault(BANK, "{reading_next, pair_next} = {reading && !last_pair, pair};",
+                  "{reading_next, pair_next} = {1'b0, pair};"),
+            Fault(BANK, "last_o <= at_end && last_pair;", "last_o <= at_end;"),
+            Fault(BANK, "if (reading && last_pair) group", "if (reading) group"),
+            Fault(BANK, ".act_i(act[m*SIMD+:SIMD])", ".act_i(act[SIMD-1:0])"),
+        ),
+    ),
     Proof("qnn_threshold", engine="minisat", cover=12, parameters={"Channel": 0}),
     Proof(
         "qnn_threshold",

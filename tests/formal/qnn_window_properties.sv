@@ -128,6 +128,6 @@ module qnn_window_properties #(
     end
     cover_first : cover (age == 2'd3 && asked[2].mine && lower && !upper && asked[2].second);
     cover_second : cover (age == 2'd3 && asked[2].mine && upper && !lower && !asked[2].second);
-    cover_rewritten : cover (known && we[own] && asked[2].mine && asked[2].value != stored && lower && upper);
+    cover_rewritten : cover (we[own] && asked[2].mine && asked[2].value != stored && lower && upper);
   end
 endmodule
