@@ -23,6 +23,7 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+import count
 from qnn.errors import QnnError
 from qnn.measure import effort
 
@@ -43,7 +44,6 @@ ARCHIVE = (
     "Created-By: Packages", "Origin: Debian", "Label: Debian",
 )  # fmt: skip
 COUNTING = {"qemu-arm": "qemu-user", "gcc": "gcc", "ldd": "libc-bin"}
-COUNT = Path(__file__).with_name("armhf_count.c")
 COUNTER = "usr/local/lib/count"  # in the root file system: the emulator that counts, and its parts
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-arm")
 LIBRARIES = "usr/lib/arm-linux-gnueabihf"
@@ -129,14 +129,14 @@ def counter(root: Path, command: Sequence[str]) -> list[str]:
         shutil.copy(file, folder)
     (loader,) = (Path(file).name for file in files if Path(file).name.startswith("ld-"))
     library, into = "count.so", inside / "instructions"
-    if call(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", folder / library, COUNT]):
+    if call(count.compile_plugin(folder / library)):
         raise QnnError("the counter does not compile; the reason stands above")
     program, *arguments = command
     script = [] if program == "python3" else [f"/usr/bin/{program}"]
     return [
         "env", f"{effort.VARIABLE}={into}",
         str(inside / loader), "--library-path", str(inside), str(inside / "qemu-arm"),
-        "-plugin", f"{inside / library},into={into}", "/usr/bin/python3", *script, *arguments,
+        *count.counted(inside / library, into), "/usr/bin/python3", *script, *arguments,
     ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ Given: TypeAlias = "Source | Decoded"
 Skip: TypeAlias = Callable[[Given, QnnError], None]
 _SMALL = 1 << 14  # values of a map that the first layer reads
 _TOGETHER = 8
+_FEW = 16  # classes: of more, one after the other takes longer than sorting all
 
 
 @dataclass(frozen=True)
@@ -396,19 +397,19 @@ def best_classes(network: Network, result: Classifier, maps: Maps, top: int = 5)
     the boards."""
     probabilities = result.probabilities(maps)[0]
     order = _largest(probabilities, max(top, 0))
-    numbers, values = order.tolist(), probabilities[order].tolist()
-    return [Class(n, network.classes[n], p) for n, p in zip(numbers, values, strict=True)]
+    return [Class(n, network.classes[n], probabilities.item(n)) for n in order]
 
 
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+def _largest(values: NDArray[np.float64], count: int) -> list[int]:
     """Places of the so many largest values, in order; of equals the first."""
-    low = -values
-    if not 0 < count < len(low):
-        return low.argsort(kind="stable")[:count]
-    parted = low.copy()
-    parted.partition(count - 1)
-    (some,) = np.logical_not(low > parted[count - 1]).nonzero()
-    return some[low[some].argsort(kind="stable")[:count]]
+    if count > _FEW:
+        order: list[int] = (-values).argsort(kind="stable")[:count].tolist()
+        return order
+    left, found = values.copy(), list[int]()
+    for _ in range(min(count, len(left))):
+        found.append(int(left.argmax()))
+        left[found[-1]] = -np.inf
+    return found
 
 
 def objects_in(

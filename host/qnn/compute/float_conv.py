@@ -35,7 +35,8 @@ _ROUNDING = {
     kind: (float(np.finfo(kind).eps) / 2, float(np.finfo(kind).tiny))
     for kind in (np.float32, np.float64)
 }
-_LINE = 64  # products whose sum in float32 is near enough to decide all but few outputs
+_LINE = 72  # products whose sum in float32 is near enough to decide all but few outputs
+_OF_AN_END = 4  # roundings: bias and bound, bound times value, their sum, and that with products
 _RECOMPUTED_AT_ONCE = 2048  # bounds the memory of a picture whose every output lies on a step
 
 
@@ -183,6 +184,7 @@ class Convolution:
         self._kernel = weight.shape[1:]
         self._dtype = _DTYPES[arithmetic]
         self.steps = np.sort(quantizer.steps(self._dtype))  # a code is the number of steps < y
+        self._following = np.append(self.steps, np.inf)  # the step behind each code
 
         self._terms = int(np.prod(self._kernel))
         self._weight = weight.reshape(outputs, self._terms).copy()
@@ -191,10 +193,13 @@ class Convolution:
         self._exact_bias = bias.astype(np.float64)
         # A patch holds (row, column, channel); the defining sum runs channel, row, column.
         self._order = np.arange(self._terms).reshape(self._kernel).transpose(2, 0, 1).ravel()
-        self._ordered_weight = self._weight.take(self._order, 1).astype(self._dtype)
+        self._defining_weight = self._weight.astype(self._dtype, copy=False)
+        self._window_line = np.dtype((np.void, weight[0, 0].nbytes))
         self._lines = self._weight.reshape(outputs, self._lines_of_kernel(), -1)
         self._ones = np.ones(self._lines.shape[1], np.float32)
         self._near = self._near_ends()
+        self._nearer = self._nearer_ends() if self._dtype is np.float64 else None
+        self._terms_of_one = np.ones(self._terms)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             left = (_LARGEST - np.abs(self._exact_bias)) / self._exact_weight_sum
         self._reach = float(left.min())  # the largest value is below this, for a sum is
@@ -256,12 +261,13 @@ class Convolution:
         """
         self._check_reach(largest)
         row, column, output = where
-        codes = np.empty(len(row), np.uint8)
-        for start in range(0, len(row), _RECOMPUTED_AT_ONCE):
-            part = slice(start, start + _RECOMPUTED_AT_ONCE)
-            patches = self._patches_at(picture, row[part], column[part])
-            codes[part] = self._defining(patches, output[part], largest)
-        return codes
+        if len(row) > _RECOMPUTED_AT_ONCE:
+            parts = range(0, len(row), _RECOMPUTED_AT_ONCE)
+            some = (slice(begin, begin + _RECOMPUTED_AT_ONCE) for begin in parts)
+            each = (tuple(one[part] for one in where) for part in some)
+            return np.concatenate([self.codes_at(picture, one, largest) for one in each])
+        patches = self._patches_at(picture, row, column)
+        return self._defining(patches, output, largest).astype(np.uint8)
 
     def _patches_at(
         self, picture: NDArray[np.float32], row: NDArray[np.intp], column: NDArray[np.intp]
@@ -300,13 +306,12 @@ class Convolution:
         """Windows of a picture, `step` apart: (rows, columns, KH), each a line of a window, which
         lies in one piece."""
         rows, columns, _ = self._kernel
+        height, width, _ = picture.shape
         down, right, _ = picture.strides
-        counts = [
-            (side - size) // step + 1
-            for side, size in zip(picture.shape, (rows, columns), strict=False)
-        ]
-        line, steps = np.dtype((np.void, columns * right)), (down * step, right * step, down)
-        return np.ndarray((*counts, rows), line, picture, strides=steps)
+        shape = (height - rows) // step + 1, (width - columns) // step + 1, rows
+        return np.ndarray(
+            shape, self._window_line, picture, strides=(down * step, right * step, down)
+        )
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
         height, width, channels = shape
@@ -355,23 +360,42 @@ class Convolution:
     ) -> NDArray[np.intp]:
         """Codes, intp (N,), of patches, N with (KH, KW, C) in one piece, each for one output; none
         of their values is larger in magnitude than `largest`."""
-        # Sums in any order first, which numpy has ten times as fast. Most decide already.
+        # Sums in any order first, which numpy has ten times as fast. Most decide already; those of
+        # float64 products, which are exact, decide all but ties.
         patches = patches.reshape(len(output), *self._lines.shape[1:])
         lines = np.einsum("nkl,nkl->nk", patches, self._lines.take(output, 0))
-        still, growing = self._near
-        ends = (still + growing * largest).take(output, 1)
-        ends += lines @ self._ones
-        codes, most = self.steps.searchsorted(ends)  # how many are below
-        (doubts,) = (codes != most).nonzero()
+        codes, doubts = self._decided(lines @ self._ones, self._near, output, largest)
         if len(doubts):
             of = output[doubts]
-            rows, columns, channels = self._kernel
-            turned = patches[doubts].reshape(-1, rows * columns, channels).swapaxes(1, 2)
-            products = turned.reshape(len(of), -1) * self._ordered_weight.take(of, 0)
-            sums = np.add.accumulate(products, axis=1)[:, -1]
+            products = self._defining_weight.take(of, 0)
+            products *= patches.take(doubts, 0).reshape(products.shape)
+            if self._nearer is not None:
+                sums = products.dot(self._terms_of_one)
+                codes[doubts], ties = self._decided(sums, self._nearer, of, largest)
+                if not len(ties):
+                    return codes
+                doubts, of, products = doubts[ties], of[ties], products[ties]
+            sums = np.add.accumulate(products.take(self._order, 1), axis=1)[:, -1]
             sums += self._bias[of, 0]
             codes[doubts] = self.steps.searchsorted(sums)
         return codes
+
+    def _decided(
+        self,
+        sums: NDArray[np.floating[Any]],
+        ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+        output: NDArray[np.intp],
+        largest: float,
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Codes of sums without bias (N,), each of one output, and the places of those in doubt.
+
+        Args:
+            ends: what a sum becomes the two ends by, as `_near_ends` has them.
+        """
+        still, growing = ends
+        lower, upper = (still + growing * largest).take(output, 1) + sums
+        codes = self.steps.searchsorted(lower)  # how many are below
+        return codes, (upper > self._following.take(codes)).nonzero()[0]
 
     def _lines_of_kernel(self) -> int:
         """Of some rows each, of at most _LINE weights where that goes."""
@@ -385,8 +409,23 @@ class Convolution:
         magnitude adds. Lines and their sum are in float32: no product passes more roundings than a
         line has terms, and then one for each line."""
         _, lines, terms = self._lines.shape
-        own = growing_bound(
-            self._exact_weight_sum, self._exact_bias, terms + lines, np.float32, lines
+        return self._ends(
+            growing_bound(
+                self._exact_weight_sum, self._exact_bias, terms + lines, np.float32, lines
+            )
         )
+
+    def _nearer_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Likewise of a sum of all products in float64, as many roundings as it has terms, and
+        those that make an end of it."""
+        terms = self._terms + _OF_AN_END
+        return self._ends(
+            growing_bound(self._exact_weight_sum, self._exact_bias, terms, np.float64)
+        )
+
+    def _ends(
+        self, own: tuple[NDArray[np.float64], NDArray[np.float64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of sums that may be so far from the exact ones, as `error` has it."""
         zero, each = (near + defining for near, defining in zip(own, self.error(), strict=True))
         return self._exact_bias + np.stack([-zero, zero]), np.stack([-each, each])

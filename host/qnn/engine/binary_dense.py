@@ -98,11 +98,10 @@ class DenseSums(Windowed):
                 of fewer than there could be.
             sums: D of each output, int32 (1, pictures, outputs).
         """
-        given = np.empty((1, *sums.shape[1:]), self._dense.out_dtype)
         each = codes.reshape(sums.shape[1], -1)
-        for own, *one in zip(given[0], each, sums[0], strict=True):
-            own[...] = self._finish(*one)
-        return given
+        if len(each) == 1:
+            return self._finish(codes, sums[0, 0])[None, None]
+        return np.stack([self._finish(*one) for one in zip(each, sums[0], strict=True)])[None]
 
     def _finish(
         self, codes: NDArray[np.integer[Any]], sums: NDArray[np.int32]

@@ -277,6 +277,5 @@ def _thresholds(
     sums = _sums(ends, lowest, highest, scale)
     np.floor(sums, out=sums)
     sums += 1
-    np.minimum(sums, limit, out=sums)
-    np.maximum(sums, -limit, out=sums)
+    sums.clip(-limit, limit, out=sums)
     return sums.astype(np.int32).T

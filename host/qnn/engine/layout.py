@@ -53,8 +53,8 @@ class Layout:
         program: what is laid out.
         lists, inputs: of each place, bytes from the beginning of the buffer that is read.
         own: the parameters of the first layer there, of each place, where its thresholds are a
-            picture's own; else empty. `thresholds`: where these lie, in words of 32 bits, (outputs,
-            thresholds).
+            picture's own; else empty. `thresholds`: where these lie, in words of 32 bits,
+            (thresholds, outputs).
         made: by layer, where the map lies that the host makes for it, in each place; likewise.
         stages: one after the other.
         maps: of each layer, bytes from the beginning of the buffer that is written, for place 0.
@@ -81,7 +81,8 @@ class Layout:
         self.thresholds: tuple[NDArray[np.intp], ...] = ()
         if program.thresholds is not None:
             apart = (own_place - own.start) // 4
-            self.thresholds = (program.thresholds, program.thresholds + apart)
+            each = np.ascontiguousarray(program.thresholds.T)
+            self.thresholds = (each, each + apart)
         first_input = own_place + fill(len(own), LINE)
         second_input = first_input + fill(program.tight.size, LINE)
         self.lists = (0, second_list)

@@ -96,20 +96,29 @@ class TightMap:
         return memory
 
     def write(
-        self, codes: NDArray[np.integer], memory: NDArray[np.uint8], columns: int | None = None
+        self,
+        codes: NDArray[np.integer],
+        memory: NDArray[np.uint8],
+        columns: int | None = None,
+        fit: bool = False,
     ) -> None:
         """As `pack`, into memory, uint8 (size,).
 
         Args:
             columns: of the codes, where they are only the first ones; the others are 0.
+            fit: they are known to.
         """
         columns = self.columns if columns is None else columns
-        check_codes(codes, (self.rows, columns, self.groups * self.channels), self.planes)
-        split = codes.astype(np.uint8, copy=False).reshape(self.rows, columns, self.groups, -1)
-        by_group: NDArray[np.uint8] = split.transpose(2, 0, 1, 3)
+        if not fit:
+            check_codes(codes, (self.rows, columns, self.groups * self.channels), self.planes)
+        lines = np.asarray(codes, np.uint8)
+        if self.groups > 1:
+            split = lines.reshape(self.rows, columns, self.groups, -1)
+            lines = split.transpose(2, 0, 1, 3)
         if without := -self.channels % 4:  # lanes without a channel
-            by_group = np.pad(by_group, ((0, 0), (0, 0), (0, 0), (0, without)))
-        lines: NDArray[np.uint8] = by_group.reshape(self.groups, self.rows, -1)
+            by_pixel = lines.reshape(-1, self.channels)
+            lines = np.pad(by_pixel, ((0, 0), (0, without)))
+        lines = lines.reshape(self.groups, self.rows, -1)
         if without := -lines.shape[2] % 8:
             lines = np.pad(lines, ((0, 0), (0, 0), (0, without)))
         strings = memory.reshape(self.groups, self.rows, self.planes, -1)
@@ -172,14 +181,11 @@ class BlockMap:
     def odd(self, data: NDArray[np.uint8]) -> Odd:
         """The codes of a map in memory, uint8 (size,), whose lowest plane is 1. Looks at no other
         plane."""
-        words, halves = data.view("<u8")[:: self.planes], data.view("<u4")
-        low, high = halves[:: 2 * self.planes], halves[1 :: 2 * self.planes]
-        (some,) = np.logical_or(low, high).nonzero()  # through numbers numpy looks slower
+        words = data.view("<u8")[:: self.planes]
+        (some,) = words.astype(bool).nonzero()  # through numbers numpy looks slower
         masks = words[some]
         if self._real is not None:
             masks &= self._real[some]
-            if np.count_nonzero(masks) != len(masks):
-                some, masks = some[masks != 0], masks[masks != 0]
         return self._among(some, masks)
 
     def every(self) -> Odd:
@@ -199,7 +205,7 @@ class BlockMap:
         if not len(odd):
             return
         words = data.view("<u8")
-        places = odd.words * self.planes + np.arange(1, self.planes)[:, None]
+        places = odd.words * self.planes + self._above
         values = self._planes_of.take(codes, 1)
         values <<= odd.bits.astype("<u8")
         mended = words[places]
@@ -285,10 +291,14 @@ class BlockMap:
         return np.stack([rows, columns, channels]).reshape(3, -1)
 
     @cached_property
+    def _above(self) -> NDArray[np.intp]:
+        """Planes above the lowest, (planes - 1, 1)."""
+        return np.arange(1, self.planes)[:, None]
+
+    @cached_property
     def _planes_of(self) -> NDArray[np.uint64]:
         """For each plane above the lowest the bit of each code, little-endian uint64."""
-        above = np.arange(self.planes - 1)[:, None]
-        return (np.arange(1 << (self.planes - 1)) >> above & 1).astype("<u8")
+        return (np.arange(1 << (self.planes - 1)) >> (self._above - 1) & 1).astype("<u8")
 
     def _pixels(self, memory: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
         """The bits of a pixel in a block, as one number: (planes, rows, words of a plane of a row,
@@ -298,13 +308,21 @@ class BlockMap:
         return split.transpose(3, 1, 2, 4, 0)
 
     def _among(self, words: NDArray[np.intp], masks: NDArray[np.uint64]) -> Odd:
-        """Codes by their bits in words of the lowest plane, none of which is 0."""
+        """Codes by their bits in words of the lowest plane."""
         (found,) = np.unpackbits(masks.view(np.uint8), bitorder="little").view(bool).nonzero()
         nth, bits = found >> 6, found & 63
         rows, columns, channels = self._begin.take(words[nth], 1)
-        columns += bits // self.pe
-        channels += bits & (self.pe - 1)
-        firsts = nth.searchsorted(np.arange(len(words)))
+        if self._share == 1:
+            channels += bits
+        else:
+            columns += bits // self.pe
+            channels += bits & (self.pe - 1)
+        another = np.empty(len(nth), bool)
+        another[:1] = True
+        np.not_equal(nth[1:], nth[:-1], out=another[1:])
+        (firsts,) = another.nonzero()
+        if len(firsts) != len(words):  # some have none
+            words, masks = words[nth[firsts]], masks[nth[firsts]]
         return Odd(words, masks, firsts, bits, (rows, columns, channels))
 
 
@@ -318,7 +336,7 @@ class RawMap:
     blocks: Blocks
     offset: tuple[int, ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return len(self.blocks) * self.rows * self.columns * self.pe * 4

@@ -166,8 +166,8 @@ class Stages:
         """Packs a picture into one of the two input places; QnnError where it does not fit.
 
         Args:
-            pictures: it is a row of so many, and maps of this run are, too; there may be fewer of
-                them than the layers have pixels.
+            pictures: it is a row of so many, which fit, and maps of this run are, too; there may
+                be fewer of them than the layers have pixels.
             quantised: of it, where that was made in that place before.
         """
         first = self._layers[0]
@@ -186,7 +186,7 @@ class Stages:
             self._codes[place] = picture.copy()
         elif isinstance(first, RowFolding):
             numbers = first.fold(numbers)
-        self._hand_in(0, numbers, self.layout.inputs[place], place)
+        self._hand_in(0, numbers, self.layout.inputs[place], place, fit=pictures is not None)
 
     def start(self, place: int, resident: bool) -> Run:
         """Begins a run on what lies in an input place; `resident` where parameters are on chip."""
@@ -234,7 +234,7 @@ class Stages:
                 for one in self.layout.program.inputs:
                     if one.source == number:
                         begin = self.layout.made[one.layer][run.place]
-                        self._hand_in(one.layer, made, begin, run.place)
+                        self._hand_in(one.layer, made, begin, run.place, fit=True)
             elif isinstance(layer, Hosted):
                 self._compute(number, layer, run)
 
@@ -329,21 +329,21 @@ class Stages:
 
     def _put_thresholds(self, place: int) -> None:
         """Writes those of the picture in that place."""
-        words, own = self._read.array.view("<u4"), self.layout.own[place]
-        words[self.layout.thresholds[place]] = word_parameters.moved(self._thresholds[place])
+        words, own = self._read.array.view("<i4"), self.layout.own[place]
+        words[self.layout.thresholds[place]] = word_parameters.moved(self._thresholds[place]).T
         self._read.flush(own.start, own.stop)
 
     def _hand_in(
-        self, number: int, codes: NDArray[np.integer[Any]], begin: int, place: int
+        self, number: int, codes: NDArray[np.integer[Any]], begin: int, place: int, fit: bool
     ) -> None:
-        """Packs what layer `number` reads."""
+        """Packs what layer `number` reads; `fit`: it is known to."""
         how = self._reads[number]
         end = begin + how.size
         memory = self._read.array[begin:end]
         if isinstance(how, WordMap):
             how.write(codes, memory)
         else:
-            how.write(codes, memory, self._pictures[place])
+            how.write(codes, memory, self._pictures[place], fit)
         self._read.flush(begin, end)
 
     def _map(self, number: int, run: Run) -> Maps:

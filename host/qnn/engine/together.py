@@ -103,8 +103,9 @@ def plans(
 
 
 def row_of(maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Maps of codes as a row of pixels, (1, pictures, codes)."""
-    return np.concatenate([codes.reshape(1, 1, -1) for codes in maps], axis=1)
+    """Maps of codes as a row of pixels, (1, pictures, codes); of one it is no copy."""
+    row = [codes.reshape(1, 1, -1) for codes in maps]
+    return row[0] if len(row) == 1 else np.concatenate(row, axis=1)
 
 
 def for_pictures(layer: Lowered, pictures: int) -> Lowered:

@@ -14,6 +14,7 @@ code >> 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class WordMap:
         """64-bit words of one row."""
         return -(-self.columns * self.channels // 4)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the whole map."""
         return self.rows * self.plane_words * 8

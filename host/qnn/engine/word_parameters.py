@@ -34,9 +34,9 @@ def block_channels(layer: WordConv, caps: Capabilities) -> int:
     return min(caps.pe, regs.WORD_CHANNELS * max(caps.weight_words // words, 1))
 
 
-def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int64]:
+def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int32]:
     """Thresholds (O, K), of the sums as the accelerator has them."""
-    return thresholds.astype(np.int64) + 2 ** (SUM_BITS - 1)
+    return thresholds + np.int32(2 ** (SUM_BITS - 1))
 
 
 def places(begin: int, outputs: int, levels: int, caps: Capabilities) -> NDArray[np.intp]:

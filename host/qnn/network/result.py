@@ -18,8 +18,10 @@ from qnn.network.layers import describe
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     """exp(x) over its sum along the last axis, float64; large values do not overflow."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    largest = np.maximum.reduce(logits, axis=-1, keepdims=True)
+    shifted: NDArray[np.float64] = np.exp(logits - largest, dtype=np.float64)
+    shifted /= np.add.reduce(shifted, axis=-1, keepdims=True)
+    return shifted
 
 
 def _check_accumulators(network: str, layer: Layer, classes: int) -> None:
@@ -160,8 +162,10 @@ class Probabilities:
             raise NetworkError(f"network {network}: a unit of {self.unit} before the softmax")
 
     def scores(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float64]:
-        """Scores, float64 (N, classes), of maps (N, 1, 1, classes)."""
-        return np.asarray(maps.reshape(len(maps), -1) * self.unit, np.float64)
+        """Scores, float64 (N, classes), of maps (N, 1, 1, classes); of floats they may be the
+        same array."""
+        values = maps.reshape(len(maps), -1)
+        return np.asarray(values if self.unit == 1 else values * self.unit, np.float64)
 
     def probabilities(self, maps: NDArray[np.number[Any]]) -> NDArray[np.float64]:
         """Probabilities, float64 (N, classes), of maps (N, 1, 1, classes)."""

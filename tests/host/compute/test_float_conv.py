@@ -216,6 +216,36 @@ def test_codes_at_some_places(padding, arithmetic, monkeypatch):
         conv.codes_at(arguments[0], where, 1e38)
 
 
+def test_only_ties_are_summed_in_order():
+    """Sums in float64 in any order decide the others; a bound of nothing for them is noticed."""
+    rng = np.random.default_rng(5)
+    weight = rng.normal(size=(4, 6, 12, 3)).astype(np.float32)
+    x = rng.normal(size=(60, 60, 3)).astype(np.float32)
+    outputs = GOLDEN_CONV["float64"](x, weight, None, 1, 0)
+    where = np.nonzero(np.ones(outputs.shape, bool))
+    largest = float(abs(x).max())
+
+    near = Convolution(weight, None, 1, 0, Thresholds((0.0, 0.1)))
+    sums = outputs[where]
+    assert (near.codes_at(x, where, largest) == (sums > 0.0) + 1 * (sums > 0.1)).all()
+    near._order = None  # and none of them came so far
+    near.codes_at(x, where, largest)
+    some = len(sums) // 2
+    on = Convolution(weight, None, 1, 0, Thresholds((float(sums[some]),)))
+    some = tuple(one[some : some + 1] for one in where)
+    assert on.codes_at(x, some, largest) == 0
+    on._order = None
+    with pytest.raises(TypeError):
+        on.codes_at(x, some, largest)
+
+    steps = np.sort(rng.choice(sums, 255)).tolist()
+    of_nothing = Convolution(weight, None, 1, 0, Thresholds(tuple(steps)))
+    right = golden.count_thresholds(outputs, np.array(steps))[where]
+    assert (of_nothing.codes_at(x, where, largest) == right).all()
+    of_nothing._nearer = tuple(np.zeros((2, 2, 4)))
+    assert (of_nothing.codes_at(x, where, largest) != right).any()
+
+
 @pytest.mark.parametrize("shape", [(2, 9, 3), (9, 2, 3), (1, 1, 3), (5, 6, 3), (8, 5, 3)])
 @pytest.mark.parametrize("stride", [1, 3])
 @pytest.mark.parametrize("padding", [2, 4])
@@ -234,10 +264,16 @@ def test_codes_at_the_margin(shape, stride, padding):
 
 @pytest.mark.parametrize(
     ("kernel", "lines"),
-    [((3, 3, 3), 1), ((12, 12, 3), 12), ((4, 2, 8), 1), ((8, 2, 9), 4), ((1, 40, 3), 1)],
+    [
+        ((3, 3, 3), 1),
+        ((12, 12, 3), 6),
+        ((4, 2, 9), 1),
+        ((6, 2, 9), 2),
+        ((1, 40, 3), 1),
+    ],
 )
 def test_lines_of_a_kernel(kernel, lines):
-    """Some rows each, all as many, of at most 64 weights where that goes."""
+    """Some rows each, all as many, of at most 72 weights where that goes."""
     layer = Convolution(np.ones((2, *kernel), np.float32), None, 1, 0, DOREFA)
     assert layer._lines.shape == (2, lines, np.prod(kernel) // lines)
 
