@@ -102,6 +102,12 @@ def test_odd_bits_of_no_channel_are_not_found(pe):
     junk.view("<u8").reshape(-1, 2)[:, 0] &= ~real.view("<u8").reshape(-1, 2)[:, 0]
     assert len(image.odd(junk)) == 0
     assert len(image.odd(junk | real)) == 6 * (pe + 1)
+    real[: image.block_bytes] = 0  # words of the first block have none but junk
+    both = junk | real
+    odd = image.odd(both)
+    assert len(odd) == 6
+    image.mend(both, odd, right := np.array([0, 1, 1, 0, 1, 0], np.uint8))
+    assert image.unpack(both.tobytes())[odd.where].tolist() == (2 * right + 1).tolist()
 
 
 def test_a_row_that_has_fewer_columns():
