@@ -330,7 +330,9 @@ class Stages:
     def _put_thresholds(self, place: int) -> None:
         """Writes those of the picture in that place."""
         words, own = self._read.array.view("<i4"), self.layout.own[place]
-        words[self.layout.thresholds[place]] = word_parameters.moved(self._thresholds[place]).T
+        # those of a picture lie among its sums, so no int32 overflows
+        moved = self._thresholds[place].T + np.int32(word_parameters.MOVED_BY)
+        words[self.layout.thresholds[place]] = moved
         self._read.flush(own.start, own.stop)
 
     def _hand_in(

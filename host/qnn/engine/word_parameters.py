@@ -16,6 +16,8 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.maps import Blocks
 from qnn.engine.word_conv import SUM_BITS, WordConv
 
+MOVED_BY = 2 ** (SUM_BITS - 1)
+
 
 def passes_over(channels: int) -> int:
     """Passes of a tile of so many channels."""
@@ -34,9 +36,9 @@ def block_channels(layer: WordConv, caps: Capabilities) -> int:
     return min(caps.pe, regs.WORD_CHANNELS * max(caps.weight_words // words, 1))
 
 
-def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int32]:
+def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int64]:
     """Thresholds (O, K), of the sums as the accelerator has them."""
-    return thresholds + np.int32(2 ** (SUM_BITS - 1))
+    return thresholds.astype(np.int64) + MOVED_BY
 
 
 def places(begin: int, outputs: int, levels: int, caps: Capabilities) -> NDArray[np.intp]:

@@ -123,7 +123,7 @@ def test_a_first_layer_of_a_pictures_own_thresholds_has_its_parameters_in_each_p
         assert begins[0] == part.start and part.start % LINE == 0
         np.testing.assert_array_equal(image[part], image[layout.own[0]])
         np.testing.assert_array_equal(
-            image.view("<u4")[layout.thresholds[place]], moved(lowered[0].words.thresholds)
+            image.view("<u4")[layout.thresholds[place]], moved(lowered[0].words.thresholds).T
         )
 
 
