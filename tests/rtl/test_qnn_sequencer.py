@@ -22,6 +22,8 @@ from qnn_sim.run_options import draws, some
 from qnn_sim.streams import generator, reset, start, unpack
 
 WEIGHTS, WINDOW, RESULTS = 64, 256, 32
+LANES = np.arange(64)
+FLAGS = ("first", "last", "pass_last", "shift", "tile_last")
 COEFFICIENTS = ((1,), (1,), (1, 1), (1, 2), (2, 1, 1), (8, 4, 2, 1, 1), (16, 8, 4, 2, 1))
 
 
@@ -109,9 +111,9 @@ class Case:
         left = (x * layer.stride - layer.padding[1]) * lanes
         out = np.zeros(64 * self.fields["words"], dtype=np.uint8)
         if 0 <= row < layer.in_shape[0]:
-            for i in range(layer.kernel[1] * lanes):
-                if 0 <= left + i < self.bits.shape[2]:
-                    out[i] = self.bits[plane, row, left + i]
+            inside = self.bits[plane, row, max(left, 0) : max(left + layer.kernel[1] * lanes, 0)]
+            begin = max(-left, 0)
+            out[begin : begin + inside.size] = inside
         return out
 
     def product_rows(self):
@@ -171,9 +173,10 @@ class Bench:
     def piece(self, pixel, values):
         """The 64 bits that one window reader would give."""
         word, nibble, low, high = (v[pixel] for v in values)
-        places = (64 * word + 4 * nibble + np.arange(64)) % self.ram.size
-        inside = (np.arange(64) // 4 >= low) & (np.arange(64) // 4 < high)
-        return self.ram[places] * inside
+        inside = slice(4 * low, 4 * high)
+        out = np.zeros(64, dtype=np.uint8)
+        out[inside] = self.ram[(64 * word + 4 * nibble + LANES[inside]) % self.ram.size]
+        return out
 
     async def layer(self, case, slow):
         """One command; each channel of the surroundings waits a cycle with its chance in `slow`."""
@@ -195,7 +198,10 @@ class Bench:
         tile_ready = result_taken = False
         dut.tile_ready_i.value = dut.result_taken_i.value = 0
         idle, interval = 0, 10_000
-        word_bits = WINDOW.bit_length() - 1
+        waits = [getattr(dut, f"wait_{name}_o") for name in ("weights", "input", "output")]
+        named = [(name, getattr(dut, f"{name}_o")) for name in FLAGS]
+        widths = {"word": WINDOW.bit_length() - 1, "nibble": 4, "low": 5, "high": 5}
+        window = [(getattr(dut, f"window_{name}_o"), width) for name, width in widths.items()]
         expected = list(case.product_rows())
         position, tile_words = 0, fields["tile_words"]
         while position < len(expected) or stored:
@@ -203,8 +209,7 @@ class Bench:
             idle += 1
             interval += 1
             assert idle < 3000, f"stands still at product row {position}: {fields}"
-            waits = [int(getattr(dut, f"wait_{w}_o").value) for w in ("weights", "input", "output")]
-            assert sum(waits) <= 1
+            assert sum(bool(wait.value) for wait in waits) <= 1
             if result_taken:
                 stored -= 1
             if dut.issue_o.value:
@@ -212,18 +217,14 @@ class Bench:
                 assert position < len(expected), "too many product rows"
                 tile, group, (plane, passed, kernel_row, word), flags = expected[position]
                 where = f"row {position}: tile {tile} plane {plane} {group[0]} {kernel_row} {word}"
-                for name in ("first", "last", "pass_last", "shift", "tile_last"):
-                    got = int(getattr(dut, f"{name}_o").value)
-                    assert got == flags[name], f"{where}: {name}; {fields}"
+                for name, flag in named:
+                    assert bool(flag.value) == flags[name], f"{where}: {name}; {fields}"
                 assert int(dut.present_o.value) == sum(1 << m for m in group), where
                 weight = (passed * fields["kernel_rows"] + kernel_row) * fields["words"] + word
                 weight += self.weight_base + tile * tile_words
                 assert int(dut.weight_address_o.value) == weight % WEIGHTS, where
                 assert tiles_taken == tile + 1, where
-                values = [
-                    unpack(int(getattr(dut, f"window_{name}_o").value), width, self.pixels)
-                    for name, width in (("word", word_bits), ("nibble", 4), ("low", 5), ("high", 5))
-                ]
+                values = [unpack(int(of.value), width, self.pixels) for of, width in window]
                 for m, (y, x) in group.items():
                     want = case.window_row(plane, y, x, kernel_row)[64 * word : 64 * word + 64]
                     got = self.piece(m, values)
