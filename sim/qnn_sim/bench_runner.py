@@ -22,6 +22,7 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
+from cocotb_tools import config
 from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock
 
@@ -39,7 +40,14 @@ from qnn_sim import (
 from qnn_sim.rtl_build import ROOT
 
 VERSIONS = tuple(version(package) for package in ("verilator", "cocotb"))  # that builds depend on
-MAKE_ARGUMENTS = [*verilator_package.make_arguments("Vtop"), verilator_package.ONE_FILE]
+MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"  # of a simulation, by cocotb
+MAKE_ARGUMENTS = [
+    *verilator_package.make_arguments("Vtop"),
+    *verilator_package.ONE_FILE,
+    # Compiled with the model, it reads no headers of its own.
+    "--eval",
+    f"Vtop__ALL.o: override OPT_FAST += -include {MAIN}",
+]
 OPTIONS = {"OPT_FAST": "-O1", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O1"}
 
 # Modules whose benches are skipped under Icarus Verilog 11, and why.
@@ -105,6 +113,7 @@ class PackagedVerilator(Verilator):
         translate, make = super()._build_command()
         visible = translate.index("--public-flat-rw")
         translate[visible : visible + 1] = ["--public-depth", "1"]
+        translate.remove(str(MAIN))
         make[make.index("-j") + 1] = "1"
         return [translate, make + _make_arguments(self.headers)]
 

