@@ -16,7 +16,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from qnn_sim.streams import generator, noise, port
+from qnn_sim.streams import Driven, generator, noise, port
 
 OKAY, SLVERR, DECERR = 0, 2, 3
 MOST_BEATS = 16
@@ -119,7 +119,7 @@ class _Watch:
 
 
 def _in_reset(reset: Any, active: int) -> bool:
-    return int(reset.value) == active
+    return bool(reset.value) == bool(active)
 
 
 async def _serve_reads(
@@ -130,10 +130,12 @@ async def _serve_reads(
     arvalid, arready, araddr, arlen, rvalid, rready, rdata, rresp, rlast = (
         port(dut, prefix + name) for name in names
     )
+    takes, gives = Driven(arready), Driven(rvalid)
     jobs: deque[_Job] = deque()
     watch, cycle = _Watch(memory, "AR"), 0
-    ready = valid = False
-    arready.value = rvalid.value = 0
+    ready = valid = meaningless = False
+    takes.drive(0)
+    gives.drive(0)
     while True:
         await RisingEdge(clock)
         cycle += 1
@@ -142,7 +144,8 @@ async def _serve_reads(
             jobs.clear()
             watch.forget()
             ready = valid = False
-            arready.value = rvalid.value = 0
+            takes.drive(0)
+            gives.drive(0)
             continue
         asked = bool(arvalid.value)
         payload = [int(araddr.value), int(arlen.value)] if asked else []
@@ -162,12 +165,14 @@ async def _serve_reads(
                 rdata.value = int.from_bytes(job.data[8 * job.done :][:8], "little")
                 rresp.value = job.response
                 rlast.value = int(job.done + 1 == job.burst.beats)
-        if not valid:  # what nobody may look at
+        if not valid and not meaningless:  # what nobody may look at, until the next word
             rdata.value = memory.noise.getrandbits(64)
             rresp.value = memory.noise.getrandbits(2)
             rlast.value = memory.noise.getrandbits(1)
+        meaningless = not valid
         ready = "read" not in memory.deaf and not memory.stalls()
-        rvalid.value, arready.value = int(valid), int(ready)
+        gives.drive(int(valid))
+        takes.drive(int(ready))
 
 
 async def _serve_writes(
@@ -178,13 +183,16 @@ async def _serve_writes(
     awvalid, awready, awaddr, awlen, wvalid, wready, wdata, wlast, bvalid, bready, bresp = (
         port(dut, prefix + name) for name in names
     )
+    takes_address, takes_data, answers_now = Driven(awready), Driven(wready), Driven(bvalid)
     wstrb = getattr(dut, f"{prefix}wstrb", None)
     jobs: deque[_Job] = deque()  # with words to come
     answers: deque[_Job] = deque()
     words: deque[list[int]] = deque()  # that came before their address
     watch_address, watch_data, cycle = _Watch(memory, "AW"), _Watch(memory, "W"), 0
-    address_ready = data_ready = valid = False
-    awready.value = wready.value = bvalid.value = 0
+    address_ready = data_ready = valid = meaningless = False
+    takes_address.drive(0)
+    takes_data.drive(0)
+    answers_now.drive(0)
     while True:
         await RisingEdge(clock)
         cycle += 1
@@ -197,7 +205,9 @@ async def _serve_writes(
             watch_address.forget()
             watch_data.forget()
             address_ready = data_ready = valid = False
-            awready.value = wready.value = bvalid.value = 0
+            takes_address.drive(0)
+            takes_data.drive(0)
+            answers_now.drive(0)
             continue
         asked, given = bool(awvalid.value), bool(wvalid.value)
         request = [int(awaddr.value), int(awlen.value)] if asked else []
@@ -227,10 +237,15 @@ async def _serve_writes(
         alive = "write" not in memory.dead
         if not valid and answers and answers[0].due <= cycle and alive and not memory.stalls():
             valid = True
-        bresp.value = answers[0].response if valid else memory.noise.getrandbits(2)
+            bresp.value = answers[0].response
+        if not valid and not meaningless:
+            bresp.value = memory.noise.getrandbits(2)
+        meaningless = not valid
         address_ready = "write" not in memory.deaf and not memory.stalls()
         data_ready = alive and not memory.stalls()
-        awready.value, wready.value, bvalid.value = int(address_ready), int(data_ready), int(valid)
+        takes_address.drive(int(address_ready))
+        takes_data.drive(int(data_ready))
+        answers_now.drive(int(valid))
 
 
 def serve_reads(

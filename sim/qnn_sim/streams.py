@@ -38,9 +38,20 @@ def noise(purpose: str) -> random.Random:
     return random.Random(f"{cocotb.RANDOM_SEED}/{run}/{purpose}")
 
 
+class Driven:
+    """A port that is written where its value changes, because each write takes long."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle, self._value = handle, -1
+
+    def drive(self, value: int) -> None:
+        if value != self._value:
+            self._handle.value = self._value = value
+
+
 class Source:
-    """Offers items; waits before each one, a cycle more with chance `stall` again and again. Where
-    it offers none, the fields are random.
+    """Offers items; waits before each one, a cycle more with chance `stall` again and again. Until
+    it offers the next one, the fields are random.
 
     To be made before the reset, so that nothing before it is taken for an item. An item is a dict
     of field values, or the value itself where there is one field.
@@ -52,12 +63,13 @@ class Source:
     ) -> None:  # fmt: skip
         self.stall = stall
         self._dut, self._random = dut, generator(name)
-        self._valid, self._ready = port(dut, f"{name}_valid"), port(dut, ready or f"{name}_ready")
+        self._valid = Driven(port(dut, f"{name}_valid"))
+        self._ready = port(dut, ready or f"{name}_ready")
         self._fields = {field: port(dut, f"{name}_{field}") for field in fields}
         self._noise = noise(name)
         self._waiting: deque[dict[str, int]] = deque()
-        self._offered = False
-        self._valid.value = 0
+        self._offered = self._random_fields = False
+        self._valid.drive(0)
         cocotb.start_soon(self._run())
 
     def put(self, items: Iterable[dict[str, int] | int]) -> None:
@@ -87,10 +99,11 @@ class Source:
                 for field, value in self._waiting.popleft().items():
                     self._fields[field].value = value
                 self._offered = True
-            if not self._offered:
+            if not self._offered and not self._random_fields:
                 for handle in self._fields.values():
                     handle.value = self._noise.getrandbits(len(handle))
-            self._valid.value = int(self._offered)
+            self._random_fields = not self._offered
+            self._valid.drive(int(self._offered))
 
 
 class Sink:
@@ -106,9 +119,9 @@ class Sink:
         self.stall = stall
         self.items: list[int | tuple[int, ...]] = []
         self._dut, self._random = dut, generator(name)
-        self._valid, self._ready = port(dut, f"{name}_valid"), port(dut, f"{name}_ready")
+        self._valid, self._ready = port(dut, f"{name}_valid"), Driven(port(dut, f"{name}_ready"))
         self._fields = [port(dut, f"{name}_{field}") for field in fields]
-        self._ready.value = 0
+        self._ready.drive(0)
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
@@ -121,7 +134,7 @@ class Sink:
                 values = tuple(int(field.value) for field in self._fields)
                 self.items.append(values if len(values) > 1 else values[0])
             ready = self._random.random() >= self.stall
-            self._ready.value = int(ready)
+            self._ready.drive(int(ready))
 
     async def receive(self, count: int, most_cycles: int = 100_000) -> list[int | tuple[int, ...]]:
         """The next `count` items.
