@@ -17,7 +17,7 @@ from qnn.engine import regs
 from qnn.engine.capabilities import Capabilities
 from qnn.engine.program import compile_layers
 from qnn_sim.run_options import some
-from qnn_sim.streams import generator, pack, start, unpack
+from qnn_sim.streams import Driven, generator, pack, start, unpack
 
 COMMANDS, PE, PIXELS = 64, 16, 2
 FEW = 8  # commands
@@ -72,6 +72,8 @@ class Bench:
     async def bus(self):
         """Gives the words of the list; progress is that, or work in the datapath."""
         dut, words, ready = self.dut, [], False
+        names = ("req_ready", "data_valid", "bus_busy", "progress")
+        ports = [Driven(getattr(dut, f"{name}_i")) for name in names]
         while True:
             await RisingEdge(dut.clk_i)
             if dut.rst_i.value:
@@ -84,9 +86,10 @@ class Bench:
                     words.append(self.commands[word // 8] >> 64 * (word % 8) & (2**64 - 1))
             ready = self.random.random() < 0.6
             comes = bool(words) and not self.hang and self.random.random() < 0.6
-            dut.req_ready_i.value, dut.data_valid_i.value = int(ready), int(comes)
-            dut.bus_busy_i.value = int(bool(words))
-            dut.progress_i.value = int(comes or self.working)
+            for out, value in zip(
+                ports, (ready, comes, bool(words), comes or self.working), strict=True
+            ):
+                out.drive(int(value))
             dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
 
     async def datapath(self):
@@ -94,6 +97,11 @@ class Bench:
         as the next command works; takes the one behind that when they have come."""
         dut, left, writing, begun = self.dut, 0, 0, False
         answers = earlier = 0  # to wait for, and of these of the command before
+        names = ("busy", "weights", "input", "output")
+        counts = [Driven(getattr(dut, f"count_{name}_i")) for name in names]
+        drained, begun_bursts, settled, written = (
+            Driven(getattr(dut, f"{name}_i")) for name in ("drained", "begun", "settled", "written")
+        )
         while True:
             await RisingEdge(dut.clk_i)
             if begun:
@@ -130,11 +138,12 @@ class Bench:
             if left:
                 flags[self.random.randrange(4)] = 1
                 self.counts[-1] = [a + b for a, b in zip(self.counts[-1], flags, strict=True)]
-            for name, flag in zip(("busy", "weights", "input", "output"), flags, strict=True):
-                getattr(dut, f"count_{name}_i").value = flag
-            dut.drained_i.value, dut.settled_i.value = int(not left), int(not earlier)
-            dut.begun_i.value = int(not (left or writing))
-            dut.written_i.value = int(not (left or writing or answers))
+            for out, flag in zip(counts, flags, strict=True):
+                out.drive(flag)
+            drained.drive(int(not left))
+            settled.drive(int(not earlier))
+            begun_bursts.drive(int(not (left or writing)))
+            written.drive(int(not (left or writing or answers)))
 
     async def taken_no_more(self):
         """The next one begins: from the same cycle on it is taken no more."""

@@ -15,7 +15,7 @@ from qnn.engine.command_list import encode
 from qnn.engine.maps import BlockMap, TightMap
 from qnn.engine.reading import read_blocks, read_tight
 from qnn_sim.run_options import draws
-from qnn_sim.streams import generator, reset, start
+from qnn_sim.streams import Driven, generator, reset, start
 
 ADDRESS = 0x4000
 
@@ -50,6 +50,8 @@ class Bench:
     async def bus(self):
         """Words in the order of the requests; the loader must be able to take them at once."""
         dut, words, ready = self.dut, [], False
+        names = ("limited", "limit", "req_ready", "data_valid")
+        limited, limit, takes, gives = (Driven(getattr(dut, f"{name}_i")) for name in names)
         while True:
             await RisingEdge(dut.clk_i)
             if dut.rst_i.value:
@@ -68,26 +70,30 @@ class Bench:
                 self.limit += self.random.choice((1, 1, 5))
                 if self.random.random() < 0.02:
                     self.limit = None
-            dut.limited_i.value = int(self.limit is not None)
-            dut.limit_i.value = self.limit or self.random.getrandbits(25)
+            limited.drive(int(self.limit is not None))
+            limit.drive(self.limit or self.random.getrandbits(25))
             ready = self.random.random() >= self.stall
-            dut.req_ready_i.value = int(ready)
+            takes.drive(int(ready))
             comes = bool(words) and self.random.random() >= self.stall
-            dut.data_valid_i.value = int(comes)
+            gives.drive(int(comes))
             dut.data_i.value = words.pop(0) if comes else self.random.getrandbits(64)
 
     async def buffer(self):
         """The two banks of the window buffer as one string of bytes."""
         dut = self.dut
         self.bytes = bytearray(8 * int(dut.WindowWords.value))
+        banks = [
+            (getattr(dut, f"{name}_we_o"), getattr(dut, f"{name}_waddr_o"))
+            for name in ("even", "odd")
+        ]
         while True:
             await RisingEdge(dut.clk_i)
             if dut.rst_i.value:
                 continue
-            for bank, name in enumerate(("even", "odd")):
-                enables = int(getattr(dut, f"{name}_we_o").value)
+            for bank, (written, address) in enumerate(banks):
+                enables = int(written.value)
                 if enables:
-                    word = 2 * int(getattr(dut, f"{name}_waddr_o").value) + bank
+                    word = 2 * int(address.value) + bank
                     value = int(dut.wdata_o.value).to_bytes(8, "little")
                     for i in range(8):
                         if enables >> i & 1:
