@@ -17,7 +17,7 @@ from qnn.engine.capabilities import Capabilities
 
 Get: TypeAlias = Callable[[str], NDArray[np.int64]]
 
-BETWEEN = 250  # cycles from the last product of a command to the first of the next, about
+BETWEEN = 220  # cycles from the last product of a command to the first of the next, about
 BEATS = 5 / 4  # cycles for one beat of memory
 
 
