@@ -16,8 +16,6 @@ PYTEST := $(ONE_THREAD) $(VENV)/pytest -n $(JOBS)
 RESULT = $(if $(FAST_ON),,--result build/$(1).json)
 # Nothing is compiled to bytecode before it is imported.
 INSTALL := install -qq --disable-pip-version-check --no-compile
-# The one of Python 3.11 takes twice as long to choose a hundred versions.
-NEWER_PIP := pip==25.3
 export FAST
 # Options of scripts that take a seed, where one is asked for.
 SEED_OPTION = $(if $(strip $(SEED)),--seed '$(strip $(SEED))')
@@ -63,7 +61,6 @@ clean:                      ## remove build/ and the environments
 
 .venv/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv
-	$(PIP) $(INSTALL) $(NEWER_PIP)
 .venv/.run: pyproject.toml | .venv/bin/python
 	$(PIP) $(INSTALL) --editable '.[run]'
 	@touch $@

@@ -19,7 +19,6 @@ deploy: .venv/.dev          ## package, bitstream of BOARD and notebooks onto th
 
 .venv-pynq/bin/python:
 	$(PYTHON) scripts/make_venv.py .venv-pynq
-	$(VENV_PYNQ)/python -m pip $(INSTALL) $(NEWER_PIP)
 .venv-pynq/.dev: pyproject.toml | .venv-pynq/bin/python
 	$(VENV_PYNQ)/python -m pip $(INSTALL) --editable '.[dev-pynq]'
 	@touch $@

@@ -34,10 +34,11 @@ module qnn_pack
 
   logic              sending, complete, shift;           // complete: sending begins
   logic [ShareW-1:0] pixel;
-  logic [2:0]        words_less_1, left, apart;          // words after this one; cycles to the next result
-  logic              take, ends;
+  logic [2:0]        words_less_1, left;                 // left: words to send after this one
+  logic              take, ends, free;                   // free: for a result, when it is stored
   assign out_valid_o = sending;
-  assign in_ready_o = room_i && apart == '0;
+  assign free = complete ? words_less_1 == '0 : !sending || left <= 3'd1;
+  assign in_ready_o = room_i && free;
   assign take = in_valid_i && in_ready_o;
   assign ends = raw_i || in_row_end_i || pixel == ShareW'(Share - 1);
   assign words_less_1 = raw_i ? 3'd3 : 3'(planes_i - 1'b1);
@@ -49,15 +50,12 @@ module qnn_pack
     data <= in_data_i;
     complete <= take && ends;
     if (take) pixel <= ends ? '0 : pixel + 1'b1;
-    if (take && ends) apart <= words_less_1;
-    else if (apart != '0) apart <= apart - 1'b1;
     sending <= shift;
     left <= complete ? words_less_1 : left - 1'b1;
     if (rst_i) begin
       sending <= 1'b0;
       complete <= 1'b0;
       pixel <= '0;
-      apart <= '0;
     end
   end
 

@@ -7,7 +7,8 @@ package qnn_pkg;
   localparam int unsigned CODE_W = 8;     // bits of an output code
   localparam int unsigned GROUP_PE = qnn_regs_pkg::WORD_CHANNELS;  // share one copy of the operands
   localparam int unsigned KERNEL_ROWS = 16;
-  localparam int unsigned PACK_ROOM = 10; // words that qnn_pack may make from the cycle on in which it sees room
+  // words that qnn_pack may make from the cycle on in which it sees room: those of a result, two before them
+  localparam int unsigned PACK_ROOM = CODE_W + 2;
 
   // Cycles from one group of channels to the last one, at least 2: results of fewer come as late.
   function automatic int unsigned chain_cycles(int unsigned groups);

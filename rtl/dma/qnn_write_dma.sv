@@ -12,13 +12,12 @@
 // address_i.
 //
 // Timing: awvalid_o comes 3 cycles after the last word of a burst, while the data of the burst before are on
-// the bus. Words come only where there was room for PACK_ROOM of them, and no more than these.
+// the bus. Words come only where there was room for Room of them, and no more than these.
 
-module qnn_write_dma
-  import qnn_pkg::*;
-#(
+module qnn_write_dma #(
   parameter int unsigned Outstanding = 8,
-  parameter int unsigned Depth       = 64            // words stored, at least 32
+  parameter int unsigned Depth       = 64,           // words stored, at least 32
+  parameter int unsigned Room        = qnn_pkg::PACK_ROOM
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -35,7 +34,7 @@ module qnn_write_dma
   output logic [24:0] written_line_o,
   output logic        settled_o,
   input  logic        in_valid_i,
-  output logic        room_o,                        // for PACK_ROOM words
+  output logic        room_o,                        // for Room words
   input  logic [63:0] in_data_i,
   // AXI
   output logic        awvalid_o,
@@ -88,7 +87,7 @@ module qnn_write_dma
   assign settled_o = earlier == '0;
 
   always_ff @(posedge clk_i) begin
-    room_o <= count < CountW'(Depth - PACK_ROOM);
+    room_o <= count < CountW'(Depth - Room);
     waiting <= waiting + CountW'(in_valid_i) - (begin_burst ? CountW'(beats) : '0);
     enough <= waiting != '0 && (flush_i || waiting >= CountW'(to_line));
     beats <= waiting >= CountW'(to_line) ? to_line : 5'(waiting);

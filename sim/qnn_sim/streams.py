@@ -107,19 +107,20 @@ class Source:
 
 
 class Sink:
-    """Collects items; withholds ready in a cycle with chance `stall`.
+    """Collects items; withholds ready, or what `ready` names, in a cycle with chance `stall`.
 
     An item is a tuple of field values, or the value itself where there is one field.
     """
 
     def __init__(
         self, dut: Any, name: str, fields: Sequence[str] = ("data",),
-        stall: float = 0.0,
+        ready: str | None = None, stall: float = 0.0,
     ) -> None:  # fmt: skip
         self.stall = stall
         self.items: list[int | tuple[int, ...]] = []
         self._dut, self._random = dut, generator(name)
-        self._valid, self._ready = port(dut, f"{name}_valid"), Driven(port(dut, f"{name}_ready"))
+        self._valid = port(dut, f"{name}_valid")
+        self._ready = Driven(port(dut, ready or f"{name}_ready"))
         self._fields = [port(dut, f"{name}_{field}") for field in fields]
         self._ready.drive(0)
         cocotb.start_soon(self._run())

@@ -6,11 +6,10 @@
 // number n goes to address + 8 * n, no word that memory has not answered for lies below written_line_o,
 // not even while it still counts the lines of the map before, and after stop_i the bus becomes quiet.
 
-module qnn_write_dma_properties
-  import qnn_pkg::*;
-#(
+module qnn_write_dma_properties #(
   parameter  int unsigned Outstanding = 8,
   parameter  int unsigned Depth       = 64,
+  parameter  int unsigned Room        = qnn_pkg::PACK_ROOM,
   localparam int unsigned CountW      = $clog2(Depth + 1),
   localparam int unsigned PendingW    = $clog2(Outstanding + 1),
   localparam int unsigned AddrW       = $clog2(Depth)
@@ -38,7 +37,7 @@ module qnn_write_dma_properties
   logic [63:0] wdata;
   logic [24:0] written_line;
   qnn_write_dma #(
-    .Outstanding(Outstanding), .Depth(Depth)
+    .Outstanding(Outstanding), .Depth(Depth), .Room(Room)
   ) dut (
     .clk_i, .rst_i, .stop_i, .start_i, .address_i, .flush_i, .window_base_i, .window_last_i,
     .error_window_o(error_window), .error_response_o(error_response), .busy_o(busy),
@@ -64,7 +63,7 @@ module qnn_write_dma_properties
     {base_q, last_q} <= {window_base_i, window_last_i};
     credit_left <= rst_i ? '0 : credit - 4'(take);
   end
-  assign credit = room ? 4'(PACK_ROOM) : credit_left;
+  assign credit = room ? 4'(Room) : credit_left;
 
   // Bursts on the bus, as they are seen there: the one whose beats come, or of which only the address is
   // missing, and the one behind it; a burst is there from the cycle on in which its address shows.
@@ -230,7 +229,7 @@ module qnn_write_dma_properties
           now.address + {24'b0, now.left, 3'b0} == awaddr + 32'(8 * (32'(awlen) + 1)));
       count_bound : assert (dut.count <= CountW'(Depth));
       count_room : assert (32'(dut.count) + 32'(credit) <= Depth);
-      count_credit : assert (credit_left <= 4'(PACK_ROOM));
+      count_credit : assert (credit_left <= 4'(Room));
       count_stored : assert (in_bursts <= dut.count);
       count_parts : assert (in_step);
       count_waiting : assert (dut.waiting == dut.count - in_bursts);

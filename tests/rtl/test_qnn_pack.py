@@ -7,7 +7,7 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from qnn.engine.maps import BlockMap
-from qnn_sim.streams import Source, generator, pack, reset, start
+from qnn_sim.streams import Sink, Source, generator, pack, reset, start
 
 ROOM = 10  # words, PACK_ROOM in rtl/core/qnn_pkg.sv
 
@@ -19,44 +19,31 @@ def test_qnn_pack(pe):
     run_bench(__file__, Pe=pe, ResultW=max(256, 8 * pe))
 
 
-class Store:
-    """Takes all words, has no room in a cycle with chance `stall`, and counts on ROOM words at most
-    from the last cycle on in which it had."""
+class Store(Sink):
+    """Takes all words, and counts on ROOM of them at most from the last cycle on in which it had
+    room."""
 
     def __init__(self, dut, stall):
-        self.words, self.cycles = [], []  # and when they came
-        self._dut, self._stall, self._random = dut, stall, generator("room")
-        dut.room_i.value = 0
-        cocotb.start_soon(self._run())
+        self.cycles = []  # in which they came
+        super().__init__(dut, "out", ready="room", stall=stall)
 
     async def _run(self):
-        dut, cycle, credit = self._dut, 0, 0
+        cycle, credit, room = 0, 0, False
         while True:
-            await RisingEdge(dut.clk_i)
+            await RisingEdge(self._dut.clk_i)
             cycle += 1
-            if dut.rst_i.value:
-                self.words.clear()
-                self.cycles.clear()
+            if self._dut.rst_i.value:
+                self.items.clear()
                 credit = 0
             else:
-                if dut.room_i.value:
-                    credit = ROOM
-                if dut.out_valid_o.value:
+                credit = ROOM if room else credit
+                if self._valid.value:
                     assert credit, "a word for which there was no room"
                     credit -= 1
-                    self.words.append(int(dut.out_data_o.value))
+                    self.items.append(int(self._fields[0].value))
                     self.cycles.append(cycle)
-            dut.room_i.value = int(self._random.random() >= self._stall)
-
-    async def receive(self, count):
-        for _ in range(100_000):
-            if len(self.words) >= count:
-                break
-            await RisingEdge(self._dut.clk_i)
-        assert len(self.words) >= count, f"{len(self.words)} of {count} words came"
-        got, self.words[:count] = self.words[:count], []
-        del self.cycles[:count]
-        return got
+            room = self._random.random() >= self.stall
+            self._ready.drive(int(room))
 
 
 async def begin(dut, stall):
@@ -94,7 +81,7 @@ async def codes_of_a_map(dut, source, store, rng, rows, columns, planes, kind):
         last = np.array(words, dtype=np.uint64).reshape(rows, -1, planes)[:, -1]
         assert not (last >> np.uint64(beyond)).any()
     await ClockCycles(dut.clk_i, 3)
-    assert not dut.busy_o.value and not store.words
+    assert not dut.busy_o.value and not store.items
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -134,12 +121,11 @@ async def words_follow_each_other(dut):
         dut.raw_i.value, dut.planes_i.value = raw, planes
         words, results = (4, 20) if raw else (planes, 20 * share)
         source.put({"data": n, "row_end": 0} for n in range(results))
-        while len(store.words) < 20 * words:
-            await RisingEdge(dut.clk_i)
+        store.cycles.clear()
+        await store.receive(20 * words)
         apart = words + (0 if raw else share - 1)
         steady = [apart * (n // words) + n % words for n in range(20 * words)]
         assert [cycle - store.cycles[0] for cycle in store.cycles] == steady, (raw, planes)
-        await store.receive(20 * words)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -5,10 +5,9 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from qnn_sim.axi_memory import DECERR, LINE, SLVERR, AxiMemory, serve_writes
-from qnn_sim.streams import generator, noise, reset, start
+from qnn_sim.streams import Source, generator, reset, start
 
 SIZE = 1 << 16
-ROOM = 10  # words, PACK_ROOM in rtl/core/qnn_pkg.sv
 FIRST, LAST = 0x10, 0x8F  # lines of the window
 
 
@@ -18,34 +17,28 @@ def test_qnn_write_dma():
     run_bench(__file__, Depth=32)
 
 
-class Words:
-    """Comes with words; a cycle later with chance `stall`, and at most ROOM from the last cycle on
+class Words(Source):
+    """Comes with words; a cycle later with chance `stall`, and at most Room from the last cycle on
     in which there was room. Where none comes, the data are random."""
 
     def __init__(self, dut, stall):
-        self.waiting = []
-        self._dut, self._stall, self._random = dut, stall, generator("in")
-        dut.in_valid_i.value = 0
-        cocotb.start_soon(self._run())
+        super().__init__(dut, "in", ready="room", stall=stall)
 
     async def _run(self):
-        dut, credit, unused = self._dut, 0, noise("in")
+        most, credit, data = int(self._dut.Room.value), 0, self._fields["data"]
         while True:
-            await RisingEdge(dut.clk_i)
-            if dut.rst_i.value:
-                self.waiting.clear()
+            await RisingEdge(self._dut.clk_i)
+            if self._dut.rst_i.value:
+                self._waiting.clear()
                 credit = 0
-            elif dut.room_o.value:
-                credit = ROOM - int(dut.in_valid_i.value)
-            comes = bool(self.waiting and credit) and self._random.random() >= self._stall
-            credit -= comes
-            dut.in_valid_i.value = int(comes)
-            dut.in_data_i.value = self.waiting.pop(0) if comes else unused.getrandbits(64)
-
-    @property
-    def empty(self):
-        """Nothing comes in this cycle or later."""
-        return not self.waiting and not self._dut.in_valid_i.value
+            elif self._ready.value:
+                credit = most - self._offered
+            may = bool(self._waiting) and credit > 0
+            self._offered = may and self._random.random() >= self.stall
+            credit -= self._offered
+            unused = self._noise.getrandbits(64)
+            data.value = self._waiting.popleft()["data"] if self._offered else unused
+            self._valid.drive(int(self._offered))
 
 
 class Bench:
@@ -100,7 +93,7 @@ class Bench:
         self.dut.start_i.value, self.dut.address_i.value = 1, address
         await RisingEdge(self.dut.clk_i)
         self.dut.start_i.value, self.dut.address_i.value = 0, self.random.getrandbits(32)
-        self.source.waiting += words
+        self.source.put(words)
         await RisingEdge(self.dut.clk_i)
         if self.dut.settled_o.value:
             assert int(self.dut.written_line_o.value) == self.lines.start % (1 << 25)

@@ -22,7 +22,15 @@ def test_an_environment_with_pip(tmp_path):
     done = make(tmp_path / "venv", "pass")
     assert (done.returncode, done.stderr) == (0, "")
     pip = [tmp_path / "venv/bin/python", "-m", "pip", "--version"]
-    assert subprocess.run(pip, capture_output=True).returncode == 0
+    assert subprocess.run(pip, capture_output=True, text=True).stdout.startswith("pip 25.3 ")
+
+
+def test_what_cannot_be_had_leaves_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("ensurepip", reason="apt install python3-venv")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = make(tmp_path / "venv", "pass")
+    assert done.returncode == 1 and "pip==25.3" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "venv").exists()
 
 
 @pytest.mark.parametrize(

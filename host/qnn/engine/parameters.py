@@ -136,7 +136,7 @@ def codes(
     levels = {"thresholds": layer.thresholds.shape[1]}
     top = 2**regs.SUM_W - 1
     if isinstance(layer, WordConv):
-        moved = word_parameters.moved(layer.thresholds)
+        moved = word_parameters.moved(layer.thresholds.astype(np.int64))
     else:
         assert isinstance(layer, Conv) and weights is not None
         if wide_sums(layer, weights):

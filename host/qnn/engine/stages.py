@@ -331,8 +331,7 @@ class Stages:
         """Writes those of the picture in that place."""
         words, own = self._read.array.view("<i4"), self.layout.own[place]
         # those of a picture lie among its sums, so no int32 overflows
-        moved = self._thresholds[place].T + np.int32(word_parameters.MOVED_BY)
-        words[self.layout.thresholds[place]] = moved
+        words[self.layout.thresholds[place]] = word_parameters.moved(self._thresholds[place].T)
         self._read.flush(own.start, own.stop)
 
     def _hand_in(

@@ -8,6 +8,8 @@ numbers: 2**(SUM_BITS - 1) is added to them and to the thresholds.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.maps import Blocks
 from qnn.engine.word_conv import SUM_BITS, WordConv
 
-MOVED_BY = 2 ** (SUM_BITS - 1)
+Number = TypeVar("Number", bound=np.signedinteger[Any])
 
 
 def passes_over(channels: int) -> int:
@@ -36,9 +38,10 @@ def block_channels(layer: WordConv, caps: Capabilities) -> int:
     return min(caps.pe, regs.WORD_CHANNELS * max(caps.weight_words // words, 1))
 
 
-def moved(thresholds: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Thresholds (O, K), of the sums as the accelerator has them."""
-    return thresholds.astype(np.int64) + MOVED_BY
+def moved(thresholds: NDArray[Number]) -> NDArray[Number]:
+    """Thresholds, of the sums as the accelerator has them, in their dtype: has it room for that?"""
+    higher: NDArray[Number] = thresholds + 2 ** (SUM_BITS - 1)
+    return higher
 
 
 def places(begin: int, outputs: int, levels: int, caps: Capabilities) -> NDArray[np.intp]:
