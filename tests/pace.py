@@ -16,7 +16,7 @@ import pytest
 from qnn_sim import run_options
 
 CPU_SECONDS = Path(__file__).with_name("cpu_seconds.json")
-LONG_S = 1.0  # is recorded, and left out with FAST=1
+LONG_S = 0.3  # is recorded, and left out with FAST=1
 EVERY_S = 15.0  # a line
 RUNS_HARDWARE = (
     "tests/rtl/", "tests/kernels/", "tests/hls/", "tests/notebooks/", "tests/examples/",

@@ -104,9 +104,8 @@ def counters(tmp_path_factory):
     return BenchFaults(folder / "benches", {7: f"{fault} -ctrlbit 22"}, kinds)
 
 
-@pytest.mark.parametrize(
-    ("number", "passes"), [pytest.param(0, True, marks=pytest.mark.nightly), (7, False)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("number", "passes"), [(0, True), (7, False)])
 def test_the_bench_finds_its_fault_and_no_other(counters, number, passes):
     assert counters.bench_of(7) == "qnn_csr"
     tests = partial(counters.battery, number, "qnn_csr", 1)

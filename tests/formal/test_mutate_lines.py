@@ -44,7 +44,8 @@ def change(line, now):
 
 @pytest.mark.parametrize(
     ("line", "now", "expected"),
-    [(4, "    return x / 3\n", "killed"), (3, "        x -= 2\n", "hangs"),
+    [(4, "    return x / 3\n", "killed"),
+     pytest.param(3, "        x -= 2\n", "hangs", marks=pytest.mark.nightly),
      (6, "    return -x\n", "survives"), (4, "    return x //\n", "no program"),
      (4, "    return (x // 2)\n", "the same program")],
 )  # fmt: skip
@@ -92,12 +93,14 @@ class TestCommand:
         assert survivor["change"] == f"{FILE}:6: return x  ->  return -x"
         assert survivor["repeat"] == "python scripts/mutate_lines.py host --seed 1 --only 2"
 
+    @pytest.mark.nightly
     def test_one_change_again(self, capsys):
         self.argv += ["--only", "2"]
         assert mutate_lines.main() == 0
         assert "1 changes, 0 killed" in capsys.readouterr().out
         assert not self.out.with_suffix(".json").exists()
 
+    @pytest.mark.nightly
     def test_what_was_tried_before_it_was_stopped_stays(self, monkeypatch):
         def stop(*_):
             raise KeyboardInterrupt

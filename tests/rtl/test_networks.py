@@ -16,7 +16,6 @@ from qnn_sim.platform import SimulatedBoard
 from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
-AT_NIGHT = (*LARGE, "pynq-z1-8k")  # no other test of `make test` compiles these
 PAGE = Path(__file__).parents[2] / "rtl/README.md"
 TITLES = {  # in the table of that page
     "fashion-cnv": "fashion-cnv (shipped)",
@@ -131,7 +130,7 @@ def test_defaults_of_the_host_are_those_of_the_rtl():
 
 @pytest.mark.parametrize(
     "configuration",
-    [pytest.param(n, marks=[pytest.mark.nightly] * (n in AT_NIGHT)) for n in CONFIGURATIONS],
+    [pytest.param(n, marks=[pytest.mark.nightly] * (n in LARGE)) for n in CONFIGURATIONS],
 )
 def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
     with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -347,14 +348,17 @@ def test_interrupting_ends_vivado_and_leaves_the_build_before(tmp_path, interrup
         assert (tmp_path / "out" / name).read_text() == "of the build before"
 
 
+night = partial(pytest.param, marks=pytest.mark.nightly)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "warning"),
     [
         ("", "", ""),
-        ("wire [11:0] s_axi_ctrl_awaddr", "wire [12:0] s_axi_ctrl_awaddr", "WIDTH"),
+        night("wire [11:0] s_axi_ctrl_awaddr", "wire [12:0] s_axi_ctrl_awaddr", "WIDTH"),
         ("    .m_axi_wlast(m_axi_wlast),\n", "", "PINMISSING"),
-        ("input wire m_axi_rlast", "output wire m_axi_rlast", "m_axi_rlast"),
-        (".irq(irq)", ".interrupt(irq)", "PINNOTFOUND"),
+        night("input wire m_axi_rlast", "output wire m_axi_rlast", "m_axi_rlast"),
+        night(".irq(irq)", ".interrupt(irq)", "PINNOTFOUND"),
     ],
 )
 def test_the_wrapper_fits_the_engine(old, new, warning, tmp_path, capfd):

@@ -17,6 +17,7 @@ def make(directory: Path, change: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", start], capture_output=True, text=True)
 
 
+@pytest.mark.nightly
 def test_an_environment_with_pip(tmp_path):
     pytest.importorskip("ensurepip", reason="apt install python3-venv")
     done = make(tmp_path / "venv", "pass")

@@ -189,7 +189,7 @@ def test_what_yosys_says_when_it_fails(sources, tmp_path, monkeypatch, capfd):
     assert not (tmp_path / "netlist.json").exists()
 
 
-@pytest.mark.parametrize("board", ["pynq-z1", "pynq-z2"])
+@pytest.mark.parametrize("board", ["pynq-z1", pytest.param("pynq-z2", marks=pytest.mark.nightly)])
 def test_a_board(board, built, tools, tmp_path):
     out = tmp_path / "out"
     status, said, errors = built(out, board)
@@ -222,6 +222,7 @@ def test_another_configuration(built, tmp_path):
     assert written["configuration"] == "small"
 
 
+@pytest.mark.nightly
 def test_himbaechel_places_by_itself(built, tools, tmp_path):
     (tools / "bin/nextpnr-xilinx").unlink()
     status, said, _ = built(tmp_path / "out", "pynq-z1", version="nextpnr-0.8-12-gabc")
@@ -230,6 +231,7 @@ def test_himbaechel_places_by_itself(built, tools, tmp_path):
     assert "Placement density 0.3" in (tmp_path / "out/nextpnr.log").read_text()
 
 
+@pytest.mark.nightly
 def test_builds_repeat(built, tmp_path):
     for name in ("one", "two"):
         assert built(tmp_path / name, "pynq-z1")[0] == 0

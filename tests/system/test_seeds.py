@@ -132,6 +132,7 @@ def test_ctrl_c_keeps_and_tells_what_has_run(root, interruptible):
     assert "test_slow" in out and " 1 have fewer than 100000 runs" in out
 
 
+@pytest.mark.nightly
 def test_a_limit_of_time_is_no_success(root):
     (root / "tests/test_fake.py").write_text(SLOW.replace("0.01", "60"))
     done = run(root, "--count", "1", "--seconds", "5")

@@ -145,6 +145,7 @@ def test_good_tests_take_turns_and_a_line_says_so(root):
     assert f"{len(runs):,} runs" in last and "MiB, at most +" in last
 
 
+@pytest.mark.nightly
 def test_hours_below_what_a_clock_tells_apart_are_one_run(root):
     done = run(root, GOOD, "--hours", "1e-20")
     assert done.returncode == 0 and result(root)["runs"] == len(log(root)) == 1, done.stderr
@@ -173,10 +174,11 @@ def test_a_leak_is_a_failure_that_names_its_test(root, interruptible):
     assert found["risen_bytes"] > soaking.MOST_RISEN
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("text", "name", "why", "options"),
     [
-        pytest.param(DYING, "test_dying", "died with status -11", (), marks=pytest.mark.nightly),
+        (DYING, "test_dying", "died with status -11", ()),
         (HANGING, "test_hanging", "killed after 2 s", ("--limit", "2")),
     ],
     ids=["crash", "hang"],

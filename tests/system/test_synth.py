@@ -46,11 +46,12 @@ def cells(folder: Path, board: str, more: dict, top: str, parameters: dict) -> d
     return json.loads(line.removeprefix("cells: "))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("instances", "kind", "other"),
     [
         (["u_even"], "URAM288", "RAMB36E2"),
-        pytest.param([], "RAMB36E2", "URAM288", marks=pytest.mark.nightly),
+        ([], "RAMB36E2", "URAM288"),
     ],
 )
 def test_memories_that_a_board_names_become_ultra_ram(instances, kind, other, tmp_path):
@@ -67,6 +68,7 @@ def test_registers_and_additions_of_products_are_in_the_dsps(board, tmp_path):
     assert of_one["CARRY4"] <= 12  # of the accumulator, of 42 bits
 
 
+@pytest.mark.nightly
 def test_the_device_is_that_of_the_board(tmp_path):
     result = run("synth.py", "--board", "aup-zu3", "--top", "qnn_fifo", "--out", tmp_path / "synth")
     assert result.returncode == 0, result.stderr
