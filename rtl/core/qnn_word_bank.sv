@@ -12,7 +12,7 @@
 //
 // Timing, for weights_i and act_i at cycle 0: a pass that ends there shows its sums from cycle 10 on,
 // two pixels a cycle. A pass has at least Pixels words; between its words may be any gap. Without
-// valid_o sums_o is 0.
+// valid_o sums_o is 0, but in the cycle after a reset has begun.
 
 module qnn_word_bank
   import qnn_pkg::*;
