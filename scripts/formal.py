@@ -89,6 +89,7 @@ TRIPLES, COUNT7 = "core/qnn_triples.sv", "core/qnn_count7.sv"
 PACKAGE = "core/qnn_pkg.sv"
 REQUANT = "core/qnn_requant.sv"
 ROWS = "core/qnn_row_fifo.sv"
+READOUT = "core/qnn_readout.sv"
 WINDOW, RAM = "core/qnn_window.sv", "core/qnn_ram.sv"
 BANK, WORD_SUM, SKEW = "core/qnn_word_bank.sv", "core/qnn_word_sum.sv", "core/qnn_skew.sv"
 READ, WRITE = "dma/qnn_read_dma.sv", "dma/qnn_write_dma.sv"
@@ -487,6 +488,51 @@ PROOFS = [
             Fault(FIFO, "push_i && count_o != CountW'(Depth)", "push_i"),
             Fault(FIFO, "pop_i && valid_o", "pop_i"),
             Fault(FIFO, "if (push) mem[tail]", "if (push) mem[head]"),
+        ),
+    ),
+    Proof(
+        "qnn_readout",
+        engine="minisat",
+        faults=(
+            Fault(READOUT, "Delay = 4;", "Delay = 3;"),
+            Fault(READOUT, "Pixels / 2 + 8;", "Pixels / 2 + 7;"),
+            Fault(READOUT, "CodesSettle = 2;", "CodesSettle = 1;"),
+            Fault(READOUT, "chain_cycles(Groups) + 2;", "chain_cycles(Groups) + 3;"),
+            Fault(READOUT, "high || short_i;", "high;"),
+            Fault(READOUT, "compared + 1'b1 == thresholds_i", "compared == thresholds_i"),
+            Fault(READOUT, "if (compare_tile_last) base <=", "base <="),
+            Fault(READOUT, "if (fetch_tile_last) base <= base + 12'(thresholds_i);", ""),
+            Fault(READOUT, "if (run_start_i) base <= '0;", ""),
+            Fault(READOUT, "\n      & 12'(ThresholdWords - 1)", ""),
+            Fault(READOUT, "copy_present <= compare_present;", "copy_present <= arrived.present;"),
+            Fault(READOUT, "tile_done_o <= compare_tile_last;",
+                  "tile_done_o <= arrived.tile_last;"),
+            Fault(READOUT, "requantise_i && 32'(pixel) < Pixels", "requantise_i"),
+            Fault(READOUT, "requant_last_o <= group == GroupW'(Groups - 1);",
+                  "requant_last_o <= group == '0;"),
+            Fault(READOUT, "|| requant_busy_i", ""),
+            Fault(READOUT, " any = any || token[i].valid;", ";"),
+            Fault(READOUT, "if (rst_i) token[i].valid <= 1'b0;", ""),
+            Fault(READOUT, "32'(sums_of[group][c])", "32'(sums_of[0][c])"),
+        ),
+    ),
+    Proof("qnn_readout", cover=36, engine="none", parameters={"Directed": 1}),
+    Proof(
+        "qnn_readout",
+        engine="minisat",
+        parameters={"Pe": 24, "Pixels": 8},
+        faults=(
+            Fault(READOUT, "fetching <= !fetch_end;", "fetching <= 1'b1;"),
+            Fault(READOUT, "if (32'(fetch_slot) < Words) fetched", "fetched"),
+            Fault(READOUT, "settle == SettleW'(Ahead)", "settle == SettleW'(Ahead - 1)"),
+            Fault(READOUT, "present <= present_next;", "present <= compare_present;"),
+            Fault(READOUT, "draining && !raw_i && !requantise_i}", "draining && !raw_i}"),
+            Fault(READOUT, "codes_present <= present[PixelW'(pixel)];",
+                  "codes_present <= present[0];"),
+            Fault(READOUT, "!raw_i || group == GroupW'(Groups - 1)", "!raw_i || group == '0"),
+            Fault(READOUT, "requantise_i ? requant_present_i : codes_present", "codes_present"),
+            Fault(READOUT, "pixel_o = PixelW'(pixel);", "pixel_o = '0;"),
+            Fault(READOUT, "requantise_i ? requant_row_i : codes_i", "codes_i"),
         ),
     ),
     Proof("qnn_row_fifo", cover=10),

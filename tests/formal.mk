@@ -4,7 +4,7 @@ CHANGES ?= 50#       of lines, of `make mutate-host` and `make mutate-hls`
 ALL ?=#              1: `make gates` runs all tests of the engine, most of an hour more
 
 ##@ The accelerator, every night
-formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, sequencer, window, control, registers, popcount, sums, products, thresholds, requantiser, loaders; build/formal.json
+formal: .venv/.formal       ## prove properties of FIFOs, DMAs, walker, sequencer, window, control, registers, popcount, sums, products, thresholds, readout, requantiser, loaders; build/formal.json
 	$(VENV)/python scripts/formal.py --self-check --jobs $(JOBS)
 mutate: .venv/.dev          ## N random faults in the RTL: do the tests find them? build/mutate.json
 	$(VENV)/python scripts/mutate.py --count $(N) $(SEED_OPTION) --jobs $(JOBS)
