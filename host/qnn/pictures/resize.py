@@ -87,8 +87,9 @@ def resize(
     lines_read, place = needed(rows)
     left, right, index_x, weight_x = _interleaved(columns, bgr)
     dtype, width = weight_x.dtype, weight_x.shape[1]
-    block = max(_BLOCK_BYTES // (dtype.itemsize * max(width, 3 * (right - left))), 1)
     targets = len(out)
+    block = max(_BLOCK_BYTES // (dtype.itemsize * max(width, 3 * (right - left))), 1)
+    block = min(block, targets)
     starts = np.arange(0, targets, block)
     ends = place[np.minimum(starts + block, targets) - 1].max(axis=1)
     most = int((ends - place[starts].min(axis=1)).max()) + 1

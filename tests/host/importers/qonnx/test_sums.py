@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("onnx", reason="the extra qonnx is not installed")
+
 from graph_networks import KINDS, Branches, resnet8, two_heads
 
 from qnn.errors import NetworkError
