@@ -430,8 +430,9 @@ PROOFS = [
         faults=(
             Fault(READ, "&& address[31:7] <= window_last_i[i]", ""),
             Fault(READ, " && (!arvalid_o || arready_i);", ";"),
-            Fault(READ, "good && room && !stop_i", "good && room"),
-            Fault(READ, "room = outstanding != CountW'(Outstanding);", "room = 1'b1;"),
+            Fault(READ, "room && !stop_i &&", "room &&"),
+            Fault(READ, "room = !outstanding[CountW-1];", "room = 1'b1;"),
+            Fault(READ, "&& allowed ? Clients'(1) << asking", "? Clients'(1) << asking"),
             Fault(READ, ".pop_i  (rvalid_i && rlast_i)", ".pop_i  (rvalid_i)"),
         ),
     ),
