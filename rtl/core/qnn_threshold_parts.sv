@@ -42,10 +42,8 @@ module qnn_threshold_parts
     end
     high_o <= low_now[0];
     if (!low_now[0]) we_o <= '0;
-    if (complete) begin
-      we_o <= (Channels / 4)'(1) << (lane_i >> 1);
-      waddr_o <= address_i;
-    end
+    if (complete) we_o <= (Channels / 4)'(1) << (lane_i >> 1);
+    if (!low_now[0]) waddr_o <= address_i;           // means something for two words only
     if (rst_i) we_o <= '0;
   end
 endmodule
