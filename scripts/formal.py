@@ -485,7 +485,7 @@ PROOFS = [
         "qnn_fifo",
         parameters={"Width": 64, "Depth": 128},
         faults=(
-            Fault(FIFO, "push_i && count_o != CountW'(Depth)", "push_i"),
+            Fault(FIFO, "push_i && !count_o[CountW-1];", "push_i;"),
             Fault(FIFO, "pop_i && valid_o", "pop_i"),
             Fault(FIFO, "if (push) mem[tail]", "if (push) mem[head]"),
         ),
