@@ -2,6 +2,8 @@ regs/qnn_regs_pkg.sv
 core/qnn_pkg.sv
 core/qnn_ram.sv
 core/qnn_copy.sv
+core/qnn_gate.sv
+core/qnn_ring_step.sv
 core/qnn_fifo.sv
 core/qnn_wide_fifo.sv
 core/qnn_triples.sv

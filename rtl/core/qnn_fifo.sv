@@ -24,7 +24,7 @@ module qnn_fifo #(
   (* ram_style = "distributed" *) logic [Width-1:0] mem [Depth];
   logic [AddrW-1:0] head, tail;
   logic push, pop;
-  assign push = push_i && count_o != CountW'(Depth);
+  assign push = push_i && !count_o[CountW-1];        // that is Depth
   assign pop = pop_i && valid_o;
   assign data_o = mem[head];
 

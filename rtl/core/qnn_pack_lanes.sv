@@ -20,6 +20,8 @@ module qnn_pack_lanes
   output logic [Columns-1:0]             column_o   // of the first word
 );
   logic                           raw, load, mine, move;   // move: either of both
+  logic                           load_last;               // a copy, for the last word
+  qnn_copy u_load_last (.clk_i, .data_i(load_i), .data_o(load_last));
   logic [CODE_W-1:0][Columns-1:0] stored;
   logic [CODE_W-1:0][Columns-1:0] words;
   assign column_o = words[0];
@@ -27,7 +29,7 @@ module qnn_pack_lanes
     {raw, load, mine} <= {raw_i, load_i, mine_i};
     move <= load_i || shift_i;
     if (move) words[CODE_W-2:0] <= load ? stored[CODE_W-2:0] : words[CODE_W-1:1];
-    if (load) words[CODE_W-1] <= stored[CODE_W-1];
+    if (load_last) words[CODE_W-1] <= stored[CODE_W-1];
   end
   always_comb begin
     stored = mine ? codes_i : '0;

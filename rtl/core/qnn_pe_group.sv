@@ -18,7 +18,7 @@
 // Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
 // be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
 // the codes to codes_o 4 cycles later, which show those of the read_pixel of the cycle before; sums_o
-// shows a sum of pixel_i from cycle 5 to that of the next one. word_i comes with its word_* flags; with
+// shows a sum from cycle 5 to that of the next one, of the pixel_i of the cycle before. word_i comes with its word_* flags; with
 // word_last at cycle 0 the sums can be compared from cycle 0 on. weights_o and act_o belong together.
 
 module qnn_pe_group
@@ -53,7 +53,7 @@ module qnn_pe_group
   input  logic [4*SHORT_W-1:0]       threshold_data_i,
   // results of one pixel
   output logic [GROUP_PE*CODE_W-1:0] codes_o,            // channel c is bits [c*CODE_W +: CODE_W]
-  input  logic [PixelW-1:0]          pixel_i,            // of the sums
+  input  logic [PixelW-1:0]          pixel_i,            // of the sums of the next cycle
   output logic [GROUP_PE*AccW-1:0]   sums_o,             // channel c is bits [c*AccW +: AccW]
   // the threshold words of 3 cycles ago
   output logic [GROUP_PE*AccW-1:0]   words_o             // channel c is bits [c*AccW +: AccW]
@@ -143,12 +143,18 @@ module qnn_pe_group
     .sums_i(sums), .codes_o(code), .words_o
   );
 
+  logic [GROUP_PE/2-1:0][PixelW-1:0] pixel;          // of two channels each
+  for (genvar c = 0; c < GROUP_PE / 2; c++) begin : gen_pixel
+    qnn_copy #(
+      .Width(PixelW)
+    ) u_pixel (.clk_i, .data_i(pixel_i), .data_o(pixel[c]));
+  end
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_result
     logic [PixelW-1:0] read_pixel;
     qnn_copy #(
       .Width(PixelW)
     ) u_read_pixel (.clk_i, .data_i(ctrl_i.read_pixel[PixelW-1:0]), .data_o(read_pixel));
     assign codes_o[c*CODE_W+:CODE_W] = code[c][read_pixel];
-    assign sums_o[c*AccW+:AccW] = sum[c][pixel_i];
+    assign sums_o[c*AccW+:AccW] = sum[c][pixel[c/2]];
   end
 endmodule

@@ -144,14 +144,16 @@ module qnn_pool
   // A position takes its result, if it has one. Where it is the last column of a window it goes on to
   // the rows before: a window of three rows needs the next cycle, too, and what a row puts into the RAM
   // can be read by a position 3 cycles later. Only maps of 2 columns have fewer before the next row.
-  logic room, drop, take, counts, free;
+  logic room, drop, take, counts, free, wants;
   assign drop = in_valid_i && !in_present_i;
   assign free = room
       && !(three && stage[1].counts) && !(narrow && (stage[1].counts || stage[2].counts));
   assign step = present && !drop && (!position.is_real || in_valid_i) && (free || !position.counts);
   assign take = raw ? in_valid_i && in_present_i && room : step;
   assign counts = take && (raw || position.counts);
-  assign in_pop_o = drop || (take && (raw || position.is_real));
+  // drop || (take && (raw || position.is_real)), but what in_present_i says comes late
+  assign wants = raw ? room : present && position.is_real && (free || !position.counts);
+  assign in_pop_o = in_valid_i && (!in_present_i || wants);
 
   always_ff @(posedge clk_i) begin
     stage[1] <= '{

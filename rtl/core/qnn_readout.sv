@@ -48,10 +48,11 @@ module qnn_readout
   output logic [7:0]           compare_code_o,
   output logic                 copy_o,
   output logic [PixelW-1:0]    pixel_o,
+  output logic [PixelW-1:0]    pixel_next_o,        // pixel_o of the next cycle
   input  logic [Pe*CODE_W-1:0] codes_i,
   input  logic [Pe*AccW-1:0]   sums_i,
   // to qnn_requant, and back
-  output logic [Words-1:0]     requant_load_o,      // what the chain shows is this word of a group
+  output logic [Words-1:0]     requant_load_o,      // what the chain shows next is this word of a group
   output logic                 requant_valid_o,
   output logic                 requant_last_o,
   output logic                 requant_present_o,
@@ -78,7 +79,7 @@ module qnn_readout
   // for qnn_requant: cycles for a group of channels, and of its words before its pixels
   localparam int unsigned Slot = Pixels > Words ? Pixels : Words;
   localparam int unsigned SlotW = $clog2(Slot);
-  localparam int unsigned Ahead = 3;
+  localparam int unsigned Ahead = 2;
 
   typedef struct packed {
     logic              valid;
@@ -165,7 +166,7 @@ module qnn_readout
         fetching <= !fetch_end;
       end
     end
-    if (requantise_i && settling && settle == SettleW'(Ahead)) begin
+    if (requantise_i && settling && settle == SettleW'(Ahead + 1)) begin
       fetching <= 1'b1;
       fetched <= '0;
       fetch_slot <= '0;
@@ -186,31 +187,39 @@ module qnn_readout
   // drain
   logic               draining, slot_end;
   logic [Pixels-1:0]  present_next, present;
-  logic [SlotW-1:0]   pixel;
-  logic [GroupW-1:0]  group;
+  logic [SlotW-1:0]   pixel, pixel_next;
+  logic [GroupW-1:0]  group, group_next;
   assign slot_end = pixel == SlotW'(Slot - 1);
-  always_ff @(posedge clk_i) begin
-    if (settle != '0) settle <= settle - 1'b1;
+  always_comb begin
+    {pixel_next, group_next} = {pixel, group};
     if (draining) begin
       if (requantise_i) begin
-        pixel <= slot_end ? '0 : pixel + 1'b1;
-        if (slot_end) group <= group + 1'b1;
-        if (slot_end && group == GroupW'(Groups - 1)) draining <= 1'b0;
+        pixel_next = slot_end ? '0 : pixel + 1'b1;
+        if (slot_end) group_next = group + 1'b1;
       end else begin
-        group <= group + 1'b1;
+        group_next = group + 1'b1;
         if (!raw_i || group == GroupW'(Groups - 1)) begin
-          group <= '0;
-          pixel <= pixel + 1'b1;
-          if (pixel == SlotW'(Pixels - 1)) draining <= 1'b0;
+          group_next = '0;
+          pixel_next = pixel + 1'b1;
         end
+      end
+    end
+    if (settling && settle == '0) {pixel_next, group_next} = '0;
+  end
+  always_ff @(posedge clk_i) begin
+    if (settle != '0) settle <= settle - 1'b1;
+    {pixel, group} <= {pixel_next, group_next};
+    if (draining) begin
+      if (requantise_i) begin
+        if (slot_end && group == GroupW'(Groups - 1)) draining <= 1'b0;
+      end else if (!raw_i || group == GroupW'(Groups - 1)) begin
+        if (pixel == SlotW'(Pixels - 1)) draining <= 1'b0;
       end
     end
     if (settling && settle == '0) begin
       settling <= 1'b0;
       draining <= 1'b1;
       present <= present_next;
-      pixel <= '0;
-      group <= '0;
     end
     if (copy_o) begin
       settling <= 1'b1;
@@ -224,12 +233,17 @@ module qnn_readout
     end
   end
   assign pixel_o = PixelW'(pixel);
+  assign pixel_next_o = PixelW'(pixel_next);
 
   logic [Groups-1:0][GROUP_PE-1:0][AccW-1:0] sums_of;
   logic [GROUP_PE-1:0][31:0]                 sums;
   assign sums_of = sums_i;
-  always_comb begin
-    for (int unsigned c = 0; c < GROUP_PE; c++) sums[c] = 32'(sums_of[group][c]);
+  for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
+    logic [GroupW-1:0] own_group;
+    qnn_copy #(
+      .Width(GroupW)
+    ) u_group (.clk_i, .data_i(group_next), .data_o(own_group));
+    assign sums[c] = 32'(sums_of[own_group][c]);
   end
   // codes of part p come p + 1 cycles after their pixel
   logic [Parts-1:0] codes_come;
@@ -245,7 +259,19 @@ module qnn_readout
     result_valid_o <= rst_i ? '0 : codes_come | {Parts{flat}};
     if (raw_i) result_present_o <= present[PixelW'(pixel)];
     else result_present_o <= requantise_i ? requant_present_i : codes_present;
-    result_o <= raw_i ? ResultW'(sums) : ResultW'(requantise_i ? requant_row_i : codes_i);
+  end
+  // each part knows where its results come from
+  logic [2:0][ResultW-1:0] sources;
+  assign sources = {ResultW'(sums), ResultW'(requant_row_i), ResultW'(codes_i)};
+  for (genvar p = 0; p < Parts; p++) begin : gen_part
+    logic raw, requantise;
+    qnn_copy #(
+      .Width(2)
+    ) u_source (.clk_i, .data_i({raw_i, requantise_i}), .data_o({raw, requantise}));
+    always_ff @(posedge clk_i) begin
+      result_o[p*PartW+:PartW] <= raw ? sources[2][p*PartW+:PartW]
+          : sources[requantise][p*PartW+:PartW];
+    end
   end
   assign flat = requantise_i ? requant_valid_i : draining && raw_i;
 

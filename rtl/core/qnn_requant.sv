@@ -12,8 +12,8 @@
 // come a word a cycle and are taken where they are needed, so that none waits: the multiplier is two
 // factors of a DSP48, the upper one a cycle behind the lower one.
 //
-// Timing: load_i[k] tells that params_i is word k of a group of channels, word k + 1 a cycle after
-// word k. With word 0 at cycle 0, sums_i is of pixel m at cycle m + 1; the words of the next group
+// Timing: load_i[k] tells that params_i of the next cycle is word k of a group of channels, word k + 1 a
+// cycle after word k. With word 0 at cycle 0, sums_i is of pixel m at cycle m + 1; the words of the next group
 // begin at cycle Slot. Sums at cycle 0 make codes that row_o shows at cycle 8, together with those of
 // the groups before them: a whole row where last_i was high.
 
@@ -59,7 +59,11 @@ module qnn_requant
   logic [GROUP_PE*CODE_W-1:0] codes;
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
     logic [31:0] param;
+    logic [REQUANT_WORDS-1:0] load;
     assign param = params_i[c*32+:32];
+    qnn_copy #(
+      .Width(REQUANT_WORDS)
+    ) u_load (.clk_i, .data_i(load_i), .data_o(load));
 
     // parameters; shift is needed four cycles later than it comes
     logic [31:0]       base;
@@ -68,10 +72,10 @@ module qnn_requant
     logic signed [31:0] addend;
     logic [4:0]        shift [5];
     always_ff @(posedge clk_i) begin
-      if (load_i[0]) base <= param;
-      if (load_i[1]) shift[0] <= param[4:0];
-      if (load_i[2]) {high_come, low_factor} <= param;
-      if (load_i[3]) addend <= param;
+      if (load[0]) base <= param;
+      if (load[1]) shift[0] <= param[4:0];
+      if (load[2]) {high_come, low_factor} <= param;
+      if (load[3]) addend <= param;
       for (int i = 1; i < 5; i++) shift[i] <= shift[i-1];
       high_factor <= high_come;
     end

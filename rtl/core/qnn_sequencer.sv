@@ -105,7 +105,8 @@ module qnn_sequencer
   logic [8:0]          interval;
   logic [7:0]          credit;
 
-  logic last_word, last_row, last_pass, last_head, last_issue;
+  logic last_word, last_row, last_pass, last_head, last_pair, last_issue;
+  logic last_word_next, last_row_next;
   logic        falls;                                    // the next pass has a lower exponent
   logic [11:0] weight_next, after_head;
   // what follows from the command alone
@@ -124,7 +125,8 @@ module qnn_sequencer
   assign falls = pass < command_i.exponent;
   assign last_pass = pass == pass_last_at || (falls && plane == plane_last_at);
   assign last_head = head_plane == '0 && head_pass == command_i.exponent;
-  assign last_issue = last_word && last_row && last_pass && last_head;
+  assign last_pair = last_pass && last_head;
+  assign last_issue = last_word && last_row && last_pair;
   assign weight_next = weight + 1'b1;
   assign after_head = pass == head_pass ? weight_next : second_weight;
 
@@ -164,28 +166,44 @@ module qnn_sequencer
   assign wait_output_o = full && weights_there && input_there && !output_there;
   assign busy_o = full || walking || issue_o;
 
-  function automatic logic [12:0] wrapped(logic [12:0] position, logic [12:0] step);
-    logic [13:0] sum;
-    sum = 14'(position) + 14'(step);
-    wrapped = sum >= {1'b0, command_i.ring_words} ? 13'(sum - {1'b0, command_i.ring_words})
-        : 13'(sum);
-  endfunction
+  // What is of a group alone is free where there is none, or its last product row is issued: each gate has some
+  // of it. What it gets without next_valid is looked at by nobody.
+  localparam int unsigned PixelsW = $bits(next_pixels), Each = 60;
+  localparam int unsigned Gates = 2 + (PixelsW + Each - 1) / Each;
+  logic [PixelsW-1:0] own, next_own;
+  logic [Gates-1:0]   free;
+  assign next_own = next_pixels;
+  assign pixels = own;
+  for (genvar i = 0; i < Gates; i++) begin : gen_free
+    qnn_gate u_free (
+      .busy_i(full), .ends_i({input_there && weights_there, last_issue && room}), .free_o(free[i])
+    );
+  end
+
+  always_comb begin
+    {last_word_next, last_row_next} = {last_word, last_row};
+    if (issue) begin
+      last_word_next = word == word_before_last;
+      if (last_word) begin
+        last_word_next = one_word;
+        last_row_next = last_row ? one_row : 5'(kernel_row) == row_before_last;
+      end
+    end
+    if (next_take) {last_word_next, last_row_next} = {one_word, one_row};
+  end
 
   always_ff @(posedge clk_i) begin
+    {last_word, last_row} <= {last_word_next, last_row_next};
     if (interval != '0) interval <= interval - 1'b1;
     if (issue) begin
       begun <= 1'b1;
       word <= word + 1'b1;
-      last_word <= word == word_before_last;
       weight <= weight_next;
       if (last_word) begin
         word <= '0;
-        last_word <= one_word;
         kernel_row <= kernel_row + 1'b1;
-        last_row <= 5'(kernel_row) == row_before_last;
         if (last_row) begin
           kernel_row <= '0;
-          last_row <= one_row;
           pass <= pass + 1'b1;
           second_weight <= after_head;
           if (falls) begin
@@ -229,19 +247,21 @@ module qnn_sequencer
       begun <= 1'b0;
       tile_first <= tile_last;
       tile_last <= next_tile_last;
-      pixels <= next_pixels;
-      present <= next_present;
-      need <= next_need;
       if (command_i.reload) rows_done_o <= next_done;
       pass <= '0;
       head_pass <= '0;
       plane <= plane_last_at;
       head_plane <= plane_last_at;
+    end
+    if (free[1]) begin
       plane_offset <= command_i.row_words - command_i.plane_words;
       head_offset <= command_i.row_words - command_i.plane_words;
+    end
+    if (free[0]) begin
+      present <= next_present;
+      need <= next_need;
       kernel_row <= '0;
       word <= '0;
-      {last_word, last_row} <= {one_word, one_row};
     end
     credit <= credit - ((issue && last_issue) ? result_rows : '0) + 8'(result_taken_i);
     if (start_i) begin
@@ -260,17 +280,34 @@ module qnn_sequencer
     end
   end
 
+  for (genvar i = 0; i < (PixelsW + Each - 1) / Each; i++) begin : gen_part
+    localparam int unsigned First = i * Each;
+    localparam int unsigned OwnW = PixelsW - First < Each ? PixelsW - First : Each;
+    always_ff @(posedge clk_i) if (free[i+2]) own[First+:OwnW] <= next_own[First+:OwnW];
+  end
+
   // addresses
   logic [12:0] offset;
   assign offset = plane_offset + 13'(word);
   for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
+    logic       own_last_row, ring_moves, ring_free;   // free: if it moves the group ends, or there is none
+    qnn_copy u_last_row (.clk_i, .data_i(last_row_next), .data_o(own_last_row));
+    logic [12:0] ring_next;
+    qnn_ring_step u_ring_next (
+      .position_i(ring[m]), .step_i(command_i.row_words), .words_i(command_i.ring_words),
+      .position_o(ring_next)
+    );
+    qnn_gate u_ring_moves (.busy_i(full), .ends_i({issue, last_word}), .free_o(ring_moves));
+    qnn_gate u_ring_free (
+      .busy_i(full), .ends_i({own_last_row, last_pair}), .free_o(ring_free)
+    );
     logic [9:0] low, high;
     assign low = pixels[m].low[13:4];
     assign high = pixels[m].high[13:4];
     always_ff @(posedge clk_i) begin
-      if (next_take) ring[m] <= next_pixels[m].row;
-      else if (issue && last_word) begin
-        ring[m] <= last_row ? pixels[m].row : wrapped(ring[m], command_i.row_words);
+      if (ring_moves) begin
+        if (ring_free) ring[m] <= next_pixels[m].row;
+        else ring[m] <= own_last_row ? pixels[m].row : ring_next;
       end
       window_word_o[m*WordW+:WordW] <= {upper_half_i, (WordW-1)'(0)}
           ^ (WordW'(ring[m]) + WordW'(offset) + WordW'($signed(pixels[m].first[16:4])));

@@ -37,15 +37,13 @@ module qnn_threshold_parts
   always_ff @(posedge clk_i) begin
     if (valid_i && !lane_i[0]) first <= data_i;
     for (int unsigned k = 0; k < 4; k++) begin
-      if (complete) high[k] <= four[k][31:SHORT_W];
+      high[k] <= four[k][31:SHORT_W];
       data_o[k*SHORT_W+:SHORT_W] <= low_now[k/2] ? SHORT_W'(high[k]) : four[k][SHORT_W-1:0];
     end
     high_o <= low_now[0];
     if (!low_now[0]) we_o <= '0;
-    if (complete) begin
-      we_o <= (Channels / 4)'(1) << (lane_i >> 1);
-      waddr_o <= address_i;
-    end
+    if (complete) we_o <= (Channels / 4)'(1) << (lane_i >> 1);
+    if (!low_now[0]) waddr_o <= address_i;           // means something for two words only
     if (rst_i) we_o <= '0;
   end
 endmodule

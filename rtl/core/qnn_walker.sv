@@ -74,9 +74,16 @@ module qnn_walker
   endfunction
 
   logic row_end, map_end, tile_end;
-  assign row_end = column + 1'b1 == command_i.conv_columns;
-  assign map_end = row_end && row + 1'b1 == command_i.conv_rows;
-  assign tile_end = tile + 1'b1 == command_i.tiles;
+  logic [9:0] last_row, last_column;
+  logic [7:0] last_tile;
+  always_ff @(posedge clk_i) begin
+    last_row <= command_i.conv_rows - 1'b1;
+    last_column <= command_i.conv_columns - 1'b1;
+    last_tile <= command_i.tiles - 1'b1;
+  end
+  assign row_end = column == last_column;
+  assign map_end = row_end && row == last_row;
+  assign tile_end = tile == last_tile;
 
   logic        fill_step;
   assign fill_step = active && !full;
@@ -84,8 +91,16 @@ module qnn_walker
   assign busy_o = active;
 
   always_ff @(posedge clk_i) begin
+    // a part also while nothing is walked over, and nobody looks: no enable has many loads
+    if (!full && !tile_over) begin
+      group_pixels_o[fill[FillW-2:0]].row <= pixel.row;
+      group_pixels_o[fill[FillW-2:0]].first <= pixel.first;
+    end
     if (fill_step && !tile_over) begin
-      group_pixels_o[fill[FillW-2:0]] <= pixel;
+      group_pixels_o[fill[FillW-2:0]].low <= pixel.low;
+      group_pixels_o[fill[FillW-2:0]].high <= pixel.high;
+      group_pixels_o[fill[FillW-2:0]].row_low <= pixel.row_low;
+      group_pixels_o[fill[FillW-2:0]].row_high <= pixel.row_high;
       if (fill == '0) begin
         group_done_o <= base + 16'(clamped(in_row));
       end
@@ -128,20 +143,22 @@ module qnn_walker
       fill <= '0;
       if (group_last) active <= 1'b0;
     end
+    if (!active) begin                 // so it is at start_i, which has fewer loads so
+      tile <= '0;
+      row <= '0;
+      column <= '0;
+      base <= '0;
+    end
     if (start_i) begin
       active <= 1'b1;
       full <= 1'b0;
       fill <= '0;
       group_present_o <= '0;
-      tile <= '0;
       tile_over <= 1'b0;
-      row <= '0;
-      column <= '0;
       edge_first <= 17'($signed(command_i.first_nibble));
       in_row <= -$signed({8'b0, command_i.top});
       ring <= command_i.ring_start;
       ring_tile <= command_i.ring_start;
-      base <= '0;
     end
     if (rst_i) begin
       active <= 1'b0;

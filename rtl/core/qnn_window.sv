@@ -40,27 +40,40 @@ module qnn_window #(
   );
 
   // a choice of four half words, of four bytes, of two nibbles with the mask
-  logic [1:0]  half;
-  logic [2:0]  nibble_1, nibble_2;
+  logic [1:0][1:0] half;                  // copies, for a half of what they choose each
+  logic [1:0][2:0] nibble_2;
+  logic [2:0]  nibble_1;
   logic [4:0]  low_1, high_1, low_2, high_2;
   logic [95:0] turned;
   logic [67:0] of_byte;
   logic [63:0] mask;
   always_comb begin
-    of_byte = 68'(turned >> {nibble_2[2:1], 3'b0});
+    of_byte[35:0] = 36'(turned >> {nibble_2[0][2:1], 3'b0});
+    of_byte[67:36] = 32'(turned[95:36] >> {nibble_2[1][2:1], 3'b0});
     for (int unsigned n = 0; n < 16; n++) mask[n*4+:4] = {4{5'(n) >= low_2 && 5'(n) < high_2}};
   end
-  always_ff @(posedge clk_i) begin
-    {half, nibble_1} <= {word_i[0], nibble_i};
-    {low_1, high_1} <= {low_i, high_i};
-    unique case (half)
-      2'd0: turned <= {odd[31:0], even};
-      2'd1: turned <= {odd, even[63:32]};
-      2'd2: turned <= {even[31:0], odd};
-      2'd3: turned <= {even, odd[63:32]};
+  function automatic logic [95:0] words_from(logic [1:0] from);
+    unique case (from)
+      2'd0: words_from = {odd[31:0], even};
+      2'd1: words_from = {odd, even[63:32]};
+      2'd2: words_from = {even[31:0], odd};
+      2'd3: words_from = {even, odd[63:32]};
     endcase
-    nibble_2 <= nibble_1;
+  endfunction
+  for (genvar k = 0; k < 2; k++) begin : gen_half
+    qnn_copy #(
+      .Width(2)
+    ) u_half (.clk_i, .data_i({word_i[0], nibble_i[3]}), .data_o(half[k]));
+    qnn_copy #(
+      .Width(3)
+    ) u_nibble (.clk_i, .data_i(nibble_1), .data_o(nibble_2[k]));
+    always_ff @(posedge clk_i) turned[k*48+:48] <= 48'(words_from(half[k]) >> k * 48);
+  end
+  always_ff @(posedge clk_i) begin
+    nibble_1 <= nibble_i[2:0];
+    {low_1, high_1} <= {low_i, high_i};
     {low_2, high_2} <= {low_1, high_1};
-    piece_o <= (nibble_2[0] ? of_byte[67:4] : of_byte[63:0]) & mask;
+    piece_o[31:0] <= (nibble_2[0][0] ? of_byte[35:4] : of_byte[31:0]) & mask[31:0];
+    piece_o[63:32] <= (nibble_2[1][0] ? of_byte[67:36] : of_byte[63:32]) & mask[63:32];
   end
 endmodule

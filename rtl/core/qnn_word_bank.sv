@@ -12,7 +12,8 @@
 //
 // Timing, for weights_i and act_i at cycle 0: a pass that ends there shows its sums from cycle 10 on,
 // two pixels a cycle. A pass has at least Pixels words; between its words may be any gap. Without
-// valid_o sums_o is 0, but in the cycle after a reset has begun.
+// valid_o sums_o is 0, but in the cycle after a reset has begun. unsigned_i stays as it is from a cycle
+// before a word on.
 
 module qnn_word_bank
   import qnn_pkg::*;
@@ -85,9 +86,11 @@ module qnn_word_bank
 
   for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
     logic [Pixels-1:0][SUM_W-1:0] sums;
+    logic                         own_unsigned;
+    qnn_copy u_unsigned (.clk_i, .data_i(unsigned_i), .data_o(own_unsigned));
     for (genvar m = 0; m < Pixels; m++) begin : gen_pixel
       qnn_word_sum u_sum (
-        .clk_i, .unsigned_i, .valid_i(valid[Latency-2]), .first_i(first[Latency-2]),
+        .clk_i, .unsigned_i(own_unsigned), .valid_i(valid[Latency-2]), .first_i(first[Latency-2]),
         .last_i(last[Latency]), .weight_i(weights[c*SIMD+:SIMD]), .act_i(act[m*SIMD+:SIMD]),
         .sum_o(sums[m])
       );

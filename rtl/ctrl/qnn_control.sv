@@ -10,7 +10,8 @@
 //
 // A list begins at a multiple of 64 bytes and is read command by command.
 // Timing: stop_o, clear_o and command_start_o are registers. In the cycle of command_start_o next_o is the
-// command that begins, from the next one on command_o is. A run ends a cycle after TIMEOUT.
+// command that begins, from the next one on command_o is. A run ends a cycle after TIMEOUT,
+// after abort_i and reset_i.
 
 module qnn_control
   import qnn_regs_pkg::*;
@@ -143,7 +144,7 @@ module qnn_control
   // next one runs
   logic [4:0][31:0] account, spent;
   logic             store;               // the account is complete, and moves to `spent`
-  logic [2:0]       turn;                // copies for two counters each: ... and begins anew
+  logic [1:0][4:0]  turn;                // copies for each counter: it moves, and begins anew
   logic [CommandW-1:0] spent_index;
   logic [3:0]       spent_field;         // 8: all are stored
   qnn_ram #(
@@ -169,8 +170,10 @@ module qnn_control
 
   // what ends a run before its time
   logic write_error, broken;
+  logic aborts, resets;                  // a cycle after abort_i and reset_i
   assign write_error = error_write_window_i || error_write_response_i;
-  assign broken = running && (read_error || write_error || abort_i || reset_i || silence);
+  assign broken = running && (read_error || write_error || aborts || resets || silence);
+  always_ff @(posedge clk_i) {aborts, resets} <= {abort_i, reset_i} & {2{running && !rst_i}};
   qnn_at_least #(
     .Width(32)
   ) u_timeout (
@@ -193,8 +196,8 @@ module qnn_control
     end
   end
 
-  for (genvar i = 0; i < 3; i++) begin : gen_turn
-    qnn_copy u_turn (.clk_i, .data_i(begin_command || done), .data_o(turn[i]));
+  for (genvar i = 0; i < 10; i++) begin : gen_turn
+    qnn_copy u_turn (.clk_i, .data_i(begin_command || done), .data_o(turn[i/5][i%5]));
   end
   always_ff @(posedge clk_i) begin
     account[0] <= account[0] + 32'(state == RUN);
@@ -204,10 +207,8 @@ module qnn_control
     account[4] <= account[4] + 32'(count_output_i);
     spent <= {32'b0, spent[4:1]};
     for (int unsigned i = 0; i < 5; i++) begin
-      if (turn[i/2]) begin
-        spent[i] <= account[i];
-        account[i] <= '0;
-      end
+      if (turn[0][i]) spent[i] <= account[i];
+      if (turn[1][i]) account[i] <= '0;
     end
   end
 
@@ -232,6 +233,10 @@ module qnn_control
       address <= address + 1'b1;
       ask_left <= ask_left - 1'b1;
     end
+    if (!running) begin
+      address <= list_address_i[31:6];
+      ask_left <= list_count_i[CommandW:0];
+    end
     if (data_valid_i) got <= got + 1'b1;
 
     unique case (state)
@@ -243,8 +248,6 @@ module qnn_control
         next_index <= '0;
         code <= ERROR_NONE;
         code_index <= '0;
-        address <= list_address_i[31:6];
-        ask_left <= list_count_i[CommandW:0];
         got <= '0;
         beat <= '0;
         if (start_i) begin
@@ -329,7 +332,7 @@ module qnn_control
       end else if (write_error) begin
         code <= error_write_window_i ? ERROR_WRITE_WINDOW : ERROR_WRITE_RESPONSE;
         code_index <= error_write_window_i ? index : writing;
-      end else if (abort_i) begin
+      end else if (aborts) begin
         code <= ERROR_ABORTED;
         code_index <= index;
       end else if (silence) begin

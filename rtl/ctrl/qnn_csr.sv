@@ -144,37 +144,46 @@ module qnn_csr
 
   // reads: the address in one cycle, the data in the next
   logic        looking;
-  logic [11:0] address;
+  logic [1:0][11:0] address;             // copies, for half of the bits each
+  logic [31:0] counter;
+  assign counter = address[0] >= PERF && address[0] < PERF + 12'h800 ? perf_i : '0;
+  for (genvar i = 0; i < 2; i++) begin : gen_address
+    qnn_copy #(
+      .Width(12)
+    ) u_address (.clk_i, .data_i(araddr_i), .data_o(address[i]));
+    always_ff @(posedge clk_i) begin
+      if (looking) rdata_o[16*i+:16] <= 16'(register_at(address[i]) >> 16 * i);
+    end
+  end
   assign arready_o = !looking && !rvalid_o;
   assign perf_address_o = 9'((araddr_i - PERF) >> 2);
+  function automatic logic [31:0] register_at(logic [11:0] place);
+    unique case (place)
+      ID: register_at = ID_VALUE;
+      VERSION: register_at = {VERSION_MAJOR, VERSION_MINOR};
+      LANES: register_at = Lanes;
+      STORES: register_at = Stores;
+      LIMITS: register_at = Limits;
+      SHAPES: register_at = Shapes;
+      MEMORY: register_at = Memory;
+      FEATURES: register_at = Features;
+      STATUS: register_at = {8'b0, index, code, 3'b0, resident_i, refused, error, done, busy_i};
+      IRQ_ENABLE: register_at = {31'b0, irq_enable};
+      LIST_ADDRESS: register_at = list_address_o;
+      LIST_COUNT: register_at = {24'b0, list_count_o};
+      TIMEOUT: register_at = timeout_o;
+      CYCLES: register_at = cycles_i;
+      READ_BASE: register_at = {read_base_o, 7'b0};
+      READ_LAST: register_at = {read_last_o, ones};
+      WRITE_BASE: register_at = {write_base_o, 7'b0};
+      WRITE_LAST: register_at = {write_last_o, ones};
+      default: register_at = counter;
+    endcase
+  endfunction
   always_ff @(posedge clk_i) begin
     if (rready_i) rvalid_o <= 1'b0;
     looking <= arvalid_i && arready_o;
-    if (arready_o) address <= araddr_i;
-    if (looking) begin
-      rvalid_o <= 1'b1;
-      unique case (address)
-        ID: rdata_o <= ID_VALUE;
-        VERSION: rdata_o <= {VERSION_MAJOR, VERSION_MINOR};
-        LANES: rdata_o <= Lanes;
-        STORES: rdata_o <= Stores;
-        LIMITS: rdata_o <= Limits;
-        SHAPES: rdata_o <= Shapes;
-        MEMORY: rdata_o <= Memory;
-        FEATURES: rdata_o <= Features;
-        STATUS: rdata_o <= {8'b0, index, code, 3'b0, resident_i, refused, error, done, busy_i};
-        IRQ_ENABLE: rdata_o <= {31'b0, irq_enable};
-        LIST_ADDRESS: rdata_o <= list_address_o;
-        LIST_COUNT: rdata_o <= {24'b0, list_count_o};
-        TIMEOUT: rdata_o <= timeout_o;
-        CYCLES: rdata_o <= cycles_i;
-        READ_BASE: rdata_o <= {read_base_o, 7'b0};
-        READ_LAST: rdata_o <= {read_last_o, ones};
-        WRITE_BASE: rdata_o <= {write_base_o, 7'b0};
-        WRITE_LAST: rdata_o <= {write_last_o, ones};
-        default: rdata_o <= address >= PERF && address < PERF + 12'h800 ? perf_i : '0;
-      endcase
-    end
+    if (looking) rvalid_o <= 1'b1;
     if (rst_i) begin
       rvalid_o <= 1'b0;
       looking <= 1'b0;

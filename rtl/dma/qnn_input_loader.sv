@@ -104,6 +104,10 @@ module qnn_input_loader
   logic [31:0] row_address, block_address, row_after;
   logic        take;                               // the beats of a row in a block become requests
   logic        taken;                              // ... have: what comes next is worked out
+  logic [1:0]  no_row;                             // ask_rows is 0: copies, a cycle late, as `taken` is seldomer
+  for (genvar i = 0; i < 2; i++) begin : gen_no_row
+    qnn_copy u_no_row (.clk_i, .data_i(ask_rows == '0), .data_o(no_row[i]));
+  end
   assign row_after = row_address + {16'b0, command_i.row_beats, 3'b0};
 
   always_ff @(posedge clk_i) begin
@@ -114,27 +118,26 @@ module qnn_input_loader
         block_address <= block_address + command_i.block_bytes;
       end else begin
         ask_blocks <= blocks_less;
+        block_address <= no_row[0] ? command_i.in_address : row_after;
+        row_address <= no_row[1] ? command_i.in_address : row_after;
         if (ask_rows != '0) begin
           ask_rows <= ask_rows - 1'b1;
-          block_address <= row_after;
-          row_address <= row_after;
         end else begin
           ask_rows <= rows_less;
-          block_address <= command_i.in_address;
-          row_address <= command_i.in_address;
           ask_maps <= ask_maps - 1'b1;
           if (ask_maps == '0) asking <= 1'b0;
         end
       end
     end
-    if (start_i) begin
-      asking <= 1'b1;
+    // that it is so at start_i, too, is enough: it has fewer loads so
+    if (!asking) begin
       ask_maps <= maps_less;
       ask_rows <= rows_less;
       ask_blocks <= blocks_less;
       block_address <= command_i.in_address;
-      row_address <= command_i.in_address;
     end
+    if (start_i || rst_i) row_address <= command_i.in_address;
+    if (start_i) asking <= 1'b1;
     if (rst_i) asking <= 1'b0;
   end
 
@@ -190,7 +193,9 @@ module qnn_input_loader
   );
   assign pop = stored_valid && (!beat_valid || (place && last_share));
   always_ff @(posedge clk_i) begin
-    if (pop) beat <= stored;
+    // half of it also where nothing is stored: then it is no beat
+    if (pop) beat[31:0] <= stored[31:0];
+    if (!beat_valid || (place && last_share)) beat[63:32] <= stored[63:32];
     beat_valid <= stored_valid || (beat_valid && !(place && last_share));
     room <= room - (sent ? CountW'(beats) : '0) + CountW'(pop);
     if (rst_i) begin
@@ -214,7 +219,7 @@ module qnn_input_loader
   logic signed [16:0] block_byte, block_after, byte_after;
   logic        last_plane, last_column, last_block, block_end, row_end;
   assign last_column = columns_left < 10'(Share);
-  assign last_share = whole || dropped || share == 3'(Share - 1) || 10'(share) == columns_left;
+  assign last_share = Share == 1 || whole || dropped || share == 3'(Share - 1) || 10'(share) == columns_left;
   assign last_plane = !command_i.tight && planes_left == '0;
   assign last_block = blocks_left == '0;
   assign block_end = command_i.tight ? words_left == '0 : last_share && last_plane && last_column;
@@ -280,14 +285,16 @@ module qnn_input_loader
         end
       end
     end
-    if (start_i) begin
-      placing <= 1'b1;
+    if (!placing) begin                  // as while nothing is asked for
       maps_left <= maps_less;
       rows_left <= rows_less;
       blocks_left <= blocks_less;
-      columns_left <= columns_less;
       words_left <= words_less;
       planes_left <= planes_less;
+    end
+    if (start_i) begin
+      placing <= 1'b1;
+      columns_left <= columns_less;
       dropped <= command_i.drop_lowest;
       first_block <= 1'b1;
       share <= '0;
@@ -296,8 +303,8 @@ module qnn_input_loader
       block_byte <= skipped;
       byte_first <= skipped;
       byte_here <= skipped;
-      rows_placed <= '0;
     end
+    if (start_i || rst_i) rows_placed <= '0;
     if (rst_i) placing <= 1'b0;
   end
 

@@ -12,7 +12,7 @@
 
 module qnn_read_dma #(
   parameter  int unsigned Clients     = 3,
-  parameter  int unsigned Outstanding = 8,
+  parameter  int unsigned Outstanding = 8,     // a power of two
   localparam int unsigned ClientW     = $clog2(Clients)
 ) (
   input  logic                  clk_i,
@@ -46,7 +46,8 @@ module qnn_read_dma #(
   localparam int unsigned CountW = $clog2(Outstanding + 1);
 
   logic [ClientW-1:0] chosen, asking;
-  logic               any, asked, checked, allowed, good, room, begin_burst;
+  logic               any, asked, checked, allowed, good, room, may_begin, begin_burst;
+  logic [Clients-1:0] ready;                       // checked and good, and it is this client's
   logic [31:0]        address;
   logic [4:0]         beats;
   always_comb begin
@@ -64,8 +65,9 @@ module qnn_read_dma #(
           || (address[31:7] >= window_base_i[i] && address[31:7] <= window_last_i[i]);
     end
   end
-  assign req_ready_o = begin_burst ? Clients'(1) << asking : '0;
-  assign begin_burst = checked && good && room && !stop_i && (!arvalid_o || arready_i);
+  assign may_begin = room && !stop_i && (!arvalid_o || arready_i);
+  assign req_ready_o = may_begin ? ready : '0;
+  assign begin_burst = checked && good && may_begin;
 
   logic               pending;
   logic [ClientW-1:0] client;
@@ -81,7 +83,7 @@ module qnn_read_dma #(
     .data_o (client),
     .count_o(outstanding)
   );
-  assign room = outstanding != CountW'(Outstanding);
+  assign room = !outstanding[CountW-1];
   assign busy_o = arvalid_o || pending;
   assign rready_o = 1'b1;
 
@@ -104,6 +106,7 @@ module qnn_read_dma #(
     asked <= asked ? !begin_burst : any && !stop_i;
     checked <= asked && !begin_burst;
     good <= allowed;
+    ready <= asked && !begin_burst && allowed ? Clients'(1) << asking : '0;
     data_valid_o <= '0;
     if (rvalid_i && pending && !stop_i) data_valid_o[client] <= 1'b1;
     data_o <= rdata_i;
@@ -111,6 +114,7 @@ module qnn_read_dma #(
       arvalid_o <= 1'b0;
       asked <= 1'b0;
       checked <= 1'b0;
+      ready <= '0;
       error_window_o <= 1'b0;
       error_response_o <= 1'b0;
       data_valid_o <= '0;

@@ -75,7 +75,7 @@ module qnn_weight_loader
   logic [13:0] weights_after, thresholds_after;
   logic [11:0] weights_freed;
   logic [7:0]  thresholds_freed;
-  logic        order_room, tile_fits, begin_tile;
+  logic        order_room, tile_fits, begin_tile, tile_begun;
   assign weights_after = 14'(weights_total) + 14'(tile.words);
   assign thresholds_after = 14'(thresholds_total) + 14'(tile.thresholds);
   assign command_o = command;
@@ -90,8 +90,7 @@ module qnn_weight_loader
       IDLE: ;
       LOOK: state <= command == commands_i ? IDLE : READ;
       READ: begin
-        tile.command <= command;
-        {tile.word_products, tile.thresholds, tile.words, tiles_left, base} <= beat_i[60:0];
+        {tiles_left, base} <= beat_i[39:0];
         state <= FIT;
       end
       FIT: state <= TILE;
@@ -103,11 +102,6 @@ module qnn_weight_loader
           state <= LOOK;
         end else if (tile_fits) begin
           tiles_left <= tiles_left - 1'b1;
-          weights_total <= weights_after[12:0];
-          thresholds_total <= thresholds_after[12:0];
-          if (weights_after > 14'(WeightWords) || thresholds_after > 14'(ThresholdWords)) begin
-            resident_o <= 1'b0;
-          end
           state <= WORD;
         end
       end
@@ -115,20 +109,14 @@ module qnn_weight_loader
         state <= ASK;
         if (thresholds_left != '0) begin
           thresholds_left <= thresholds_left - 1'b1;
-          beats_left <= (OwnW + 1)'(Own / 2);
-          address <= base + 32'(Part * Own * 4);
           base <= base + 32'(Pe * 4);
         end else if (words_left == '0) begin
           state <= TILE;
         end else if (!tile.word_products) begin
           words_left <= words_left - 1'b1;
-          beats_left <= (OwnW + 1)'(Own);
-          address <= base + 32'(Part * Own * 8);
           base <= base + 32'(Pe * 8);
         end else if (Part == 0) begin
           words_left <= words_left - 1'b1;
-          beats_left <= (OwnW + 1)'(GROUP_PE);
-          address <= base;
           base <= base + 32'(GROUP_PE * 8);
         end else begin                               // none of them are its own
           base <= base + 32'(words_left) * 32'(GROUP_PE * 8);
@@ -143,6 +131,36 @@ module qnn_weight_loader
         end
       end
     endcase
+    // what READ and ASK need is there the state before, whatever that is: no state has too many loads
+    if (state == LOOK || state == READ) begin
+      tile.command <= command;
+      {tile.word_products, tile.thresholds, tile.words} <= beat_i[60:40];
+    end
+    if (state != ASK) begin
+      if (thresholds_left != '0) begin
+        beats_left <= (OwnW + 1)'(Own / 2);
+        address <= base + 32'(Part * Own * 4);
+      end else if (!tile.word_products) begin
+        beats_left <= (OwnW + 1)'(Own);
+        address <= base + 32'(Part * Own * 8);
+      end else begin
+        beats_left <= (OwnW + 1)'(GROUP_PE);
+        address <= base;
+      end
+    end
+    // a tile that has begun is a cycle later in the sums over the run
+    tile_begun <= begin_tile && !rst_i;
+    if (tile_begun) begin
+      weights_total <= weights_after[12:0];
+      thresholds_total <= thresholds_after[12:0];
+      if (weights_after > 14'(WeightWords) || thresholds_after > 14'(ThresholdWords)) begin
+        resident_o <= 1'b0;
+      end
+    end
+    if (state == IDLE) begin
+      weights_total <= '0;
+      thresholds_total <= '0;
+    end
     // room only becomes more but where a tile begins: what fitted a cycle ago fits
     tile_fits <= weights_free >= 13'(tile.words) && thresholds_free >= 13'(tile.thresholds)
         && order_room;
@@ -154,8 +172,6 @@ module qnn_weight_loader
     if (start_i) begin
       state <= LOOK;
       command <= '0;
-      weights_total <= '0;
-      thresholds_total <= '0;
       weights_free <= 13'(WeightWords);
       thresholds_free <= 13'(ThresholdWords);
       resident_o <= 1'b1;
@@ -197,11 +213,21 @@ module qnn_weight_loader
   logic [OwnW-1:0] lane;                             // beat of the word
   logic [11:0]     weight_address, threshold_address;
   logic            is_threshold, word_end, others;   // others: the weights are not its own
+  logic [OwnW-1:0] last_lane;
+  logic            at_last_word, word_end_next;
   assign others = Part != 0 && loading.word_products;
   assign is_threshold = word < 13'(loading.thresholds);
-  assign word_end = lane == (is_threshold ? OwnW'(Own / 2 - 1)
-      : loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1));
-  assign loading_done = data_valid_i && word_end && word == last_word;
+  assign word_end_next = !word_end && lane + 1'b1 == last_lane;
+  assign loading_done = data_valid_i && word_end && at_last_word;
+  // where a word ends is known a cycle late: it has four lanes or more
+  always_ff @(posedge clk_i) begin
+    if (is_threshold) last_lane <= OwnW'(Own / 2 - 1);
+    else last_lane <= loading.word_products ? OwnW'(GROUP_PE - 1) : OwnW'(Own - 1);
+    at_last_word <= word == last_word;
+    if (data_valid_i && loading_valid) word_end <= word_end_next;
+    if (start_i || rst_i) word_end <= 1'b0;
+    if (rst_i) last_lane <= '1;
+  end
 
   qnn_threshold_parts #(
     .Channels(Own)

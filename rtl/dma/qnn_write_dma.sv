@@ -84,7 +84,6 @@ module qnn_write_dma #(
   assign answered = bvalid_i && pending != '0;
   assign busy_o = awvalid_o || wvalid_o || pending != '0;
   assign begun_o = waiting == '0;
-  assign settled_o = earlier == '0;
 
   always_ff @(posedge clk_i) begin
     room_o <= count < CountW'(Depth - Room);
@@ -102,10 +101,12 @@ module qnn_write_dma #(
       if (wready_i) left <= left - 1'b1;
       if (begin_burst) behind <= beats;
     end
-    if (begin_burst) begin
-      awvalid_o <= 1'b1;
+    if (!awvalid_o) begin                  // so it is where a burst begins
       awaddr_o <= {line, place, 3'b0};
       awlen_o <= 8'(beats - 1'b1);
+    end
+    if (begin_burst) begin
+      awvalid_o <= 1'b1;
       place <= place + 4'(beats);
       to_line <= to_line - beats;
       if (beats == to_line) begin
@@ -117,14 +118,16 @@ module qnn_write_dma #(
     if (answered) begin
       written_line_o <= earlier == PendingW'(1) ? first_line : written_line_o + 1'b1;
       if (earlier != '0) earlier <= earlier - 1'b1;
+      if (earlier == PendingW'(1)) settled_o <= 1'b1;
     end
     if (start_i) begin
       {line, place} <= address_i[31:3];
       to_line <= 5'd16 - {1'b0, address_i[6:3]};
-      first_line <= address_i[31:7];
       earlier <= pending - PendingW'(answered);
+      settled_o <= pending == PendingW'(answered);
       if (pending == PendingW'(answered)) written_line_o <= address_i[31:7];
     end
+    if (start_i || rst_i) first_line <= address_i[31:7];   // at a reset so that start_i has fewer loads
     if (rst_i) begin
       room_o <= 1'b0;
       waiting <= '0;
@@ -134,6 +137,7 @@ module qnn_write_dma #(
       behind <= '0;
       pending <= '0;
       earlier <= '0;
+      settled_o <= 1'b1;
       error_window_o <= 1'b0;
       error_response_o <= 1'b0;
     end

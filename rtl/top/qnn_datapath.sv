@@ -240,7 +240,7 @@ module qnn_datapath
   logic [Pe*CODE_W-1:0] codes;
   logic [Pe*AccW-1:0]   sums;
   logic [Groups-1:0][GROUP_PE*AccW-1:0] words;
-  logic [PixelW-1:0]    read_pixel;
+  logic [PixelW-1:0]    read_pixel, next_pixel;
   logic [11:0] threshold_address;
   logic        compare_valid, compare_first, compare_high, compare_last, copy;
   logic [7:0]  compare_code;
@@ -269,7 +269,7 @@ module qnn_datapath
       .threshold_waddr_i(threshold_waddr[g*GROUP_PE/Own]),
       .threshold_high_i(threshold_high[g*GROUP_PE/Own]),
       .threshold_data_i(threshold_data[g*GROUP_PE/Own]),
-      .pixel_i(read_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
+      .pixel_i(next_pixel), .codes_o(codes[g*GROUP_PE*CODE_W+:GROUP_PE*CODE_W]),
       .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]), .words_o(words[g])
     );
   end
@@ -303,7 +303,7 @@ module qnn_datapath
     .tile_last_i(tile_last), .threshold_address_o(threshold_address),
     .compare_valid_o(compare_valid), .compare_first_o(compare_first),
     .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code),
-    .copy_o(copy), .pixel_o(read_pixel),
+    .copy_o(copy), .pixel_o(read_pixel), .pixel_next_o(next_pixel),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last),
     .requant_present_o(requant_in_present), .requant_sums_o(requant_sums),

@@ -181,10 +181,10 @@ module qnn_engine
   assign rresp = {m_axi_read_rresp, m_axi_rresp};
   assign rlast = {m_axi_read_rlast, m_axi_rlast};
 
-  // the list comes by the first port, the input map by the last one; who asks nowhere gets nothing
+  // the list comes by the first port, the input map by the last one
   logic [Ports-1:0] list_taken, list_comes, input_taken, input_comes;
-  assign {list_ready, list_data_valid} = {list_taken != '0, list_comes != '0};
-  assign {input_ready, input_data_valid} = {input_taken != '0, input_comes != '0};
+  assign {list_ready, list_data_valid} = {list_taken[0], list_comes[0]};
+  assign {input_ready, input_data_valid} = {input_taken[Ports-1], input_comes[Ports-1]};
   for (genvar p = 0; p < Ports; p++) begin : gen_port
     qnn_read_dma #(
       .Clients(3)

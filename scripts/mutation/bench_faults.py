@@ -34,7 +34,7 @@ TOGETHER = {
     "qnn_walker": "qnn_sequencer", "qnn_pkg": "qnn_popcount", "qnn_sum_pair": "qnn_pe_group",
     "qnn_accumulator": "qnn_pe_group", "qnn_dsp_accumulator": "qnn_pe_group",
     "qnn_word_sum": "qnn_word_bank", "qnn_skew": "qnn_word_bank", "qnn_pool_lanes": "qnn_pool",
-    "qnn_pack_lanes": "qnn_pack",
+    "qnn_pack_lanes": "qnn_pack", "qnn_ring_step": "qnn_sequencer",
 }  # fmt: skip
 
 

@@ -253,7 +253,7 @@ module qnn_control_properties
             : dut.quiet <= timeout_i);
       end
       ends_flags : assert (stop == (state == FLUSH || state == CLEAR)
-          && command_start == (state == START) && dut.turn == {3{command_start || dut.store}}
+          && command_start == (state == START) && dut.turn == {10{command_start || dut.store}}
           && dut.move == {8{command_start}}
           && clear == (state == CLEAR || in_reset));
       if (state_q == state) begin
@@ -278,7 +278,7 @@ module qnn_control_properties
         ends_complete : assert (ended_code != ERROR_NONE || ended_silent
             || started == list_count_i);
       end
-      if (running) ends_code : assert (ended_code == ERROR_NONE && !ended_silent);
+      if (running) ends_code : assert (ended_code == ERROR_NONE && (!ended_silent || dut.resets));
     end
   end
 

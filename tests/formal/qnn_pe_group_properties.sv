@@ -70,8 +70,8 @@ module qnn_pe_group_properties
   logic [2:0] age = '0;
   always_ff @(posedge clk_i) if (age != 3'd7) age <= age + 1'b1;
 
-  logic [PixelW-1:0] asked;           // whose codes show
-  always_ff @(posedge clk_i) asked <= ctrl_i.read_pixel[PixelW-1:0];
+  logic [PixelW-1:0] asked, pixel;    // whose codes show, and whose sums
+  always_ff @(posedge clk_i) {asked, pixel} <= {ctrl_i.read_pixel[PixelW-1:0], pixel_i};
 
   logic       words, wide;
   logic [1:0] place;
@@ -222,10 +222,10 @@ module qnn_pe_group_properties
       sum_result : assert (wide || even_result[AccW-1:SUM_W] == '0);
       sum_held : assert (compared[AccW-1:0] == even_result);
       if (!wide) sum_held_odd : assert (compared[AccW+:SUM_W] == odd_result);
-      if (pixel_i == PixelW'(Even)) begin
+      if (pixel == PixelW'(Even)) begin
         sum_shown : assert (sums[Channel*AccW+:AccW] == even_result);
       end
-      if (pixel_i == PixelW'(Odd) && !wide) begin
+      if (pixel == PixelW'(Odd) && !wide) begin
         sum_shown_odd : assert (sums[Channel*AccW+:AccW] == AccW'(odd_result));
       end
     end

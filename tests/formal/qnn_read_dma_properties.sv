@@ -176,6 +176,8 @@ module qnn_read_dma_properties #(
       request_legal : assert (!dut.asked || (dut.address[2:0] == '0 && dut.beats != '0
           && 6'(dut.address[6:3]) + 6'(dut.beats) <= 6'd16));
       request_client : assert (!dut.asked || 32'(dut.asking) < Clients);
+      request_ready : assert (dut.ready
+          == (dut.checked && dut.good ? Clients'(1) << dut.asking : '0));
       request_checked : assert (!dut.checked || (dut.asked && dut.good == inside_window(dut.address)));
       count_bound : assert (dut.outstanding <= CountW'(Outstanding));
       count_right : assert (32'(dut.outstanding) == 32'(accepted) + 32'(arvalid));

@@ -7,8 +7,9 @@
 // threshold k with code k + 1 and address base + k; the copy is in the cycle after the last one. Results are
 // those of all pixels in order: codes, part p in the p-th cycle after part 0; or raw sums, all groups of
 // channels of a pixel, then the next pixel; or what comes from qnn_requant. Each tells whether its pixel
-// exists. For qnn_requant the words of a group of channels are addressed from base on and told 3 cycles
-// later, the sums of its pixels behind them. Of each finished group one code or sum, any, is followed along
+// exists. For qnn_requant the words of a group of channels are addressed from base on and told 2 cycles
+// later, a cycle before the chain shows them, the sums of its pixels behind them. pixel_next_o is pixel_o of
+// the next cycle. Of each finished group one code or sum, any, is followed along
 // the chain: it is in the result of its own channel and pixel, so it is read when the chain shows it, and
 // before that of the next group. tile_done_o comes once for each last group of a tile and never else, and
 // base rises by thresholds_i then and never else. busy_o is high from the cycle after finish_i to the last
@@ -79,7 +80,7 @@ module qnn_readout_properties
   logic [11:0]              address;
   logic                     compare_valid, compare_first, compare_high, compare_last, copy;
   logic [7:0]               compare_code;
-  logic [PixelW-1:0]        pixel;
+  logic [PixelW-1:0]        pixel, pixel_next;
   logic [REQUANT_WORDS-1:0] load;
   logic                     requant_valid, requant_last, requant_present;
   logic [GROUP_PE*32-1:0]   requant_sums;
@@ -94,7 +95,8 @@ module qnn_readout_properties
     .clk_i, .rst_i, .run_start_i, .raw_i, .requantise_i, .thresholds_i, .short_i, .words_i, .finish_i,
     .present_i, .tile_last_i, .threshold_address_o(address), .compare_valid_o(compare_valid),
     .compare_first_o(compare_first), .compare_high_o(compare_high), .compare_last_o(compare_last),
-    .compare_code_o(compare_code), .copy_o(copy), .pixel_o(pixel), .codes_i, .sums_i,
+    .compare_code_o(compare_code), .copy_o(copy), .pixel_o(pixel),
+    .pixel_next_o(pixel_next), .codes_i, .sums_i,
     .requant_load_o(load), .requant_valid_o(requant_valid), .requant_last_o(requant_last),
     .requant_present_o(requant_present), .requant_sums_o(requant_sums),
     .requant_valid_i(sent_last[Latency-1]), .requant_present_i(sent_present[Latency-1]),
@@ -149,7 +151,7 @@ module qnn_readout_properties
   logic [11:0]         base, base_q;
   logic [Groups-1:0][PixelW-1:0] asked;        // pixel of so many cycles ago, less 1
   logic [Pe*CODE_W-1:0] row_q;
-  logic [PixelW-1:0]   pixel_q;
+  logic [PixelW-1:0]   pixel_q, pixel_next_q;
   logic [$clog2(Pe)-1:0] channel_q;
   assign arrives = words_i ? coming[Words-1] : coming[Sums-1];
   assign ends = compared.valid && at + 1'b1 == compares;
@@ -163,6 +165,7 @@ module qnn_readout_properties
     {format_q, channel_q, pixel_q, row_q} <= {format, channel_i, pixel_i, requant_row_i};
     based <= !rst_i && (based || run_start_i);
     base_q <= run_start_i ? '0 : base;
+    pixel_next_q <= pixel_next;
     asked[0] <= pixel;
     for (int unsigned g = 1; g < Groups; g++) asked[g] <= asked[g-1];
     sent <= {sent[Latency-2:0], requant_valid};
@@ -274,7 +277,7 @@ module qnn_readout_properties
 
   // what the timetable says of this cycle
   logic [REQUANT_WORDS-1:0]  loads;
-  logic [2:0][REQUANT_WORDS-1:0] loading;      // so many cycles after their address, less 1
+  logic [1:0][REQUANT_WORDS-1:0] loading;      // so many cycles after their address, less 1
   logic [Parts-1:0]          results, parts;   // parts: a cycle before
   logic                      sums_come, tiles;
   logic [Latency-1:0]        in_requant, in_last;
@@ -283,7 +286,7 @@ module qnn_readout_properties
     sums_come = 1'b0;
     {in_requant, in_last} = '0;
     for (int unsigned g = 0; g < Groups; g++) begin
-      for (int unsigned k = 0; k < 3; k++) begin
+      for (int unsigned k = 0; k < 2; k++) begin
         for (int unsigned w = 0; w < REQUANT_WORDS; w++) begin
           if (copies[FetchFrom+g*Slot+w+k+1]) loading[k][w] = requantise_i;
         end
@@ -293,7 +296,7 @@ module qnn_readout_properties
         if (copies[SumsFrom+2+g*Slot+k+:Pixels] != '0) in_requant[k] = requantise_i;
       end
     end
-    loads = loading[2];
+    loads = loading[1];
     for (int unsigned k = 0; k < Latency; k++) begin
       in_last[k] = requantise_i && copies[LastFrom+1+k+:Pixels] != '0;
     end
@@ -413,6 +416,7 @@ module qnn_readout_properties
             == (base + 12'(threshold)) % 12'(ThresholdWords));
       end
       compare_copy : assert (copy == copies[0]);
+      pixel_ahead : assert (pixel == pixel_next_q);
       compare_alone : assert (!arrives.valid || !compared.valid || ends);
       tile_when : assert (tile_done == tiles);
       // to qnn_requant
@@ -443,11 +447,23 @@ module qnn_readout_properties
       same_settles : assert (dut.settling == settles && settle_same);
       same_drains : assert (dut.draining == drains && drain_same);
       same_fetches : assert (dut.fetching == fetches && fetch_same);
-      same_loads : assert ({dut.load_q[2], dut.load_q[1], dut.load_q[0]} == loading);
+      same_loads : assert ({dut.load_q[1], dut.load_q[0]} == loading);
       same_parts : assert (dut.codes_come == parts);
       same_asked : assert (asked_same);
       same_sent : assert (sent == in_requant && sent_last == in_last && sent_same);
       if (based) same_base : assert (dut.base == base);
+    end
+  end
+
+  for (genvar c = 0; c < GROUP_PE; c++) begin : gen_channel
+    always_comb if (begun) same_group : assert (dut.gen_channel[c].own_group == dut.group);
+  end
+  for (genvar p = 0; p < Parts; p++) begin : gen_part
+    always_comb begin
+      if (begun && busy) begin
+        same_source : assert ({dut.gen_part[p].raw, dut.gen_part[p].requantise}
+            == {raw_i, requantise_i});
+      end
     end
   end
 

@@ -53,22 +53,24 @@ module qnn_requant_properties
   logic [3:0]  planes_q;
   logic [7:0]  place_q;
   int unsigned since;                            // cycles since the latest word 0, then Slot
+  logic [REQUANT_WORDS-1:0] load = '0;           // which word comes
   always_ff @(posedge clk_i) begin
+    load <= load_i;
     begun <= 1'b1;
     settled <= begun;
     {planes_q, place_q} <= {planes_i, place_i};
     if (since != Slot) since <= since + 1;
-    if (load_i[0]) since <= 1;
-    known <= !rst_i && (known || load_i[0]);
+    if (load[0]) since <= 1;
+    known <= !rst_i && (known || load[0]);
     if (rst_i) since <= Slot;
   end
   always_comb begin
     if (!begun) assume (rst_i);
     assume (planes_i >= 4'd1 && planes_i <= 4'd8 && 32'(place_i) < Groups);
     if (begun) assume (planes_i == planes_q && place_i == place_q);
-    assume (!load_i[0] || since == Slot);
-    for (int unsigned k = 1; k < REQUANT_WORDS; k++) assume (load_i[k] == (known && since == k));
-    assume (!rst_i || load_i == '0);
+    assume (!load[0] || since == Slot);
+    for (int unsigned k = 1; k < REQUANT_WORDS; k++) assume (load[k] == (known && since == k));
+    assume (!rst_i || load == '0);
   end
 
   // the chosen group: its parameters, and cycles since its word 0, up to the end of its row
@@ -77,7 +79,7 @@ module qnn_requant_properties
   logic [GROUP_PE*32-1:0] base, shift, multiplier, addend;
   always_ff @(posedge clk_i) begin
     if (chosen && age_group < Slot + End) age_group <= age_group + 1;
-    if (load_i[0] && choose_group_i && !chosen) begin
+    if (load[0] && choose_group_i && !chosen) begin
       chosen <= 1'b1;
       age_group <= 1;
       base <= params_i;
@@ -177,6 +179,7 @@ module qnn_requant_properties
 
     always_comb begin
       if (begun) begin
+        parameter_load : assert (dut.gen_channel[c].load == load);
         parameter_base : assert (!during(1, Slot) || dut.gen_channel[c].base == own_base);
         parameter_shift : assert (shifts);
         parameter_multiplier : assert (!during(3, Slot + 2)

@@ -330,7 +330,7 @@ module qnn_sequencer_properties
             == {opened, tile_first, need, present, pixel});
         same_place : assert ({dut.pass, dut.plane, dut.kernel_row, dut.word}
             == {pass, plane, row, word} && dut.ring[Pixel] == position);
-        same_ends : assert (dut.last_word == word_end
+        same_ends : assert (dut.last_word == word_end && dut.gen_pixel[Pixel].own_last_row == dut.last_row
             && dut.last_row == (5'(row) + 1'b1 == command_i.kernel_rows));
         same_weight : assert (dut.weight == pass_at_i[dut.pass] + of_pass);
         same_offset : assert (dut.plane_offset == plane_at[dut.plane]);

@@ -198,6 +198,9 @@ module qnn_walker_properties
       ends_right : assert (busy == running);
       ends_idle : assert (busy || !valid);
       if (running) begin
+        ends_known : assert (dut.last_row == command_i.conv_rows - 1'b1
+            && dut.last_column == command_i.conv_columns - 1'b1
+            && dut.last_tile == command_i.tiles - 1'b1);
         ends_filled : assert (filled <= Pixels && filled % step == 0 && valid == (filled == Pixels));
         ends_fill : assert (32'(dut.fill) == filled);
         order_tile : assert (dut.tile == tile

@@ -221,6 +221,11 @@ module qnn_weight_loader_properties
           : dut.word <= dut.last_word);
       order_lane : assert (!dut.loading_valid || 32'(dut.lane) < (dut.is_threshold ? Own / 2
           : loading.word_products ? 8 : Own));
+      order_lane_last : assert (32'(dut.last_lane) >= 3 && (dut.lane == '0
+          || 32'(dut.last_lane) + 1 == (dut.is_threshold ? Own / 2
+              : loading.word_products ? 8 : Own)));
+      order_word_end : assert (dut.word_end == (dut.lane == dut.last_lane));
+      order_word_last : assert (dut.lane == '0 || dut.at_last_word == (dut.word == dut.last_word));
       if (begun_q) begin
         data_one : assert ($onehot0(weight_we) && (weight_we != '0) == (came && !was_threshold));
         data_kept : assert (!came || data == data_q);

@@ -105,16 +105,16 @@ module qnn_window_properties #(
       held_odd : assert (!place[0] || dut.u_odd.mem[place[BankW:1]][own*8+:8] == stored);
     end
     if (age >= 2'd1) begin
-      read_how : assert ({dut.half[0], dut.nibble_1, dut.low_1, dut.high_1}
-          == {asked[0].nibble, asked[0].low, asked[0].high});
+      read_how : assert ({dut.half[0][0], dut.nibble_1, dut.low_1, dut.high_1}
+          == {asked[0].nibble, asked[0].low, asked[0].high} && dut.half[0] == dut.half[1]);
       if (asked[0].mine) begin
-        read_word : assert (dut.half[1] == (place[0] ^ asked[0].second));
+        read_word : assert (dut.half[0][1] == (place[0] ^ asked[0].second));
         read_byte : assert (of_bank == asked[0].value);
       end
     end
     if (age >= 2'd2) begin
       turned_how : assert ({dut.nibble_2, dut.low_2, dut.high_2}
-          == {asked[1].nibble[2:0], asked[1].low, asked[1].high});
+          == {{2{asked[1].nibble[2:0]}}, asked[1].low, asked[1].high});
       if (asked[1].mine && turned_at >= 5'd8 && turned_at < 5'd20) begin
         turned_byte : assert (dut.turned[(turned_at-5'd8)*8+:8] == asked[1].value);
       end

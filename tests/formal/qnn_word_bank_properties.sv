@@ -10,7 +10,7 @@
 // two. Proven is which numbers are multiplied, signed or not, and all that is made of the products.
 //
 // Assumed: a pass has at least Pixels words; first_i is high in its first word only, also after a reset;
-// unsigned_i stays as it is from a word to three cycles later.
+// unsigned_i stays as it is from the cycle before a word to three cycles later.
 
 module qnn_word_bank_properties
   import qnn_pkg::*;
@@ -71,7 +71,9 @@ module qnn_word_bank_properties
       assume (first_i == begins);
       assume (!last_i || 32'(words) + 1 >= Pixels);
     end
-    if (begun && (in_valid[0] || in_valid[1] || in_valid[2])) assume (unsigned_i == unsigned_q);
+    if (begun && (valid_i || in_valid[0] || in_valid[1] || in_valid[2])) begin
+      assume (unsigned_i == unsigned_q);
+    end
   end
 
   // the operands of the channel and the pixel, and what they are multiplied to
@@ -246,6 +248,7 @@ module qnn_word_bank_properties
     first_none : assert (begun || (age == '0 && in_valid == '0 && known == '0 && !whole));
     if (begun) begin
       skew_unsigned : assert (unsigned_stays);
+      skew_copy : assert (dut.gen_channel[Channel].own_unsigned == unsigned_q);
       first_flags : assert (flags);
       first_before : assert (begins_right
           && (begins || known[0] || (in_valid & in_first & 8'h1f) != '0));

@@ -246,6 +246,7 @@ module qnn_write_dma_properties #(
       answer_one : assert (dut.pending == unanswered + PendingW'(open));
       answer_bound : assert (32'(unanswered) + 32'(open) <= Outstanding);
       answer_before : assert (dut.earlier <= dut.pending);
+      answer_settled : assert (settled == (dut.earlier == '0));
       busy_right : assert (busy == (open != '0 || unanswered != '0));
       begun_right : assert (all_begun == (dut.count == in_bursts));
       started_first : assert (started || (dut.count == '0 && !busy));

@@ -170,7 +170,7 @@ class Bench:
         """Inputs by cycle; what must come of them from which cycle on, for each step-th pixel."""
         dut = self.dut
         shown_sums = shown_codes = None
-        chain, read, asked = [], [], []
+        chain, read, asked, pixels = [], [], [], []
         for cycle in range(end):
             fields = dict(inputs.get(cycle, {}))
             for name in ("acc_first", "acc_shift", "acc_last"):  # mean nothing without acc_valid
@@ -184,6 +184,7 @@ class Bench:
             pixel = self.random.randrange(0, self.pixels, step)
             fields["read_pixel"] = self.random.randrange(0, self.pixels, step)
             asked.append(fields["read_pixel"])
+            pixels.append(pixel)
             act = acts.get(cycle, self.random.getrandbits(64 * self.pixels))
             word = words.get(cycle, 0)
             dut.ctrl_i.value, dut.act_i.value, dut.pixel_i.value = control(fields), act, pixel
@@ -194,7 +195,7 @@ class Bench:
             await RisingEdge(dut.clk_i)
             shown_sums, shown_codes = sums.get(cycle, shown_sums), codes.get(cycle, shown_codes)
             if shown_sums is not None:
-                want = pack((int(v) % 2**ACC for v in shown_sums[:, pixel]), ACC)
+                want = pack((int(v) % 2**ACC for v in shown_sums[:, pixels[-2]]), ACC)
                 assert int(dut.sums_o.value) == want, f"sums at cycle {cycle}"
             if shown_codes is not None:
                 want = pack(shown_codes[:, asked[-2]].tolist(), 8)

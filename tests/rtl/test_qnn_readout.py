@@ -118,11 +118,12 @@ class Bench:
         assert all(len(part) >= len(self.came[-1]) for part in self.came), "the last one too early"
 
     def watch_requant(self):
-        """Words that the chain shows, 3 cycles after their address, and sums of eight channels."""
+        """Words that the chain shows, 3 cycles after their address and one after what tells of
+        them, and sums of eight channels."""
         dut = self.dut
         if load := int(dut.requant_load_o.value):
-            address = self.addresses[self.cycle - 3]
-            self.loads.append((self.cycle, load.bit_length() - 1, address))
+            address = self.addresses[self.cycle - 2]
+            self.loads.append((self.cycle + 1, load.bit_length() - 1, address))
             assert load & (load - 1) == 0, "two words at once"
         if dut.requant_valid_o.value:
             last, present = int(dut.requant_last_o.value), int(dut.requant_present_o.value)

@@ -100,18 +100,19 @@ class Bench:
         self.dut.planes_i.value = planes
         top = 2**planes - 1
         length = self.groups * self.slot
-        inputs = [{} for _ in range(sets * length + 1)]
+        inputs = [{} for _ in range(sets * length + 2)]  # the first one is before the first word
         for number in range(sets):
             own = parameters(self.rng, self.pe)
             sums = sums_for(self.rng, own, (self.pixels, self.pe), top)
             codes = golden.requantise(sums, *(own[name] for name in NAMES), planes)
             for g in range(self.groups):
-                at, channels = number * length + g * self.slot, slice(8 * g, 8 * g + 8)
+                at, channels = 1 + number * length + g * self.slot, slice(8 * g, 8 * g + 8)
                 for k, name in enumerate(NAMES):
                     words = own[name][channels] % 2**32
                     if name == "shift":  # the other bits of the word mean nothing
                         words = words + self.rng.integers(0, 2**27, 8) * 32
-                    inputs[at + k] |= {"load": 1 << k, "params": pack(words.tolist(), 32)}
+                    inputs[at + k - 1]["load"] = 1 << k
+                    inputs[at + k]["params"] = pack(words.tolist(), 32)
                 for m in range(self.pixels):
                     present, last = int(self.rng.integers(2)), int(g == self.groups - 1)
                     inputs[at + 1 + m] |= {

@@ -102,7 +102,7 @@ module rtl_matvec
   logic [Pixels-1:0]      present;
   logic [11:0]            weight_address;
   logic [Pe*AccW-1:0]     sums;
-  logic [PixelW-1:0]      pixel;
+  logic [PixelW-1:0]      next_pixel;
   assign weight_address = (base + address) & 12'(WeightWords - 1);
   always_ff @(posedge clk_i) begin
     row_q <= row;
@@ -127,7 +127,7 @@ module rtl_matvec
       .weight_we_i(GROUP_PE'(Pe'(beat_valid && loading) << lane >> g * GROUP_PE)),
       .weight_waddr_i(weight_address), .weight_data_i(beat),
       .threshold_we_i('0), .threshold_waddr_i('0), .threshold_high_i('0), .threshold_data_i('0),
-      .pixel_i(pixel), .codes_o(), .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
+      .pixel_i(next_pixel), .codes_o(), .sums_o(sums[g*GROUP_PE*AccW+:GROUP_PE*AccW]),
       .words_o()
     );
   end
@@ -148,7 +148,7 @@ module rtl_matvec
     .requant_busy_i(1'b0),
     .finish_i(take && last), .present_i(present), .tile_last_i(1'b0), .threshold_address_o(),
     .compare_valid_o(), .compare_first_o(), .compare_high_o(), .compare_last_o(),
-    .compare_code_o(), .copy_o(), .pixel_o(pixel),
+    .compare_code_o(), .copy_o(), .pixel_o(), .pixel_next_o(next_pixel),
     .codes_i('0), .sums_i(sums), .result_valid_o(result_valid),
     .result_present_o(result_present), .result_o(result), .tile_done_o(), .busy_o(reading)
   );

@@ -150,7 +150,7 @@ module rtl_threshold
     .tile_last_i(finish_tile),
     .threshold_address_o(threshold_address), .compare_valid_o(compare_valid),
     .compare_first_o(compare_first), .compare_high_o(compare_high), .compare_last_o(compare_last), .compare_code_o(compare_code),
-    .copy_o(copy), .pixel_o(),
+    .copy_o(copy), .pixel_o(), .pixel_next_o(),
     .codes_i(codes), .sums_i(sums), .requant_load_o(requant_load),
     .requant_valid_o(requant_in_valid), .requant_last_o(requant_last), .requant_present_o(),
     .requant_sums_o(requant_sums), .requant_valid_i(requant_out_valid), .requant_present_i(1'b1),
