@@ -291,15 +291,15 @@ module qnn_input_loader
       blocks_left <= blocks_less;
       words_left <= words_less;
       planes_left <= planes_less;
-    end
-    if (start_i) begin
-      placing <= 1'b1;
-      columns_left <= columns_less;
       dropped <= command_i.drop_lowest;
       first_block <= 1'b1;
       share <= '0;
+      columns_left <= columns_less;
       ring <= '0;
       base <= '0;
+    end
+    if (start_i) begin
+      placing <= 1'b1;
       block_byte <= skipped;
       byte_first <= skipped;
       byte_here <= skipped;
