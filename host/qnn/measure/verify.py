@@ -21,7 +21,7 @@ from qnn.errors import PictureError, QnnError
 from qnn.model import Model
 from qnn.network import Conv, describe
 from qnn.pictures import dataset, pipe
-from qnn.pictures.picture import Source
+from qnn.pictures.picture import FORMATS, Source
 from qnn.predecessor import activation_buffer
 
 Maps: TypeAlias = "NDArray[np.number[Any]]"
@@ -132,7 +132,7 @@ def _input(model: Model, source: Source | None) -> tuple[Maps, int]:
 
 
 def _is_picture(path: Path, raw: bytes | None) -> bool:
-    """False for files that no picture format owns; missing files count as pictures.
+    """False for what is in no format of pictures; missing files count as pictures.
 
     Args:
         raw: what came through a pipe, if `path` is one.
@@ -142,7 +142,7 @@ def _is_picture(path: Path, raw: bytes | None) -> bool:
             return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path if raw is None else io.BytesIO(raw)).close()
+            Image.open(path if raw is None else io.BytesIO(raw), formats=FORMATS).close()
         return True
     except UnidentifiedImageError:
         return False

@@ -27,7 +27,7 @@ Source: TypeAlias = Union[
 MAX_PIXELS = 64_000_000  # decoding this many as RGB takes 192 MB
 
 # Only decoders that live inside pillow: EPS, for one, would start Ghostscript.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _ALPHA = ("LA", "PA", "RGBA", "RGBa")
 _MODES = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", *_ALPHA, *_DEEP)
@@ -207,7 +207,7 @@ def _one_sentence(name: str) -> Iterator[None]:
 def _opened(name: str, piped: bytes | None) -> Iterator[Image.Image]:
     """The file, its header read and checked, its pixels not yet decoded."""
     source = name if piped is None else io.BytesIO(piped)
-    with _one_sentence(name), Image.open(source, formats=_FORMATS) as file:
+    with _one_sentence(name), Image.open(source, formats=FORMATS) as file:
         _check(file, name)
         yield file
 

@@ -154,13 +154,17 @@ def test_buffers_of_another_size(cli, tiny, tmp_path, size):
     assert str(path) in message
 
 
-@pytest.mark.parametrize("kind", ["picture", "codes"])
+# Codes that are a TGA file, too: a format without a signature, which no picture here has.
+TGA = bytes([0, 0, 2, *bytes(9), 4, 0, 4, 0, 24, 0]) + bytes(766)
+
+
+@pytest.mark.parametrize("kind", ["picture", "codes", "codes like a TGA file"])
 def test_input_through_a_pipe(cli, samples, piped, kind):
     if kind == "picture":
         data = samples[0].read_bytes()
         expected = verify(cli, "--input", samples[0])["layers"]
     else:
-        data = bytes(range(196)) * 4
+        data = bytes(range(196)) * 4 if kind == "codes" else TGA
         expected = expected_layers(
             load().network, np.frombuffer(data, np.uint8).reshape(28, 28, 1), 1
         )
