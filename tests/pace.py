@@ -6,6 +6,7 @@ TIMES=1 writes it again. FAST=1 leaves out what took long, and what compiles or 
 """
 
 import json
+import os
 import resource
 import time
 from collections import Counter
@@ -108,7 +109,8 @@ class Progress:
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
         self._workers = max(1, int(config.getoption("numprocesses", None) or 0))
-        self._times = run_options.switched_on("TIMES")
+        within_a_test = "PYTEST_CURRENT_TEST" in os.environ
+        self._times = run_options.switched_on("TIMES") and not within_a_test
         self._seconds, self._others = recorded()
         self._names: list[str] = []
         self._running: dict[str, float] = {}

@@ -21,7 +21,7 @@ from qnn.network import Conv, MaxPool
 from qnn_sim import run_options
 from qnn_sim.golden_network import trace
 from qnn_sim.platform import POISON, SimulatedBoard
-from qnn_sim.rtl_build import LARGE
+from qnn_sim.rtl_build import AT_NIGHT
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 CONFIGURATION, ONE_PORT = "small", "one-port"
@@ -79,7 +79,7 @@ def assert_account(driver, cycles, model):
      ("codes", 30, 20, ONE_PORT), ("words", 30, 20, ONE_PORT),
      pytest.param("codes", 250, 200, CONFIGURATION, marks=pytest.mark.nightly),
      *(pytest.param(*case, name, marks=pytest.mark.nightly)
-       for name in LARGE
+       for name in AT_NIGHT
        for case in (("codes", 60, 45), ("words", 30, 20), ("wide sums", 20, 15),
                     ("parts of blocks", 20, 15)))],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from qnn.engine.driver import Driver
 from qnn.store import library
 from qnn_sim import boards, rtl_batches, rtl_cases, rtl_pictures
 from qnn_sim.platform import SimulatedBoard
-from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
+from qnn_sim.rtl_build import AT_NIGHT, CONFIGURATIONS
 from qnn_sim.rtl_engine import IDEAL, PUBLISHED
 
 PAGE = Path(__file__).parents[2] / "rtl/README.md"
@@ -130,7 +130,7 @@ def test_defaults_of_the_host_are_those_of_the_rtl():
 
 @pytest.mark.parametrize(
     "configuration",
-    [pytest.param(n, marks=[pytest.mark.nightly] * (n in LARGE)) for n in CONFIGURATIONS],
+    [pytest.param(n, marks=[pytest.mark.nightly] * (n in AT_NIGHT)) for n in CONFIGURATIONS],
 )
 def test_sizes_of_a_configuration_are_those_of_the_page(configuration):
     with Driver(SimulatedBoard(configuration, 1 << 20)) as driver:

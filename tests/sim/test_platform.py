@@ -10,7 +10,7 @@ from qnn.engine.capabilities import Capabilities
 from qnn.engine.driver import Driver
 from qnn.errors import DeviceBusyError, OutOfMemoryError, PlatformError
 from qnn_sim.platform import CHUNK, POISON, SimulatedBoard
-from qnn_sim.rtl_build import CONFIGURATIONS, LARGE
+from qnn_sim.rtl_build import AT_NIGHT, CONFIGURATIONS
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_board_that_cannot_be_made_holds_no_lock(tmp_path):
 
 @pytest.mark.parametrize(
     "configuration",
-    [pytest.param(n, marks=[pytest.mark.nightly] * (n in LARGE)) for n in CONFIGURATIONS],
+    [pytest.param(n, marks=[pytest.mark.nightly] * (n in AT_NIGHT)) for n in CONFIGURATIONS],
 )
 def test_a_configuration_has_what_its_parameters_say(configuration):
     stated = CONFIGURATIONS[configuration]
