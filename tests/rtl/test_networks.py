@@ -108,7 +108,7 @@ def test_a_batch_of_pictures(name, request):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", FINN["aup-zu3"])
-@pytest.mark.parametrize("board", ["aup-zu3", "kv260"])
+@pytest.mark.parametrize("board", ["aup-zu3", "kv260", "zcu104"])
 def test_pictures_a_second_on_a_larger_board(reference, board, name):
     """No value differs, the page says how many, and they are more than FINN's."""
     facts, finn = boards.load(board), FINN.get(board, {}).get(name)
