@@ -24,7 +24,7 @@ FEW = 8  # commands
 FAR = (21, 42)  # indices: each bit of one is the opposite of that of the other
 CAPS = Capabilities(pe=PE, pixels=PIXELS, weight_words=256, threshold_words=128, window_words=512)
 CODES = {name: number for number, (name, _) in enumerate(regs.ERRORS)}
-ADDRESS, TIMEOUT = 0x4000, 1000  # cycles; to check a list takes 8 for each command
+TIMEOUT = 1000  # cycles; to check a list takes 8 for each command
 
 
 # With one port `make test` runs whole engines into every error: tests/rtl/test_random_layers.py.
@@ -53,6 +53,7 @@ class Bench:
         self.dut, self.random = dut, generator("around")
         self.commands, self.started, self.ends, self.counts = [], [], [], []
         self.hang = self.stuck = self.working = self.taken = False
+        self.address = 64 * self.random.randrange((1 << 26) - (1 << 10))  # of the list
 
     async def begin(self):
         cocotb.start_soon(self.bus())
@@ -66,7 +67,7 @@ class Bench:
         names += " next_taken"
         zeros = {f"{name}_i": 0 for name in names.split()}
         await start(
-            self.dut, timeout_i=TIMEOUT, list_address_i=ADDRESS, list_count_i=0, **zeros
+            self.dut, timeout_i=TIMEOUT, list_address_i=self.address, list_count_i=0, **zeros
         )  # fmt: skip
 
     async def bus(self):
@@ -80,7 +81,7 @@ class Bench:
                 continue
             if ready and dut.req_valid_o.value and not dut.stop_o.value:
                 address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
-                place = (address - ADDRESS) // 8
+                place = (address - self.address) // 8
                 assert 1 <= beats <= 16 and place + beats <= 8 * len(self.commands)
                 for word in range(place, place + beats):
                     words.append(self.commands[word // 8] >> 64 * (word % 8) & (2**64 - 1))
@@ -434,8 +435,8 @@ async def resident_runs_need_a_run_before(dut):
         await bench.start(commands, resident=1)
         await bench.idle()
         assert bench.ends == [(CODES["NOT_RESIDENT"], 0, 0)] and not bench.started
-    for count, address in ((0, ADDRESS), (COMMANDS + 1, ADDRESS), (2, ADDRESS + 32)):
-        dut.list_address_i.value = address
+    for count, beyond in ((0, 0), (COMMANDS + 1, 0), (2, 32)):
+        dut.list_address_i.value = bench.address + beyond
         await bench.start([0] * count)
         await bench.idle()
         assert bench.ends == [(CODES["BAD_LIST"], 0, 0)] and not bench.started

@@ -13,7 +13,6 @@ from qnn_sim.run_options import draws, some
 from qnn_sim.streams import generator, reset, start
 
 PE, WEIGHTS, THRESHOLDS = 16, 32, 16
-ADDRESS = 0x10000
 SHORT = regs.SHORT_W
 AHEAD = 9  # tiles asked for and not yet there
 
@@ -50,6 +49,7 @@ class Bench:
         """Random commands (tiles, weight words, thresholds) and their parameters in memory."""
         most = most if fits else (WEIGHTS, THRESHOLDS)
         self.commands, self.tiles, data = [], [], b""
+        self.base = 128 * int(rng.integers((1 << 25) - (1 << 13)))  # anywhere in 4 GiB
         for number in range(count):
             tiles = 1 if fits else int(rng.integers(1, 6))
             words = int(rng.integers(1, most[0] + 1))
@@ -59,7 +59,7 @@ class Bench:
                 tiles = 2
             # 16-bit words, which always have thresholds
             channels = 8 if thresholds and rng.random() < 0.4 else PE
-            address = ADDRESS + len(data)
+            address = self.base + len(data)
             for _ in range(tiles):
                 tile = (
                     rng.integers(0, 2**32, (thresholds, PE), dtype=np.uint32),
@@ -93,7 +93,7 @@ class Bench:
                 address, beats = int(dut.req_address_o.value), int(dut.req_beats_o.value)
                 assert address % 8 == 0 and 1 <= beats <= 16
                 assert address // 128 == (address + 8 * beats - 1) // 128, "crosses a line"
-                place = address - ADDRESS
+                place = address - self.base
                 assert place >= 0 and place + 8 * beats <= len(self.data)
                 self.asked += beats
                 for i in range(beats):
