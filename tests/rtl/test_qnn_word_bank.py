@@ -47,6 +47,18 @@ class Bench:
         weights = self.rng.integers(LEAST, MOST + 1, (words, PE, NUMBERS))
         return weights, self.rng.integers(low, high + 1, (words, self.pixels, NUMBERS))
 
+    def beside_steps(self, words):
+        """The same, but that each sum lies at a step of the shift or just below it: two words
+        more, of which each pixel has a number of its own, make it so. What is off by a little
+        anywhere on the way shows."""
+        weights, acts = self.numbers(words)
+        sums = np.einsum("wcn,wpn->cp", weights.astype(np.int64), acts)
+        rest = (-self.rng.integers(0, 2, sums.shape) - sums) % (1 << regs.WORD_SHIFT)
+        own = np.zeros((2, PE, NUMBERS), np.int64)
+        own[0, :, : self.pixels], own[1, :, : self.pixels] = rest // 1024, rest % 1024
+        each = np.eye(self.pixels, NUMBERS, dtype=np.int64)
+        return np.concatenate([weights, own]), np.concatenate([acts, [1024 * each, each]])
+
     def expected(self, weights, acts):
         """Sums (pixels, PE) of a pass, made unsigned."""
         maps = acts.transpose(1, 0, 2).reshape(1, self.pixels, -1)  # a pixel for each window
@@ -108,6 +120,15 @@ async def sums_are_right(dut, unsigned, gaps):
     await bench.reset()
     lengths = bench.rng.integers(bench.pixels, 3 * bench.pixels, 20).tolist()
     await bench.run([bench.numbers(n) for n in (*[bench.pixels] * 4, *lengths)], gaps)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(unsigned=[False, True])
+async def sums_beside_steps_are_right(dut, unsigned):
+    bench = Bench(dut, unsigned)
+    await bench.reset()
+    lengths = bench.rng.integers(bench.pixels, 3 * bench.pixels, 12).tolist()
+    await bench.run([bench.beside_steps(n) for n in lengths], 1)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
