@@ -26,6 +26,7 @@ from qnn_sim.rtl_engine import IDEAL, PUBLISHED, MemoryModel
 
 CONFIGURATION, ONE_PORT = "small", "one-port"
 MEMORY = 1 << 21
+PLACES = 0, 0x5555_5000, 0xAAAA_A000  # of the memory: each bit of an address, one way and the other
 
 
 def compare(driver, layers, codes):
@@ -34,9 +35,9 @@ def compare(driver, layers, codes):
     return maps
 
 
-def loaded(layers, model=PUBLISHED, configuration=CONFIGURATION):
+def loaded(layers, model=PUBLISHED, configuration=CONFIGURATION, base=0):
     """A driver that has the layers, and its board."""
-    board = SimulatedBoard(configuration, MEMORY, model)
+    board = SimulatedBoard(configuration, MEMORY, model, base=base)
     driver = Driver(board)
     try:
         driver.load(layers)
@@ -49,7 +50,8 @@ def loaded(layers, model=PUBLISHED, configuration=CONFIGURATION):
 def assert_untouched(driver, board):
     read, write = driver.buffers
     image = driver.layout.image(read.address, write.address)
-    assert board.engine.memory[read.address : read.address + len(image)].tobytes() == image
+    place = read.address - board.base
+    assert board.engine.memory[place : place + len(image)].tobytes() == image
     assert board.untouched()
     assert board.violations == 0
     assert board.engine.count("pending") == 0
@@ -92,7 +94,7 @@ def test_random_networks_equal_golden(kind, count, least, configuration, seed):
         model = rng.choice([PUBLISHED, IDEAL, random])
         layers, values = random_networks.CASES[kind](rng)
         try:
-            driver, board = loaded(layers, model, configuration)
+            driver, board = loaded(layers, model, configuration, PLACES[case % 3])
         except DoesNotFitError:
             continue
         with driver:
@@ -498,7 +500,7 @@ def test_windows_stop_every_access(running):
 def test_no_address_leaves_the_windows(bit, seed):
     """Each bit above the size of the buffers decides, one way and the other."""
     layers = small_network(np.random.default_rng(seed))
-    for base in (0x5555_5000, 0xAAAA_A000):
+    for base in PLACES[1:]:
         board = SimulatedBoard(CONFIGURATION, MEMORY, base=base)
         with Driver(board) as driver:
             driver.load(layers)
