@@ -45,8 +45,9 @@ class Bench:
         await start(dut, start_i=0, commands_i=0, req_ready_i=0, data_valid_i=0, tile_take_i=0,
                     tile_done_i=0)  # fmt: skip
 
-    def program(self, rng, count, fits=False, most=(3, 3)):
-        """Random commands (tiles, weight words, thresholds) and their parameters in memory."""
+    def program(self, rng, count, fits=False, most=(3, 3), first=2):
+        """Random commands (tiles, weight words, thresholds) and their parameters in memory; `first`
+        tiles in the first one."""
         most = most if fits else (WEIGHTS, THRESHOLDS)
         self.commands, self.tiles, data = [], [], b""
         self.base = 128 * int(rng.integers((1 << 25) - (1 << 13)))  # anywhere in 4 GiB
@@ -56,7 +57,7 @@ class Bench:
             thresholds = int(rng.integers(0, most[1] + 1))
             if not fits and number % 4 < 3:  # tiles that fill both rings, or one of them
                 words, thresholds = ((WEIGHTS, 0), most, (1, THRESHOLDS))[number % 4]
-                tiles = 2
+                tiles = 2 if number else first
             # 16-bit words, which always have thresholds
             channels = 8 if thresholds and rng.random() < 0.4 else PE
             address = self.base + len(data)
@@ -230,7 +231,7 @@ async def reset_in_mid_flight_leaves_nothing_behind(dut):
     await bench.begin()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for _ in range(draws(8, 2)):
-        bench.program(rng, 3)
+        bench.program(rng, 3, first=int(rng.choice([2, 40])))  # of 40 many are left
         task = cocotb.start_soon(bench.run(3))
         await ClockCycles(dut.clk_i, int(rng.integers(1, 1000)))
         task.cancel()
