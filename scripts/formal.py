@@ -165,7 +165,7 @@ PROOFS = [
                   "else if (1'b0)"),
             Fault(WALKER, "row_end && row == last_row", "row_end && row + 1'b1 == last_row"),
             Fault(WALKER, "if (fill_step && map_end) tile_over <= 1'b1;", ""),
-            Fault(WALKER, "ring_tile <= wrapped(ring_tile, command_i.pass_step);", ""),
+            Fault(WALKER, "ring_tile <= tile_after;", ""),
             Fault(WALKER, "FillW'(2) : FillW'(1)", "FillW'(1) : FillW'(1)"),
             Fault(WALKER, "FillW'(Pixels - 2) :", "FillW'(Pixels - 1) :"),
             Fault(WALKER, "      group_present_o <= '0;\n", ""),

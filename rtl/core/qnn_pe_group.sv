@@ -18,8 +18,9 @@
 // Timing, for act_i at cycle 0: its weight_address at cycle -2, its acc_* at cycle 0. The sum can
 // be compared by a compare_valid from cycle 2 on. copy in the cycle after the last compare moves
 // the codes to codes_o 4 cycles later, which show those of the read_pixel of the cycle before; sums_o
-// shows a sum from cycle 5 to that of the next one, of the pixel_i of the cycle before. word_i comes with its word_* flags; with
-// word_last at cycle 0 the sums can be compared from cycle 0 on. weights_o and act_o belong together.
+// shows a sum from cycle 5 to that of the next one, of the pixel_i of the cycle before. word_i comes with
+// its word_* flags; with word_last at cycle 0 the sums can be compared from cycle 0 on. weights_o and act_o
+// belong together.
 
 module qnn_pe_group
   import qnn_pkg::*;

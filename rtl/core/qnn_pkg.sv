@@ -20,6 +20,15 @@ package qnn_pkg;
     result_parts = groups > 4 ? groups : 4;
   endfunction
 
+  // A position in a ring of so many words, step words further on; step is at most words.
+  function automatic logic [12:0] ring_step(
+    logic [12:0] position, logic [12:0] step, logic [12:0] words
+  );
+    logic [13:0] sum;
+    sum = 14'(position) + 14'(step);
+    ring_step = sum >= {1'b0, words} ? 13'(sum - {1'b0, words}) : 13'(sum);
+  endfunction
+
   // Six bits of one weight as two numbers of two bits, {first, second}, for two places of a carry chain,
   // which take the exclusive or of both and one of them: of the upper place two functions of the same five
   // bits, so one LUT with two outputs; of the lower place the parity of six, and v[5] itself.

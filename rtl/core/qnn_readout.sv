@@ -185,22 +185,24 @@ module qnn_readout
       & 12'(ThresholdWords - 1);
 
   // drain
-  logic               draining, slot_end;
+  logic               draining, drain_end, slot_end;
   logic [Pixels-1:0]  present_next, present;
   logic [SlotW-1:0]   pixel, pixel_next;
   logic [GroupW-1:0]  group, group_next;
   assign slot_end = pixel == SlotW'(Slot - 1);
   always_comb begin
-    {pixel_next, group_next} = {pixel, group};
+    {pixel_next, group_next, drain_end} = {pixel, group, 1'b0};
     if (draining) begin
       if (requantise_i) begin
         pixel_next = slot_end ? '0 : pixel + 1'b1;
         if (slot_end) group_next = group + 1'b1;
+        drain_end = slot_end && group == GroupW'(Groups - 1);
       end else begin
         group_next = group + 1'b1;
         if (!raw_i || group == GroupW'(Groups - 1)) begin
           group_next = '0;
           pixel_next = pixel + 1'b1;
+          drain_end = pixel == SlotW'(Pixels - 1);
         end
       end
     end
@@ -209,13 +211,7 @@ module qnn_readout
   always_ff @(posedge clk_i) begin
     if (settle != '0) settle <= settle - 1'b1;
     {pixel, group} <= {pixel_next, group_next};
-    if (draining) begin
-      if (requantise_i) begin
-        if (slot_end && group == GroupW'(Groups - 1)) draining <= 1'b0;
-      end else if (!raw_i || group == GroupW'(Groups - 1)) begin
-        if (pixel == SlotW'(Pixels - 1)) draining <= 1'b0;
-      end
-    end
+    if (drain_end) draining <= 1'b0;
     if (settling && settle == '0) begin
       settling <= 1'b0;
       draining <= 1'b1;

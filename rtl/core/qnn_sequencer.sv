@@ -169,7 +169,8 @@ module qnn_sequencer
   // What is of a group alone is free where there is none, or its last product row is issued: each gate has some
   // of it. What it gets without next_valid is looked at by nobody.
   localparam int unsigned PixelsW = $bits(next_pixels), Each = 60;
-  localparam int unsigned Gates = 2 + (PixelsW + Each - 1) / Each;
+  localparam int unsigned Shares = (PixelsW + Each - 1) / Each;   // of the pixels; the first gates have others
+  localparam int unsigned Gates = 2 + Shares;
   logic [PixelsW-1:0] own, next_own;
   logic [Gates-1:0]   free;
   assign next_own = next_pixels;
@@ -280,7 +281,7 @@ module qnn_sequencer
     end
   end
 
-  for (genvar i = 0; i < (PixelsW + Each - 1) / Each; i++) begin : gen_part
+  for (genvar i = 0; i < Shares; i++) begin : gen_part
     localparam int unsigned First = i * Each;
     localparam int unsigned OwnW = PixelsW - First < Each ? PixelsW - First : Each;
     always_ff @(posedge clk_i) if (free[i+2]) own[First+:OwnW] <= next_own[First+:OwnW];

@@ -66,12 +66,8 @@ module qnn_walker
     bottom = clamped(bottom);
   end
 
-  function automatic logic [12:0] wrapped(logic [12:0] position, logic [12:0] step);
-    logic [13:0] sum;
-    sum = 14'(position) + 14'(step);
-    wrapped = sum >= {1'b0, command_i.ring_words} ? 13'(sum - {1'b0, command_i.ring_words})
-        : 13'(sum);
-  endfunction
+  logic [12:0] tile_after;               // where the ring begins for the next tile
+  assign tile_after = ring_step(ring_tile, command_i.pass_step, command_i.ring_words);
 
   logic row_end, map_end, tile_end;
   logic [9:0] last_row, last_column;
@@ -114,7 +110,7 @@ module qnn_walker
         edge_first <= 17'($signed(command_i.first_nibble));
         row <= row + 1'b1;
         in_row <= in_row + $signed({9'b0, command_i.stride});
-        ring <= wrapped(ring, command_i.stride_words);
+        ring <= ring_step(ring, command_i.stride_words, command_i.ring_words);
       end else begin
         column <= column + 1'b1;
         edge_first <= edge_first + $signed({3'b0, command_i.step_nibbles});
@@ -133,8 +129,8 @@ module qnn_walker
         column <= '0;
         edge_first <= 17'($signed(command_i.first_nibble));
         in_row <= -$signed({8'b0, command_i.top});
-        ring <= wrapped(ring_tile, command_i.pass_step);
-        ring_tile <= wrapped(ring_tile, command_i.pass_step);
+        ring <= tile_after;
+        ring_tile <= tile_after;
         if (command_i.reload) base <= base + 16'(command_i.in_rows);
       end
     end

@@ -104,7 +104,7 @@ module qnn_input_loader
   logic [31:0] row_address, block_address, row_after;
   logic        take;                               // the beats of a row in a block become requests
   logic        taken;                              // ... have: what comes next is worked out
-  logic [1:0]  no_row;                             // ask_rows is 0: copies, a cycle late, as `taken` is seldomer
+  logic [1:0]  no_row;                             // ask_rows is 0: copies, a cycle late, for `taken` is rare
   for (genvar i = 0; i < 2; i++) begin : gen_no_row
     qnn_copy u_no_row (.clk_i, .data_i(ask_rows == '0), .data_o(no_row[i]));
   end

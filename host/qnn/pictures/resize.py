@@ -88,8 +88,8 @@ def resize(
     left, right, index_x, weight_x = _interleaved(columns, bgr)
     dtype, width = weight_x.dtype, weight_x.shape[1]
     targets = len(out)
-    block = max(_BLOCK_BYTES // (dtype.itemsize * max(width, 3 * (right - left))), 1)
-    block = min(block, targets)
+    most_lines = _BLOCK_BYTES // (dtype.itemsize * max(width, 3 * (right - left)))
+    block = min(max(most_lines, 1), targets)
     starts = np.arange(0, targets, block)
     ends = place[np.minimum(starts + block, targets) - 1].max(axis=1)
     most = int((ends - place[starts].min(axis=1)).max()) + 1
